@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The state machine of one tag of a per-tag device.
+ *
+ * Every change of a tag's state is a row of the table below; a combination
+ * that has no row is an error with a code of its own, never a forgotten "if".
+ * Behaviour: Documentation/block/ublk-abi/data.md section 7.
+ *
+ * Two contexts contend for a tag in one state only: ARMED can be left by a
+ * request (any CPU) and by a cancel (ring teardown or the control path), so the
+ * driver leaves ARMED with a compare and exchange. Every other transition is
+ * made by the tag's daemon task, or after the server is gone.
+ */
+#ifndef UBLK_LOGIC_TAG_H
+#define UBLK_LOGIC_TAG_H
+
+#include <linux/types.h>
+#include <linux/errno.h>
+
+/**
+ * enum ublk_tag_state - who holds the tag's command and request
+ * @UBLK_TAG_EMPTY: not fetched in this round (state U)
+ * @UBLK_TAG_ARMED: the driver holds a command and waits for a request (A; R
+ *	if references to a committed request are left)
+ * @UBLK_TAG_QUEUED: command and request are on their way to the daemon (P)
+ * @UBLK_TAG_NEED_DATA: the server owns a write and must ask for its data (N)
+ * @UBLK_TAG_SERVER: the server owns the request (O)
+ * @UBLK_TAG_TAKEN: the command was canceled; nothing comes before the round
+ *	ends (X)
+ * @UBLK_TAG_NR_STATES: number of states
+ */
+enum ublk_tag_state {
+	UBLK_TAG_EMPTY,
+	UBLK_TAG_ARMED,
+	UBLK_TAG_QUEUED,
+	UBLK_TAG_NEED_DATA,
+	UBLK_TAG_SERVER,
+	UBLK_TAG_TAKEN,
+	UBLK_TAG_NR_STATES
+};
+
+/**
+ * enum ublk_tag_event - what happens to a tag
+ * @UBLK_EV_FETCH: FETCH_REQ
+ * @UBLK_EV_REQUEST: the block layer has a request for the tag
+ * @UBLK_EV_CANCEL: io_uring or the control path takes the command back
+ * @UBLK_EV_DELIVER: the request reaches the server
+ * @UBLK_EV_ASK_DATA: a write is announced to the server, without its data
+ * @UBLK_EV_BOUNCE: delivery failed, the request went elsewhere
+ * @UBLK_EV_GET_DATA: NEED_GET_DATA, data copied
+ * @UBLK_EV_GET_BOUNCE: NEED_GET_DATA, no data copied, the request went elsewhere
+ * @UBLK_EV_COMMIT: COMMIT_AND_FETCH_REQ
+ * @UBLK_EV_GONE: the round ends
+ * @UBLK_EV_NR: number of events
+ */
+enum ublk_tag_event {
+	UBLK_EV_FETCH,
+	UBLK_EV_REQUEST,
+	UBLK_EV_CANCEL,
+	UBLK_EV_DELIVER,
+	UBLK_EV_ASK_DATA,
+	UBLK_EV_BOUNCE,
+	UBLK_EV_GET_DATA,
+	UBLK_EV_GET_BOUNCE,
+	UBLK_EV_COMMIT,
+	UBLK_EV_GONE,
+	UBLK_EV_NR
+};
+
+/**
+ * ublk_tag_next() - the state after an event
+ * @state: present state
+ * @event: what happens
+ *
+ * Errors of server commands are those the ABI gives: -EINVAL and -EBUSY as in
+ * data.md section 7, with -EBUSY for a FETCH_REQ of a tag the server owns
+ * (I-24). -ENOENT: there is no command to cancel. -ENODEV: there is no command
+ * for the request. -EPROTO: the driver itself must never ask for this.
+ *
+ * Return: the next &enum ublk_tag_state, or a negative errno.
+ */
+static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
+{
+	static const s16 next[UBLK_EV_NR][UBLK_TAG_NR_STATES] = {
+		[UBLK_EV_FETCH] = {
+			[UBLK_TAG_EMPTY]	= UBLK_TAG_ARMED,
+			[UBLK_TAG_ARMED]	= -EINVAL,
+			[UBLK_TAG_QUEUED]	= -EINVAL,
+			[UBLK_TAG_NEED_DATA]	= -EBUSY,
+			[UBLK_TAG_SERVER]	= -EBUSY,
+			[UBLK_TAG_TAKEN]	= -EINVAL,
+		},
+		[UBLK_EV_REQUEST] = {
+			[UBLK_TAG_EMPTY]	= -ENODEV,
+			[UBLK_TAG_ARMED]	= UBLK_TAG_QUEUED,
+			[UBLK_TAG_QUEUED]	= -EPROTO,
+			[UBLK_TAG_NEED_DATA]	= -EPROTO,
+			[UBLK_TAG_SERVER]	= -EPROTO,
+			[UBLK_TAG_TAKEN]	= -ENODEV,
+		},
+		[UBLK_EV_CANCEL] = {
+			[UBLK_TAG_EMPTY]	= -ENOENT,
+			[UBLK_TAG_ARMED]	= UBLK_TAG_TAKEN,
+			[UBLK_TAG_QUEUED]	= -EBUSY,
+			[UBLK_TAG_NEED_DATA]	= -ENOENT,
+			[UBLK_TAG_SERVER]	= -ENOENT,
+			[UBLK_TAG_TAKEN]	= -ENOENT,
+		},
+		[UBLK_EV_DELIVER] = {
+			[UBLK_TAG_EMPTY]	= -EPROTO,
+			[UBLK_TAG_ARMED]	= -EPROTO,
+			[UBLK_TAG_QUEUED]	= UBLK_TAG_SERVER,
+			[UBLK_TAG_NEED_DATA]	= -EPROTO,
+			[UBLK_TAG_SERVER]	= -EPROTO,
+			[UBLK_TAG_TAKEN]	= -EPROTO,
+		},
+		[UBLK_EV_ASK_DATA] = {
+			[UBLK_TAG_EMPTY]	= -EPROTO,
+			[UBLK_TAG_ARMED]	= -EPROTO,
+			[UBLK_TAG_QUEUED]	= UBLK_TAG_NEED_DATA,
+			[UBLK_TAG_NEED_DATA]	= -EPROTO,
+			[UBLK_TAG_SERVER]	= -EPROTO,
+			[UBLK_TAG_TAKEN]	= -EPROTO,
+		},
+		[UBLK_EV_BOUNCE] = {
+			[UBLK_TAG_EMPTY]	= -EPROTO,
+			[UBLK_TAG_ARMED]	= -EPROTO,
+			[UBLK_TAG_QUEUED]	= UBLK_TAG_ARMED,
+			[UBLK_TAG_NEED_DATA]	= -EPROTO,
+			[UBLK_TAG_SERVER]	= -EPROTO,
+			[UBLK_TAG_TAKEN]	= -EPROTO,
+		},
+		[UBLK_EV_GET_DATA] = {
+			[UBLK_TAG_EMPTY]	= -EINVAL,
+			[UBLK_TAG_ARMED]	= -EBUSY,
+			[UBLK_TAG_QUEUED]	= -EBUSY,
+			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_SERVER,
+			[UBLK_TAG_SERVER]	= -EINVAL,
+			[UBLK_TAG_TAKEN]	= -EBUSY,
+		},
+		[UBLK_EV_GET_BOUNCE] = {
+			[UBLK_TAG_EMPTY]	= -EINVAL,
+			[UBLK_TAG_ARMED]	= -EBUSY,
+			[UBLK_TAG_QUEUED]	= -EBUSY,
+			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_ARMED,
+			[UBLK_TAG_SERVER]	= -EINVAL,
+			[UBLK_TAG_TAKEN]	= -EBUSY,
+		},
+		[UBLK_EV_COMMIT] = {
+			[UBLK_TAG_EMPTY]	= -EINVAL,
+			[UBLK_TAG_ARMED]	= -EBUSY,
+			[UBLK_TAG_QUEUED]	= -EBUSY,
+			[UBLK_TAG_NEED_DATA]	= -EINVAL,
+			[UBLK_TAG_SERVER]	= UBLK_TAG_ARMED,
+			[UBLK_TAG_TAKEN]	= -EBUSY,
+		},
+		[UBLK_EV_GONE] = {
+			[UBLK_TAG_EMPTY]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_ARMED]	= -EPROTO,
+			[UBLK_TAG_QUEUED]	= -EPROTO,
+			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_TAKEN]	= UBLK_TAG_EMPTY,
+		},
+	};
+
+	if (state >= UBLK_TAG_NR_STATES)
+		return -EPROTO;
+	return next[event][state];
+}
+
+/**
+ * ublk_tag_has_command() - does the driver hold a command in this state?
+ * @state: &enum ublk_tag_state
+ *
+ * Return: true if an io_uring command is pending in the driver.
+ */
+static inline bool ublk_tag_has_command(unsigned int state)
+{
+	return state == UBLK_TAG_ARMED || state == UBLK_TAG_QUEUED;
+}
+
+/**
+ * ublk_tag_is_owned() - does the server own a request in this state?
+ * @state: &enum ublk_tag_state
+ *
+ * Return: true if a request waits for the server.
+ */
+static inline bool ublk_tag_is_owned(unsigned int state)
+{
+	return state == UBLK_TAG_SERVER || state == UBLK_TAG_NEED_DATA;
+}
+
+/**
+ * ublk_tag_name() - a state as text, for debugfs and messages
+ * @state: &enum ublk_tag_state
+ *
+ * Return: a constant string.
+ */
+static inline const char *ublk_tag_name(unsigned int state)
+{
+	static const char * const name[UBLK_TAG_NR_STATES] = {
+		[UBLK_TAG_EMPTY]	= "empty",
+		[UBLK_TAG_ARMED]	= "armed",
+		[UBLK_TAG_QUEUED]	= "queued",
+		[UBLK_TAG_NEED_DATA]	= "need_data",
+		[UBLK_TAG_SERVER]	= "server",
+		[UBLK_TAG_TAKEN]	= "taken",
+	};
+
+	return state < UBLK_TAG_NR_STATES ? name[state] : "?";
+}
+
+#endif
