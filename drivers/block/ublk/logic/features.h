@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Which features a new device gets: the rules of ADD_DEV (control.md section 5)
+ * and of the feature table (abi README section 3).
+ *
+ * The driver asks twice: ublk_features_request() for what the caller may ask,
+ * before the number is allotted, and ublk_features_grant() for what this kernel
+ * gives, after it. libublk asks the same functions to explain a refusal.
+ *
+ * Pure: no locks, no allocation, nothing but its arguments. Parameters of the
+ * disk are judged in limits.h.
+ */
+#ifndef UBLK_LOGIC_FEATURES_H
+#define UBLK_LOGIC_FEATURES_H
+
+#include <linux/types.h>
+#include <linux/errno.h>
+#include <linux/ublk_cmd.h>
+
+/* Every bit that the ABI defines (F-4). */
+#define UBLK_F_ALL		0x1fffffULL
+
+/* Kind N of the feature table: on in every reply of ADD_DEV. */
+#define UBLK_F_ALWAYS		((u64)(UBLK_F_URING_CMD_COMP_IN_TASK | \
+				       UBLK_F_CMD_IOCTL_ENCODE | \
+				       UBLK_F_PER_IO_DAEMON | \
+				       UBLK_F_BUF_REG_OFF_DAEMON | \
+				       UBLK_F_SAFE_STOP_DEV))
+
+/* Counted mode: any of these, and the driver copies nothing (README 1). */
+#define UBLK_F_COUNTED		((u64)(UBLK_F_SUPPORT_ZERO_COPY | \
+				       UBLK_F_USER_COPY | \
+				       UBLK_F_AUTO_BUF_REG))
+
+/* The three bits that together are the recovery policy (L-1). */
+#define UBLK_F_RECOVERY		((u64)(UBLK_F_USER_RECOVERY | \
+				       UBLK_F_USER_RECOVERY_REISSUE | \
+				       UBLK_F_USER_RECOVERY_FAIL_IO))
+
+/* Bytes of a descriptor slot without UBLK_F_IO_DESC_SIZE, and its bounds. */
+#define UBLK_DESC_SIZE_DEFAULT	24
+#define UBLK_DESC_SIZE_MAX	256
+#define UBLK_DESC_SIZE_ALIGN	8
+
+/* A user copy position reaches this many bytes of a request (D-156, I-62). */
+#define UBLK_USER_COPY_MAX	0x2000000U
+
+/**
+ * ublk_features_driver_copies() - is this a copy mode device?
+ * @flags: granted UBLK_F_* word
+ *
+ * Return: true if the driver copies data to and from server buffers.
+ */
+static inline bool ublk_features_driver_copies(u64 flags)
+{
+	return !(flags & UBLK_F_COUNTED);
+}
+
+/**
+ * ublk_features_counts() - check queue count and depth (C-43)
+ * @info: as copied in by ADD_DEV
+ *
+ * Return: 0, or -EINVAL.
+ */
+static inline int ublk_features_counts(const struct ublksrv_ctrl_dev_info *info)
+{
+	if (!info->queue_depth || info->queue_depth > UBLK_MAX_QUEUE_DEPTH)
+		return -EINVAL;
+	if (!info->nr_hw_queues || info->nr_hw_queues > UBLK_MAX_NR_QUEUES)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * ublk_features_recovery() - are the recovery bits a known policy? (C-45, C-46)
+ * @flags: requested UBLK_F_* word
+ *
+ * Return: 0, or -EINVAL.
+ */
+static inline int ublk_features_recovery(u64 flags)
+{
+	switch (flags & UBLK_F_RECOVERY) {
+	case 0:
+		return flags & UBLK_F_QUIESCE ? -EINVAL : 0;
+	case UBLK_F_USER_RECOVERY:
+	case UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE:
+	case UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/**
+ * ublk_features_desc_size() - check or set the descriptor slot size (C-50)
+ * @info: io_desc_size becomes 24 when UBLK_F_IO_DESC_SIZE is not set
+ *
+ * Return: 0, or -EINVAL.
+ */
+static inline int ublk_features_desc_size(struct ublksrv_ctrl_dev_info *info)
+{
+	if (!(info->flags & UBLK_F_IO_DESC_SIZE)) {
+		info->io_desc_size = UBLK_DESC_SIZE_DEFAULT;
+		return 0;
+	}
+	if (info->io_desc_size < sizeof(struct ublksrv_io_desc) ||
+	    info->io_desc_size > UBLK_DESC_SIZE_MAX ||
+	    info->io_desc_size % UBLK_DESC_SIZE_ALIGN)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * ublk_features_request() - may this caller ask for this device? (C-43..C-50)
+ * @info: as copied in; flags and io_desc_size are changed on success
+ * @supported: bits the driver knows; others are dropped first (F-5)
+ * @privileged: the caller has CAP_SYS_ADMIN in the initial user namespace
+ *
+ * A caller without privilege loses USER_RECOVERY and REISSUE silently, but
+ * keeps FAIL_IO and QUIESCE (C-47): programs exist that check for them.
+ *
+ * Return: 0, -EINVAL, or -EPERM (C-44).
+ */
+static inline int ublk_features_request(struct ublksrv_ctrl_dev_info *info,
+					u64 supported, bool privileged)
+{
+	int ret = ublk_features_counts(info);
+
+	if (ret)
+		return ret;
+
+	info->flags &= supported;
+	if (privileged)
+		info->flags &= ~(u64)UBLK_F_UNPRIVILEGED_DEV;
+	else if (!(info->flags & UBLK_F_UNPRIVILEGED_DEV))
+		return -EPERM;
+
+	ret = ublk_features_recovery(info->flags);
+	if (ret)
+		return ret;
+	if (!privileged) {
+		info->flags &= ~(u64)(UBLK_F_USER_RECOVERY |
+				      UBLK_F_USER_RECOVERY_REISSUE);
+		if (!ublk_features_driver_copies(info->flags))
+			return -EINVAL;
+	}
+	if (info->flags & UBLK_F_INTEGRITY && !(info->flags & UBLK_F_USER_COPY))
+		return -EINVAL;
+	return ublk_features_desc_size(info);
+}
+
+/**
+ * ublk_features_grant() - what the device gets (C-51h, C-51i, C-52)
+ * @info: accepted by ublk_features_request(); flags becomes the granted word
+ * @supported: bits this kernel can give. Unlike the others, a ZONED that is
+ *	requested and missing here is refused, not dropped: a kernel without
+ *	CONFIG_BLK_DEV_ZONED still knows the bit (F-4).
+ *
+ * Return: 0, or -EINVAL.
+ */
+static inline int ublk_features_grant(struct ublksrv_ctrl_dev_info *info,
+				      u64 supported)
+{
+	u64 flags = info->flags;
+
+	if (flags & UBLK_F_ZONED &&
+	    (!(supported & UBLK_F_ZONED) ||
+	     !(flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY))))
+		return -EINVAL;
+
+	flags |= UBLK_F_ALWAYS;
+	flags &= supported;
+	if (flags & (UBLK_F_COUNTED | UBLK_F_BATCH_IO))
+		flags &= ~(u64)UBLK_F_NEED_GET_DATA;
+	if (flags & UBLK_F_BATCH_IO) {
+		flags &= ~(u64)UBLK_F_PER_IO_DAEMON;
+		if (info->queue_depth == 1)
+			return -EINVAL;
+	}
+	info->flags = flags;
+	return 0;
+}
+
+/**
+ * ublk_features_max_io() - upper bound of a request's data (C-56, I-62)
+ * @bytes: max_io_buf_bytes as requested
+ * @flags: granted UBLK_F_* word
+ * @page_size: PAGE_SIZE, a power of two
+ *
+ * Return: @bytes rounded down to pages, possibly 0; at most 32 MiB with
+ * USER_COPY, because a position cannot express offsets beyond that (D-156).
+ */
+static inline u32 ublk_features_max_io(u32 bytes, u64 flags, u32 page_size)
+{
+	if (flags & UBLK_F_USER_COPY && bytes > UBLK_USER_COPY_MAX)
+		bytes = UBLK_USER_COPY_MAX;
+	return bytes & ~(page_size - 1);
+}
+
+#endif
