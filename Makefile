@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Entry points of the project; "make help" lists them. The module is built by
+# Kbuild (file Kbuild), the program by ublksrv/Makefile, everything that needs
+# a guest by test/vm/.
+
+PREFIX ?= /usr
+KDIR ?= /lib/modules/$(shell uname -r)/build
+SH_VM := test/vm
+
+# Kbuild reads this directory as M=, so nothing here may be relative to it.
+TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
+
+all: modules user
+
+help:
+	@echo 'modules     the driver, for the kernel in KDIR= (default: the running one)'
+	@echo 'user        the ublk program and its library'
+	@echo 'install     program, module, udev rule, man pages; PREFIX= DESTDIR= KDIR='
+	@echo 'demo        boot a guest and show a file system on a ublk device'
+	@echo 'check       all tests, in guests; TESTS="PATTERN..." selects'
+	@echo 'unit        the tests that need neither root nor guest'
+	@echo 'bench       measurements in a guest'
+	@echo 'shell       a shell in a guest; SMP= MEM= KERNEL= UDEV=1 DISTRO_DRIVER=1'
+	@echo 'clean       remove products'
+
+modules:
+	$(MAKE) -C $(KDIR) M=$(TOP) modules
+
+user:
+	$(MAKE) -C ublksrv
+
+demo:
+	$(SH_VM)/demo.sh
+
+check:
+	$(SH_VM)/check.sh $(if $(TESTS),--tests "$(TESTS)")
+
+bench:
+	bench/run.sh
+
+shell:
+	$(SH_VM)/run.sh --shell $(if $(UDEV),--udev) $(if $(DISTRO_DRIVER),--distro-driver)
+
+unit:
+	$(MAKE) -C test/unit run
+	$(MAKE) -C test/model run
+
+install: install-user install-modules
+
+install-user: user
+	$(MAKE) -C ublksrv install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+# depmod runs as part of modules_install, below INSTALL_MOD_PATH.
+install-modules: modules
+	$(MAKE) -C $(KDIR) M=$(TOP) INSTALL_MOD_PATH=$(DESTDIR) modules_install
+
+clean: clean-modules
+	$(MAKE) -C ublksrv clean
+	$(MAKE) -C test/unit clean
+	$(MAKE) -C test/model clean
+
+# Works without the kernel's build directory.
+clean-modules:
+	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
+
+.PHONY: all help modules user demo check bench shell unit install \
+	install-user install-modules clean clean-modules

@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: chroot.sh [--no-sync] [--bind HOSTDIR:DIR]... [--] [COMMAND ARG...]
+#
+# Run a command (default: a shell) in the guest's root, natively on the host:
+# this is where the module, the program and the tests are compiled. The checkout
+# is copied to the cache first and is /ublk there, so that nothing is written
+# into the checkout; what COMMAND builds in /ublk stays for the next time. The
+# root itself is read-only. /usr/src/linux-tools has the kernel's kselftest
+# harness and checkpatch; KSELFTEST_DIR points to its tools/testing/selftests.
+# KDIR is the build directory of the guest's kernel.
+
+set -eu
+# shellcheck source=test/vm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+vm_become_root "$@"
+sync=1
+binds=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--no-sync) sync= ;;
+	--bind) binds+=("$2"); shift ;;
+	--) shift; break ;;
+	-*) vm_die "unknown option $1" ;;
+	*) break ;;
+	esac
+	shift
+done
+
+"$VM_DIR/host.sh"
+rootdir=$("$VM_DIR/root.sh")
+toolsdir=$("$VM_DIR/kernel-source.sh" --tools)
+VM_RELEASE=$(cat "$rootdir/release")
+work=$(vm_work_dir "$VM_RELEASE")
+mkdir -p "$work/src" "$work/stage"
+[ -z "$sync" ] || vm_sync "$work/src"
+
+export VM_CHROOT=$rootdir/root
+enter() {
+	set -eu
+	local root=$VM_CHROOT bind
+
+	mount --make-rprivate /
+	mount --bind "$root" "$root"
+	mount -o remount,bind,ro "$root"
+	mount -t proc proc "$root/proc"
+	mount --rbind /dev "$root/dev"
+	mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+	mount -t tmpfs tmpfs "$root/run"
+	mount -t tmpfs tmpfs "$root/mnt"
+	mount --bind "$VM_WORK/src" "$root/ublk"
+	mkdir "$root/mnt/stage"
+	mount --bind "$VM_WORK/stage" "$root/mnt/stage"
+	mount --bind "$VM_TOOLS" "$root/usr/src/linux-tools"
+	while [ "$1" != -- ]; do
+		bind=$1
+		mkdir -p "$root${bind#*:}"
+		mount --bind "${bind%%:*}" "$root${bind#*:}"
+		shift
+	done
+	shift
+	# shellcheck disable=SC2016
+	exec chroot "$root" /usr/bin/env -i HOME=/root "TERM=${TERM:-dumb}" \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		LC_ALL=C.UTF-8 "KDIR=/usr/lib/modules/$VM_RELEASE/build" \
+		KSELFTEST_DIR=/usr/src/linux-tools/tools/testing/selftests \
+		/bin/sh -c 'cd /ublk && exec "$@"' sh "$@"
+}
+export VM_RELEASE VM_WORK=$work VM_TOOLS=$toolsdir
+export -f enter
+[ $# -gt 0 ] || set -- /bin/bash
+exec unshare --mount -- /bin/bash -c 'enter "$@"' enter "${binds[@]}" -- "$@"

@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: kernel-source.sh [--tools] [--refresh]
+#
+# Print the directory with the source of the guest's kernel series, unpacked on
+# first use. --tools unpacks only checkpatch, kernel-doc and the kselftest
+# harness, which the static gates and the tests need.
+#
+# The kernel's own ublk driver, its tests and its documentation are never
+# unpacked: this project is written without them.
+
+set -eu
+# shellcheck source=test/vm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+tools=
+VM_REFRESH=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--tools) tools=-tools ;;
+	--refresh) VM_REFRESH=1 ;;
+	*) vm_die "unknown argument $1" ;;
+	esac
+	shift
+done
+
+vm_lock 8 source
+
+for series in ${KERNEL:-$UBLK_SERIES}; do
+	# The whole tree serves as tools, too.
+	for link in "$VM_CACHE/source-$series" "$VM_CACHE/source-$series$tools"; do
+		if [ -z "$VM_REFRESH" ] && [ -e "$link/README" ]; then
+			(cd -P "$link" && pwd)
+			exit
+		fi
+	done
+	[ -n "${updated:-}" ] || "$VM_DIR/host.sh"
+	[ -n "${updated:-}" ] || vm_apt_update
+	updated=1
+	package=linux-source-$series
+	version=$(vm_apt apt-cache show "$package" 2>/dev/null |
+		sed -n 's/^Version: //p' | sort -rV | head -n1)
+	[ -z "$version" ] || break
+done
+[ -n "$version" ] || vm_die "the archive has no kernel source of ${KERNEL:-$UBLK_SERIES}"
+
+dir=$VM_CACHE/source-$version$tools
+if [ ! -e "$dir/README" ]; then
+	tmp=$(mktemp -d "$VM_CACHE/tmp.XXXXXX")
+	trap 'rm -rf "$tmp"' EXIT
+	vm_log "unpacking $package $version${tools:+ (tools only)}"
+	mkdir "$tmp/tree"
+	(cd "$tmp" && vm_apt apt-get -qq download "$package=$version") >&2 ||
+		vm_die "cannot download $package"
+	members=
+	if [ -n "$tools" ]; then
+		for path in $(set -f; echo $UBLK_SOURCE_TOOLS); do
+			members="$members linux-source-$series/$path"
+		done
+	fi
+	# Not every kernel has every tool: a member that is missing is no error,
+	# a broken archive shows by the README that is missing.
+	# shellcheck disable=SC2086
+	(set -f; dpkg-deb --fsys-tarfile "$tmp"/*.deb |
+		tar -xO --wildcards '*/linux-source-*.tar.xz' | xz -dc -T0 |
+		tar -x -C "$tmp/tree" --strip-components=1 --wildcards \
+			--exclude='*/drivers/block/ublk_drv.c' \
+			--exclude='*/tools/testing/selftests/ublk' \
+			--exclude='*/Documentation/block/ublk.rst' \
+			$members 2>"$tmp/errors") || true
+	[ -e "$tmp/tree/README" ] || {
+		cat "$tmp/errors" >&2
+		vm_die "cannot unpack $package"
+	}
+	rm -rf "$dir"
+	chmod 755 "$tmp/tree"
+	mv "$tmp/tree" "$dir"
+fi
+ln -sfn "$(basename "$dir")" "$VM_CACHE/source-$series$tools"
+printf '%s\n' "$dir"

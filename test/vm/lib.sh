@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Common part of the scripts in test/vm: where things are, how to become root,
+# which archive to ask. Sourced, never run.
+#
+# Everything made here lives in one cache directory outside the checkout:
+#   host-ok-*           stamps: needed host packages are there
+#   apt/                private package lists of the guest's release
+#   root-SERIES-KEY/    guest root (directory and disk image), kernel, modules
+#   source-VERSION/     unpacked kernel source; source-VERSION-tools/ a part
+#   work-CHECKOUT/      copy of one checkout with its build products
+# Each is made under a temporary name and renamed when complete.
+
+VM_DIR=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+TOP_DIR=$(cd -P -- "$VM_DIR/../.." && pwd)
+# shellcheck source=test/vm/config.sh
+. "$VM_DIR/config.sh"
+
+VM_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/ublk-vm
+VM_PROG=$(basename -- "$0")
+VM_T0=$(date +%s)
+
+vm_log() {
+	printf '# %s: %s\n' "$VM_PROG" "$*" >&2
+}
+
+vm_die() {
+	printf '%s: %s\n' "$VM_PROG" "$*" >&2
+	exit 1
+}
+
+# Run a command as root, or say why that cannot be.
+vm_as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo -- "$@"
+	else
+		vm_die "'$1' needs root: run this as root or install sudo"
+	fi
+}
+
+# Start this script again as root, with the caller's cache and settings.
+vm_become_root() {
+	[ "$(id -u)" -ne 0 ] || return 0
+	command -v sudo >/dev/null ||
+		vm_die "must be root (chroot, file ownership): run as root or install sudo"
+	exec sudo -- env "PATH=$PATH" "HOME=$HOME" \
+		${XDG_CACHE_HOME:+"XDG_CACHE_HOME=$XDG_CACHE_HOME"} \
+		${UBLK_MIRROR:+"UBLK_MIRROR=$UBLK_MIRROR"} \
+		${KERNEL:+"KERNEL=$KERNEL"} "$0" "$@"
+}
+
+# vm_lock FD NAME: wait for the lock NAME of the cache, held until FD closes.
+vm_lock() {
+	mkdir -p "$VM_CACHE"
+	eval "exec $1>\"\$VM_CACHE/$2.lock\""
+	flock -n "$1" && return
+	vm_log "waiting for another run that holds $2"
+	flock -w 1800 "$1" || vm_die "$VM_CACHE/$2.lock is held for 30 minutes: stop the other run"
+}
+
+# The Debian archive that this machine's own apt uses, never one of this file.
+vm_mirror() {
+	local url=${UBLK_MIRROR:-}
+
+	if [ -z "$url" ]; then
+		url=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' \
+			'Created-By: Packages' 2>/dev/null |
+			sed -n 's/^Debian|Debian|//p' | sort | uniq -c | sort -rn |
+			awk 'NR == 1 { print $2 }')
+	fi
+	[ -n "$url" ] || vm_die "no Debian archive in this machine's apt configuration:" \
+		"run 'apt-get update', or set UBLK_MIRROR to the URL of one"
+	printf '%s\n' "${url%/}"
+}
+
+VM_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+vm_sources_list() {
+	local mirror
+
+	mirror=$(vm_mirror) || exit 1
+	printf 'deb [signed-by=%s] %s %s main\n' \
+		"$VM_KEYRING" "$mirror" "$UBLK_SUITE" \
+		"$VM_KEYRING" "$mirror" "$UBLK_SUITE-backports"
+}
+
+# vm_apt TOOL ARGS: apt on the lists of the guest's release instead of the
+# host's. Touches nothing of the host's package state.
+vm_apt() {
+	local tool=$1 dir=$VM_CACHE/apt
+	shift
+
+	"$tool" -q -o Dir::Etc::SourceList="$dir/sources.list" \
+		-o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::Preferences=/dev/null \
+		-o Dir::Etc::PreferencesParts=/dev/null -o Dir::State="$dir" \
+		-o Dir::State::Status="$dir/status" -o Dir::Cache="$dir" \
+		-o APT::Architecture=amd64 -o APT::Architectures=amd64 \
+		-o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
+}
+
+# Bring the private lists up to date, at most once an hour.
+vm_apt_update() {
+	local dir=$VM_CACHE/apt list
+
+	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
+	list=$(vm_sources_list) || exit 1
+	if [ -z "${VM_REFRESH:-}" ] &&
+	   [ "$(cat "$dir/sources.list" 2>/dev/null)" = "$list" ] &&
+	   [ -n "$(find "$dir/updated" -mmin -60 2>/dev/null)" ]; then
+		return 0
+	fi
+	printf '%s\n' "$list" >"$dir/sources.list"
+	: >"$dir/status"
+	vm_apt apt-get update -qq >&2 ||
+		vm_die "cannot read the package lists of $UBLK_SUITE: is the archive reachable?"
+	touch "$dir/updated"
+}
+
+# vm_kernel_of SERIES: newest release of a series that can be installed whole.
+vm_kernel_of() {
+	vm_apt apt-cache pkgnames "linux-headers-$1." |
+		sed -n "s/^linux-headers-\($1\.[0-9]*[^-]*-amd64\)\$/\1/p" |
+		sort -rV | while read -r release; do
+			if vm_apt apt-cache show "linux-modules-$release" \
+				"linux-binary-$release" >/dev/null 2>&1 ||
+			   vm_apt apt-cache show "linux-image-$release" >/dev/null 2>&1; then
+				printf '%s\n' "$release"
+				break
+			fi
+		done
+}
+
+# vm_work_dir RELEASE: this checkout's copy and build products for one kernel.
+vm_work_dir() {
+	printf '%s/work-%s-%s\n' "$VM_CACHE" \
+		"$(printf %s "$TOP_DIR" | sha256sum | cut -c1-12)" "$1"
+}
+
+# vm_sync DIR: bring the copy of this checkout up to date. Files that .gitignore
+# names are products: neither copied from the checkout nor removed from DIR.
+vm_sync() {
+	rsync -a --delete --exclude=/.git --filter=':- .gitignore' "$TOP_DIR/" "$1/"
+}
