@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The ublk protocol spoken directly, for tests that have to say things a
+ * correct server never says. Nothing in here uses libublk.
+ *
+ * Three layers:
+ *   raw_ctrl   one ring on /dev/ublk-control, one command at a time
+ *   raw_srv    the char device of one device: descriptors, buffers, store
+ *   raw_ring   one thread's ring for I/O commands of a raw_srv
+ *
+ * Whoever uses a raw_ring is the daemon of the tags it fetches, so a raw_ring
+ * belongs to one thread. Functions return 0 or more, or -errno; RAW_TIMEOUT is
+ * no errno and means that no answer came before the deadline. Block I/O is
+ * done by another process (agent.h): a process that waits for its own server
+ * cannot be killed. Covered statements are numbered as in
+ * Documentation/block/ublk-abi/.
+ */
+#ifndef UBLK_SELFTEST_RAW_H
+#define UBLK_SELFTEST_RAW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <liburing.h>
+#include <linux/ublk_cmd.h>
+
+#define RAW_TIMEOUT	(-100000)
+/* No command that is meant to end takes longer, in a slow guest either. */
+#define RAW_DEADLINE_MS	15000
+/* "Nothing comes" is concluded after this time. */
+#define RAW_QUIET_MS	100
+
+/* Size of a large SQE, and where the command is in any SQE. */
+#define RAW_SQE128	128
+#define RAW_SQE_CMD	48
+
+#define RAW_MAX_QUEUES	64
+#define RAW_DEV_BYTES	(256ULL << 20)
+#define RAW_IO_BYTES	(512U << 10)
+
+/*
+ * Tests do their I/O in this window. What arrives outside is somebody else's
+ * (partition scan, udev) and is answered silently.
+ */
+#define RAW_WIN_START	(128ULL << 20)
+#define RAW_WIN_END	(192ULL << 20)
+
+struct raw_ctrl {
+	struct io_uring ring;
+	int fd;
+	bool legacy;		/* send command numbers, not encoded opcodes */
+	__u64 seq;
+};
+
+/* What the test knows about a tag, as in data.md section 7. */
+enum raw_tag {
+	RAW_U, RAW_A, RAW_O, RAW_N, RAW_X,
+};
+
+struct raw_srv {
+	struct ublksrv_ctrl_dev_info info;
+	int fd;
+	bool legacy;
+	size_t stride, area;	/* descriptor area: file offset step, length */
+	char *desc[RAW_MAX_QUEUES];
+	char *bufs;		/* one buffer of RAW_IO_BYTES per tag */
+	char *store;		/* contents of the device, RAW_DEV_BYTES */
+	unsigned char *state;	/* enum raw_tag of each tag */
+};
+
+struct raw_ev {
+	__u16 q, tag;
+	__u8 nr;
+	int res;
+	struct ublksrv_io_desc iod;	/* valid if a request was delivered */
+};
+
+#define RAW_STASH	256
+
+struct raw_ring {
+	struct io_uring ring;
+	struct raw_srv *srv;
+	__u32 seq;
+	unsigned int stashed;
+	struct { __u64 user_data; int res; } stash[RAW_STASH];
+};
+
+/* ---- raw_ctrl.c --------------------------------------------------------- */
+
+int raw_ctrl_open(struct raw_ctrl *c);
+void raw_ctrl_close(struct raw_ctrl *c);
+struct io_uring_sqe *raw_ctrl_prep(struct raw_ctrl *c, __u32 op,
+				   const struct ublksrv_ctrl_cmd *cmd);
+int raw_ctrl_cmd(struct raw_ctrl *c, __u32 op,
+		 const struct ublksrv_ctrl_cmd *cmd);
+int raw_ctrl_cmd_ms(struct raw_ctrl *c, __u32 op,
+		    const struct ublksrv_ctrl_cmd *cmd, int ms);
+int raw_dev_cmd(struct raw_ctrl *c, __u32 op, int id, __u64 data);
+int raw_buf_cmd(struct raw_ctrl *c, __u32 op, int id, const void *buf,
+		__u16 len);
+
+void raw_info_init(struct ublksrv_ctrl_dev_info *info, int queues, int depth,
+		   __u64 flags);
+int raw_add(struct raw_ctrl *c, struct ublksrv_ctrl_dev_info *info);
+int raw_get_info(struct raw_ctrl *c, int id,
+		 struct ublksrv_ctrl_dev_info *info);
+int raw_state(struct raw_ctrl *c, int id);
+int raw_wait_state(struct raw_ctrl *c, int id, int state);
+int raw_features(struct raw_ctrl *c, __u64 *features);
+void raw_params_init(struct ublk_params *p);
+int raw_set_params(struct raw_ctrl *c, int id, struct ublk_params *p);
+int raw_get_params(struct raw_ctrl *c, int id, struct ublk_params *p);
+
+bool running_on_mainline(void);
+bool raw_wait_path(const char *path, bool there);
+int raw_char_open(int id);
+long raw_now_ms(void);
+int raw_possible_cpus(void);
+long raw_read_ulong(const char *path);
+int raw_drop_privileges(void);
+
+/* ---- raw_io.c ----------------------------------------------------------- */
+
+int raw_srv_open(struct raw_srv *s, const struct ublksrv_ctrl_dev_info *info);
+void raw_srv_close(struct raw_srv *s);
+char *raw_buf(struct raw_srv *s, int q, int tag);
+struct ublksrv_io_desc raw_desc(struct raw_srv *s, int q, int tag);
+enum raw_tag raw_tag_state(struct raw_srv *s, int q, int tag);
+
+int raw_ring_open(struct raw_ring *r, struct raw_srv *s, unsigned int flags);
+void raw_ring_close(struct raw_ring *r);
+int raw_post(struct raw_ring *r, __u32 op, int q, int tag, int result,
+	     __u64 addr, unsigned int sqe_flags, __u64 *user_data);
+int raw_call(struct raw_ring *r, __u32 op, int q, int tag, int result,
+	     __u64 addr);
+int raw_call_async(struct raw_ring *r, __u32 op, int q, int tag, int result,
+		   __u64 addr);
+int raw_thread_call(struct raw_srv *s, __u32 op, int q, int tag, int result,
+		    __u64 addr);
+int raw_fetch(struct raw_ring *r, int q, int tag);
+int raw_fetch_all(struct raw_ring *r);
+int raw_commit(struct raw_ring *r, int q, int tag, int result);
+int raw_event(struct raw_ring *r, struct raw_ev *ev, int ms);
+int raw_request(struct raw_ring *r, struct raw_ev *ev, int ms);
+int raw_serve(struct raw_ring *r, const struct raw_ev *ev);
+int raw_collect_abort(struct raw_ring *r, int ms);
+
+#endif

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Control commands for the tests: see raw.h.
+ *
+ * A command is sent on a ring with 128-byte SQEs and waited for with a
+ * deadline. A command whose deadline passed may still complete later; its CQE
+ * carries an old sequence number and is dropped then.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "raw.h"
+
+#define CONTROL_NODE "/dev/ublk-control"
+
+long raw_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The runner says when the driver under test is the distribution's. */
+bool running_on_mainline(void)
+{
+	const char *driver = getenv("UBLK_TEST_DRIVER");
+
+	return driver && !strcmp(driver, "distro");
+}
+
+static void load_module(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		execlp("modprobe", "modprobe", "ublk_drv", NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+bool raw_wait_path(const char *path, bool there)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+
+	do {
+		if ((access(path, F_OK) == 0) == there)
+			return true;
+		usleep(2000);
+	} while (raw_now_ms() < end);
+	return false;
+}
+
+int raw_ctrl_open(struct raw_ctrl *c)
+{
+	struct io_uring_params p = { .flags = IORING_SETUP_SQE128 };
+	int ret;
+
+	memset(c, 0, sizeof(*c));
+	c->fd = open(CONTROL_NODE, O_RDWR | O_CLOEXEC);
+	if (c->fd < 0 && (errno == ENOENT || errno == ENXIO)) {
+		load_module();
+		raw_wait_path(CONTROL_NODE, true);
+		c->fd = open(CONTROL_NODE, O_RDWR | O_CLOEXEC);
+	}
+	if (c->fd < 0)
+		return -errno;
+	ret = io_uring_queue_init_params(8, &c->ring, &p);
+	if (ret)
+		close(c->fd);
+	return ret;
+}
+
+void raw_ctrl_close(struct raw_ctrl *c)
+{
+	io_uring_queue_exit(&c->ring);
+	close(c->fd);
+}
+
+static int wait_seq(struct raw_ctrl *c, __u64 seq, int ms)
+{
+	long end = raw_now_ms() + ms;
+
+	for (;;) {
+		struct __kernel_timespec ts = { .tv_nsec = 100000000 };
+		struct io_uring_cqe *cqe;
+		__u64 got;
+		int ret;
+
+		ret = io_uring_wait_cqe_timeout(&c->ring, &cqe, &ts);
+		if (!ret) {
+			got = cqe->user_data;
+			ret = cqe->res;
+			io_uring_cqe_seen(&c->ring, cqe);
+			if (got == seq)
+				return ret;
+			continue;
+		}
+		if (ret != -ETIME && ret != -EINTR && ret != -EAGAIN)
+			return ret;
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+	}
+}
+
+/* The next SQE, filled but not submitted; its user_data is c->seq. */
+struct io_uring_sqe *raw_ctrl_prep(struct raw_ctrl *c, __u32 op,
+				   const struct ublksrv_ctrl_cmd *cmd)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
+	void *area;
+
+	if (!sqe)
+		return NULL;
+	area = sqe;
+	memset(area, 0, RAW_SQE128);
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = c->fd;
+	sqe->cmd_op = op;
+	sqe->user_data = ++c->seq;
+	memcpy((char *)area + RAW_SQE_CMD, cmd, sizeof(*cmd));
+	return sqe;
+}
+
+/* Opcode @op is sent as it is; see raw_ctrl_cmd() for the legacy form. */
+int raw_ctrl_cmd_ms(struct raw_ctrl *c, __u32 op,
+		    const struct ublksrv_ctrl_cmd *cmd, int ms)
+{
+	int ret;
+
+	if (!raw_ctrl_prep(c, op, cmd))
+		return -EXFULL;
+	ret = io_uring_submit(&c->ring);
+	if (ret != 1)
+		return ret < 0 ? ret : -EIO;
+	return wait_seq(c, c->seq, ms);
+}
+
+int raw_ctrl_cmd(struct raw_ctrl *c, __u32 op,
+		 const struct ublksrv_ctrl_cmd *cmd)
+{
+	if (c->legacy && op != UBLK_U_CMD_GET_FEATURES)
+		op &= 0xff;
+	return raw_ctrl_cmd_ms(c, op, cmd, RAW_DEADLINE_MS);
+}
+
+int raw_dev_cmd(struct raw_ctrl *c, __u32 op, int id, __u64 data)
+{
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = id,
+		.queue_id = 0xffff,
+		.data = { data },
+	};
+
+	return raw_ctrl_cmd(c, op, &cmd);
+}
+
+int raw_buf_cmd(struct raw_ctrl *c, __u32 op, int id, const void *buf,
+		__u16 len)
+{
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = id,
+		.queue_id = 0xffff,
+		.len = len,
+		.addr = (uintptr_t)buf,
+	};
+
+	return raw_ctrl_cmd(c, op, &cmd);
+}
+
+void raw_info_init(struct ublksrv_ctrl_dev_info *info, int queues, int depth,
+		   __u64 flags)
+{
+	memset(info, 0, sizeof(*info));
+	info->nr_hw_queues = queues;
+	info->queue_depth = depth;
+	info->max_io_buf_bytes = RAW_IO_BYTES;
+	info->dev_id = -1;
+	info->flags = flags;
+}
+
+int raw_add(struct raw_ctrl *c, struct ublksrv_ctrl_dev_info *info)
+{
+	return raw_buf_cmd(c, UBLK_U_CMD_ADD_DEV, info->dev_id, info,
+			   sizeof(*info));
+}
+
+int raw_get_info(struct raw_ctrl *c, int id,
+		 struct ublksrv_ctrl_dev_info *info)
+{
+	return raw_buf_cmd(c, UBLK_U_CMD_GET_DEV_INFO, id, info,
+			   sizeof(*info));
+}
+
+int raw_state(struct raw_ctrl *c, int id)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret = raw_get_info(c, id, &info);
+
+	return ret < 0 ? ret : info.state;
+}
+
+int raw_wait_state(struct raw_ctrl *c, int id, int state)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	int ret;
+
+	do {
+		ret = raw_state(c, id);
+		if (ret == state)
+			return 0;
+		usleep(2000);
+	} while (raw_now_ms() < end);
+	return ret < 0 ? ret : RAW_TIMEOUT;
+}
+
+int raw_features(struct raw_ctrl *c, __u64 *features)
+{
+	return raw_buf_cmd(c, UBLK_U_CMD_GET_FEATURES, 0, features,
+			   UBLK_FEATURES_LEN);
+}
+
+/* Parameters that any driver accepts for a device of raw_info_init(). */
+void raw_params_init(struct ublk_params *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->len = sizeof(*p);
+	p->types = UBLK_PARAM_TYPE_BASIC;
+	p->basic.logical_bs_shift = 9;
+	p->basic.physical_bs_shift = 12;
+	p->basic.io_opt_shift = 12;
+	p->basic.io_min_shift = 9;
+	p->basic.max_sectors = RAW_IO_BYTES / 512;
+	p->basic.dev_sectors = RAW_DEV_BYTES / 512;
+}
+
+int raw_set_params(struct raw_ctrl *c, int id, struct ublk_params *p)
+{
+	return raw_buf_cmd(c, UBLK_U_CMD_SET_PARAMS, id, p, sizeof(*p));
+}
+
+int raw_get_params(struct raw_ctrl *c, int id, struct ublk_params *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->len = sizeof(*p);
+	return raw_buf_cmd(c, UBLK_U_CMD_GET_PARAMS, id, p, sizeof(*p));
+}
+
+/* Open /dev/ublkcN; EBUSY and a missing node are retried (F-16). */
+int raw_char_open(int id)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkc%d", id);
+	do {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		if (errno != EBUSY && errno != ENOENT)
+			break;
+		usleep(2000);
+	} while (raw_now_ms() < end);
+	return -errno;
+}
+
+/* Number of possible CPU ids: one more than the last one. */
+int raw_possible_cpus(void)
+{
+	FILE *f = fopen("/sys/devices/system/cpu/possible", "r");
+	char line[256] = "", *last;
+	int n = -1;
+
+	if (!f)
+		return -errno;
+	if (fgets(line, sizeof(line), f)) {
+		last = line + strcspn(line, "\n");
+		while (last > line && last[-1] >= '0' && last[-1] <= '9')
+			last--;
+		n = atoi(last) + 1;
+	}
+	fclose(f);
+	return n;
+}
+
+long raw_read_ulong(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	unsigned long val;
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	if (fscanf(f, "%lu", &val) != 1)
+		ret = -EIO;
+	fclose(f);
+	return ret ? ret : (long)val;
+}
+
+/* Take CAP_SYS_ADMIN from the calling thread, and nothing else. */
+int raw_drop_privileges(void)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d))
+		return -errno;
+	d[0].effective &= ~(1U << CAP_SYS_ADMIN);
+	if (syscall(SYS_capset, &h, d))
+		return -errno;
+	return 0;
+}

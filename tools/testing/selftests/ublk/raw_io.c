@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The char device for the tests: see raw.h.
+ *
+ * user_data of a command is: tag in bits 0..15, queue in 16..31, command
+ * number in 32..39, sequence number above. raw_call() waits for one CQE and
+ * stashes the others for raw_event(), so nothing that the driver says is lost,
+ * and order among the others is kept.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "raw.h"
+
+static size_t page_round(size_t n)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (n + page - 1) / page * page;
+}
+
+static void *map_anon(size_t len, int how)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       how | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static size_t nr_tags(struct raw_srv *s)
+{
+	return (size_t)s->info.nr_hw_queues * s->info.queue_depth;
+}
+
+/*
+ * Open the char device of @info, the reply of ADD_DEV, and map its
+ * descriptors. @s->store may be set to memory shared with others before.
+ */
+int raw_srv_open(struct raw_srv *s, const struct ublksrv_ctrl_dev_info *info)
+{
+	int q;
+
+	s->info = *info;
+	s->stride = page_round(4096 * (size_t)info->io_desc_size);
+	s->area = page_round(info->queue_depth * (size_t)info->io_desc_size);
+	if (info->nr_hw_queues > RAW_MAX_QUEUES)
+		return -E2BIG;
+	if (!s->store)
+		s->store = map_anon(RAW_DEV_BYTES, MAP_SHARED);
+	s->bufs = map_anon(nr_tags(s) * RAW_IO_BYTES, MAP_PRIVATE);
+	s->state = calloc(nr_tags(s), 1);
+	if (!s->store || !s->bufs || !s->state)
+		return -ENOMEM;
+	s->fd = raw_char_open(info->dev_id);
+	if (s->fd < 0)
+		return s->fd;
+	for (q = 0; q < info->nr_hw_queues; q++) {
+		s->desc[q] = mmap(NULL, s->area, PROT_READ,
+				  MAP_SHARED | MAP_POPULATE, s->fd,
+				  UBLKSRV_CMD_BUF_OFFSET + q * s->stride);
+		if (s->desc[q] == MAP_FAILED)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Give up the descriptor and all mappings; rings are closed before. */
+void raw_srv_close(struct raw_srv *s)
+{
+	int q;
+
+	for (q = 0; q < s->info.nr_hw_queues; q++)
+		munmap(s->desc[q], s->area);
+	close(s->fd);
+	munmap(s->bufs, nr_tags(s) * RAW_IO_BYTES);
+	free(s->state);
+	s->fd = -1;
+}
+
+static size_t tag_index(struct raw_srv *s, int q, int tag)
+{
+	return (size_t)q * s->info.queue_depth + tag;
+}
+
+static bool tag_valid(struct raw_srv *s, int q, int tag)
+{
+	return q < s->info.nr_hw_queues && tag < s->info.queue_depth;
+}
+
+char *raw_buf(struct raw_srv *s, int q, int tag)
+{
+	return s->bufs + tag_index(s, q, tag) * RAW_IO_BYTES;
+}
+
+struct ublksrv_io_desc raw_desc(struct raw_srv *s, int q, int tag)
+{
+	struct ublksrv_io_desc iod;
+
+	memcpy(&iod, s->desc[q] + (size_t)tag * s->info.io_desc_size,
+	       sizeof(iod));
+	return iod;
+}
+
+enum raw_tag raw_tag_state(struct raw_srv *s, int q, int tag)
+{
+	return s->state[tag_index(s, q, tag)];
+}
+
+int raw_ring_open(struct raw_ring *r, struct raw_srv *s, unsigned int flags)
+{
+	struct io_uring_params p = { .flags = flags };
+	unsigned int entries = 64;
+
+	memset(r, 0, sizeof(*r));
+	r->srv = s;
+	/* Every tag may complete at once; nothing may overflow. */
+	p.flags |= IORING_SETUP_CQSIZE;
+	p.cq_entries = 4096 + 64;
+	if (nr_tags(s) > 4096)
+		p.cq_entries = 32768;
+	if (flags & IORING_SETUP_SQPOLL)
+		p.sq_thread_idle = 100;
+	return io_uring_queue_init_params(entries, &r->ring, &p);
+}
+
+void raw_ring_close(struct raw_ring *r)
+{
+	io_uring_queue_exit(&r->ring);
+}
+
+static __u32 encode(struct raw_srv *s, __u32 op)
+{
+	return s->legacy ? (op & 0xff) : op;
+}
+
+/* Submit a command and do not wait. */
+int raw_post(struct raw_ring *r, __u32 op, int q, int tag, int result,
+	     __u64 addr, unsigned int sqe_flags, __u64 *user_data)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
+	struct ublksrv_io_cmd *cmd;
+	bool wide = r->ring.flags & IORING_SETUP_SQE128;
+	int ret;
+
+	if (!sqe)
+		return -EXFULL;
+	memset(sqe, 0, wide ? 2 * sizeof(*sqe) : sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = r->srv->fd;
+	sqe->flags = sqe_flags;
+	sqe->cmd_op = encode(r->srv, op);
+	sqe->user_data = (__u64)++r->seq << 40 | (__u64)(op & 0xff) << 32 |
+			 (__u32)(__u16)q << 16 | (__u16)tag;
+	cmd = (struct ublksrv_io_cmd *)sqe->cmd;
+	cmd->q_id = q;
+	cmd->tag = tag;
+	cmd->result = result;
+	cmd->addr = addr;
+	if (user_data)
+		*user_data = sqe->user_data;
+	ret = io_uring_submit(&r->ring);
+	return ret < 0 ? ret : 0;
+}
+
+static int wait_cqe(struct raw_ring *r, long end, __u64 *user_data, int *res)
+{
+	for (;;) {
+		long left = end - raw_now_ms();
+		struct __kernel_timespec ts = { 0 };
+		struct io_uring_cqe *cqe;
+		int ret;
+
+		if (left < 0)
+			left = 0;
+		if (left > 200)
+			left = 200;
+		ts.tv_nsec = left * 1000000;
+		ret = io_uring_wait_cqe_timeout(&r->ring, &cqe, &ts);
+		if (!ret) {
+			*user_data = cqe->user_data;
+			*res = cqe->res;
+			io_uring_cqe_seen(&r->ring, cqe);
+			return 0;
+		}
+		if (ret != -ETIME && ret != -EINTR && ret != -EAGAIN)
+			return ret;
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+	}
+}
+
+static int call_flags(struct raw_ring *r, __u32 op, int q, int tag, int result,
+		      __u64 addr, unsigned int sqe_flags, int ms)
+{
+	long end = raw_now_ms() + ms;
+	__u64 mine, got;
+	int ret, res;
+
+	ret = raw_post(r, op, q, tag, result, addr, sqe_flags, &mine);
+	if (ret)
+		return ret;
+	for (;;) {
+		ret = wait_cqe(r, end, &got, &res);
+		if (ret)
+			return ret;
+		if (got == mine)
+			return res;
+		if (r->stashed == RAW_STASH)
+			return -EOVERFLOW;
+		r->stash[r->stashed].user_data = got;
+		r->stash[r->stashed++].res = res;
+	}
+}
+
+/*
+ * Submit a command that completes by itself, an error for example, and return
+ * its result. What the test knows of the tag does not change.
+ */
+int raw_call(struct raw_ring *r, __u32 op, int q, int tag, int result,
+	     __u64 addr)
+{
+	return call_flags(r, op, q, tag, result, addr, 0, RAW_DEADLINE_MS);
+}
+
+int raw_call_async(struct raw_ring *r, __u32 op, int q, int tag, int result,
+		   __u64 addr)
+{
+	return call_flags(r, op, q, tag, result, addr, IOSQE_ASYNC,
+			  RAW_DEADLINE_MS);
+}
+
+struct thread_call {
+	struct raw_srv *s;
+	__u32 op;
+	int q, tag, result, res;
+	__u64 addr;
+};
+
+static void *thread_call(void *arg)
+{
+	struct thread_call *t = arg;
+	struct raw_ring *r = malloc(sizeof(*r));
+
+	t->res = -ENOMEM;
+	if (!r)
+		return NULL;
+	t->res = raw_ring_open(r, t->s, 0);
+	if (!t->res) {
+		t->res = raw_call(r, t->op, t->q, t->tag, t->result, t->addr);
+		raw_ring_close(r);
+	}
+	free(r);
+	return NULL;
+}
+
+/* raw_call() from a thread, hence a task, that is nobody's daemon. */
+int raw_thread_call(struct raw_srv *s, __u32 op, int q, int tag, int result,
+		    __u64 addr)
+{
+	struct thread_call t = {
+		.s = s, .op = op, .q = q, .tag = tag, .result = result,
+		.addr = addr,
+	};
+	pthread_t thread;
+	int ret = pthread_create(&thread, NULL, thread_call, &t);
+
+	if (ret)
+		return -ret;
+	pthread_join(thread, NULL);
+	return t.res;
+}
+
+static int arm(struct raw_ring *r, __u32 op, int q, int tag, int result)
+{
+	struct raw_srv *s = r->srv;
+	int ret;
+
+	ret = raw_post(r, op, q, tag, result, (uintptr_t)raw_buf(s, q, tag), 0,
+		       NULL);
+	if (!ret && tag_valid(s, q, tag))
+		s->state[tag_index(s, q, tag)] = RAW_A;
+	return ret;
+}
+
+/* Fetch with the tag's own buffer; a failure shows up as an event. */
+int raw_fetch(struct raw_ring *r, int q, int tag)
+{
+	return arm(r, UBLK_U_IO_FETCH_REQ, q, tag, 0);
+}
+
+int raw_fetch_all(struct raw_ring *r)
+{
+	int q, tag, ret;
+
+	for (q = 0; q < r->srv->info.nr_hw_queues; q++) {
+		for (tag = 0; tag < r->srv->info.queue_depth; tag++) {
+			ret = raw_fetch(r, q, tag);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+int raw_commit(struct raw_ring *r, int q, int tag, int result)
+{
+	return arm(r, UBLK_U_IO_COMMIT_AND_FETCH_REQ, q, tag, result);
+}
+
+/* The next CQE, whatever it is. 0, RAW_TIMEOUT or -errno. */
+int raw_event(struct raw_ring *r, struct raw_ev *ev, int ms)
+{
+	struct raw_srv *s = r->srv;
+	unsigned char *state;
+	__u64 got;
+	int ret;
+
+	memset(ev, 0, sizeof(*ev));
+	if (r->stashed) {
+		got = r->stash[0].user_data;
+		ev->res = r->stash[0].res;
+		r->stashed--;
+		memmove(r->stash, r->stash + 1,
+			r->stashed * sizeof(r->stash[0]));
+	} else {
+		ret = wait_cqe(r, raw_now_ms() + ms, &got, &ev->res);
+		if (ret)
+			return ret;
+	}
+	ev->tag = got & 0xffff;
+	ev->q = got >> 16 & 0xffff;
+	ev->nr = got >> 32 & 0xff;
+	if (!tag_valid(s, ev->q, ev->tag))
+		return 0;
+	state = &s->state[tag_index(s, ev->q, ev->tag)];
+	if (ev->res == UBLK_IO_RES_ABORT) {
+		*state = RAW_X;
+	} else if (ev->res >= 0) {
+		*state = ev->res == UBLK_IO_RES_NEED_GET_DATA ? RAW_N : RAW_O;
+		ev->iod = raw_desc(s, ev->q, ev->tag);
+	}
+	return 0;
+}
+
+/*
+ * Answer a delivery the way a RAM disk does; an event that is no delivery is
+ * left alone. A write that was only announced comes again with its data.
+ */
+int raw_serve(struct raw_ring *r, const struct raw_ev *ev)
+{
+	struct raw_srv *s = r->srv;
+	__u64 off = ev->iod.start_sector << 9;
+	__u64 len = (__u64)ev->iod.nr_sectors << 9;
+	char *buf = raw_buf(s, ev->q, ev->tag);
+	int op = ublksrv_get_op(&ev->iod);
+
+	if (ev->res < 0)
+		return 0;
+	if (ev->res == UBLK_IO_RES_NEED_GET_DATA)
+		return arm(r, UBLK_U_IO_NEED_GET_DATA, ev->q, ev->tag, 0);
+	if (op == UBLK_IO_OP_FLUSH)
+		return raw_commit(r, ev->q, ev->tag, 0);
+	if (off > RAW_DEV_BYTES || len > RAW_DEV_BYTES - off)
+		return raw_commit(r, ev->q, ev->tag, -EIO);
+	if (op == UBLK_IO_OP_READ)
+		memcpy(buf, s->store + off, len);
+	else if (op == UBLK_IO_OP_WRITE)
+		memcpy(s->store + off, buf, len);
+	else if (op == UBLK_IO_OP_DISCARD || op == UBLK_IO_OP_WRITE_ZEROES)
+		memset(s->store + off, 0, len);
+	else
+		return raw_commit(r, ev->q, ev->tag, -EOPNOTSUPP);
+	return raw_commit(r, ev->q, ev->tag, len);
+}
+
+static bool foreign(const struct raw_ev *ev)
+{
+	__u64 off = ev->iod.start_sector << 9;
+	int op = ublksrv_get_op(&ev->iod);
+
+	return ev->res >= 0 && op == UBLK_IO_OP_READ &&
+	       (off < RAW_WIN_START || off >= RAW_WIN_END);
+}
+
+/* The next event that concerns the test; other people's reads are served. */
+int raw_request(struct raw_ring *r, struct raw_ev *ev, int ms)
+{
+	long end = raw_now_ms() + ms;
+	int ret;
+
+	do {
+		ret = raw_event(r, ev, ms);
+		if (ret || !foreign(ev))
+			return ret;
+		ret = raw_serve(r, ev);
+		if (ret)
+			return ret;
+	} while (raw_now_ms() < end);
+	return RAW_TIMEOUT;
+}
+
+/*
+ * Serve until the driver has given every fetched tag back with ENODEV. Return
+ * how many did so here, or RAW_TIMEOUT.
+ */
+int raw_collect_abort(struct raw_ring *r, int ms)
+{
+	struct raw_srv *s = r->srv;
+	long end = raw_now_ms() + ms;
+	int aborted = 0, ret;
+	struct raw_ev ev;
+	size_t i, armed;
+
+	for (;;) {
+		for (armed = 0, i = 0; i < nr_tags(s); i++)
+			armed += s->state[i] == RAW_A;
+		if (!armed)
+			return aborted;
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+		ret = raw_event(r, &ev, end - raw_now_ms());
+		if (ret)
+			return ret;
+		if (ev.res == UBLK_IO_RES_ABORT)
+			aborted++;
+		ret = raw_serve(r, &ev);
+		if (ret)
+			return ret;
+	}
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Common part of the uapi_*.c fixtures: see ut.h.
+ *
+ * START_DEV and STOP_DEV go through the agent while this process serves, for
+ * the disk may be read by others (udev, partition scan) at any moment.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "ut.h"
+
+int ut_open(struct ut *t)
+{
+	int ret;
+
+	memset(t, 0, sizeof(*t));
+	t->srv.fd = -1;
+	t->agent = agent_open();
+	if (!t->agent)
+		return -ENOMEM;
+	ret = raw_ctrl_open(&t->ctl);
+	if (ret)
+		return ret;
+	return raw_features(&t->ctl, &t->features);
+}
+
+/* Runs in the parent, after the test has ended in whatever way. */
+int ut_cleanup(struct ut *t)
+{
+	struct raw_ctrl ctl;
+	int i, ret, bad = 0;
+
+	if (!t->nr_ids)
+		return 0;
+	ret = raw_ctrl_open(&ctl);
+	if (ret)
+		return ret;
+	for (i = 0; i < t->nr_ids && !bad; i++) {
+		ret = raw_dev_cmd(&ctl, UBLK_U_CMD_DEL_DEV, t->ids[i], 0);
+		if (ret && ret != -ENODEV)
+			bad = ret;
+	}
+	raw_ctrl_close(&ctl);
+	return bad;
+}
+
+void ut_remember(struct ut *t, int id)
+{
+	if (t->nr_ids < UT_MAX_IDS)
+		t->ids[t->nr_ids++] = id;
+}
+
+/* ADD_DEV and SET_PARAMS; no partition scan where that can be chosen. */
+int ut_add(struct ut *t, int queues, int depth, __u64 flags)
+{
+	struct ublk_params p;
+	int ret;
+
+	flags |= t->features & UBLK_F_NO_AUTO_PART_SCAN;
+	raw_info_init(&t->info, queues, depth, flags);
+	ret = raw_add(&t->ctl, &t->info);
+	if (ret)
+		return ret;
+	ut_remember(t, t->info.dev_id);
+	if ((t->info.flags & flags) != flags)
+		return -EOPNOTSUPP;
+	raw_params_init(&p);
+	p.basic.attrs = UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA;
+	p.types |= UBLK_PARAM_TYPE_DISCARD;
+	p.discard.discard_granularity = 4096;
+	p.discard.max_discard_sectors = RAW_IO_BYTES / 512;
+	p.discard.max_write_zeroes_sectors = RAW_IO_BYTES / 512;
+	p.discard.max_discard_segments = 1;
+	return raw_set_params(&t->ctl, t->info.dev_id, &p);
+}
+
+int ut_serve(struct ut *t, unsigned int ring_flags)
+{
+	int ret;
+
+	t->srv.legacy = t->ctl.legacy;
+	ret = raw_srv_open(&t->srv, &t->info);
+	if (ret)
+		return ret;
+	return raw_ring_open(&t->ring, &t->srv, ring_flags);
+}
+
+/* START_DEV for this process, serving meanwhile. */
+int ut_start(struct ut *t)
+{
+	int job = agent_ctrl(t->agent, UBLK_U_CMD_START_DEV, t->info.dev_id,
+			     getpid());
+
+	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+}
+
+/* STOP_DEV, serving meanwhile. */
+int ut_stop(struct ut *t)
+{
+	int job = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
+
+	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+}
+
+/* End the round: ring first, for a command holds the char device. */
+void ut_close(struct ut *t)
+{
+	raw_ring_close(&t->ring);
+	raw_srv_close(&t->srv);
+}
+
+/* A LIVE device served by this process. */
+int ut_up(struct ut *t, int queues, int depth, __u64 flags)
+{
+	int ret = ut_add(t, queues, depth, flags);
+
+	if (!ret)
+		ret = ut_serve(t, 0);
+	if (!ret)
+		ret = raw_fetch_all(&t->ring);
+	return ret ? ret : ut_start(t);
+}
+
+/* Block I/O on the device, served by this process like a RAM disk. */
+long ut_blk(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
+	    __u32 data)
+{
+	int job = agent_blk(t->agent, t->info.dev_id, op, off, len, data);
+
+	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+}
