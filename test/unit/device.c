@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * logic/device.h: every cell of the device table (lifecycle.md section 2), of
+ * the server machine (L-40, D-1, D-43, D-44), of the gate (L-30) and of the
+ * recovery policies (L-1).
+ */
+#include <errno.h>
+
+#include "ktap.h"
+#include "logic/device.h"
+
+enum { DEAD, LIVE, QUI, FIO };	/* UBLK_S_DEV_* */
+
+#define UR	UBLK_F_USER_RECOVERY
+#define REI	UBLK_F_USER_RECOVERY_REISSUE
+#define FAIL	UBLK_F_USER_RECOVERY_FAIL_IO
+
+static void test_policy(void)
+{
+	ktap_eq(ublk_device_policy(0), UBLK_POLICY_STOP);
+	ktap_eq(ublk_device_policy(~(u64)UR), UBLK_POLICY_STOP);
+	ktap_eq(ublk_device_policy(FAIL), UBLK_POLICY_STOP);
+	ktap_eq(ublk_device_policy(UR), UBLK_POLICY_HOLD);
+	ktap_eq(ublk_device_policy(UR | REI), UBLK_POLICY_REISSUE);
+	ktap_eq(ublk_device_policy(UR | FAIL), UBLK_POLICY_FAIL);
+	ktap_true(!ublk_policy_holds(UBLK_POLICY_STOP));
+	ktap_true(ublk_policy_holds(UBLK_POLICY_HOLD));
+	ktap_true(ublk_policy_holds(UBLK_POLICY_REISSUE));
+	ktap_true(!ublk_policy_holds(UBLK_POLICY_FAIL));
+}
+
+/* One line of lifecycle.md section 2: next state from DEAD, LIVE, QUI, FIO. */
+static void check_event(const char *row, enum ublk_device_event event,
+			enum ublk_policy policy, const int next[4])
+{
+	unsigned int state;
+
+	ktap_row = row;
+	for (state = DEAD; state <= FIO; state++)
+		ktap_eq(ublk_device_next(state, event, policy), next[state]);
+	ktap_eq(ublk_device_next(4, event, policy), -EPROTO);
+	ktap_eq(ublk_device_next(~0u, event, policy), -EPROTO);
+}
+
+static void test_next(void)
+{
+	static const struct {
+		const char *name;
+		enum ublk_device_event event;
+		int stop[4];	/* without UR */
+		int hold[4];	/* UR, UR+REISSUE */
+		int fail[4];	/* UR+FAIL_IO */
+	} rows[] = {
+		{ "start", UBLK_DEV_EV_START,
+		  { LIVE, -EEXIST, -EEXIST, -EEXIST },
+		  { LIVE, -EEXIST, -EEXIST, -EEXIST },
+		  { LIVE, -EEXIST, -EEXIST, -EEXIST } },
+		{ "stop", UBLK_DEV_EV_STOP,
+		  { DEAD, DEAD, DEAD, DEAD },
+		  { DEAD, DEAD, DEAD, DEAD },
+		  { DEAD, DEAD, DEAD, DEAD } },
+		{ "server gone", UBLK_DEV_EV_SERVER_GONE,
+		  { DEAD, DEAD, QUI, FIO },
+		  { DEAD, QUI, QUI, FIO },
+		  { DEAD, FIO, QUI, FIO } },
+		{ "start recovery", UBLK_DEV_EV_START_RECOVERY,
+		  { -EINVAL, -EINVAL, -EINVAL, -EINVAL },
+		  { -EBUSY, -EBUSY, QUI, FIO },
+		  { -EBUSY, -EBUSY, QUI, FIO } },
+		{ "end recovery", UBLK_DEV_EV_END_RECOVERY,
+		  { -EINVAL, -EINVAL, -EINVAL, -EINVAL },
+		  { -EBUSY, -EBUSY, LIVE, LIVE },
+		  { -EBUSY, -EBUSY, LIVE, LIVE } },
+		{ "use", UBLK_DEV_EV_USE,
+		  { -ENODEV, LIVE, QUI, FIO },
+		  { -ENODEV, LIVE, QUI, FIO },
+		  { -ENODEV, LIVE, QUI, FIO } },
+	};
+	size_t i;
+
+	ktap_eq(ARRAY_SIZE(rows), UBLK_DEV_EV_NR);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		check_event(rows[i].name, rows[i].event, UBLK_POLICY_STOP,
+			    rows[i].stop);
+		check_event(rows[i].name, rows[i].event, UBLK_POLICY_HOLD,
+			    rows[i].hold);
+		check_event(rows[i].name, rows[i].event, UBLK_POLICY_REISSUE,
+			    rows[i].hold);
+		check_event(rows[i].name, rows[i].event, UBLK_POLICY_FAIL,
+			    rows[i].fail);
+	}
+	ktap_eq(ublk_device_next(LIVE, UBLK_DEV_EV_NR, UBLK_POLICY_STOP),
+		-EPROTO);
+}
+
+static void test_server(void)
+{
+	enum { NONE, FETCHING, READY, STOPPING };
+	static const struct {
+		const char *name;
+		enum ublk_server_event event;
+		int next[4];
+	} rows[] = {
+		{ "open", UBLK_SERVER_EV_OPEN,
+		  { FETCHING, -EBUSY, -EBUSY, -EBUSY } },
+		{ "fetch", UBLK_SERVER_EV_FETCH,
+		  { -EBUSY, FETCHING, -EBUSY, -ENODEV } },
+		{ "last fetch", UBLK_SERVER_EV_LAST_FETCH,
+		  { -EBUSY, READY, -EBUSY, -ENODEV } },
+		{ "stop", UBLK_SERVER_EV_STOP,
+		  { NONE, STOPPING, STOPPING, STOPPING } },
+		{ "reset", UBLK_SERVER_EV_RESET, { NONE, NONE, NONE, NONE } },
+	};
+	unsigned int state;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_row = rows[i].name;
+		for (state = NONE; state <= STOPPING; state++)
+			ktap_eq(ublk_server_next(state, rows[i].event),
+				rows[i].next[state]);
+	}
+}
+
+static void test_gate(void)
+{
+	enum { GO, HOLD, EIO_, REMOTE };
+	/* index: FAILING << 2 | ABORTING << 1 | CANCELING */
+	static const int holds[8] = { GO, HOLD, EIO_, EIO_,
+				      REMOTE, REMOTE, REMOTE, REMOTE };
+	static const int fails[8] = { GO, EIO_, GO, EIO_,
+				      REMOTE, REMOTE, REMOTE, REMOTE };
+	unsigned int cond;
+
+	for (cond = 0; cond < 8; cond++) {
+		ktap_eq(ublk_device_gate(cond, UBLK_POLICY_HOLD), holds[cond]);
+		ktap_eq(ublk_device_gate(cond, UBLK_POLICY_REISSUE),
+			holds[cond]);
+		ktap_eq(ublk_device_gate(cond, UBLK_POLICY_STOP), fails[cond]);
+		ktap_eq(ublk_device_gate(cond, UBLK_POLICY_FAIL), fails[cond]);
+	}
+}
+
+static void test_on_gone(void)
+{
+	static const struct {
+		enum ublk_policy policy;
+		enum ublk_gate waiting, delivered;
+	} rows[] = {
+		{ UBLK_POLICY_STOP, UBLK_GATE_FAIL, UBLK_GATE_FAIL },
+		{ UBLK_POLICY_HOLD, UBLK_GATE_HOLD, UBLK_GATE_FAIL },
+		{ UBLK_POLICY_REISSUE, UBLK_GATE_HOLD, UBLK_GATE_HOLD },
+		{ UBLK_POLICY_FAIL, UBLK_GATE_FAIL, UBLK_GATE_FAIL },
+	};
+	size_t i;
+
+	ktap_eq(ARRAY_SIZE(rows), UBLK_POLICY_NR);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_eq(ublk_device_on_gone(rows[i].policy, false),
+			rows[i].waiting);
+		ktap_eq(ublk_device_on_gone(rows[i].policy, true),
+			rows[i].delivered);
+	}
+}
+
+/* Scripts compare the state names that list prints. */
+static void test_names(void)
+{
+	ktap_true(!strcmp(ublk_device_name(DEAD), "DEAD"));
+	ktap_true(!strcmp(ublk_device_name(LIVE), "LIVE"));
+	ktap_true(!strcmp(ublk_device_name(QUI), "QUIESCED"));
+	ktap_true(!strcmp(ublk_device_name(FIO), "FAIL_IO"));
+	ktap_true(!strcmp(ublk_device_name(4), "UNKNOWN"));
+}
+
+static const struct ktap_test tests[] = {
+	{ "policy", test_policy },
+	{ "next", test_next },
+	{ "server", test_server },
+	{ "gate", test_gate },
+	{ "on_gone", test_on_gone },
+	{ "names", test_names },
+};
+
+int main(void)
+{
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}

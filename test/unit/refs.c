@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * logic/refs.h: boundaries of the split reference count. That it neither loses
+ * nor invents a reference in any interleaving is for test/model/refs.c.
+ */
+#include <errno.h>
+
+#include "ktap.h"
+#include "logic/refs.h"
+
+static void test_owner_alone(void)
+{
+	u32 shared = ublk_refs_init();
+
+	ktap_true(ublk_refs_idle(shared, 0));
+	ktap_eq(shared - ublk_refs_collapse(0), 0);
+	ktap_true(ublk_refs_idle(0, 0));
+}
+
+static void test_foreign(void)
+{
+	u32 shared = ublk_refs_get(ublk_refs_init());
+
+	ktap_eq(shared, ublk_refs_init() + 1);
+	ktap_true(!ublk_refs_idle(shared, 0));
+	shared -= ublk_refs_collapse(0);
+	ktap_eq(shared, 1);
+	/* state R: still there, and can be referred to once more */
+	ktap_true(!ublk_refs_idle(shared, 0));
+	ktap_eq(ublk_refs_get(shared), 2);
+	ktap_true(ublk_refs_idle(shared - 1, 0));
+}
+
+static void test_lent(void)
+{
+	u32 shared = ublk_refs_init();
+	u32 lent = ublk_refs_lend(ublk_refs_lend(0));
+
+	ktap_eq(lent, 2);
+	ktap_true(!ublk_refs_idle(shared, lent));
+	ktap_true(ublk_refs_take_back(lent));
+	ktap_true(ublk_refs_take_back(1));
+	ktap_true(!ublk_refs_take_back(0));
+
+	/* both given back in the daemon task */
+	ktap_true(ublk_refs_idle(shared, 0));
+	/* both given back elsewhere */
+	ktap_true(ublk_refs_idle(shared - 2, lent));
+	ktap_eq(shared - 2 - ublk_refs_collapse(lent), 0);
+	/* one left at the commit */
+	ktap_eq(shared - 1 - ublk_refs_collapse(lent), 1);
+	ktap_eq(shared - ublk_refs_collapse(1), 1);
+}
+
+static void test_nothing_there(void)
+{
+	ktap_eq(ublk_refs_get(0), 0);
+	ktap_true(ublk_refs_idle(0, 0));
+}
+
+static void test_saturation(void)
+{
+	u32 most = UBLK_REFS_MAX - 1;
+
+	ktap_eq(ublk_refs_get(most - 1), most);
+	ktap_eq(ublk_refs_get(most), 0);
+	ktap_eq(ublk_refs_get(UBLK_REFS_MAX), 0);
+	ktap_eq(ublk_refs_get(0xffffffff), 0);
+	ktap_true((s32)most > 0);
+
+	ktap_eq(ublk_refs_lend(UBLK_REFS_BIAS - 2), UBLK_REFS_BIAS - 1);
+	ktap_eq(ublk_refs_lend(UBLK_REFS_BIAS - 1), 0);
+	ktap_eq(ublk_refs_lend(0xffffffff), 0);
+	/* the owner's own part is never lent */
+	ktap_true(ublk_refs_collapse(UBLK_REFS_BIAS - 1) > 0);
+}
+
+static const struct ktap_test tests[] = {
+	{ "owner_alone", test_owner_alone },
+	{ "foreign", test_foreign },
+	{ "lent", test_lent },
+	{ "nothing_there", test_nothing_there },
+	{ "saturation", test_saturation },
+};
+
+int main(void)
+{
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}
