@@ -48,7 +48,7 @@ compile() {
 	}
 
 	if [ -n "$1" ] && [ -e drivers/block/ublk/Makefile ]; then
-		run modules KDIR="$KDIR"
+		run modules KDIR="$BUILD_DIR"
 		index "$stage/usr/lib/modules/$RELEASE"
 	fi
 	[ ! -e ublksrv/Makefile ] || run user
@@ -91,6 +91,6 @@ if [ -n "$kernel" ]; then
 fi
 script=$(declare -f compile index)
 "$VM_DIR/chroot.sh" "${binds[@]}" -- /bin/bash -c "
-KDIR=$kdir RELEASE=$release
+BUILD_DIR=$kdir RELEASE=$release
 $script
 compile '$module' '$tests'"

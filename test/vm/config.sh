@@ -17,7 +17,7 @@ UBLK_SUITE=trixie
 # Packages of the guest: what compiles the module, the program and the tests,
 # and what the tests call.
 UBLK_PACKAGES="
-	gcc make libc6-dev pkg-config liburing-dev sparse valgrind
+	gcc make libc6-dev pkg-config liburing-dev libjansson-dev sparse valgrind
 	rsync kmod udev procps psmisc strace util-linux util-linux-extra
 	fio e2fsprogs xfsprogs fdisk gdisk parted
 	libcap2-bin busybox-static cpio xz-utils zstd
@@ -38,7 +38,6 @@ UBLK_MODULE_DIRS="
 UBLK_BOOT_MODULES="
 	virtio_pci virtio_blk virtio_console
 	crc32c-cryptoapi crc32c_generic crc32c_intel libcrc32c ext4
-	9pnet_virtio 9p
 "
 
 # Parts of a kernel's source that static gates and tests need; see

@@ -12,7 +12,6 @@ set -eu
 # command or file -> package
 NEEDS="
 	mmdebstrap:mmdebstrap
-	qemu-system-x86_64:qemu-system-x86
 	cpio:cpio
 	rsync:rsync
 	xz:xz-utils

@@ -55,9 +55,11 @@ if [ ! -e "$dir/README" ]; then
 		vm_die "cannot download $package"
 	members=
 	if [ -n "$tools" ]; then
-		for path in $(set -f; echo $UBLK_SOURCE_TOOLS); do
+		set -f
+		for path in $UBLK_SOURCE_TOOLS; do
 			members="$members linux-source-$series/$path"
 		done
+		set +f
 	fi
 	# Not every kernel has every tool: a member that is missing is no error,
 	# a broken archive shows by the README that is missing.

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 # Common part of the scripts in test/vm: where things are, how to become root,
 # which archive to ask. Sourced, never run.
 #
 # Everything made here lives in one cache directory outside the checkout:
-#   host-ok-*           stamps: needed host packages are there
 #   apt/                private package lists of the guest's release
 #   root-SERIES-KEY/    guest root (directory and disk image), kernel, modules
+#   emulator-SUITE/     QEMU with its libraries
 #   source-VERSION/     unpacked kernel source; source-VERSION-tools/ a part
-#   work-CHECKOUT/      copy of one checkout with its build products
+#   work-CHECKOUT-RELEASE/  copy of one checkout with its build products
 # Each is made under a temporary name and renamed when complete.
 
 VM_DIR=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -66,6 +66,7 @@ vm_mirror() {
 	local url=${UBLK_MIRROR:-}
 
 	if [ -z "$url" ]; then
+		# shellcheck disable=SC2016
 		url=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' \
 			'Created-By: Packages' 2>/dev/null |
 			sed -n 's/^Debian|Debian|//p' | sort | uniq -c | sort -rn |
@@ -87,6 +88,34 @@ vm_sources_list() {
 		"$VM_KEYRING" "$mirror" "$UBLK_SUITE-backports"
 }
 
+# vm_mmdebstrap ARGS: what every use of mmdebstrap here has in common.
+# Documentation and translations only cost time. force-unsafe-io drops fsyncs,
+# which a directory that is thrown away on failure does not need.
+vm_mmdebstrap() {
+	local options=() proxy
+
+	proxy=$(apt-config dump --no-empty --format '%f "%v";%n' \
+		Acquire::http::Proxy Acquire::https::Proxy || true)
+	[ -z "$proxy" ] || options+=(--aptopt="$proxy")
+	TMPDIR=$VM_CACHE mmdebstrap --quiet --mode=root --architectures=amd64 \
+		--aptopt='APT::Install-Recommends "false"' \
+		--aptopt='Acquire::Languages "none"' "${options[@]}" \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/info/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt=force-unsafe-io "$@"
+}
+
+# vm_qemu DIR: set VM_QEMU to the command that runs the emulator unpacked in DIR.
+vm_qemu() {
+	local lib=$1/usr/lib/x86_64-linux-gnu
+
+	VM_QEMU=("$lib/ld-linux-x86-64.so.2" --library-path "$lib"
+		"$1/usr/bin/qemu-system-x86_64"
+		-L "$1/usr/share/qemu" -L "$1/usr/share/seabios")
+}
+
 # vm_apt TOOL ARGS: apt on the lists of the guest's release instead of the
 # host's. Touches nothing of the host's package state.
 vm_apt() {
@@ -105,11 +134,13 @@ vm_apt() {
 vm_apt_update() {
 	local dir=$VM_CACHE/apt list
 
+	vm_lock 5 apt
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
 	list=$(vm_sources_list) || exit 1
 	if [ -z "${VM_REFRESH:-}" ] &&
 	   [ "$(cat "$dir/sources.list" 2>/dev/null)" = "$list" ] &&
 	   [ -n "$(find "$dir/updated" -mmin -60 2>/dev/null)" ]; then
+		exec 5>&-
 		return 0
 	fi
 	printf '%s\n' "$list" >"$dir/sources.list"
@@ -117,6 +148,7 @@ vm_apt_update() {
 	vm_apt apt-get update -qq >&2 ||
 		vm_die "cannot read the package lists of $UBLK_SUITE: is the archive reachable?"
 	touch "$dir/updated"
+	exec 5>&-
 }
 
 # vm_kernel_of SERIES: newest release of a series that can be installed whole.

@@ -22,10 +22,12 @@ args=(--owner=0 --group=0 -cf "$output" --exclude='*.o' --exclude='*.a'
 [ -z "$distro" ] || args+=(--exclude='usr/lib/modules')
 
 cd "$work"
-# ./src becomes ./ublk, stage/x becomes ./x.
+parts=(src)
+[ ! -e stage/usr ] || parts+=(stage/usr)
+# src becomes /ublk, stage/x becomes /x.
 tar "${args[@]}" --transform='s,^src,ublk,' --transform='s,^stage/,,' \
 	--transform='s,^tools/testing,usr/src/linux-tools/tools/testing,' \
-	src $(cd "$work" && ls -d stage/* 2>/dev/null) \
+	"${parts[@]}" \
 	-C "$tools" tools/testing/selftests/lib.mk \
 	tools/testing/selftests/kselftest tools/testing/selftests/kselftest.h \
 	tools/testing/selftests/kselftest_harness.h

@@ -116,28 +116,18 @@ boot_modules() {
 }
 
 make_root() {
-	local root list options=() proxy
+	local root list packages
 
 	tmp=$(mktemp -d "$VM_CACHE/tmp.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
 	root=$tmp/root
-	list=$(printf '%s\n' $UBLK_PACKAGES | paste -sd,)
-	proxy=$(apt-config dump --no-empty --format '%f "%v";%n' Acquire::http::Proxy Acquire::https::Proxy || true)
-	[ -z "$proxy" ] || options+=(--aptopt="$proxy")
+	packages=$(tr -s ' \n\t' ',,,' <<<"$UBLK_PACKAGES")
+	packages=${packages#,}
+	list=$(vm_sources_list)
 
 	vm_log "making the guest root: Debian $UBLK_SUITE with kernel $release"
-	# Documentation and translations only cost time. The last two drop the
-	# fsyncs, which a directory that is thrown away on failure does not need.
-	vm_sources_list | TMPDIR=$VM_CACHE mmdebstrap --quiet --mode=root --variant=apt \
-		--architectures=amd64 --include="$list,linux-headers-$release" \
-		--aptopt='APT::Install-Recommends "false"' \
-		--aptopt='Acquire::Languages "none"' "${options[@]}" \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/info/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--dpkgopt=force-unsafe-io \
-		"$UBLK_SUITE" "$root" - >"$tmp/log" 2>&1 || {
+	vm_mmdebstrap --variant=apt --include="${packages}linux-headers-$release" \
+		"$UBLK_SUITE" "$root" - <<<"$list" >"$tmp/log" 2>&1 || {
 		tail -30 "$tmp/log" >&2
 		vm_die "cannot make the guest root (see above)"
 	}

@@ -83,8 +83,11 @@ done
 case $timeout in '' | *[!0-9]*) vm_die "--timeout $timeout: not a number of seconds" ;; esac
 
 "$VM_DIR/host.sh"
+# Both take a while the first time, and neither needs the other.
+"$VM_DIR/emulator.sh" >/dev/null &
 rootdir=$("$VM_DIR/root.sh")
-release=$(cat "$rootdir/release")
+wait $! || exit 1
+vm_qemu "$("$VM_DIR/emulator.sh")"
 [ -n "$kernel" ] || kernel=$rootdir
 work=$(vm_work_dir "$(cat "$kernel/release")")
 
@@ -142,7 +145,7 @@ if [ -z "$mem" ]; then
 	mem=$(awk '/^MemAvailable:/ { m = int($2 / 1024 * 0.7); print m < 6144 ? m : 6144 }' \
 		/proc/meminfo)M
 fi
-qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
+qemu=("${VM_QEMU[@]}" -nodefaults -no-user-config -display none -no-reboot
 	-m "$mem" -kernel "$kernel/vmlinuz" -initrd "$run/initrd.cpio"
 	-drive "file=$rootdir/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe"
 	-drive "file=$run/products.tar,format=raw,if=virtio,read-only=on"
