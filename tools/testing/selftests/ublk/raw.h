@@ -103,6 +103,7 @@ int raw_buf_cmd(struct raw_ctrl *c, __u32 op, int id, const void *buf,
 void raw_info_init(struct ublksrv_ctrl_dev_info *info, int queues, int depth,
 		   __u64 flags);
 int raw_add(struct raw_ctrl *c, struct ublksrv_ctrl_dev_info *info);
+int raw_del(struct raw_ctrl *c, int id);
 int raw_get_info(struct raw_ctrl *c, int id,
 		 struct ublksrv_ctrl_dev_info *info);
 int raw_state(struct raw_ctrl *c, int id);

@@ -195,6 +195,22 @@ int raw_add(struct raw_ctrl *c, struct ublksrv_ctrl_dev_info *info)
 			   sizeof(*info));
 }
 
+/* DEL_DEV with the path that a device of an ordinary user needs (C-22). */
+int raw_del(struct raw_ctrl *c, int id)
+{
+	char path[32] = "";
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = id,
+		.queue_id = 0xffff,
+		.len = sizeof(path),
+		.addr = (uintptr_t)path,
+		.dev_path_len = sizeof(path),
+	};
+
+	snprintf(path, sizeof(path), "/dev/ublkc%d", id);
+	return raw_ctrl_cmd(c, UBLK_U_CMD_DEL_DEV, &cmd);
+}
+
 int raw_get_info(struct raw_ctrl *c, int id,
 		 struct ublksrv_ctrl_dev_info *info)
 {

@@ -38,7 +38,7 @@ int ut_cleanup(struct ut *t)
 	if (ret)
 		return ret;
 	for (i = 0; i < t->nr_ids && !bad; i++) {
-		ret = raw_dev_cmd(&ctl, UBLK_U_CMD_DEL_DEV, t->ids[i], 0);
+		ret = raw_del(&ctl, t->ids[i]);
 		if (ret && ret != -ENODEV)
 			bad = ret;
 	}
