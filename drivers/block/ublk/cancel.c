@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Take commands back, and end requests whose server is gone.
+ *
+ * First stage, while the char node is open: armed commands are completed with
+ * ENODEV, either one by one as io_uring cancels them (the ring or a task goes
+ * away) or all at once for a stop. The cmpxchg that leaves ARMED decides against
+ * a request that comes at the same time.
+ *
+ * Second stage, when the last reference to the open node is gone, hence no
+ * command is left: requests that the server owned are held or failed (L-20).
+ */
+#include "ublk.h"
+#include "trace.h"
+
+/* Leave ARMED with the command; fails if a request or another cancel won. */
+static bool ublk_cancel_take(struct ublk_io *io)
+{
+	unsigned int armed = UBLK_TAG_ARMED;
+
+	return try_cmpxchg(&io->state, &armed, UBLK_TAG_TAKEN);
+}
+
+/* The first canceled command of a round closes all queues (D-71, D-72). */
+static void ublk_cancel_begin(struct ublk_device *ub)
+{
+	if (READ_ONCE(ub->canceled))
+		return;
+
+	guard(spinlock)(&ub->lock);
+	WRITE_ONCE(ub->canceled, true);
+	ublk_server_close(ub, UBLK_COND_CANCELING);
+}
+
+/**
+ * ublk_cancel_cmd() - io_uring cancels a pending command
+ * @cmd: command, marked cancelable
+ * @issue_flags: IO_URING_F_CANCEL and others
+ *
+ * A command whose request is on its way is left alone: delivery will complete
+ * it or arm it again, and io_uring asks again.
+ *
+ * Context: ring lock held, may be any task.
+ */
+void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
+	struct ublk_queue *q = pdu->q;
+	struct ublk_io *io = &q->io[pdu->tag];
+
+	ublk_cancel_begin(q->ub);
+	if (ublk_cancel_take(io)) {
+		trace_ublk_cancel(q, pdu->tag);
+		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
+	}
+}
+
+/**
+ * ublk_cancel_armed() - complete every armed command with ENODEV
+ * @ub: device, stopping or quiescing
+ *
+ * Context: process context without any ring lock; sleeps.
+ */
+void ublk_cancel_armed(struct ublk_device *ub)
+{
+	unsigned int qid, tag;
+
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
+		struct ublk_queue *q = ub->queues[qid];
+
+		for (tag = 0; tag < q->depth; tag++) {
+			struct ublk_io *io = &q->io[tag];
+
+			if (!ublk_cancel_take(io))
+				continue;
+			trace_ublk_cancel(q, tag);
+			io_uring_cmd_done(io->cmd, UBLK_IO_RES_ABORT,
+					  IO_URING_F_UNLOCKED);
+		}
+		cond_resched();
+	}
+}
+
+/**
+ * ublk_cancel_requests() - end the requests that a dead server owned
+ * @ub: device without any open file, its queues closed
+ *
+ * Nobody else can touch a tag here: no command is left, so neither a daemon nor
+ * a new request (the gate is closed, no tag is armed).
+ *
+ * Context: exit work; does not need ub->mutex, so that a stop which waits for
+ * these requests while holding it can finish (C-161).
+ */
+void ublk_cancel_requests(struct ublk_device *ub)
+{
+	unsigned int qid, tag;
+
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
+		struct ublk_queue *q = ub->queues[qid];
+
+		for (tag = 0; tag < q->depth; tag++) {
+			struct ublk_io *io = &q->io[tag];
+			bool owned = ublk_tag_is_owned(io->state);
+
+			WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
+			if (owned)
+				ublk_complete_undelivered(ub, io->req, true);
+		}
+		cond_resched();
+	}
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * End, requeue or fail a request.
+ *
+ * Last stage of a request. The tag is armed again (or the round is over) before
+ * any function here runs, as ending the request frees its tag for the next one.
+ *
+ * A result that covers only part of a request completes that part; the rest is
+ * issued again (D-99d for reads, I-20 and I-21 for writes).
+ */
+#include "ublk.h"
+
+/* End the first @bytes of @req; the remainder goes to the server again. */
+static void ublk_complete_part(struct request *req, unsigned int bytes)
+{
+	if (blk_update_request(req, BLK_STS_OK, bytes))
+		blk_mq_requeue_request(req, true);
+	else
+		__blk_mq_end_request(req, BLK_STS_OK);
+}
+
+/**
+ * ublk_complete() - finish a request with the server's result
+ * @io: its tag, with io->delivered as it was when the server owned it
+ * @req: the request
+ * @res: bytes done or negative errno, as committed; for a read already limited
+ *	to what was copied out
+ *
+ * Results: section "Result handling" of data.md, D-97 to D-101, with I-20 to
+ * I-22: a positive result is rounded down to sectors, less than a sector is an
+ * error; a write committed with 0 succeeds as a whole.
+ *
+ * Context: task context; does not sleep.
+ */
+void ublk_complete(struct ublk_io *io, struct request *req, int res)
+{
+	unsigned int len = blk_rq_bytes(req);
+	unsigned int done;
+
+	if (unlikely(res < 0)) {
+		blk_mq_end_request(req, errno_to_blk_status(res));
+		return;
+	}
+
+	switch (req_op(req)) {
+	case REQ_OP_READ:
+		done = res;
+		break;
+	case REQ_OP_WRITE:
+		done = res ? min_t(unsigned int, res, io->delivered) :
+			     io->delivered;
+		break;
+	default:
+		done = len;
+		break;
+	}
+
+	if (likely(done >= len)) {
+		blk_mq_end_request(req, BLK_STS_OK);
+		return;
+	}
+
+	done = round_down(done, SECTOR_SIZE);
+	if (done)
+		ublk_complete_part(req, done);
+	else
+		blk_mq_end_request(req, BLK_STS_IOERR);
+}
+
+/**
+ * ublk_complete_undelivered() - a request whose server is gone
+ * @ub: device
+ * @req: started request
+ * @delivered: the server had seen it
+ *
+ * Held for the next server, or failed with EIO (L-1).
+ *
+ * Context: any; does not sleep.
+ */
+void ublk_complete_undelivered(struct ublk_device *ub, struct request *req,
+			       bool delivered)
+{
+	if (ublk_device_on_gone(ub->policy, delivered) == UBLK_GATE_HOLD)
+		blk_mq_requeue_request(req, false);
+	else
+		blk_mq_end_request(req, BLK_STS_IOERR);
+}

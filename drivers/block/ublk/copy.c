@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copy mode: move data between a request's pages and a server buffer.
+ *
+ * Called by dispatch.c (write data in, D-90) and cmd.c (read data out, D-92),
+ * always in the server's task, whose address space the buffer belongs to. A
+ * multi-page segment is copied in one go. Nothing is called back from here.
+ */
+#include <linux/highmem.h>
+#include <linux/uio.h>
+
+#include "ublk.h"
+
+/* Copy one segment; a highmem one has to be mapped page by page. */
+static size_t ublk_copy_segment(const struct bio_vec *bv, size_t len,
+				struct iov_iter *iter, bool to_server)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		struct page *page = bv->bv_page +
+				    ((bv->bv_offset + done) >> PAGE_SHIFT);
+		size_t off = offset_in_page(bv->bv_offset + done);
+		size_t chunk = len - done;
+		size_t copied;
+		void *addr;
+
+		if (IS_ENABLED(CONFIG_HIGHMEM))
+			chunk = min_t(size_t, chunk, PAGE_SIZE - off);
+
+		addr = kmap_local_page(page) + off;
+		copied = to_server ? _copy_to_iter(addr, chunk, iter) :
+				     _copy_from_iter(addr, chunk, iter);
+		kunmap_local(addr);
+
+		done += copied;
+		if (copied != chunk)
+			break;
+	}
+	return done;
+}
+
+static __always_inline unsigned int
+ublk_copy(const struct request *req, u64 addr, unsigned int len, bool to_server)
+{
+	struct req_iterator ri;
+	struct iov_iter iter;
+	struct bio_vec bv;
+	unsigned int done = 0;
+
+	if (import_ubuf(to_server ? ITER_DEST : ITER_SOURCE,
+			u64_to_user_ptr(addr), len, &iter))
+		return 0;
+
+	rq_for_each_bvec(bv, req, ri) {
+		size_t want = min(bv.bv_len, len - done);
+		size_t copied = ublk_copy_segment(&bv, want, &iter, to_server);
+
+		done += copied;
+		if (copied != bv.bv_len || done == len)
+			break;
+	}
+	return done;
+}
+
+/**
+ * ublk_copy_to_server() - copy a write's data to the server
+ * @req: request with data
+ * @addr: user address of the buffer
+ * @len: bytes to copy, at most the length of @req
+ *
+ * Context: the server's task; may fault and sleep.
+ * Return: bytes copied; fewer than @len if the buffer faults.
+ */
+unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
+				 unsigned int len)
+{
+	return ublk_copy(req, addr, len, true);
+}
+
+/**
+ * ublk_copy_from_server() - copy a read's data from the server
+ * @req: request with data
+ * @addr: user address of the buffer
+ * @len: bytes to copy, at most the length of @req
+ *
+ * Context: the server's task; may fault and sleep.
+ * Return: bytes copied; fewer than @len if the buffer faults.
+ */
+unsigned int ublk_copy_from_server(const struct request *req, u64 addr,
+				   unsigned int len)
+{
+	return ublk_copy(req, addr, len, false);
+}

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Devices: number, birth, reference count, deletion; ADD_DEV and DEL_DEV.
+ *
+ * The reference count is that of ub->cdev_dev. It is held by the registration
+ * (until deletion), an open char node and its exit work, the disk including its
+ * openers, a stop under way, and every command in progress (L-60). A device can
+ * be found by its number until the last of them is gone.
+ */
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/miscdevice.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "ublk.h"
+#include "trace.h"
+
+static DEFINE_SPINLOCK(ublk_idr_lock);
+static DEFINE_IDR(ublk_idr);
+static DECLARE_WAIT_QUEUE_HEAD(ublk_idr_wait);
+static u64 ublk_serial;
+
+/**
+ * ublk_dev_get_by_id() - find a device
+ * @id: device number
+ *
+ * Context: any.
+ * Return: the device with a reference, or NULL.
+ */
+struct ublk_device *ublk_dev_get_by_id(u32 id)
+{
+	struct ublk_device *ub;
+
+	if (id > INT_MAX)
+		return NULL;
+	guard(spinlock)(&ublk_idr_lock);
+	ub = idr_find(&ublk_idr, id);
+	if (ub && !kobject_get_unless_zero(&ub->cdev_dev.kobj))
+		ub = NULL;
+	return ub;
+}
+
+/**
+ * ublk_dev_get() - take another reference
+ * @ub: device with a reference
+ */
+void ublk_dev_get(struct ublk_device *ub)
+{
+	get_device(&ub->cdev_dev);
+}
+
+/**
+ * ublk_dev_put() - drop a reference
+ * @ub: device; may be gone afterwards
+ *
+ * Context: may sleep.
+ */
+void ublk_dev_put(struct ublk_device *ub)
+{
+	put_device(&ub->cdev_dev);
+}
+
+/* C-51f, C-51g: the number is taken, but finds nothing yet. */
+static int ublk_dev_reserve_id(struct ublk_device *ub, u32 want)
+{
+	int start = want == U32_MAX ? 0 : want;
+	int end = want == U32_MAX ? UBLK_MAX_DEVICES : want + 1;
+	int id;
+
+	idr_preload(GFP_KERNEL);
+	scoped_guard(spinlock, &ublk_idr_lock) {
+		id = idr_alloc(&ublk_idr, NULL, start, end, GFP_NOWAIT);
+		ub->serial = ++ublk_serial;
+	}
+	idr_preload_end();
+
+	if (id == -ENOSPC && want != U32_MAX)
+		return -EEXIST;
+	if (id < 0)
+		return id;
+	ub->info.dev_id = id;
+	return 0;
+}
+
+static void ublk_dev_publish(struct ublk_device *ub)
+{
+	guard(spinlock)(&ublk_idr_lock);
+	idr_replace(&ublk_idr, ub, ub->info.dev_id);
+}
+
+static void ublk_dev_release_id(u32 id)
+{
+	scoped_guard(spinlock, &ublk_idr_lock)
+		idr_remove(&ublk_idr, id);
+	wake_up_all(&ublk_idr_wait);
+}
+
+/* Is the number still that of the device with this serial number? */
+static bool ublk_dev_id_busy(u32 id, u64 serial)
+{
+	struct ublk_device *ub;
+
+	guard(spinlock)(&ublk_idr_lock);
+	ub = idr_find(&ublk_idr, id);
+	return ub && ub->serial == serial;
+}
+
+/* The memory node of the first CPU that uses the queue. */
+static int ublk_dev_queue_node(struct ublk_device *ub, unsigned int qid)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (ub->tag_set.map[HCTX_TYPE_DEFAULT].mq_map[cpu] == qid)
+			return cpu_to_node(cpu);
+	}
+	return NUMA_NO_NODE;
+}
+
+static int ublk_dev_init_queue(struct ublk_device *ub, unsigned int qid)
+{
+	const struct ublksrv_ctrl_dev_info *info = &ub->info;
+	unsigned int depth = info->queue_depth;
+	struct ublk_queue *q;
+
+	q = kvzalloc_node(struct_size(q, io, depth), GFP_KERNEL,
+			  ublk_dev_queue_node(ub, qid));
+	if (!q)
+		return -ENOMEM;
+	ub->queues[qid] = q;
+
+	q->ub = ub;
+	q->qid = qid;
+	q->depth = depth;
+	q->desc_size = info->io_desc_size;
+	q->driver_copies = ublk_features_driver_copies(info->flags);
+	q->need_get_data = ublk_has(ub, UBLK_F_NEED_GET_DATA);
+	q->descs = vmalloc_user(ublk_pos_desc_len(depth, info->io_desc_size,
+						  PAGE_SIZE));
+	return q->descs ? 0 : -ENOMEM;
+}
+
+static void ublk_dev_free_queues(struct ublk_device *ub)
+{
+	unsigned int qid;
+
+	if (!ub->queues)
+		return;
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
+		struct ublk_queue *q = ub->queues[qid];
+
+		if (q)
+			vfree(q->descs);
+		kvfree(q);
+	}
+	kvfree(ub->queues);
+}
+
+static int ublk_dev_init_queues(struct ublk_device *ub)
+{
+	unsigned int qid;
+	int ret;
+
+	ub->queues = kvcalloc(ub->info.nr_hw_queues, sizeof(*ub->queues),
+			      GFP_KERNEL);
+	if (!ub->queues)
+		return -ENOMEM;
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
+		ret = ublk_dev_init_queue(ub, qid);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* The block layer may grant fewer tags and queues than asked for (I-10). */
+static int ublk_dev_init_tag_set(struct ublk_device *ub)
+{
+	struct blk_mq_tag_set *set = &ub->tag_set;
+	int ret;
+
+	set->ops = &ublk_queue_mq_ops;
+	set->nr_hw_queues = ub->info.nr_hw_queues;
+	set->queue_depth = ub->info.queue_depth;
+	set->numa_node = NUMA_NO_NODE;
+	set->driver_data = ub;
+	ret = blk_mq_alloc_tag_set(set);
+	if (ret)
+		return ret;
+	ub->info.nr_hw_queues = set->nr_hw_queues;
+	ub->info.queue_depth = set->queue_depth;
+	return 0;
+}
+
+/* Last reference dropped; nothing of the device is in use any more. */
+static void ublk_dev_free(struct device *dev)
+{
+	struct ublk_device *ub =
+		container_of(dev, struct ublk_device, cdev_dev);
+	u32 id = ub->info.dev_id;
+
+	ublk_dev_free_queues(ub);
+	if (ub->tag_set.tags)
+		blk_mq_free_tag_set(&ub->tag_set);
+	mutex_destroy(&ub->mutex);
+	/* A look-up finds the device until here, with a zero count. */
+	ublk_dev_release_id(id);
+	kfree(ub);
+}
+
+static struct ublk_device *
+ublk_dev_alloc(const struct ublksrv_ctrl_dev_info *info)
+{
+	struct ublk_device *ub = kzalloc(sizeof(*ub), GFP_KERNEL);
+
+	if (!ub)
+		return NULL;
+	ub->info = *info;
+	ub->info.nr_hw_queues = min_t(unsigned int, info->nr_hw_queues,
+				      nr_cpu_ids);
+	ub->policy = ublk_device_policy(info->flags);
+	mutex_init(&ub->mutex);
+	spin_lock_init(&ub->lock);
+	init_waitqueue_head(&ub->wait);
+	INIT_WORK(&ub->stop_work, ublk_stop_work);
+	INIT_WORK(&ub->exit_work, ublk_server_exit_work);
+	INIT_WORK(&ub->scan_work, ublk_disk_scan_work);
+	return ub;
+}
+
+/* From here on the last ublk_dev_put() frees the device. */
+static void ublk_dev_init_device(struct ublk_device *ub)
+{
+	struct device *dev = &ub->cdev_dev;
+
+	device_initialize(dev);
+	dev->parent = ublk_control_misc.this_device;
+	dev->devt = MKDEV(MAJOR(ublk_chr_devt), ub->info.dev_id);
+	dev->class = &ublk_chr_class;
+	dev->release = ublk_dev_free;
+}
+
+/* The reply of ADD_DEV, C-53. */
+static int ublk_dev_reply(const struct ublk_device *ub, void __user *buf)
+{
+	struct ublksrv_ctrl_dev_info info = ub->info;
+
+	info.state = UBLK_S_DEV_DEAD;
+	info.ublksrv_pid = -1;
+	return copy_to_user(buf, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+/*
+ * C-54: the node. ub->mutex keeps a deletion away until the node is there; the
+ * device must be found before its uevent is seen.
+ */
+static int ublk_dev_add_node(struct ublk_device *ub)
+{
+	int ret;
+
+	guard(mutex)(&ub->mutex);
+	cdev_init(&ub->cdev, &ublk_server_fops);
+	ub->cdev.owner = ublk_server_fops.owner;
+	ublk_dev_publish(ub);
+	ret = cdev_device_add(&ub->cdev, &ub->cdev_dev);
+	if (ret)
+		ub->deleted = true;
+	return ret;
+}
+
+/* C-40 to C-51b, in this order: the command, then what it asks for. */
+static int ublk_dev_check_add(const struct ublksrv_ctrl_cmd *cmd,
+			      struct ublksrv_ctrl_dev_info *info)
+{
+	int ret;
+
+	if (cmd->len < sizeof(*info) || !cmd->addr)
+		return -EINVAL;
+	if (cmd->queue_id != U16_MAX)
+		return -EINVAL;
+	if (copy_from_user(info, u64_to_user_ptr(cmd->addr), sizeof(*info)))
+		return -EFAULT;
+
+	ret = ublk_features_request(info, UBLK_F_SUPPORTED,
+				    capable(CAP_SYS_ADMIN));
+	if (ret)
+		return ret;
+	if (cmd->dev_id != info->dev_id)
+		return -EINVAL;
+	if (info->dev_id != U32_MAX && info->dev_id >= UBLK_MAX_DEVICES)
+		return -EINVAL;
+
+	info->max_io_buf_bytes = ublk_features_max_io(info->max_io_buf_bytes,
+						      info->flags, PAGE_SIZE);
+	info->owner_uid = from_kuid(&init_user_ns, current_uid());
+	info->owner_gid = from_kgid(&init_user_ns, current_gid());
+	return 0;
+}
+
+/**
+ * ublk_dev_add() - ADD_DEV (C-40 to C-58)
+ * @c: command; the device does not exist yet
+ *
+ * Context: may sleep.
+ * Return: 0 with /dev/ublkcN present, or the errno of control.md section 5.
+ */
+int ublk_dev_add(struct ublk_ctrl *c)
+{
+	struct ublksrv_ctrl_dev_info info;
+	u32 want = c->cmd.dev_id;
+	struct ublk_device *ub;
+	int ret;
+
+	ret = ublk_dev_check_add(&c->cmd, &info);
+	if (ret)
+		return ret;
+	ub = ublk_dev_alloc(&info);
+	if (!ub)
+		return -ENOMEM;
+	ret = ublk_dev_reserve_id(ub, want);
+	if (ret) {
+		kfree(ub);
+		return ret;
+	}
+	ublk_dev_init_device(ub);
+
+	ret = ublk_features_grant(&ub->info, UBLK_F_SUPPORTED);
+	if (!ret)
+		ret = dev_set_name(&ub->cdev_dev, "ublkc%u", ub->info.dev_id);
+	if (!ret)
+		ret = ublk_dev_init_tag_set(ub);
+	if (!ret)
+		ret = ublk_dev_init_queues(ub);
+	if (!ret)
+		ret = ublk_dev_reply(ub, u64_to_user_ptr(c->cmd.addr));
+	if (!ret)
+		ret = ublk_dev_add_node(ub);
+	if (ret)
+		ublk_dev_put(ub);
+	else
+		trace_ublk_device(ub, UBLK_S_DEV_DEAD);
+	return ret;
+}
+
+/**
+ * ublk_dev_remove_node() - second half of a deletion: no new opens
+ * @ub: stopped device
+ *
+ * Drops the registration's reference; further calls do nothing (C-73).
+ *
+ * Context: ub->mutex held.
+ */
+void ublk_dev_remove_node(struct ublk_device *ub)
+{
+	lockdep_assert_held(&ub->mutex);
+	if (ub->deleted)
+		return;
+	ub->deleted = true;
+	cdev_device_del(&ub->cdev, &ub->cdev_dev);
+	ublk_dev_put(ub);
+}
+
+/**
+ * ublk_dev_del_async() - DEL_DEV_ASYNC (C-70 to C-73)
+ * @c: command
+ *
+ * Context: may sleep.
+ * Return: 0 when the device is stopped and its node gone; -EINTR on a signal,
+ * with the deletion going on.
+ */
+int ublk_dev_del_async(struct ublk_ctrl *c)
+{
+	return ublk_stop_wait(c->ub, ublk_stop_ask(c->ub, true));
+}
+
+/**
+ * ublk_dev_del() - DEL_DEV (C-70 to C-74)
+ * @c: command; its reference on the device is dropped here
+ *
+ * Context: may sleep.
+ * Return: 0 when the number is free again; -EINTR on a signal, with the deletion
+ * going on.
+ */
+int ublk_dev_del(struct ublk_ctrl *c)
+{
+	u32 id = c->ub->info.dev_id;
+	u64 serial = c->ub->serial;
+	int ret = ublk_dev_del_async(c);
+
+	if (ret)
+		return ret;
+	ublk_dev_put(c->ub);
+	c->ub = NULL;
+	if (wait_event_interruptible(ublk_idr_wait,
+				     !ublk_dev_id_busy(id, serial)))
+		return -EINTR;
+	return 0;
+}
+
+static bool ublk_dev_none_left(void)
+{
+	guard(spinlock)(&ublk_idr_lock);
+	return idr_is_empty(&ublk_idr);
+}
+
+/**
+ * ublk_dev_del_all() - module unload: delete what is left (L-63)
+ *
+ * Nothing is open, as every open holds the module, so no stop waits for a
+ * server.
+ *
+ * Context: may sleep.
+ */
+void ublk_dev_del_all(void)
+{
+	struct ublk_device *ub;
+	int id = 0;
+
+	for (;;) {
+		scoped_guard(spinlock, &ublk_idr_lock) {
+			ub = idr_get_next(&ublk_idr, &id);
+			if (ub &&
+			    !kobject_get_unless_zero(&ub->cdev_dev.kobj))
+				ub = NULL;
+		}
+		if (!ub)
+			break;
+		ublk_stop_wait_unkillable(ub, ublk_stop_ask(ub, true));
+		ublk_dev_put(ub);
+		id++;
+	}
+	wait_event(ublk_idr_wait, ublk_dev_none_left());
+}

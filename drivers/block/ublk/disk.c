@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/ublkbN: START_DEV, removal, partition scan.
+ *
+ * A device has at most one disk at a time. ub->disk is set when it is created
+ * and cleared when its last opener is gone, which may be long after a stop. The
+ * driver's own reference lasts as long as ub->state is not DEAD.
+ */
+#include <linux/blkdev.h>
+#include <linux/module.h>
+
+#include "ublk.h"
+#include "trace.h"
+
+/* Called when the last reference to an added disk is dropped. */
+static void ublk_disk_free(struct gendisk *disk)
+{
+	struct ublk_device *ub = disk->private_data;
+
+	scoped_guard(spinlock, &ub->lock)
+		ub->disk = NULL;
+	wake_up_all(&ub->wait);
+	ublk_dev_put(ub);
+}
+
+static const struct block_device_operations ublk_disk_fops = {
+	.owner		= THIS_MODULE,
+	.free_disk	= ublk_disk_free,
+};
+
+/* C-75d: the server is ready, or will not be. */
+static bool ublk_disk_server_settled(struct ublk_device *ub)
+{
+	guard(spinlock)(&ub->lock);
+	return ub->server == UBLK_SERVER_READY ||
+	       ub->server == UBLK_SERVER_STOPPING || ub->delete_asked;
+}
+
+/* C-75e: @pid, in the caller's pid namespace, has opened the char node. */
+static bool ublk_disk_is_opener(struct ublk_device *ub, int pid)
+{
+	struct pid *p = find_get_pid(pid);
+	bool ret;
+
+	scoped_guard(spinlock, &ub->lock)
+		ret = p && p == ub->opener;
+	put_pid(p);
+	return ret;
+}
+
+/* C-75b, C-75c */
+static int ublk_disk_check_params(struct ublk_device *ub)
+{
+	ACQUIRE(mutex_intr, lock)(&ub->mutex);
+	int ret = ACQUIRE_ERR(mutex_intr, &lock);
+
+	if (ret)
+		return ret;
+	return ub->params.types & UBLK_PARAM_TYPE_BASIC ? 0 : -EINVAL;
+}
+
+/* C-75h: a disk with the limits of control.md section 13. */
+static struct gendisk *ublk_disk_alloc(struct ublk_device *ub)
+{
+	const struct ublk_param_basic *basic = &ub->params.basic;
+	struct queue_limits lim;
+	struct gendisk *disk;
+
+	ublk_params_to_limits(ub, &lim);
+	disk = blk_mq_alloc_disk(&ub->tag_set, &lim, ub);
+	if (IS_ERR(disk))
+		return disk;
+
+	disk->fops = &ublk_disk_fops;
+	disk->private_data = ub;
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "ublkb%u",
+		 ub->info.dev_id);
+	set_capacity(disk, basic->dev_sectors);
+	set_disk_ro(disk, basic->attrs & UBLK_ATTR_READ_ONLY);
+	/* START_DEV must not wait for the server it may be serving (C-79). */
+	set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+	return disk;
+}
+
+static void ublk_disk_set_live(struct ublk_device *ub, struct gendisk *disk)
+{
+	guard(spinlock)(&ub->lock);
+	ub->disk = disk;
+	ub->state = UBLK_S_DEV_LIVE;
+	ub->recorded = get_pid(ub->opener);
+}
+
+static void ublk_disk_set_dead(struct ublk_device *ub)
+{
+	struct pid *recorded;
+
+	scoped_guard(spinlock, &ub->lock) {
+		recorded = ub->recorded;
+		ub->recorded = NULL;
+		ub->state = UBLK_S_DEV_DEAD;
+	}
+	put_pid(recorded);
+}
+
+/* L-80: who may have the partition table read, and when. */
+static void ublk_disk_start_scan(struct ublk_device *ub, struct gendisk *disk)
+{
+	bool unprivileged;
+
+	scoped_guard(spinlock, &ub->lock)
+		unprivileged = ub->unprivileged_daemons;
+	if (unprivileged)
+		return;
+	if (ublk_has(ub, UBLK_F_NO_AUTO_PART_SCAN))
+		clear_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+	else
+		queue_work(ublk_scan_wq, &ub->scan_work);
+}
+
+/* C-75f to C-75j, with the server ready. */
+static int ublk_disk_create(struct ublk_device *ub)
+{
+	struct gendisk *disk;
+	int ret;
+
+	lockdep_assert_held(&ub->mutex);
+	disk = ublk_disk_alloc(ub);
+	if (IS_ERR(disk))
+		return PTR_ERR(disk);
+
+	/* Dropped by ublk_disk_free(), which is for added disks only. */
+	ublk_dev_get(ub);
+	ublk_disk_set_live(ub, disk);
+	ret = add_disk(disk);
+	if (ret) {
+		ublk_disk_set_dead(ub);
+		scoped_guard(spinlock, &ub->lock)
+			ub->disk = NULL;
+		put_disk(disk);
+		ublk_dev_put(ub);
+		return ret;
+	}
+	trace_ublk_device(ub, ub->state);
+	ublk_disk_start_scan(ub, disk);
+	return 0;
+}
+
+/* Under ub->mutex: may the disk be created? -EAGAIN: a new round has begun. */
+static int ublk_disk_may_create(struct ublk_device *ub)
+{
+	int next = ublk_device_next(ub->state, UBLK_DEV_EV_START, ub->policy);
+
+	if (next < 0)
+		return next;
+	guard(spinlock)(&ub->lock);
+	if (ub->disk)
+		return -EEXIST;
+	switch (ub->server) {
+	case UBLK_SERVER_READY:
+		return ub->deleted ? -EBUSY : 0;
+	case UBLK_SERVER_STOPPING:
+		return -EBUSY;
+	default:
+		return -EAGAIN;
+	}
+}
+
+/**
+ * ublk_disk_start() - START_DEV (C-75 to C-81)
+ * @c: command; data[0] is the pid of the server
+ *
+ * Context: may sleep; waits, interruptibly and without a lock, for the server.
+ * Return: 0 with /dev/ublkbN announced, or the errno of C-75.
+ */
+int ublk_disk_start(struct ublk_ctrl *c)
+{
+	struct ublk_device *ub = c->ub;
+	int pid = (int)c->cmd.data[0];
+	int ret;
+
+	if (pid <= 0)
+		return -EINVAL;
+	ret = ublk_disk_check_params(ub);
+	if (ret)
+		return ret;
+
+	do {
+		if (wait_event_interruptible(ub->wait,
+					     ublk_disk_server_settled(ub)))
+			return -EINTR;
+		if (!ublk_disk_is_opener(ub, pid))
+			return -EINVAL;
+		if (mutex_lock_interruptible(&ub->mutex))
+			return -EINTR;
+		ret = ublk_disk_may_create(ub);
+		if (!ret)
+			ret = ublk_disk_create(ub);
+		mutex_unlock(&ub->mutex);
+	} while (ret == -EAGAIN);
+	return ret;
+}
+
+/**
+ * ublk_disk_remove() - remove the disk, if there is one
+ * @ub: device
+ *
+ * Requests in flight are finished by the server, or by the exit work if it dies
+ * meanwhile. Where no server can be had, nothing is held any more (L-34); a
+ * live server still gets what is written back (I-25).
+ *
+ * Context: ub->mutex held; waits for the server.
+ */
+void ublk_disk_remove(struct ublk_device *ub)
+{
+	struct gendisk *disk = ub->disk;
+
+	lockdep_assert_held(&ub->mutex);
+	if (ub->state == UBLK_S_DEV_DEAD)
+		return;
+
+	scoped_guard(spinlock, &ub->lock) {
+		if (ub->queues[0]->cond & UBLK_COND_CANCELING)
+			ublk_server_close(ub, UBLK_COND_ABORTING);
+		blk_mq_kick_requeue_list(disk->queue);
+	}
+	del_gendisk(disk);
+	ublk_disk_set_dead(ub);
+	trace_ublk_device(ub, ub->state);
+	cancel_work_sync(&ub->scan_work);
+	put_disk(disk);
+}
+
+/**
+ * ublk_disk_scan_work() - read the partition table (L-80)
+ * @work: ub->scan_work
+ *
+ * The disk stays until ublk_disk_remove() has canceled this work.
+ */
+void ublk_disk_scan_work(struct work_struct *work)
+{
+	struct ublk_device *ub =
+		container_of(work, struct ublk_device, scan_work);
+	struct gendisk *disk = ub->disk;
+
+	clear_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+	mutex_lock(&disk->open_mutex);
+	bdev_disk_changed(disk, false);
+	mutex_unlock(&disk->open_mutex);
+}

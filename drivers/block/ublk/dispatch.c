@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hand requests over to the server.
+ *
+ * Second stage of a request: io_uring task work in the tag's daemon task fills
+ * the descriptor, moves write data into the server's buffer and completes the
+ * command. When the task is exiting, or the ring is going away, nothing of the
+ * server is touched and the request is held or failed by policy.
+ *
+ * Runs in the daemon task with its ring lock held (ublk_dispatch_tw() may also
+ * run in a kernel thread, with tw.cancel set).
+ */
+#include "ublk.h"
+#include "trace.h"
+
+static __always_inline u32 ublk_dispatch_op(const struct request *req)
+{
+	switch (req_op(req)) {
+	case REQ_OP_WRITE:
+		return UBLK_IO_OP_WRITE;
+	case REQ_OP_FLUSH:
+		return UBLK_IO_OP_FLUSH;
+	case REQ_OP_DISCARD:
+		return UBLK_IO_OP_DISCARD;
+	case REQ_OP_WRITE_ZEROES:
+		return UBLK_IO_OP_WRITE_ZEROES;
+	default:
+		return UBLK_IO_OP_READ;
+	}
+}
+
+/* Block layer flags as descriptor flags (D-25). */
+static u32 ublk_dispatch_map_flags(blk_opf_t opf)
+{
+	u32 flags = 0;
+
+	if (opf & REQ_FAILFAST_DEV)
+		flags |= UBLK_IO_F_FAILFAST_DEV;
+	if (opf & REQ_FAILFAST_TRANSPORT)
+		flags |= UBLK_IO_F_FAILFAST_TRANSPORT;
+	if (opf & REQ_FAILFAST_DRIVER)
+		flags |= UBLK_IO_F_FAILFAST_DRIVER;
+	if (opf & REQ_META)
+		flags |= UBLK_IO_F_META;
+	if (opf & REQ_FUA)
+		flags |= UBLK_IO_F_FUA;
+	if (opf & REQ_NOUNMAP)
+		flags |= UBLK_IO_F_NOUNMAP;
+	if (opf & REQ_SWAP)
+		flags |= UBLK_IO_F_SWAP;
+	return flags;
+}
+
+#define UBLK_DISPATCH_FLAGS						\
+	(REQ_FAILFAST_MASK | REQ_META | REQ_FUA | REQ_NOUNMAP | REQ_SWAP)
+
+/* Most requests carry no flag that a server is told about. */
+static __always_inline u32 ublk_dispatch_flags(const struct request *req)
+{
+	if (likely(!(req->cmd_flags & UBLK_DISPATCH_FLAGS)))
+		return 0;
+	return ublk_dispatch_map_flags(req->cmd_flags);
+}
+
+/* The server sees the descriptor after the CQE, so plain stores do (D-21). */
+static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
+					       const struct ublk_io *io,
+					       const struct request *req)
+{
+	struct ublksrv_io_desc *iod = ublk_desc(q, req->tag);
+
+	iod->op_flags = ublk_dispatch_op(req) | ublk_dispatch_flags(req);
+	iod->nr_sectors = blk_rq_sectors(req);
+	iod->start_sector = blk_rq_pos(req);
+	iod->addr = io->addr;
+}
+
+/* The next request of the tag may come as soon as the state is ARMED. */
+static void ublk_dispatch_bounce(struct ublk_io *io)
+{
+	smp_store_release(&io->state, UBLK_TAG_ARMED);
+}
+
+/*
+ * Write data to the server's buffer (D-90). What could not be copied is not
+ * claimed to be there: the descriptor shrinks to whole sectors, and complete.c
+ * issues the remainder again (I-21). Nothing at all means a bad address, as the
+ * task is alive (I-45).
+ */
+static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
+			       struct request *req)
+{
+	unsigned int len = blk_rq_bytes(req);
+	unsigned int done = ublk_copy_to_server(req, io->addr, len);
+
+	if (unlikely(done != len)) {
+		done = round_down(done, SECTOR_SIZE);
+		if (!done)
+			return false;
+		ublk_desc(q, req->tag)->nr_sectors = done >> SECTOR_SHIFT;
+	}
+	io->delivered = done;
+	return true;
+}
+
+static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
+					      struct request *req, bool gone)
+{
+	struct ublk_io *io = &q->io[req->tag];
+	bool write = req_op(req) == REQ_OP_WRITE;
+	int res = UBLK_IO_RES_OK;
+
+	if (unlikely(gone || current != io->task)) {
+		ublk_dispatch_bounce(io);
+		ublk_complete_undelivered(q->ub, req, false);
+		return;
+	}
+
+	ublk_dispatch_fill(q, io, req);
+	io->delivered = blk_rq_bytes(req);
+
+	if (write && q->driver_copies) {
+		if (unlikely(q->need_get_data)) {
+			res = UBLK_IO_RES_NEED_GET_DATA;
+		} else if (unlikely(!ublk_dispatch_copy(q, io, req))) {
+			ublk_dispatch_bounce(io);
+			blk_mq_end_request(req, BLK_STS_IOERR);
+			return;
+		}
+	}
+
+	WRITE_ONCE(io->state, res == UBLK_IO_RES_OK ? UBLK_TAG_SERVER :
+						      UBLK_TAG_NEED_DATA);
+	trace_ublk_deliver(q, req, res);
+	io_uring_cmd_done(io->cmd, res, IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);
+}
+
+static void ublk_dispatch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
+{
+	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(io_uring_cmd_from_tw(tw_req));
+	struct ublk_queue *q = pdu->q;
+	struct request *req = pdu->reqs;
+
+	do {
+		struct request *next = req->rq_next;
+
+		req->rq_next = NULL;
+		ublk_dispatch_one(q, req, tw.cancel);
+		req = next;
+	} while (req);
+}
+
+/**
+ * ublk_dispatch_post() - send requests to the server's task
+ * @io: tag of the first request, QUEUED
+ * @reqs: started requests of one queue, linked by rq_next, all with tags of the
+ *	same task and ring
+ *
+ * Context: any; does not sleep.
+ */
+void ublk_dispatch_post(struct ublk_io *io, struct request *reqs)
+{
+	struct io_uring_cmd *cmd = io->cmd;
+
+	ublk_cmd_pdu(cmd)->reqs = reqs;
+	io_uring_cmd_complete_in_task(cmd, ublk_dispatch_tw);
+}
+
+/**
+ * ublk_dispatch_get_data() - NEED_GET_DATA: deliver the data of a write
+ * @q: queue
+ * @io: tag, in NEED_DATA, with the buffer address just given
+ * @cmd: the command
+ * @issue_flags: of the command
+ *
+ * Context: the tag's daemon task.
+ * Return: the command's result 0 (D-61), or -EIOCBQUEUED if nothing could be
+ * copied: the request has failed and @cmd is the armed command of the tag
+ * (I-45 instead of D-62).
+ */
+int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io,
+			   struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct request *req = io->req;
+
+	ublk_desc(q, req->tag)->addr = io->addr;
+	if (likely(ublk_dispatch_copy(q, io, req))) {
+		WRITE_ONCE(io->state, UBLK_TAG_SERVER);
+		trace_ublk_deliver(q, req, UBLK_IO_RES_OK);
+		return UBLK_IO_RES_OK;
+	}
+
+	ublk_cmd_arm(q, io, cmd, issue_flags);
+	blk_mq_end_request(req, BLK_STS_IOERR);
+	return -EIOCBQUEUED;
+}

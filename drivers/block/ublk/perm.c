@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who may send a control command to a device (control.md section 3).
+ *
+ * A device of the administrator asks for CAP_SYS_ADMIN. Where access is decided
+ * by the char node instead, the command's buffer begins with the node's path,
+ * which is looked up in the caller's context: a control command that sleeps runs
+ * in a worker that shares the caller's file system view and credentials (C-4).
+ */
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/uaccess.h>
+
+#include "ublk.h"
+
+/*
+ * C-28, C-29. A node on a mount that forbids devices says nothing about access
+ * to the device, whoever may have made it (I-2).
+ */
+static int ublk_perm_check_node(const struct ublk_device *ub,
+				const struct path *path, int mask)
+{
+	struct inode *inode = d_backing_inode(path->dentry);
+
+	if (!S_ISCHR(inode->i_mode) || inode->i_rdev != ub->cdev_dev.devt)
+		return -EPERM;
+	if (path->mnt->mnt_flags & MNT_NODEV ||
+	    inode->i_sb->s_iflags & SB_I_NODEV)
+		return -EPERM;
+	return inode_permission(mnt_idmap(path->mnt), inode, mask);
+}
+
+/* C-23 to C-31: the path is taken off the front of the command's buffer. */
+static int ublk_perm_check_path(struct ublk_ctrl *c, int mask)
+{
+	unsigned int path_len = c->cmd.dev_path_len;
+	struct path path;
+	char *name;
+	int ret;
+
+	if (!path_len || path_len > PATH_MAX)
+		return -EINVAL;
+	if (c->cmd.len < path_len)
+		return -EINVAL;
+	name = memdup_user_nul(u64_to_user_ptr(c->cmd.addr), path_len);
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+
+	ret = mask ? 0 : -EINVAL;
+	if (!ret)
+		ret = kern_path(name, LOOKUP_FOLLOW, &path);
+	if (!ret) {
+		ret = ublk_perm_check_node(c->ub, &path, mask);
+		path_put(&path);
+	}
+	kfree(name);
+	if (ret)
+		return ret;
+
+	c->cmd.addr += path_len;
+	c->cmd.len -= path_len;
+	return 0;
+}
+
+/**
+ * ublk_perm_check() - may the caller send this command to this device?
+ * @c: command; on success addr and len are past the path, if there is one
+ * @nr: command number
+ * @mask: MAY_READ, MAY_READ | MAY_WRITE, or 0 for commands that a path can not
+ *	give access to (C-26, C-30)
+ *
+ * Context: may sleep.
+ * Return: 0 or the errno of C-21 to C-29.
+ */
+int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask)
+{
+	if (!ublk_has(c->ub, UBLK_F_UNPRIVILEGED_DEV)) {
+		if (!capable(CAP_SYS_ADMIN))
+			return -EPERM;
+		if (nr != UBLK_CMD_GET_DEV_INFO2)
+			return 0;
+	}
+	return ublk_perm_check_path(c, mask);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests from the block layer: may this one go, and on which command?
+ *
+ * First stage of a request. A tag that is armed is claimed for the request by
+ * one cmpxchg, which decides the race with a cancel; the command is then handed
+ * to dispatch.c, which runs in the server's task. A list from a plug travels on
+ * the command of its first request as long as ring and task are the same.
+ *
+ * Called by blk-mq on any CPU, possibly in a softirq-free atomic context; takes
+ * no lock.
+ */
+#include "ublk.h"
+#include "trace.h"
+
+/* Operations a server is asked for (D-23, D-24); all others fail with EIO. */
+static bool ublk_queue_op_known(const struct request *req)
+{
+	switch (req_op(req)) {
+	case REQ_OP_READ:
+	case REQ_OP_WRITE:
+	case REQ_OP_FLUSH:
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The request does not go: fail it, or keep it for the next server (L-30). */
+static blk_status_t ublk_queue_refuse(enum ublk_gate gate, struct request *req)
+{
+	switch (gate) {
+	case UBLK_GATE_HOLD:
+		blk_mq_requeue_request(req, false);
+		return BLK_STS_OK;
+	case UBLK_GATE_FAIL_REMOTE:
+		return BLK_STS_TARGET;
+	default:
+		return BLK_STS_IOERR;
+	}
+}
+
+/*
+ * There is no command for the request. The gate is closed before commands are
+ * canceled, so the second look finds the reason; without one the tag is simply
+ * not served in this round.
+ */
+static blk_status_t ublk_queue_no_command(struct ublk_queue *q,
+					  struct request *req)
+{
+	enum ublk_gate gate;
+
+	/* Pairs with the full barrier of the cmpxchg in cancel.c. */
+	smp_rmb();
+	gate = READ_ONCE(q->gate);
+	if (gate == UBLK_GATE_GO)
+		gate = ublk_device_gate(UBLK_COND_CANCELING, q->ub->policy);
+	return ublk_queue_refuse(gate, req);
+}
+
+/* Order of checks: L-30. On success the command of @io belongs to @req. */
+static __always_inline bool ublk_queue_claim(struct ublk_queue *q,
+					     struct ublk_io *io,
+					     struct request *req)
+{
+	unsigned int armed = UBLK_TAG_ARMED;
+
+	if (unlikely(READ_ONCE(q->gate) != UBLK_GATE_GO))
+		return false;
+	if (unlikely(!ublk_queue_op_known(req)))
+		return false;
+	if (unlikely(!try_cmpxchg(&io->state, &armed, UBLK_TAG_QUEUED)))
+		return false;
+
+	io->req = req;
+	blk_mq_start_request(req);
+	trace_ublk_queue(q, req);
+	return true;
+}
+
+static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
+				  const struct blk_mq_queue_data *bd)
+{
+	struct ublk_queue *q = hctx->driver_data;
+	struct request *req = bd->rq;
+	struct ublk_io *io = &q->io[req->tag];
+	enum ublk_gate gate;
+
+	if (likely(ublk_queue_claim(q, io, req))) {
+		req->rq_next = NULL;
+		ublk_dispatch_post(io, req);
+		return BLK_STS_OK;
+	}
+
+	gate = READ_ONCE(q->gate);
+	if (gate == UBLK_GATE_FAIL || gate == UBLK_GATE_FAIL_REMOTE)
+		return ublk_queue_refuse(gate, req);
+	if (!ublk_queue_op_known(req))
+		return BLK_STS_IOERR;
+	if (gate == UBLK_GATE_HOLD)
+		return ublk_queue_refuse(gate, req);
+	return ublk_queue_no_command(q, req);
+}
+
+/* May both tags' commands be completed in one piece of task work? */
+static bool ublk_queue_same_task(const struct ublk_io *a,
+				 const struct ublk_io *b)
+{
+	return a->task == b->task &&
+	       io_uring_cmd_ctx_handle(a->cmd) ==
+	       io_uring_cmd_ctx_handle(b->cmd);
+}
+
+static void ublk_queue_rqs(struct rq_list *rqlist)
+{
+	struct rq_list refused = { };
+	struct ublk_io *first = NULL;
+	struct request *head = NULL, *tail = NULL;
+	struct request *req;
+
+	while ((req = rq_list_pop(rqlist))) {
+		struct ublk_queue *q = req->mq_hctx->driver_data;
+		struct ublk_io *io = &q->io[req->tag];
+
+		/* Back to blk-mq, which asks ublk_queue_rq() for a status. */
+		if (unlikely(!ublk_queue_claim(q, io, req))) {
+			rq_list_add_tail(&refused, req);
+			continue;
+		}
+		if (first && req->mq_hctx == head->mq_hctx &&
+		    ublk_queue_same_task(first, io)) {
+			tail->rq_next = req;
+		} else {
+			if (first)
+				ublk_dispatch_post(first, head);
+			first = io;
+			head = req;
+		}
+		tail = req;
+	}
+	if (first)
+		ublk_dispatch_post(first, head);
+	*rqlist = refused;
+}
+
+static int ublk_queue_init_hctx(struct blk_mq_hw_ctx *hctx, void *driver_data,
+				unsigned int hctx_idx)
+{
+	struct ublk_device *ub = driver_data;
+
+	hctx->driver_data = ub->queues[hctx_idx];
+	return 0;
+}
+
+/* A server may take as long as it likes (D-220). */
+static enum blk_eh_timer_return ublk_queue_timeout(struct request *req)
+{
+	return BLK_EH_RESET_TIMER;
+}
+
+const struct blk_mq_ops ublk_queue_mq_ops = {
+	.queue_rq	= ublk_queue_rq,
+	.queue_rqs	= ublk_queue_rqs,
+	.init_hctx	= ublk_queue_init_hctx,
+	.timeout	= ublk_queue_timeout,
+};

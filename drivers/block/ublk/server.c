@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/ublkcN and the round of a server: open, map, fetch everything, go away.
+ *
+ * A round lasts from an open of the node until the exit work that follows its
+ * last close has finished (L-20). ub->lock protects all of a round's state. The
+ * commands of a round are in cmd.c.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/task.h>
+#include <linux/vmalloc.h>
+
+#include "ublk.h"
+
+/* Recompute what a queue does with a request, after its conditions changed. */
+static void ublk_server_set_gate(struct ublk_queue *q, unsigned int cond)
+{
+	lockdep_assert_held(&q->ub->lock);
+	q->cond = cond;
+	WRITE_ONCE(q->gate, ublk_device_gate(cond, q->ub->policy));
+}
+
+/**
+ * ublk_server_close() - close all queues of a device
+ * @ub: device
+ * @cond: UBLK_COND_* to add
+ *
+ * While a stop is under way nothing is held, as the stop waits for it.
+ *
+ * A queue_rq that read the old gate either claims a tag whose command has not
+ * been taken yet, or finds no command and looks at the gate again.
+ *
+ * Context: ub->lock held.
+ */
+void ublk_server_close(struct ublk_device *ub, unsigned int cond)
+{
+	unsigned int qid;
+
+	lockdep_assert_held(&ub->lock);
+	if (ublk_stop_pending(ub))
+		cond |= UBLK_COND_ABORTING;
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
+		ublk_server_set_gate(ub->queues[qid],
+				     ub->queues[qid]->cond | cond);
+}
+
+/**
+ * ublk_server_fetched() - a tag was fetched: is the queue ready, the device?
+ * @q: queue
+ *
+ * Readiness ends aborting and failing at once, canceling only if no command was
+ * canceled in this round (D-49, L-32).
+ *
+ * Context: ub->lock held.
+ */
+void ublk_server_fetched(struct ublk_queue *q)
+{
+	struct ublk_device *ub = q->ub;
+
+	lockdep_assert_held(&ub->lock);
+	if (++q->nr_fetched < q->depth)
+		return;
+	ublk_server_set_gate(q, ub->canceled ? UBLK_COND_CANCELING : 0);
+	if (++ub->nr_ready < ub->info.nr_hw_queues)
+		return;
+	ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_LAST_FETCH);
+	wake_up_all(&ub->wait);
+}
+
+/**
+ * ublk_server_stopping() - the device is stopped: nothing starts in this round
+ * @ub: device
+ *
+ * No effect while the node is not open (L-41).
+ *
+ * Context: process context; does not sleep.
+ */
+void ublk_server_stopping(struct ublk_device *ub)
+{
+	guard(spinlock)(&ub->lock);
+	ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_STOP);
+	wake_up_all(&ub->wait);
+}
+
+static int ublk_server_open(struct inode *inode, struct file *file)
+{
+	struct ublk_device *ub =
+		container_of(inode->i_cdev, struct ublk_device, cdev);
+	int next;
+
+	scoped_guard(spinlock, &ub->lock) {
+		next = ublk_server_next(ub->server, UBLK_SERVER_EV_OPEN);
+		if (next < 0)
+			return next;
+		ub->server = next;
+		ub->opener = get_pid(task_tgid(current));
+	}
+
+	/* Until the end of the round, which outlives the file. */
+	__module_get(THIS_MODULE);
+	get_device(&ub->cdev_dev);
+	file->private_data = ub;
+	return 0;
+}
+
+static int ublk_server_release(struct inode *inode, struct file *file)
+{
+	struct ublk_device *ub = file->private_data;
+
+	queue_work(ublk_exit_wq, &ub->exit_work);
+	return 0;
+}
+
+/* D-5 to D-11. The mapping keeps the file open, hence the area alive. */
+static int ublk_server_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ublk_device *ub = file->private_data;
+	const struct ublksrv_ctrl_dev_info *info = &ub->info;
+	u64 off = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	int qid;
+
+	scoped_guard(spinlock, &ub->lock) {
+		if (!ub->mm)
+			ub->mm = current->mm;
+		if (ub->mm != current->mm)
+			return -EINVAL;
+	}
+
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	vm_flags_clear(vma, VM_MAYWRITE);
+
+	qid = ublk_pos_mmap_queue(off, vma->vm_end - vma->vm_start,
+				  info->nr_hw_queues, info->queue_depth,
+				  info->io_desc_size, PAGE_SIZE);
+	if (qid < 0)
+		return qid;
+	return remap_vmalloc_range(vma, ub->queues[qid]->descs, 0);
+}
+
+static void ublk_server_reset_queue(struct ublk_queue *q)
+{
+	unsigned int tag;
+
+	for (tag = 0; tag < q->depth; tag++) {
+		struct ublk_io *io = &q->io[tag];
+
+		if (io->task)
+			put_task_struct(io->task);
+		WRITE_ONCE(io->task, NULL);
+		WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
+		io->cmd = NULL;
+		io->req = NULL;
+		io->addr = 0;
+	}
+	q->nr_fetched = 0;
+}
+
+/* Step 6 of L-20. A queue's conditions stay until it is ready again. */
+static void ublk_server_reset(struct ublk_device *ub)
+{
+	struct pid *opener;
+	unsigned int qid;
+
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
+		ublk_server_reset_queue(ub->queues[qid]);
+
+	scoped_guard(spinlock, &ub->lock) {
+		opener = ub->opener;
+		ub->opener = NULL;
+		ub->mm = NULL;
+		ub->nr_ready = 0;
+		ub->unprivileged_daemons = false;
+		WRITE_ONCE(ub->canceled, false);
+		/* Last: now the node can be opened again. */
+		ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_RESET);
+	}
+	put_pid(opener);
+}
+
+/* Step 5 of L-20: what becomes of a device that has lost its server. */
+static void ublk_server_gone(struct ublk_device *ub)
+{
+	int next;
+
+	lockdep_assert_held(&ub->mutex);
+	next = ublk_device_next(ub->state, UBLK_DEV_EV_SERVER_GONE, ub->policy);
+	if (next == ub->state)
+		return;
+	if (next == UBLK_S_DEV_DEAD) {
+		ublk_disk_remove(ub);
+		return;
+	}
+	scoped_guard(spinlock, &ub->lock) {
+		ub->state = next;
+		if (next == UBLK_S_DEV_FAIL_IO)
+			ublk_server_close(ub, UBLK_COND_FAILING);
+	}
+}
+
+/**
+ * ublk_server_exit_work() - end a round (L-20)
+ * @work: ub->exit_work
+ *
+ * Requests are ended before the device lock is taken: whoever holds it may be
+ * waiting for them.
+ */
+void ublk_server_exit_work(struct work_struct *work)
+{
+	struct ublk_device *ub =
+		container_of(work, struct ublk_device, exit_work);
+
+	scoped_guard(spinlock, &ub->lock) {
+		if (ub->disk)
+			ublk_server_close(ub, UBLK_COND_CANCELING);
+	}
+	ublk_cancel_requests(ub);
+	/* What is held meets the closed gate: it is held again, or fails. */
+	scoped_guard(spinlock, &ub->lock) {
+		if (ub->state != UBLK_S_DEV_DEAD)
+			blk_mq_kick_requeue_list(ub->disk->queue);
+	}
+
+	scoped_guard(mutex, &ub->mutex) {
+		ublk_server_gone(ub);
+		ublk_server_reset(ub);
+	}
+	wake_up_all(&ub->wait);
+	ublk_dev_put(ub);
+	module_put(THIS_MODULE);
+}
+
+const struct file_operations ublk_server_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ublk_server_open,
+	.release	= ublk_server_release,
+	.mmap		= ublk_server_mmap,
+	.uring_cmd	= ublk_cmd_uring_cmd,
+};

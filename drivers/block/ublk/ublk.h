@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ublk driver: objects, locks, and what each file offers the others.
+ *
+ * A request moves forward through the files:
+ *   queue.c -> dispatch.c -> (server) -> cmd.c -> complete.c
+ * copy.c moves data for dispatch.c and cmd.c and calls nobody back.
+ *
+ * Locks, in the order in which they nest:
+ *
+ *   ub->mutex		device state, parameters, creation and removal of the
+ *			disk. Control commands take it interruptibly. It is
+ *			held while a disk is removed, that is while a server
+ *			finishes its requests; the removal itself runs in a
+ *			worker, so that no command waits for it unkillably.
+ *   ub->lock (spin)	the round: server state and pid, fetched tags, conditions
+ *			of the queues, the disk pointer. Never held across
+ *			anything that sleeps, so FETCH_REQ and cancellation
+ *			never wait for a server.
+ *   ublk_idr_lock (spin)
+ *			number -> device, in dev.c. Innermost.
+ *
+ * There is no lock over all devices: a server that does not answer delays its
+ * own device only (I-47).
+ *
+ * Without a lock:
+ *   io->state		leaving ARMED is a cmpxchg (request against cancel, the
+ *			winner owns the command); entering it is a release
+ *			store, after io->cmd is written. All other transitions
+ *			are made by the tag's daemon task alone, or by the exit
+ *			work when no command of the round is left.
+ *   q->gate		written under ub->lock, read by queue_rq. Whoever closes
+ *			it does so before canceling commands; a request that
+ *			read the old value fails to claim a tag and looks again.
+ */
+#ifndef UBLK_H
+#define UBLK_H
+
+#include <linux/blk-mq.h>
+#include <linux/cdev.h>
+#include <linux/io_uring/cmd.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <linux/ublk_cmd.h>
+
+#include "logic/device.h"
+#include "logic/features.h"
+#include "logic/limits.h"
+#include "logic/pos.h"
+#include "logic/tag.h"
+
+/* Features of the ABI that this kernel cannot offer; compat/ may define it. */
+#ifndef UBLK_F_UNAVAILABLE
+#define UBLK_F_UNAVAILABLE	0ULL
+#endif
+
+/* What this driver implements; GET_FEATURES returns it, ADD_DEV keeps to it. */
+#define UBLK_F_SUPPORTED						\
+	((UBLK_F_URING_CMD_COMP_IN_TASK | UBLK_F_NEED_GET_DATA |	\
+	  UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_PER_IO_DAEMON) &		\
+	 ~UBLK_F_UNAVAILABLE)
+
+#define UBLK_MAX_DEVICES	BIT(MINORBITS)
+
+struct ublk_device;
+struct ublk_queue;
+
+/**
+ * struct ublk_io - one tag
+ * @state: &enum ublk_tag_state
+ * @delivered: bytes of the request that the server can serve, in SERVER
+ * @cmd: the command the driver holds, in ARMED and QUEUED
+ * @req: the request, in QUEUED, NEED_DATA and SERVER
+ * @task: daemon task, with a reference; set by FETCH_REQ until the round ends
+ * @addr: the server's buffer, given by the last command that carried one
+ *
+ * A cache line each: neighbours belong to other CPUs.
+ */
+struct ublk_io {
+	unsigned int		state;
+	unsigned int		delivered;
+	struct io_uring_cmd	*cmd;
+	struct request		*req;
+	struct task_struct	*task;
+	u64			addr;
+} ____cacheline_aligned_in_smp;
+
+/**
+ * struct ublk_queue - one hardware queue
+ * @ub: device
+ * @descs: descriptor area, mapped read-only by the server
+ * @qid: index
+ * @depth: number of tags
+ * @desc_size: bytes per descriptor slot
+ * @driver_copies: copy mode: the driver moves the data
+ * @need_get_data: writes are announced first
+ * @gate: &enum ublk_gate, the cached answer of ublk_device_gate()
+ * @cond: UBLK_COND_*, under ub->lock
+ * @nr_fetched: tags fetched in this round, under ub->lock
+ * @io: the tags
+ *
+ * Constant after ADD_DEV up to @need_get_data.
+ */
+struct ublk_queue {
+	struct ublk_device	*ub;
+	void			*descs;
+	u16			qid;
+	u16			depth;
+	u16			desc_size;
+	bool			driver_copies;
+	bool			need_get_data;
+	u8			gate;
+
+	unsigned int		cond;
+	unsigned int		nr_fetched;
+
+	struct ublk_io		io[];
+};
+
+/**
+ * struct ublk_device - one device
+ * @info: numbers and flags given at ADD_DEV; state and pid are kept elsewhere
+ * @policy: recovery policy, from @info.flags
+ * @tag_set: shared by all disks this device has in its life
+ * @queues: info.nr_hw_queues queues
+ * @cdev: /dev/ublkcN
+ * @cdev_dev: its device, and the reference count of this structure
+ * @mutex: see the top of this file
+ * @state: UBLK_S_DEV_*; written under @mutex and @lock
+ * @params: parameters, under @mutex
+ * @serial: tells devices apart that have had the same number
+ * @stop_work: removes the disk and, if asked to, the char node
+ * @stop_asked: stops asked for, under @lock
+ * @stop_done: the value of @stop_asked that is done, under @lock
+ * @exit_work: ends a round
+ * @scan_work: reads the partition table
+ * @lock: see the top of this file
+ * @server: &enum ublk_server_state, under @lock
+ * @opener: process that opened the char node in this round, under @lock
+ * @recorded: process recorded by START_DEV, under @lock
+ * @nr_ready: queues that are ready, under @lock
+ * @canceled: a command was canceled in this round, under @lock
+ * @unprivileged_daemons: a thread without CAP_SYS_ADMIN fetched, under @lock
+ * @mm: address space bound by the first mmap, compared only, under @lock
+ * @disk: the disk, also while it is only held open after a stop; under @lock,
+ *	stable under @mutex while @state is not DEAD
+ * @delete_asked: DEL_DEV was asked for, under @lock
+ * @deleted: the char node is gone, under @mutex
+ * @wait: for changes of @server, @stop_done and @state
+ */
+struct ublk_device {
+	struct ublksrv_ctrl_dev_info info;
+	enum ublk_policy	policy;
+	struct blk_mq_tag_set	tag_set;
+	struct ublk_queue	**queues;
+
+	struct cdev		cdev;
+	struct device		cdev_dev;
+
+	struct mutex		mutex;	/* state, params, disk */
+	unsigned int		state;
+	struct ublk_params	params;
+
+	u64			serial;
+
+	struct work_struct	stop_work;
+	unsigned int		stop_asked;
+	unsigned int		stop_done;
+	struct work_struct	exit_work;
+	struct work_struct	scan_work;
+
+	spinlock_t		lock;	/* the round */
+	enum ublk_server_state	server;
+	struct pid		*opener;
+	struct pid		*recorded;
+	unsigned int		nr_ready;
+	bool			canceled;
+	bool			unprivileged_daemons;
+	void			*mm;
+	struct gendisk		*disk;
+	bool			delete_asked;
+	bool			deleted;
+
+	wait_queue_head_t	wait;
+};
+
+/**
+ * struct ublk_cmd_pdu - the driver's part of an I/O command
+ * @q: queue the command was issued for
+ * @reqs: requests to deliver, linked by rq_next, the first one for @tag
+ * @tag: tag
+ */
+struct ublk_cmd_pdu {
+	struct ublk_queue	*q;
+	struct request		*reqs;
+	u16			tag;
+};
+
+static inline struct ublk_cmd_pdu *ublk_cmd_pdu(struct io_uring_cmd *cmd)
+{
+	return io_uring_cmd_to_pdu(cmd, struct ublk_cmd_pdu);
+}
+
+static inline bool ublk_has(const struct ublk_device *ub, u64 feature)
+{
+	return ub->info.flags & feature;
+}
+
+static inline struct ublksrv_io_desc *ublk_desc(struct ublk_queue *q,
+						unsigned int tag)
+{
+	return q->descs + (size_t)tag * q->desc_size;
+}
+
+/* ublk_drv.c */
+extern const struct class ublk_chr_class;
+extern dev_t ublk_chr_devt;
+extern struct miscdevice ublk_control_misc;
+extern struct workqueue_struct *ublk_stop_wq;
+extern struct workqueue_struct *ublk_exit_wq;
+extern struct workqueue_struct *ublk_scan_wq;
+
+/* ctrl.c */
+int ublk_ctrl_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+
+/**
+ * ublk_opcode_ok() - the type byte of an opcode (C-7)
+ * @cmd_op: opcode
+ *
+ * Return: true for encoded opcodes, and for legacy ones if the kernel has them.
+ */
+static inline bool ublk_opcode_ok(u32 cmd_op)
+{
+	unsigned int type = _IOC_TYPE(cmd_op);
+
+	if (likely(type == 'u'))
+		return true;
+	return IS_ENABLED(CONFIG_BLKDEV_UBLK_LEGACY_OPCODES) && type == 0;
+}
+
+/**
+ * struct ublk_ctrl - a control command being executed
+ * @ub: device, with a reference; NULL for ADD_DEV
+ * @cmd: the command, read once; addr and len are past the path, if any
+ */
+struct ublk_ctrl {
+	struct ublk_device	*ub;
+	struct ublksrv_ctrl_cmd	cmd;
+};
+
+/* perm.c */
+int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask);
+
+/* dev.c */
+struct ublk_device *ublk_dev_get_by_id(u32 id);
+void ublk_dev_get(struct ublk_device *ub);
+void ublk_dev_put(struct ublk_device *ub);
+int ublk_dev_add(struct ublk_ctrl *c);
+int ublk_dev_del(struct ublk_ctrl *c);
+int ublk_dev_del_async(struct ublk_ctrl *c);
+void ublk_dev_remove_node(struct ublk_device *ub);
+void ublk_dev_del_all(void);
+
+/* stop.c */
+int ublk_stop_dev(struct ublk_ctrl *c);
+unsigned int ublk_stop_ask(struct ublk_device *ub, bool del);
+int ublk_stop_wait(struct ublk_device *ub, unsigned int ticket);
+void ublk_stop_wait_unkillable(struct ublk_device *ub, unsigned int ticket);
+bool ublk_stop_pending(struct ublk_device *ub);
+void ublk_stop_work(struct work_struct *work);
+
+/* info.c */
+int ublk_info_get_dev_info(struct ublk_ctrl *c);
+int ublk_info_get_affinity(struct ublk_ctrl *c);
+int ublk_info_get_features(const struct ublksrv_ctrl_cmd *cmd);
+
+/* params.c */
+int ublk_params_set(struct ublk_ctrl *c);
+int ublk_params_get(struct ublk_ctrl *c);
+void ublk_params_to_limits(const struct ublk_device *ub,
+			   struct queue_limits *lim);
+
+/* disk.c */
+int ublk_disk_start(struct ublk_ctrl *c);
+void ublk_disk_remove(struct ublk_device *ub);
+void ublk_disk_scan_work(struct work_struct *work);
+
+/* server.c */
+extern const struct file_operations ublk_server_fops;
+void ublk_server_fetched(struct ublk_queue *q);
+void ublk_server_stopping(struct ublk_device *ub);
+void ublk_server_close(struct ublk_device *ub, unsigned int cond);
+void ublk_server_exit_work(struct work_struct *work);
+
+/* cancel.c */
+void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+void ublk_cancel_armed(struct ublk_device *ub);
+void ublk_cancel_requests(struct ublk_device *ub);
+
+/* queue.c */
+extern const struct blk_mq_ops ublk_queue_mq_ops;
+
+/* dispatch.c */
+void ublk_dispatch_post(struct ublk_io *io, struct request *reqs);
+int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io,
+			   struct io_uring_cmd *cmd, unsigned int issue_flags);
+
+/* cmd.c */
+int ublk_cmd_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
+		  struct io_uring_cmd *cmd, unsigned int issue_flags);
+
+/* complete.c */
+void ublk_complete(struct ublk_io *io, struct request *req, int res);
+void ublk_complete_undelivered(struct ublk_device *ub, struct request *req,
+			       bool delivered);
+
+/* copy.c */
+unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
+				 unsigned int len);
+unsigned int ublk_copy_from_server(const struct request *req, u64 addr,
+				   unsigned int len);
+
+#endif

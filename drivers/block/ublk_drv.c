@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ublk: block devices served by a userspace process. Module init and exit.
+ *
+ * The driver is in ublk/, one idea per file:
+ *
+ *   ublk.h	  objects, lock rules, what each file offers
+ *   logic/	  every decision, as pure functions that userspace compiles too
+ *
+ *   Control commands, /dev/ublk-control:
+ *   ctrl.c	  the command table
+ *   perm.c	  who may send one
+ *   info.c	  commands that only tell
+ *   dev.c	  a device's birth, number, references and deletion
+ *   params.c	  parameters, and queue limits made of them
+ *   disk.c	  /dev/ublkbN
+ *   stop.c	  stopping, without anybody waiting unkillably
+ *
+ *   A server's life, /dev/ublkcN:
+ *   server.c	  open, map, ready, gone
+ *   cancel.c	  taking commands back, ending requests of a dead server
+ *
+ *   A request's way:
+ *   queue.c	  from the block layer onto its tag's command
+ *   dispatch.c	  in the server's task: descriptor, data, completion of the command
+ *   cmd.c	  commands from the server: fetch, commit, get data
+ *   complete.c	  end, requeue or fail
+ *   copy.c	  moving data
+ *
+ *   trace.h	  tracepoints
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+
+#include "ublk/ublk.h"
+
+const struct class ublk_chr_class = {
+	.name = "ublk-char",
+};
+
+dev_t ublk_chr_devt;
+
+/* Work that waits for one server must never delay the work of another. */
+struct workqueue_struct *ublk_stop_wq;
+struct workqueue_struct *ublk_exit_wq;
+struct workqueue_struct *ublk_scan_wq;
+
+static const struct file_operations ublk_control_fops = {
+	.owner		= THIS_MODULE,
+	.open		= nonseekable_open,
+	.uring_cmd	= ublk_ctrl_uring_cmd,
+};
+
+struct miscdevice ublk_control_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "ublk-control",
+	.fops	= &ublk_control_fops,
+};
+
+static void ublk_free_wqs(void)
+{
+	if (ublk_scan_wq)
+		destroy_workqueue(ublk_scan_wq);
+	if (ublk_exit_wq)
+		destroy_workqueue(ublk_exit_wq);
+	if (ublk_stop_wq)
+		destroy_workqueue(ublk_stop_wq);
+}
+
+static int __init ublk_alloc_wqs(void)
+{
+	ublk_stop_wq = alloc_workqueue("ublk_stop", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	ublk_exit_wq = alloc_workqueue("ublk_exit", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	ublk_scan_wq = alloc_workqueue("ublk_scan", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	if (ublk_stop_wq && ublk_exit_wq && ublk_scan_wq)
+		return 0;
+	ublk_free_wqs();
+	return -ENOMEM;
+}
+
+static int __init ublk_init(void)
+{
+	int ret;
+
+	BUILD_BUG_ON(sizeof(struct ublk_cmd_pdu) > 24);
+
+	ret = ublk_alloc_wqs();
+	if (ret)
+		return ret;
+	ret = alloc_chrdev_region(&ublk_chr_devt, 0, UBLK_MAX_DEVICES,
+				  "ublk-char");
+	if (ret)
+		goto err_free_wqs;
+	ret = class_register(&ublk_chr_class);
+	if (ret)
+		goto err_free_region;
+	ret = misc_register(&ublk_control_misc);
+	if (ret)
+		goto err_free_class;
+	return 0;
+
+err_free_class:
+	class_unregister(&ublk_chr_class);
+err_free_region:
+	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);
+err_free_wqs:
+	ublk_free_wqs();
+	return ret;
+}
+
+/*
+ * Nothing is open: every open holds the module, and so does a round until its
+ * exit work is done.
+ */
+static void __exit ublk_exit(void)
+{
+	ublk_dev_del_all();
+	misc_deregister(&ublk_control_misc);
+	class_unregister(&ublk_chr_class);
+	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);
+	ublk_free_wqs();
+}
+
+module_init(ublk_init);
+module_exit(ublk_exit);
+
+MODULE_AUTHOR("The ublk authors");
+MODULE_DESCRIPTION("Block devices served by a userspace process");
+MODULE_LICENSE("GPL");
