@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * "ublk add": parse the command's and the target's options and hand over to
+ * daemon.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "opt.h"
+
+struct add_cfg {
+	const char *type;
+	uint64_t id;
+	uint64_t queues;
+	uint64_t depth;
+	uint64_t io_buf;
+	bool get_data;
+	bool mlock;
+	bool foreground;
+	bool quiet;
+};
+
+#define OFF(member)	offsetof(struct add_cfg, member)
+
+static const struct ublk_opt add_opts[] = {
+	{ "type", 't', UBLK_OPT_STR, 0, OFF(type),
+	  "TARGET", NULL, 0, 0, "what serves the device, see below" },
+	{ "number|dev_id", 'n', UBLK_OPT_UINT, 0, OFF(id),
+	  "ID", NULL, 0, (1U << 20) - 1, "device number, else the lowest free one" },
+	{ "queues|nr_queues|nr-queues", 'q', UBLK_OPT_UINT, 0, OFF(queues),
+	  "N", "1", 1, UBLK_MAX_NR_QUEUES, "hardware queues, a thread each" },
+	{ "depth", 'd', UBLK_OPT_UINT, 0, OFF(depth),
+	  "N", "128", 1, UBLK_MAX_QUEUE_DEPTH, "requests per queue" },
+	{ "io-buf-size|max-io-size", 0, UBLK_OPT_SIZE, 0, OFF(io_buf),
+	  "SIZE", "512K", 4096, 1U << UBLK_IO_BUF_BITS, "longest request" },
+	{ "need_get_data|need-get-data", 'g', UBLK_OPT_FLAG, 0, OFF(get_data),
+	  NULL, NULL, 0, 0, "ask for the data of writes" },
+	{ "mlock", 0, UBLK_OPT_FLAG, 0, OFF(mlock),
+	  NULL, NULL, 0, 0, "lock IO buffers in memory" },
+	{ "foreground", 0, UBLK_OPT_FLAG, 0, OFF(foreground),
+	  NULL, NULL, 0, 0, "serve from this process, do not daemonise" },
+	{ "quiet", 0, UBLK_OPT_FLAG, 0, OFF(quiet),
+	  NULL, NULL, 0, 0, "print nothing on success" },
+	{ 0 }
+};
+
+static const char *add_type_of(const char *arg, const char *next)
+{
+	size_t len;
+
+	if (!strncmp(arg, "--", 2)) {
+		len = strcspn(arg, "=");
+		/* as getopt_long(), take any unambiguous start of --type */
+		if (len < 3 || strncmp(arg, "--type", len))
+			return NULL;
+		return arg[len] ? arg + len + 1 : next;
+	}
+	if (strncmp(arg, "-t", 2))
+		return NULL;
+	return arg[2] ? arg + 2 : next;
+}
+
+/* The target decides which options exist, so it is looked for first. */
+static const char *add_find_type(int argc, char **argv)
+{
+	const char *type = NULL, *found;
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		found = add_type_of(argv[i], argv[i + 1]);
+		if (found)
+			type = found;
+	}
+	return type;
+}
+
+static int add_parse(struct add_cfg *cfg, struct daemon_args *args,
+		     struct opt_table *tables, int argc, char **argv)
+{
+	const char *type = add_find_type(argc, argv);
+	int nr = 1, ret;
+
+	if (type) {
+		args->target = ublk_target_find(type);
+		if (!args->target) {
+			ublk_error(-EINVAL, "unknown target \"%s\"; see \"ublk help\"",
+				   type);
+			return cli_usage(&add_command);
+		}
+		args->cfg = calloc(1, args->target->config_size ? : 1);
+		if (!args->cfg) {
+			ublk_error(-ENOMEM, "out of memory");
+			return EXIT_FAILED;
+		}
+		tables[1].opts = args->target->opts;
+		tables[1].base = args->cfg;
+		tables[1].owner = args->target->name;
+		nr = 2;
+	}
+	ret = opt_parse(tables, nr, argc, argv);
+	if (ret > 0) {
+		cli_help_command(stdout, &add_command);
+		return EXIT_OK;
+	}
+	if (!ret && !cfg->type)
+		ret = ublk_error(-EINVAL, "which target? give -t TARGET; see \"ublk help\"");
+	if (!ret && cfg->io_buf % sysconf(_SC_PAGESIZE))
+		ret = ublk_error(-EINVAL, "--io-buf-size: %llu is not a multiple of the page size",
+				 (unsigned long long)cfg->io_buf);
+	return ret ? cli_usage(&add_command) : -1;
+}
+
+static int add_run(int argc, char **argv)
+{
+	struct add_cfg cfg = { .id = UBLK_ID_AUTO };
+	struct daemon_args args = { 0 };
+	struct opt_table tables[2] = {
+		{ .opts = add_opts, .base = &cfg, .owner = "add" },
+	};
+	int ret;
+
+	ret = add_parse(&cfg, &args, tables, argc, argv);
+	if (ret < 0) {
+		args.dev.struct_size = sizeof(args.dev);
+		args.dev.id = cfg.id;
+		args.dev.nr_queues = cfg.queues;
+		args.dev.depth = cfg.depth;
+		args.dev.io_buf_bytes = cfg.io_buf;
+		if (cfg.get_data)
+			args.dev.features |= UBLK_F_NEED_GET_DATA;
+		if (cfg.mlock)
+			args.dev.flags |= UBLK_DEV_MLOCK;
+		args.foreground = cfg.foreground;
+		args.quiet = cfg.quiet;
+		ret = daemon_run(&args);
+	}
+	if (args.target)
+		opt_free(&tables[1]);
+	free(args.cfg);
+	return ret;
+}
+
+const struct cli_command add_command = {
+	.name = "add",
+	.args = "-t TARGET [OPTIONS] [FILE]",
+	.summary = "create a device and serve it",
+	.opts = add_opts,
+	.run = add_run,
+};

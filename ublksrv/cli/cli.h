@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Parts of the program "ublk", grouped by file.
+ *
+ * A subcommand returns the exit status. Functions that fail have recorded a
+ * sentence with ublk_error(); the subcommand prints it once with cli_fail().
+ */
+#ifndef UBLK_CLI_H
+#define UBLK_CLI_H
+
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "libublk.h"
+#include "targets.h"
+
+/* Exit status; listed in help and in the manual page. */
+enum cli_exit {
+	EXIT_OK		= 0,
+	EXIT_FAILED	= 1,
+	EXIT_USAGE	= 2,
+	EXIT_NO_DEV	= 3,
+	EXIT_NO_PERM	= 4,
+	EXIT_NO_DRIVER	= 5,
+};
+
+/**
+ * struct cli_command - a subcommand
+ * @name: as typed
+ * @args: synopsis of its arguments
+ * @summary: one line for help
+ * @opts: its options
+ * @run: does it; argv[0] is the name. Returns an exit status.
+ */
+struct cli_command {
+	const char *name;
+	const char *args;
+	const char *summary;
+	const struct ublk_opt *opts;
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct cli_command add_command;
+extern const struct cli_command del_command;
+extern const struct cli_command list_command;
+extern const struct cli_command features_command;
+
+/* main.c */
+int cli_exit_status(int err);
+int cli_fail(int err);
+int cli_usage(const struct cli_command *cmd);
+int cli_parse(const struct cli_command *cmd, void *cfg, int argc, char **argv);
+void cli_help_command(FILE *out, const struct cli_command *cmd);
+
+/* names.c: numbers to text */
+const char *name_of_state(unsigned int state);
+const char *name_of_feature(unsigned int bit);
+int names_of_features(uint64_t mask, char *buf, size_t len);
+
+/* nodes.c: /sys and /dev */
+int nodes_list(uint32_t **ids);
+int nodes_wait_disk(const struct ublk_params *p, uint32_t id, unsigned int ms);
+int nodes_wait_gone(uint32_t id, unsigned int ms);
+
+/*
+ * state.c: what is remembered about a device that is served by this program,
+ * one file per device.
+ */
+struct state {
+	uint32_t id;
+	pid_t pid;
+	unsigned int nr_tids;
+	pid_t *tids;
+	const struct ublk_target *target;	/* NULL when unknown */
+	char *target_name;
+	char *target_text;			/* options, for people */
+};
+
+int state_write(struct ublk_dev *dev, const struct ublk_target *target,
+		const void *cfg);
+int state_read(uint32_t id, struct state *st);
+void state_free(struct state *st);
+void state_remove(uint32_t id, pid_t pid);
+void state_remove_stale(uint32_t id);
+
+/* daemon.c */
+struct daemon_args {
+	struct ublk_dev_opts dev;
+	const struct ublk_target *target;
+	void *cfg;
+	bool foreground;
+	bool quiet;
+};
+
+int daemon_run(const struct daemon_args *args);
+
+/* list.c */
+int list_print(struct ublk_ctrl *ctrl, uint32_t id);
+
+#endif

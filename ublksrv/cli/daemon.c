@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Serve a device: in this process, or in a daemon that this process waits for.
+ *
+ * The daemon reports through a pipe, first its pid, then that the disk is
+ * there, or the sentence and exit status of the failure. The caller passes
+ * that on, so it does not matter to scripts in which process something went
+ * wrong. A caller that has gone away before that is a reason to give up.
+ *
+ * SIGTERM and SIGINT stop and delete the device. When somebody else stopped it
+ * there is nothing to do but to go.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "cli.h"
+
+#define DISK_MS		10000	/* until the disk's node is in /dev */
+#define READY_MS	90000	/* until the daemon reports */
+
+struct report {
+	enum { REPORT_PID, REPORT_READY, REPORT_FAILED } what;
+	int status;		/* exit status */
+	uint32_t id;
+	pid_t pid;
+	char text[256];
+};
+
+/* Returns false when nobody listens any more. */
+static bool report_send(int fd, struct report *r)
+{
+	return fd < 0 || write(fd, r, sizeof(*r)) == sizeof(*r);
+}
+
+static void daemon_syslog(enum ublk_log_level level, const char *msg)
+{
+	static const int prio[] = {
+		[UBLK_LOG_ERR]	= LOG_ERR,
+		[UBLK_LOG_WARN]	= LOG_WARNING,
+		[UBLK_LOG_INFO]	= LOG_INFO,
+		[UBLK_LOG_DEBUG] = LOG_DEBUG,
+	};
+
+	syslog(prio[level], "%s", msg);
+}
+
+/* From now on nobody waits for this process. */
+static void daemon_detach(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	fflush(NULL);
+	if (fd >= 0) {
+		dup2(fd, STDIN_FILENO);
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		if (fd > STDERR_FILENO)
+			close(fd);
+	}
+	openlog("ublk", LOG_PID, LOG_DAEMON);
+	ublk_set_log(daemon_syslog, UBLK_LOG_INFO);
+}
+
+/* All steps up to a disk that can be opened; undone on failure. */
+static int daemon_bring_up(const struct daemon_args *args,
+			   struct ublk_dev **pdev)
+{
+	struct ublk_params params;
+	struct ublk_dev *dev;
+	char why[256];
+	int ret;
+
+	ret = ublk_dev_new(&dev, &args->dev, args->target, args->cfg);
+	if (ret)
+		return ret;
+	ret = ublk_dev_add(dev);
+	if (ret)
+		goto err_free;
+	ret = ublk_dev_configure(dev);
+	if (!ret)
+		ret = ublk_dev_start(dev);
+	if (ret)
+		goto err_del;
+	ret = ublk_ctrl_get_params(ublk_dev_ctrl(dev),
+				   ublk_dev_info(dev)->dev_id, &params);
+	if (ret)
+		ublk_error(ret, "GET_PARAMS: %s", strerror(-ret));
+	else
+		ret = nodes_wait_disk(&params, ublk_dev_info(dev)->dev_id,
+				      DISK_MS);
+	if (!ret)
+		ret = state_write(dev, args->target, args->cfg);
+	if (ret)
+		goto err_stop;
+	*pdev = dev;
+	return 0;
+
+	/* the sentence of the first failure is the one to report */
+err_stop:
+	snprintf(why, sizeof(why), "%s", ublk_strerror_last());
+	ublk_dev_stop(dev);
+	ublk_error(ret, "%s", why);
+err_del:
+	snprintf(why, sizeof(why), "dev %u: %s", ublk_dev_info(dev)->dev_id,
+		 ublk_strerror_last());
+	ublk_dev_del(dev);
+	ublk_error(ret, "%s", why);
+err_free:
+	ublk_dev_free(dev);
+	return ret;
+}
+
+/* Until a signal or the end of the threads. Return: true for a signal. */
+static bool daemon_sleep(struct ublk_dev *dev, int signal_fd)
+{
+	struct pollfd p[] = {
+		{ .fd = signal_fd, .events = POLLIN },
+		{ .fd = ublk_dev_event_fd(dev), .events = POLLIN },
+	};
+
+	for (;;) {
+		if (poll(p, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return true;
+		}
+		return p[0].revents;
+	}
+}
+
+static int daemon_shut_down(struct ublk_dev *dev, bool by_signal)
+{
+	uint32_t id = ublk_dev_info(dev)->dev_id;
+	int failed = ublk_dev_failed(dev);
+	int ret = 0;
+
+	if (failed)
+		ublk_log(UBLK_LOG_ERR, "dev %u: %s", id, ublk_strerror_last());
+	if (failed || by_signal) {
+		ret = ublk_dev_stop(dev);
+		state_remove(id, getpid());
+		if (!ret)
+			ret = ublk_dev_del(dev);
+		if (ret)
+			ublk_log(UBLK_LOG_ERR, "dev %u: %s", id,
+				 ublk_strerror_last());
+	} else {
+		/* before the char device is closed and the number reused */
+		state_remove(id, getpid());
+		ublk_dev_wait(dev);
+	}
+	ublk_dev_free(dev);
+	return failed ? failed : ret;
+}
+
+static int daemon_signal_fd(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* @fd: pipe to the caller, or -1 in the foreground. Return: exit status */
+static int daemon_serve(const struct daemon_args *args, int fd)
+{
+	struct report r = { .what = REPORT_PID, .pid = getpid() };
+	int signal_fd = daemon_signal_fd();
+	struct ublk_dev *dev;
+	bool by_signal;
+	int ret;
+
+	if (!report_send(fd, &r))
+		return EXIT_FAILED;
+	ret = daemon_bring_up(args, &dev);
+	if (ret) {
+		r.what = REPORT_FAILED;
+		r.status = cli_exit_status(ret);
+		snprintf(r.text, sizeof(r.text), "%s", ublk_strerror_last());
+		if (fd < 0)
+			fprintf(stderr, "ublk: %s\n", r.text);
+		report_send(fd, &r);
+		return r.status;
+	}
+
+	r.what = REPORT_READY;
+	r.id = ublk_dev_info(dev)->dev_id;
+	if (fd >= 0)
+		daemon_detach();
+	else if (!args->quiet)
+		list_print(ublk_dev_ctrl(dev), r.id);
+	fflush(stdout);
+	by_signal = !report_send(fd, &r);
+	if (fd >= 0)
+		close(fd);
+	if (!by_signal)
+		by_signal = daemon_sleep(dev, signal_fd);
+	ret = daemon_shut_down(dev, by_signal);
+	if (signal_fd >= 0)
+		close(signal_fd);
+	return cli_exit_status(ret);
+}
+
+/* One report with a deadline. Return: 0 or negative errno */
+static int report_receive(int fd, struct report *r, unsigned int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t len;
+	int ret;
+
+	do {
+		ret = poll(&p, 1, ms);
+	} while (ret < 0 && errno == EINTR);
+	if (!ret)
+		return -ETIMEDOUT;
+	len = read(fd, r, sizeof(*r));
+	return len == sizeof(*r) ? 0 : -EPIPE;
+}
+
+static int daemon_wait_ready(const struct daemon_args *args, int fd)
+{
+	struct ublk_ctrl *ctrl;
+	struct report r;
+	pid_t pid = 0;
+	int ret;
+
+	ret = report_receive(fd, &r, READY_MS);
+	if (!ret && r.what == REPORT_PID) {
+		pid = r.pid;
+		ret = report_receive(fd, &r, READY_MS);
+	}
+	if (ret) {
+		if (ret == -ETIMEDOUT && pid)
+			kill(pid, SIGKILL);
+		fprintf(stderr, "ublk: the daemon %s; see the system log\n",
+			ret == -ETIMEDOUT ? "was not ready in time" : "died");
+		return EXIT_FAILED;
+	}
+	if (r.what == REPORT_FAILED) {
+		r.text[sizeof(r.text) - 1] = 0;
+		fprintf(stderr, "ublk: %s\n", r.text);
+		return r.status;
+	}
+	if (args->quiet)
+		return EXIT_OK;
+	ret = ublk_ctrl_open(&ctrl);
+	if (!ret) {
+		ret = list_print(ctrl, r.id);
+		ublk_ctrl_close(ctrl);
+	}
+	/* deleted already? it was ready all the same */
+	return ret == -ENODEV ? EXIT_OK : ret ? cli_fail(ret) : EXIT_OK;
+}
+
+/**
+ * daemon_run - serve a device as asked for on the command line
+ * @args: what
+ *
+ * Return: exit status of the program; comes from the daemon process as well
+ */
+int daemon_run(const struct daemon_args *args)
+{
+	int fds[2], ret;
+	pid_t pid;
+
+	if (args->foreground) {
+		if (chdir("/"))
+			return EXIT_FAILED;
+		return daemon_serve(args, -1);
+	}
+	if (pipe2(fds, O_CLOEXEC)) {
+		perror("ublk: pipe");
+		return EXIT_FAILED;
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		perror("ublk: fork");
+		close(fds[0]);
+		close(fds[1]);
+		return EXIT_FAILED;
+	}
+	if (!pid) {
+		close(fds[0]);
+		/* a second fork, so that init and not the caller reaps it */
+		if (setsid() < 0 || chdir("/") || (pid = fork()) < 0)
+			_exit(EXIT_FAILED);
+		if (pid)
+			_exit(EXIT_OK);
+		return daemon_serve(args, fds[1]);
+	}
+	close(fds[1]);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	ret = daemon_wait_ready(args, fds[0]);
+	close(fds[0]);
+	return ret;
+}

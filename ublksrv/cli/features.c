@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * "ublk features": what the loaded driver can do.
+ */
+#include <string.h>
+
+#include "cli.h"
+
+static const struct ublk_opt features_opts[] = {
+	{ 0 }
+};
+
+static int features_run(int argc, char **argv)
+{
+	struct ublk_ctrl *ctrl;
+	uint64_t features;
+	unsigned int bit;
+	int ret;
+
+	ret = cli_parse(&features_command, NULL, argc, argv);
+	if (ret >= 0)
+		return ret;
+	ret = ublk_ctrl_open(&ctrl);
+	if (ret)
+		return cli_fail(ret);
+	ret = ublk_ctrl_get_features(ctrl, &features);
+	ublk_ctrl_close(ctrl);
+	if (ret)
+		return cli_fail(ublk_error(ret, "GET_FEATURES: %s",
+					   strerror(-ret)));
+
+	printf("ublk_drv features: 0x%llx\n", (unsigned long long)features);
+	for (bit = 0; bit < 64; bit++) {
+		const char *name = name_of_feature(bit);
+
+		if (features & 1ULL << bit)
+			printf("%-24s: 0x%llx\n", name ? name : "unknown",
+			       1ULL << bit);
+	}
+	return EXIT_OK;
+}
+
+const struct cli_command features_command = {
+	.name = "features",
+	.args = "",
+	.summary = "show what the loaded driver can do",
+	.opts = features_opts,
+	.run = features_run,
+};

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The program "ublk": table of subcommands, help, version, exit status.
+ *
+ * Every subcommand is a file with one struct cli_command.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cli.h"
+#include "opt.h"
+
+static const struct cli_command * const commands[] = {
+	&add_command,
+	&del_command,
+	&list_command,
+	&features_command,
+};
+
+#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+int cli_exit_status(int err)
+{
+	switch (-err) {
+	case 0:
+		return EXIT_OK;
+	case ENODEV:
+		return EXIT_NO_DEV;
+	case EPERM:
+	case EACCES:
+		return EXIT_NO_PERM;
+	case EUNATCH:
+		return EXIT_NO_DRIVER;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+/* Print the sentence of a failure. Return: exit status */
+int cli_fail(int err)
+{
+	fprintf(stderr, "ublk: %s\n", ublk_strerror_last());
+	return cli_exit_status(err);
+}
+
+/* The same for a wrong command line. */
+int cli_usage(const struct cli_command *cmd)
+{
+	fprintf(stderr, "ublk: %s: %s\n", cmd->name, ublk_strerror_last());
+	return EXIT_USAGE;
+}
+
+/*
+ * Parse the arguments of a command without target.
+ * Return: -1 to go on, or an exit status
+ */
+int cli_parse(const struct cli_command *cmd, void *cfg, int argc, char **argv)
+{
+	struct opt_table table = {
+		.opts = cmd->opts, .base = cfg, .owner = cmd->name,
+	};
+	int ret = opt_parse(&table, 1, argc, argv);
+
+	if (ret < 0)
+		return cli_usage(cmd);
+	if (ret > 0) {
+		cli_help_command(stdout, cmd);
+		return EXIT_OK;
+	}
+	return -1;
+}
+
+void cli_help_command(FILE *out, const struct cli_command *cmd)
+{
+	int i;
+
+	fprintf(out, "usage: ublk %s %s\n%s\n\noptions:\n", cmd->name,
+		cmd->args, cmd->summary);
+	opt_help(out, cmd->opts);
+	fprintf(out, "  %-28s %s\n", "-h, --help", "this text");
+	if (cmd != &add_command)
+		return;
+	for (i = 0; ublk_targets[i]; i++) {
+		fprintf(out, "\noptions of -t %s, %s:\n", ublk_targets[i]->name,
+			ublk_targets[i]->summary);
+		opt_help(out, ublk_targets[i]->opts);
+	}
+}
+
+static void help_all(FILE *out)
+{
+	unsigned int i;
+
+	fputs("usage: ublk COMMAND [OPTIONS]\n\ncommands:\n", out);
+	for (i = 0; i < NR_COMMANDS; i++)
+		fprintf(out, "  %-10s %s\n", commands[i]->name,
+			commands[i]->summary);
+	fputs("  help       this text, or \"ublk help COMMAND\"\n"
+	      "  version    version of the program\n"
+	      "\ntargets (ublk add -t TARGET):\n", out);
+	for (i = 0; ublk_targets[i]; i++)
+		fprintf(out, "  %-10s %s\n", ublk_targets[i]->name,
+			ublk_targets[i]->summary);
+	fputs("\nexit status: 0 success, 1 failure, 2 wrong usage, 3 no such device,\n"
+	      "4 permission denied, 5 driver not loaded\n", out);
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	fprintf(stderr, "ublk: unknown command \"%s\"; see \"ublk help\"\n",
+		name);
+	return NULL;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	const struct cli_command *cmd;
+
+	if (argc < 2) {
+		help_all(stdout);
+		return EXIT_OK;
+	}
+	cmd = find_command(argv[1]);
+	if (!cmd)
+		return EXIT_USAGE;
+	cli_help_command(stdout, cmd);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	const struct cli_command *cmd;
+	const char *name = argc > 1 ? argv[1] : "";
+
+	if (!*name) {
+		fputs("ublk: no command given; see \"ublk help\"\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(name, "help") || !strcmp(name, "-h") ||
+	    !strcmp(name, "--help"))
+		return cmd_help(argc - 1, argv + 1);
+	if (!strcmp(name, "version") || !strcmp(name, "-V") ||
+	    !strcmp(name, "--version")) {
+		puts("ublk " UBLK_VERSION);
+		return EXIT_OK;
+	}
+	cmd = find_command(name);
+	return cmd ? cmd->run(argc - 1, argv + 1) : EXIT_USAGE;
+}

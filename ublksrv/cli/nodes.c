@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the file system shows of devices: which exist (/sys/class/ublk-char),
+ * and whether their nodes in /dev are there. All waits have a deadline.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "cli.h"
+#include "opt.h"
+
+#define NODES_CLASS	"/sys/class/ublk-char"
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/**
+ * nodes_list - numbers of all devices, ascending
+ * @ids: receives an array for free()
+ *
+ * Return: how many, or negative errno
+ */
+int nodes_list(uint32_t **ids)
+{
+	struct dirent *e;
+	uint64_t id;
+	uint32_t *grown;
+	int nr = 0;
+	DIR *dir;
+
+	*ids = NULL;
+	dir = opendir(NODES_CLASS);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(dir))) {
+		if (strncmp(e->d_name, "ublkc", 5) ||
+		    opt_uint(e->d_name + 5, &id))
+			continue;
+		grown = realloc(*ids, (nr + 1) * sizeof(**ids));
+		if (!grown)
+			break;
+		*ids = grown;
+		grown[nr++] = id;
+	}
+	closedir(dir);
+	if (nr)
+		qsort(*ids, nr, sizeof(**ids), compare_ids);
+	return nr;
+}
+
+static void nodes_pause(void)
+{
+	struct timespec ts = { .tv_nsec = 5 * 1000 * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/**
+ * nodes_wait_disk - wait until the disk's node is the disk
+ * @p: parameters with the devt part
+ * @id: device
+ * @ms: deadline
+ *
+ * Return: 0 or -ETIMEDOUT with a sentence
+ */
+int nodes_wait_disk(const struct ublk_params *p, uint32_t id, unsigned int ms)
+{
+	dev_t want = makedev(p->devt.disk_major, p->devt.disk_minor);
+	struct stat st;
+	char path[32];
+	unsigned int i;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%u", id);
+	for (i = 0; i <= ms; i += 5) {
+		if (!stat(path, &st) && S_ISBLK(st.st_mode) &&
+		    st.st_rdev == want)
+			return 0;
+		nodes_pause();
+	}
+	return ublk_error(-ETIMEDOUT,
+			  "%s did not appear; mount devtmpfs on /dev, or see whether udev works",
+			  path);
+}
+
+/* The nodes of a deleted device. Return: 0 or -ETIMEDOUT */
+int nodes_wait_gone(uint32_t id, unsigned int ms)
+{
+	char b[32], c[32];
+	unsigned int i;
+
+	snprintf(b, sizeof(b), "/dev/ublkb%u", id);
+	snprintf(c, sizeof(c), "/dev/ublkc%u", id);
+	for (i = 0; i <= ms; i += 5) {
+		if (access(b, F_OK) && access(c, F_OK))
+			return 0;
+		nodes_pause();
+	}
+	return ublk_error(-ETIMEDOUT, "dev %u: deleted, but its nodes are still in /dev",
+			  id);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Declarative options: tables of struct ublk_opt over getopt_long().
+ *
+ * A command line is parsed against one or two tables, the command's and the
+ * target's. Help comes from the same rows.
+ */
+#ifndef UBLK_OPT_H
+#define UBLK_OPT_H
+
+#include <stdio.h>
+
+#include "libublk.h"
+
+/**
+ * struct opt_table - options and where their values go
+ * @opts: rows, ended by one without name
+ * @base: configuration that the rows' offsets refer to
+ * @owner: who has these options, for messages
+ */
+struct opt_table {
+	const struct ublk_opt *opts;
+	void *base;
+	const char *owner;
+};
+
+/**
+ * opt_parse - fill configurations from defaults and arguments
+ * @tables: at most two tables
+ * @nr: how many
+ * @argc: arguments, argv[0] is the command's name
+ * @argv: may be reordered; strings are kept by reference
+ *
+ * Return: 0; 1 when help was asked for; -EINVAL with a sentence
+ */
+int opt_parse(const struct opt_table *tables, int nr, int argc, char **argv);
+
+/**
+ * opt_help - print the rows of a table
+ * @out: stream
+ * @opts: table
+ */
+void opt_help(FILE *out, const struct ublk_opt *opts);
+
+/**
+ * opt_free - release what opt_parse() allocated
+ * @table: table
+ */
+void opt_free(const struct opt_table *table);
+
+/**
+ * opt_uint - a whole number, decimal or 0x hexadecimal, nothing else
+ * @text: text
+ * @val: receives the number
+ *
+ * Return: 0, -EINVAL, -ERANGE
+ */
+int opt_uint(const char *text, uint64_t *val);
+
+/**
+ * opt_size - a number of bytes: decimal, optional suffix K M G T P E
+ * @text: text
+ * @val: receives the number
+ *
+ * Return: 0, -EINVAL, -ERANGE
+ */
+int opt_size(const char *text, uint64_t *val);
+
+/**
+ * opt_name - first spelling of an option
+ * @opt: row
+ * @buf: receives it
+ * @len: bytes at @buf
+ *
+ * Return: @buf
+ */
+const char *opt_name(const struct ublk_opt *opt, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Run-state files: <runtime dir>/ublk/N.json, what is known about device N
+ * beyond what the driver tells.
+ *
+ * Written by the daemon when the device is ready: complete, under another
+ * name, then renamed. Removed by the daemon, or by "del" when the daemon died.
+ * Only the process named in a file, or anyone once that process is gone,
+ * removes it. Readers treat a file they cannot use as missing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <jansson.h>
+
+#include "cli.h"
+#include "opt.h"
+
+#define STATE_VERSION	1
+
+static const char *state_dir(void)
+{
+	const char *dir = getenv("UBLK_RUN_DIR");
+
+	return dir && *dir ? dir : "/run/ublk";
+}
+
+static void state_path(char *buf, size_t len, uint32_t id, const char *suffix)
+{
+	snprintf(buf, len, "%s/%u.json%s", state_dir(), id, suffix);
+}
+
+/* The options of a target as an object, by long name. */
+static json_t *state_pack_options(const struct ublk_opt *o, const void *cfg)
+{
+	json_t *obj = json_object(), *val;
+	char name[40];
+
+	for (; o && o->name; o++) {
+		const char *at = (const char *)cfg + o->offset;
+
+		switch (o->type) {
+		case UBLK_OPT_FLAG:
+			val = json_boolean(*(const bool *)at);
+			break;
+		case UBLK_OPT_UINT:
+		case UBLK_OPT_SIZE:
+			val = json_integer(*(const uint64_t *)at);
+			break;
+		default:
+			if (!*(char * const *)at)
+				continue;
+			val = json_string(*(char * const *)at);
+			if (!val)
+				/* a file name need not be UTF-8 */
+				val = json_null();
+		}
+		json_object_set_new(obj, opt_name(o, name, sizeof(name)), val);
+	}
+	return obj;
+}
+
+static json_t *state_pack_params(const struct ublk_params *p)
+{
+	const struct ublk_param_basic *b = &p->basic;
+
+	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:i}",
+			 "types", (int)p->types,
+			 "attrs", (int)b->attrs,
+			 "logical_block_size", 1 << b->logical_bs_shift,
+			 "physical_block_size", 1 << b->physical_bs_shift,
+			 "sectors", (json_int_t)b->dev_sectors,
+			 "max_sectors", (int)b->max_sectors,
+			 "discard_granularity",
+			 (int)p->discard.discard_granularity,
+			 "dma_alignment", (int)p->dma.alignment);
+}
+
+static json_t *state_pack(struct ublk_dev *dev,
+			  const struct ublk_target *target, const void *cfg)
+{
+	const struct ublksrv_ctrl_dev_info *info = ublk_dev_info(dev);
+	json_t *tids = json_array();
+	unsigned int i;
+
+	for (i = 0; i < info->nr_hw_queues; i++)
+		json_array_append_new(tids,
+				      json_integer(ublk_dev_queue_tid(dev, i)));
+	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:o, s:s, s:o, s:o}",
+			 "version", STATE_VERSION,
+			 "id", (int)info->dev_id,
+			 "pid", (int)getpid(),
+			 "flags", (json_int_t)info->flags,
+			 "queues", (int)info->nr_hw_queues,
+			 "depth", (int)info->queue_depth,
+			 "max_io_bytes", (json_int_t)info->max_io_buf_bytes,
+			 "tids", tids,
+			 "target", target->name,
+			 "options", state_pack_options(target->opts, cfg),
+			 "params", state_pack_params(ublk_dev_params(dev)));
+}
+
+static int state_save(const char *path, const json_t *root)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (json_dumpfd(root, fd, JSON_INDENT(2)))
+		ret = errno ? -errno : -EIO;
+	if (close(fd) && !ret)
+		ret = -errno;
+	return ret;
+}
+
+/**
+ * state_write - record a device that this process serves
+ * @dev: started device
+ * @target: its target
+ * @cfg: the target's configuration
+ *
+ * Return: 0 or negative errno with a sentence
+ */
+int state_write(struct ublk_dev *dev, const struct ublk_target *target,
+		const void *cfg)
+{
+	uint32_t id = ublk_dev_info(dev)->dev_id;
+	char path[256], tmp[256];
+	json_t *root;
+	int ret;
+
+	if (mkdir(state_dir(), 0755) && errno != EEXIST)
+		return ublk_error(-errno, "%s: %s", state_dir(),
+				  strerror(errno));
+	root = state_pack(dev, target, cfg);
+	if (!root)
+		return ublk_error(-ENOMEM, "run-state file: out of memory");
+	state_path(path, sizeof(path), id, "");
+	state_path(tmp, sizeof(tmp), id, ".new");
+	ret = state_save(tmp, root);
+	if (!ret && rename(tmp, path))
+		ret = -errno;
+	if (ret) {
+		unlink(tmp);
+		ublk_error(ret, "%s: %s", path, strerror(-ret));
+	}
+	json_decref(root);
+	return ret;
+}
+
+/* Options as "name=value name=value". */
+static char *state_options_text(json_t *options)
+{
+	char *text = NULL, *val;
+	const char *key;
+	size_t len = 0;
+	json_t *v;
+	FILE *out;
+
+	out = open_memstream(&text, &len);
+	if (!out)
+		return NULL;
+	json_object_foreach(options, key, v) {
+		if (json_is_false(v) ||
+		    (json_is_integer(v) && !json_integer_value(v)))
+			continue;
+		val = json_is_string(v) ? strdup(json_string_value(v)) :
+			json_dumps(v, JSON_ENCODE_ANY);
+		fprintf(out, " %s=%s", key, val ? : "");
+		free(val);
+	}
+	fclose(out);
+	return text;
+}
+
+static int state_unpack(json_t *root, uint32_t id, struct state *st)
+{
+	json_t *tids, *options, *tid;
+	int version, file_id, pid;
+	const char *target;
+	size_t i;
+
+	if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:s, s:o}",
+			"version", &version, "id", &file_id, "pid", &pid,
+			"tids", &tids, "target", &target,
+			"options", &options))
+		return -EBADMSG;
+	if (version != STATE_VERSION || file_id < 0 ||
+	    (uint32_t)file_id != id || pid <= 0 || !json_is_array(tids) ||
+	    !json_is_object(options))
+		return -EBADMSG;
+	json_array_foreach(tids, i, tid)
+		if (!json_is_integer(tid))
+			return -EBADMSG;
+
+	st->id = id;
+	st->pid = pid;
+	st->nr_tids = json_array_size(tids);
+	st->tids = calloc(st->nr_tids ? : 1, sizeof(*st->tids));
+	st->target = ublk_target_find(target);
+	st->target_name = strdup(target);
+	st->target_text = state_options_text(options);
+	if (!st->tids || !st->target_name || !st->target_text) {
+		state_free(st);
+		return -ENOMEM;
+	}
+	json_array_foreach(tids, i, tid)
+		st->tids[i] = json_integer_value(tid);
+	return 0;
+}
+
+/**
+ * state_read - read what is recorded about a device
+ * @id: device
+ * @st: filled, for state_free()
+ *
+ * Return: 0; -ENOENT; -EBADMSG for a file that is not a valid record
+ */
+int state_read(uint32_t id, struct state *st)
+{
+	char path[256];
+	json_t *root;
+	int ret;
+
+	memset(st, 0, sizeof(*st));
+	state_path(path, sizeof(path), id, "");
+	if (access(path, R_OK))
+		return -errno;
+	root = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	if (!root)
+		return -EBADMSG;
+	ret = state_unpack(root, id, st);
+	json_decref(root);
+	return ret;
+}
+
+/**
+ * state_free - release what state_read() filled
+ * @st: record
+ */
+void state_free(struct state *st)
+{
+	free(st->tids);
+	free(st->target_name);
+	free(st->target_text);
+	memset(st, 0, sizeof(*st));
+}
+
+static int state_lock(void)
+{
+	int fd = open(state_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/**
+ * state_remove - forget a device
+ * @id: device
+ * @pid: only if this process recorded it
+ */
+void state_remove(uint32_t id, pid_t pid)
+{
+	struct state st;
+	char path[256];
+	int lock = state_lock();
+
+	if (lock < 0)
+		return;
+	if (!state_read(id, &st)) {
+		state_path(path, sizeof(path), id, "");
+		if (st.pid == pid)
+			unlink(path);
+		state_free(&st);
+	}
+	close(lock);
+}
+
+/**
+ * state_remove_stale - forget a device whose process is gone
+ * @id: device that does not exist any more
+ */
+void state_remove_stale(uint32_t id)
+{
+	struct state st;
+	char path[256];
+	int lock = state_lock();
+	int ret;
+
+	if (lock < 0)
+		return;
+	ret = state_read(id, &st);
+	if (ret == -EBADMSG ||
+	    (!ret && kill(st.pid, 0) && errno == ESRCH)) {
+		state_path(path, sizeof(path), id, "");
+		unlink(path);
+	}
+	state_free(&st);
+	close(lock);
+}

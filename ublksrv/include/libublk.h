@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * libublk: serve Linux ublk devices from a userspace process.
+ *
+ * Three layers, each usable without the next one:
+ *
+ *   ublk_ctrl_*()  one function per control command of /dev/ublk-control
+ *   ublk_dev_*()   a device served by this process, with a checked life cycle
+ *   struct ublk_target  what a device does with its requests
+ *
+ * Functions return 0 (or a count) or a negative errno; ublk_strerror_last()
+ * has the sentence that belongs to the last failure in the calling thread.
+ * The library calls back into its user through the target and the log
+ * function only. Sizes are bytes unless a name says sectors (512 bytes).
+ */
+#ifndef LIBUBLK_H
+#define LIBUBLK_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sched.h>
+
+#include <linux/ublk_cmd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct io_uring;
+struct io_uring_sqe;
+struct ublk_ctrl;
+struct ublk_dev;
+
+#define UBLK_VERSION		"0.1.0"
+
+/* Device number that asks ublk_dev_add() for the lowest free one. */
+#define UBLK_ID_AUTO		0xffffffffU
+
+/* ---- Messages (log.c) --------------------------------------------------- */
+
+enum ublk_log_level {
+	UBLK_LOG_ERR,
+	UBLK_LOG_WARN,
+	UBLK_LOG_INFO,
+	UBLK_LOG_DEBUG,
+};
+
+typedef void (*ublk_log_fn)(enum ublk_log_level level, const char *msg);
+
+/**
+ * ublk_set_log - where messages go
+ * @fn: called with complete lines without newline, from any thread; NULL
+ *	restores the default, stderr
+ * @max: highest level that is passed on
+ */
+void ublk_set_log(ublk_log_fn fn, enum ublk_log_level max);
+
+/**
+ * ublk_log - emit a message
+ * @level: severity
+ * @fmt: printf format, one line without newline
+ */
+void ublk_log(enum ublk_log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/**
+ * ublk_error - record the sentence of a failure
+ * @err: negative errno
+ * @fmt: printf format: what failed, why, and what to do about it
+ *
+ * For targets as well as for the library. The one who knows the cause calls
+ * it; callers only hand @err up.
+ *
+ * Return: @err
+ */
+int ublk_error(int err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/**
+ * ublk_strerror_last - sentence of the last failure in this thread
+ *
+ * Return: text, never NULL; valid until the next failure in this thread.
+ */
+const char *ublk_strerror_last(void);
+
+/* ---- Control commands (ctrl.c) ------------------------------------------ */
+
+/**
+ * ublk_ctrl_open - open /dev/ublk-control
+ * @ctrl: receives the handle
+ *
+ * A handle has a ring of its own and serves one thread at a time.
+ *
+ * Return: 0; -EUNATCH when the driver is not loaded; -EACCES; others.
+ */
+int ublk_ctrl_open(struct ublk_ctrl **ctrl);
+
+/**
+ * ublk_ctrl_close - release a handle
+ * @ctrl: handle or NULL
+ */
+void ublk_ctrl_close(struct ublk_ctrl *ctrl);
+
+/**
+ * ublk_ctrl_set_deadline - limit the time of every following command
+ * @ctrl: handle
+ * @ms: milliseconds; 0 waits without limit
+ *
+ * A command that runs out of time is cancelled and gives -ETIMEDOUT. One that
+ * the driver cannot interrupt goes on in the background.
+ */
+void ublk_ctrl_set_deadline(struct ublk_ctrl *ctrl, unsigned int ms);
+
+/**
+ * ublk_ctrl_add_dev - ADD_DEV (C-40..C-56)
+ * @ctrl: handle
+ * @info: request, replaced by the driver's answer
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
+		      struct ublksrv_ctrl_dev_info *info);
+
+/**
+ * ublk_ctrl_del_dev - DEL_DEV: stop, delete, wait for the number (C-70..C-74)
+ * @ctrl: handle
+ * @id: device
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, uint32_t id);
+
+/**
+ * ublk_ctrl_del_dev_async - DEL_DEV_ASYNC: the same without the wait
+ * @ctrl: handle
+ * @id: device
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, uint32_t id);
+
+/**
+ * ublk_ctrl_start_dev - START_DEV, waits until all tags are fetched (C-75)
+ * @ctrl: handle
+ * @id: device
+ * @pid: process that opened the char device
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid);
+
+/**
+ * ublk_ctrl_stop_dev - STOP_DEV, waits for requests in flight (C-82)
+ * @ctrl: handle
+ * @id: device
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, uint32_t id);
+
+/**
+ * ublk_ctrl_try_stop_dev - TRY_STOP_DEV: stop unless somebody has it open
+ * @ctrl: handle
+ * @id: device
+ *
+ * Return: 0, -EBUSY with openers, or another negative errno
+ */
+int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, uint32_t id);
+
+/**
+ * ublk_ctrl_set_params - SET_PARAMS (C-101..C-123)
+ * @ctrl: handle
+ * @id: device
+ * @params: parameters; the members len and types say which
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, uint32_t id,
+			 const struct ublk_params *params);
+
+/**
+ * ublk_ctrl_get_params - GET_PARAMS (C-124..C-131)
+ * @ctrl: handle
+ * @id: device
+ * @params: receives what the driver has
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, uint32_t id,
+			 struct ublk_params *params);
+
+/**
+ * ublk_ctrl_get_info - GET_DEV_INFO2, or GET_DEV_INFO where that fails
+ * @ctrl: handle
+ * @id: device
+ * @info: receives the answer
+ *
+ * Return: 0, -ENODEV, or another negative errno
+ */
+int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, uint32_t id,
+		       struct ublksrv_ctrl_dev_info *info);
+
+/**
+ * ublk_ctrl_get_affinity - GET_QUEUE_AFFINITY (C-63, C-64)
+ * @ctrl: handle
+ * @id: device
+ * @qid: queue
+ * @set: receives the CPUs that submit to the queue
+ * @size: bytes at @set, a multiple of sizeof(long)
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, uint32_t id, uint16_t qid,
+			   cpu_set_t *set, size_t size);
+
+/**
+ * ublk_ctrl_get_features - GET_FEATURES (C-35)
+ * @ctrl: handle
+ * @features: receives the mask of UBLK_F_*
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, uint64_t *features);
+
+/**
+ * ublk_ctrl_start_recovery - START_USER_RECOVERY (C-92..C-94)
+ * @ctrl: handle
+ * @id: device
+ *
+ * Return: 0, -EBUSY while the old server is not gone, others
+ */
+int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, uint32_t id);
+
+/**
+ * ublk_ctrl_end_recovery - END_USER_RECOVERY (C-95, C-96)
+ * @ctrl: handle
+ * @id: device
+ * @pid: process that opened the char device
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid);
+
+/**
+ * ublk_ctrl_quiesce_dev - QUIESCE_DEV (C-97..C-100)
+ * @ctrl: handle
+ * @id: device
+ * @ms: how long to wait for idle tags; 0 for as long as it takes
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_quiesce_dev(struct ublk_ctrl *ctrl, uint32_t id, uint32_t ms);
+
+/**
+ * ublk_ctrl_update_size - UPDATE_SIZE (C-88..C-91)
+ * @ctrl: handle
+ * @id: device
+ * @sectors: new capacity
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_update_size(struct ublk_ctrl *ctrl, uint32_t id,
+			  uint64_t sectors);
+
+/**
+ * ublk_ctrl_reg_buf - REG_BUF: share memory with the driver (C-140..C-151)
+ * @ctrl: handle
+ * @id: device
+ * @addr: page aligned start
+ * @len: whole pages, at most 4 GiB
+ * @flags: UBLK_SHMEM_BUF_*
+ *
+ * Return: index >= 0 or negative errno
+ */
+int ublk_ctrl_reg_buf(struct ublk_ctrl *ctrl, uint32_t id, void *addr,
+		      uint64_t len, uint32_t flags);
+
+/**
+ * ublk_ctrl_unreg_buf - UNREG_BUF (C-152..C-156)
+ * @ctrl: handle
+ * @id: device
+ * @index: what ublk_ctrl_reg_buf() returned
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_unreg_buf(struct ublk_ctrl *ctrl, uint32_t id, uint32_t index);
+
+/* ---- Targets ------------------------------------------------------------ */
+
+enum ublk_opt_type {
+	UBLK_OPT_FLAG,		/* bool, no argument */
+	UBLK_OPT_UINT,		/* uint64_t, plain number */
+	UBLK_OPT_SIZE,		/* uint64_t, bytes, K M G T P E suffix */
+	UBLK_OPT_STR,		/* const char * */
+	UBLK_OPT_PATH,		/* const char *, stored absolute */
+};
+
+/* Option flags. */
+#define UBLK_OPT_REQUIRED	(1U << 0)
+/* Also accepted as the argument without a dash. */
+#define UBLK_OPT_POSITIONAL	(1U << 1)
+
+/**
+ * struct ublk_opt - one row of an option table
+ * @name: long name; further spellings follow, separated by '|'
+ * @letter: short name, or 0
+ * @type: type of the member at @offset
+ * @flags: UBLK_OPT_*
+ * @offset: offsetof() in the configuration
+ * @arg: what the argument is called in help, NULL for flags
+ * @def: default as it would be typed, or NULL
+ * @min: lowest value of a number
+ * @max: highest value of a number; 0 means no limit
+ * @help: one line
+ *
+ * A table ends with a row whose @name is NULL.
+ */
+struct ublk_opt {
+	const char *name;
+	char letter;
+	enum ublk_opt_type type;
+	unsigned int flags;
+	size_t offset;
+	const char *arg;
+	const char *def;
+	uint64_t min, max;
+	const char *help;
+};
+
+/**
+ * struct ublk_queue - a hardware queue as a target sees it
+ * @dev: device
+ * @priv: for the target
+ * @id: queue number
+ * @depth: number of tags
+ */
+struct ublk_queue {
+	struct ublk_dev *dev;
+	void *priv;
+	uint16_t id;
+	uint16_t depth;
+};
+
+/**
+ * struct ublk_io - a tag, while its request belongs to the server
+ * @desc: the request; stays unchanged until ublk_io_complete()
+ * @buf: data buffer, at least max_io_buf_bytes long, page aligned
+ * @priv: io_size bytes of the target, zeroed once at start
+ * @q: queue
+ * @tag: tag number
+ */
+struct ublk_io {
+	const struct ublksrv_io_desc *desc;
+	void *buf;
+	void *priv;
+	struct ublk_queue *q;
+	uint16_t tag;
+};
+
+/**
+ * struct ublk_target - what a device does with its requests
+ * @struct_size: filled by UBLK_TARGET()
+ * @name: as in "ublk add -t NAME"
+ * @summary: one line for help
+ * @opts: options, or NULL
+ * @config_size: size of the configuration that @opts fill
+ * @io_size: bytes of private memory per tag
+ * @open: check the configuration, open the backing store, fill
+ *	ublk_dev_params(). The device does not exist yet, so a failure leaves
+ *	nothing behind.
+ * @close: undo @open; called once for each successful @open
+ * @queue_open: optional; in the queue's thread before the first request
+ * @queue_close: optional; in the queue's thread after the last request
+ * @submit: a request arrived; ends in exactly one ublk_io_complete()
+ * @done: optional; all work from ublk_io_sqe() is finished. @res is the first
+ *	error or the sum of the results. Either sends more work or completes.
+ *	Without it the request is completed with @res.
+ *
+ * New members are only added at the end.
+ */
+struct ublk_target {
+	size_t struct_size;
+	const char *name, *summary;
+	const struct ublk_opt *opts;
+	size_t config_size, io_size;
+
+	int (*open)(struct ublk_dev *dev, void *cfg);
+	void (*close)(struct ublk_dev *dev);
+	int (*queue_open)(struct ublk_queue *q);
+	void (*queue_close)(struct ublk_queue *q);
+	void (*submit)(struct ublk_queue *q, struct ublk_io *io);
+	void (*done)(struct ublk_queue *q, struct ublk_io *io, int res);
+};
+
+/* First member of an initializer of struct ublk_target. */
+#define UBLK_TARGET()	.struct_size = sizeof(struct ublk_target)
+
+/**
+ * ublk_io_op - operation of a request
+ * @io: tag
+ *
+ * Return: UBLK_IO_OP_*
+ */
+static inline unsigned int ublk_io_op(const struct ublk_io *io)
+{
+	return io->desc->op_flags & 0xff;
+}
+
+/**
+ * ublk_io_complete - end a request (D-54)
+ * @io: tag; belongs to the driver afterwards
+ * @res: bytes done, or negative errno
+ *
+ * Context: any thread. In the queue's own thread it costs one SQE that the
+ * next turn of the loop submits; other threads wake the queue.
+ */
+void ublk_io_complete(struct ublk_io *io, int res);
+
+/**
+ * ublk_io_sqe - an SQE for backend work of a request
+ * @io: tag
+ *
+ * The caller fills it with io_uring_prep_*() and must not touch user_data.
+ * The request counts the SQE as pending until its CQE.
+ *
+ * Context: the queue's thread.
+ * Return: SQE, or NULL when the ring cannot take more; then the caller
+ * completes the request with an error if nothing is pending.
+ */
+struct io_uring_sqe *ublk_io_sqe(struct ublk_io *io);
+
+/**
+ * ublk_queue_fixed_fd - register a descriptor in the queue's ring
+ * @q: queue, from queue_open()
+ * @fd: descriptor
+ *
+ * Return: index for SQEs with IOSQE_FIXED_FILE, or negative errno
+ */
+int ublk_queue_fixed_fd(struct ublk_queue *q, int fd);
+
+/* ---- A device served by this process (dev.c) ---------------------------- */
+
+/*
+ * new -> added -> configured -> started -> stopped. A call in a wrong state
+ * gives -EPERM and says which state it was.
+ */
+enum ublk_dev_stage {
+	UBLK_STAGE_NEW,
+	UBLK_STAGE_ADDED,
+	UBLK_STAGE_CONFIGURED,
+	UBLK_STAGE_STARTED,
+	UBLK_STAGE_STOPPED,
+};
+
+/* Lock the IO buffers in memory. */
+#define UBLK_DEV_MLOCK		(1U << 0)
+
+/**
+ * struct ublk_dev_opts - what ublk_dev_new() should make
+ * @struct_size: sizeof(struct ublk_dev_opts)
+ * @id: device number or UBLK_ID_AUTO
+ * @nr_queues: hardware queues, 1..4096; the driver may give fewer
+ * @depth: tags per queue, 1..4096
+ * @io_buf_bytes: longest request, whole pages
+ * @features: UBLK_F_* that must be granted
+ * @flags: UBLK_DEV_*
+ */
+struct ublk_dev_opts {
+	size_t struct_size;
+	uint32_t id;
+	uint16_t nr_queues;
+	uint16_t depth;
+	uint32_t io_buf_bytes;
+	uint64_t features;
+	unsigned int flags;
+};
+
+/**
+ * ublk_dev_new - make a handle; nothing exists in the kernel yet
+ * @dev: receives the handle, stage new
+ * @opts: what to make
+ * @target: what serves it; must outlive the handle
+ * @cfg: configuration of the target; must outlive the handle
+ *
+ * Opens the control device and the target.
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_dev_new(struct ublk_dev **dev, const struct ublk_dev_opts *opts,
+		 const struct ublk_target *target, void *cfg);
+
+/**
+ * ublk_dev_add - create the device: new -> added
+ * @dev: handle
+ *
+ * Return: 0 or negative errno; -EEXIST when the number is taken
+ */
+int ublk_dev_add(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_configure - set parameters, open the char device, map the
+ *	descriptors: added -> configured
+ * @dev: handle
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_dev_configure(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_start - start the threads and the disk: configured -> started
+ * @dev: handle
+ *
+ * Return: 0 or negative errno; on failure no thread is left
+ */
+int ublk_dev_start(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_event_fd - descriptor that gets readable when a thread has ended
+ * @dev: handle, started
+ *
+ * Return: descriptor; it belongs to @dev
+ */
+int ublk_dev_event_fd(const struct ublk_dev *dev);
+
+/**
+ * ublk_dev_failed - did a thread end for another reason than a stop
+ * @dev: handle, started
+ *
+ * Return: 0, or the negative errno with its sentence
+ */
+int ublk_dev_failed(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_wait - wait until all threads have ended: started -> stopped
+ * @dev: handle
+ *
+ * For a device that somebody else stopped or deleted. Sends no command.
+ *
+ * Return: 0 or -EPERM
+ */
+int ublk_dev_wait(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_stop - remove the disk, end the threads: started -> stopped
+ * @dev: handle
+ *
+ * Waits for requests in flight, like STOP_DEV. Also right after somebody else
+ * stopped or deleted the device, or after ublk_dev_failed().
+ *
+ * Return: 0 or negative errno; the threads are gone in any case
+ */
+int ublk_dev_stop(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_del - delete the device
+ * @dev: handle, added or later but not started
+ *
+ * Return: 0, also when somebody else deleted it; or negative errno
+ */
+int ublk_dev_del(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_free - release the handle and the target
+ * @dev: handle or NULL, not started
+ */
+void ublk_dev_free(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_ctrl - control handle of a device
+ * @dev: handle
+ *
+ * Return: handle that belongs to @dev
+ */
+struct ublk_ctrl *ublk_dev_ctrl(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_info - what the driver granted
+ * @dev: handle
+ *
+ * Return: asked for values before ublk_dev_add(), granted ones after it
+ */
+const struct ublksrv_ctrl_dev_info *ublk_dev_info(const struct ublk_dev *dev);
+
+/**
+ * ublk_dev_params - parameters that ublk_dev_configure() will set
+ * @dev: handle
+ *
+ * Return: parameters; target open() fills them
+ */
+struct ublk_params *ublk_dev_params(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_queue_tid - thread that serves a queue
+ * @dev: handle, started
+ * @qid: queue
+ *
+ * Return: thread id
+ */
+pid_t ublk_dev_queue_tid(const struct ublk_dev *dev, unsigned int qid);
+
+/**
+ * ublk_dev_set_priv - attach the target's device data
+ * @dev: handle
+ * @priv: pointer for ublk_dev_priv()
+ */
+void ublk_dev_set_priv(struct ublk_dev *dev, void *priv);
+
+/**
+ * ublk_dev_priv - the target's device data
+ * @dev: handle
+ *
+ * Return: what ublk_dev_set_priv() got
+ */
+void *ublk_dev_priv(const struct ublk_dev *dev);
+
+/* ---- Parameters (params.c) ---------------------------------------------- */
+
+/**
+ * ublk_params_init - defaults: 512 byte blocks, no size, nothing optional
+ * @p: parameters
+ * @io_buf_bytes: longest request
+ */
+void ublk_params_init(struct ublk_params *p, uint32_t io_buf_bytes);
+
+/**
+ * ublk_params_set_size - set the capacity
+ * @p: parameters with the block size set
+ * @bytes: capacity
+ *
+ * Return: 0, or -EINVAL for 0 and for a size that is not whole blocks
+ */
+int ublk_params_set_size(struct ublk_params *p, uint64_t bytes);
+
+/**
+ * ublk_params_check - would the driver and the block layer take them
+ * @p: parameters
+ * @io_buf_bytes: longest request
+ *
+ * Return: 0 or -EINVAL with a sentence
+ */
+int ublk_params_check(const struct ublk_params *p, uint32_t io_buf_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

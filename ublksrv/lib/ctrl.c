@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * /dev/ublk-control: one function per control command.
+ *
+ * Every command goes through ctrl_run(): a 128 byte SQE on the handle's own
+ * ring (C-2), an optional deadline, and for devices with UNPRIVILEGED_DEV the
+ * path of the char device in front of the payload (C-22). The feature word of
+ * the device used last is remembered, to know whether that path is wanted.
+ *
+ * Knows nothing of threads, targets or the life cycle: see dev.c.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "private.h"
+
+#define CTRL_PATH	"/dev/ublk-control"
+#define CTRL_PATH_LEN	32	/* room for the char device's path */
+#define CTRL_PAYLOAD	1024	/* largest buffer of a command */
+
+struct ublk_ctrl {
+	struct io_uring ring;
+	int fd;
+	unsigned int deadline_ms;
+	bool known;		/* known_id and known_flags are valid */
+	uint32_t known_id;
+	uint64_t known_flags;
+	uint64_t seq;		/* user_data of the running command */
+};
+
+/*
+ * A command: what goes into struct ublksrv_ctrl_cmd. Payload is copied through
+ * a bounce buffer, so that the path can precede it.
+ */
+struct ctrl_req {
+	uint32_t op;
+	uint32_t id;
+	uint64_t data;
+	void *payload;
+	uint16_t len;
+	bool no_dev;		/* needs no existing device */
+	bool with_path;		/* always send the path */
+};
+
+int ublk_ctrl_open(struct ublk_ctrl **ctrl)
+{
+	struct io_uring_params p = { .flags = IORING_SETUP_SQE128 };
+	struct ublk_ctrl *c;
+	int ret;
+
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return ublk_error(-ENOMEM, "out of memory");
+
+	c->fd = open(CTRL_PATH, O_RDWR | O_CLOEXEC);
+	if (c->fd < 0) {
+		ret = -errno;
+		if (ret == -ENOENT || ret == -ENXIO || ret == -ENODEV)
+			ret = ublk_error(-EUNATCH, CTRL_PATH
+					 ": driver not loaded; run \"modprobe ublk_drv\"");
+		else if (ret == -EACCES || ret == -EPERM)
+			ublk_error(ret, CTRL_PATH ": %s; run as root or as a "
+				   "user who may write to it", strerror(-ret));
+		else
+			ublk_error(ret, CTRL_PATH ": %s", strerror(-ret));
+		goto err_free;
+	}
+
+	ret = io_uring_queue_init_params(4, &c->ring, &p);
+	if (ret) {
+		ublk_error(ret, "io_uring: %s; see the sysctl "
+			   "kernel.io_uring_disabled", strerror(-ret));
+		goto err_close;
+	}
+	*ctrl = c;
+	return 0;
+
+err_close:
+	close(c->fd);
+err_free:
+	free(c);
+	return ret;
+}
+
+void ublk_ctrl_close(struct ublk_ctrl *ctrl)
+{
+	if (!ctrl)
+		return;
+	io_uring_queue_exit(&ctrl->ring);
+	close(ctrl->fd);
+	free(ctrl);
+}
+
+void ublk_ctrl_set_deadline(struct ublk_ctrl *ctrl, unsigned int ms)
+{
+	ctrl->deadline_ms = ms;
+}
+
+/* Wait for the CQE with @seq; older ones belong to abandoned commands. */
+static int ctrl_wait(struct ublk_ctrl *c, uint64_t seq, unsigned int ms)
+{
+	struct __kernel_timespec ts = {
+		.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L,
+	};
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	for (;;) {
+		ret = io_uring_wait_cqe_timeout(&c->ring, &cqe,
+						ms ? &ts : NULL);
+		if (ret == -EINTR)
+			continue;
+		if (ret)
+			return ret;
+		ret = cqe->res;
+		if (cqe->user_data == seq) {
+			io_uring_cqe_seen(&c->ring, cqe);
+			return ret;
+		}
+		io_uring_cqe_seen(&c->ring, cqe);
+	}
+}
+
+/*
+ * The deadline has passed. A command in an interruptible wait ends now; one
+ * that does not is left behind, its CQE is skipped later.
+ */
+static int ctrl_cancel(struct ublk_ctrl *c, uint64_t seq)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
+	int ret;
+
+	if (!sqe)
+		return -ETIMEDOUT;
+	memset(sqe, 0, 128);
+	io_uring_prep_cancel64(sqe, seq, 0);
+	sqe->user_data = ++c->seq;
+	io_uring_submit(&c->ring);
+	ret = ctrl_wait(c, seq, 1000);
+	if (ret == -ETIME || ret == -EINTR || ret == -ECANCELED)
+		return -ETIMEDOUT;
+	return ret;
+}
+
+static int ctrl_submit(struct ublk_ctrl *c, const struct ctrl_req *req,
+		       void *buf, uint16_t len, uint16_t path_len)
+{
+	struct ublksrv_ctrl_cmd *cmd;
+	struct io_uring_sqe *sqe;
+	uint64_t seq;
+	int ret;
+
+	sqe = io_uring_get_sqe(&c->ring);
+	if (!sqe)
+		return -EBUSY;
+	seq = ++c->seq;
+	memset(sqe, 0, 128);
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = c->fd;
+	sqe->cmd_op = req->op;
+	sqe->user_data = seq;
+	cmd = (struct ublksrv_ctrl_cmd *)sqe->cmd;
+	cmd->dev_id = req->id;
+	cmd->queue_id = (uint16_t)-1;
+	cmd->len = len;
+	cmd->addr = len ? (uintptr_t)buf : 0;
+	cmd->data[0] = req->data;
+	cmd->dev_path_len = path_len;
+
+	ret = io_uring_submit(&c->ring);
+	if (ret < 0)
+		return ret;
+	ret = ctrl_wait(c, seq, c->deadline_ms);
+	if (ret == -ETIME && c->deadline_ms)
+		ret = ctrl_cancel(c, seq);
+	return ret;
+}
+
+static int ctrl_exec(struct ublk_ctrl *c, const struct ctrl_req *req,
+		     bool with_path)
+{
+	/* static size: an abandoned command may still write here */
+	static _Thread_local char bounce[CTRL_PATH_LEN + CTRL_PAYLOAD];
+	uint16_t path_len = with_path ? CTRL_PATH_LEN : 0;
+	int ret;
+
+	if (req->len > CTRL_PAYLOAD)
+		return -E2BIG;
+	memset(bounce, 0, CTRL_PATH_LEN);
+	if (with_path)
+		snprintf(bounce, CTRL_PATH_LEN, "/dev/ublkc%u", req->id);
+	if (req->len)
+		memcpy(bounce + path_len, req->payload, req->len);
+	ret = ctrl_submit(c, req, bounce, path_len + req->len, path_len);
+	if (ret >= 0 && req->len)
+		memcpy(req->payload, bounce + path_len, req->len);
+	return ret;
+}
+
+int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, uint32_t id,
+		       struct ublksrv_ctrl_dev_info *info)
+{
+	struct ctrl_req req = {
+		.op = UBLK_U_CMD_GET_DEV_INFO2, .id = id,
+		.payload = info, .len = sizeof(*info),
+	};
+	int ret;
+
+	memset(info, 0, sizeof(*info));
+	ret = ctrl_exec(ctrl, &req, true);
+	if (ret < 0 && ret != -ENODEV) {
+		/* no node at the usual path, or a driver without the command */
+		req.op = UBLK_U_CMD_GET_DEV_INFO;
+		ret = ctrl_exec(ctrl, &req, false);
+	}
+	if (ret < 0)
+		return ret;
+	ctrl->known = true;
+	ctrl->known_id = id;
+	ctrl->known_flags = info->flags;
+	return 0;
+}
+
+static int ctrl_run(struct ublk_ctrl *c, const struct ctrl_req *req)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret;
+
+	if (req->no_dev)
+		return ctrl_exec(c, req, false);
+	if (!c->known || c->known_id != req->id) {
+		ret = ublk_ctrl_get_info(c, req->id, &info);
+		if (ret)
+			return ret;
+	}
+	return ctrl_exec(c, req, c->known_flags & UBLK_F_UNPRIVILEGED_DEV);
+}
+
+static int ctrl_simple(struct ublk_ctrl *c, uint32_t op, uint32_t id,
+		       uint64_t data)
+{
+	struct ctrl_req req = { .op = op, .id = id, .data = data };
+
+	return ctrl_run(c, &req);
+}
+
+int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
+		      struct ublksrv_ctrl_dev_info *info)
+{
+	struct ctrl_req req = {
+		.op = UBLK_U_CMD_ADD_DEV, .id = info->dev_id, .no_dev = true,
+		.payload = info, .len = sizeof(*info),
+	};
+
+	ctrl->known = false;
+	return ctrl_run(ctrl, &req);
+}
+
+int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, uint32_t id)
+{
+	int ret = ctrl_simple(ctrl, UBLK_U_CMD_DEL_DEV, id, 0);
+
+	ctrl->known = false;
+	return ret;
+}
+
+int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, uint32_t id)
+{
+	int ret = ctrl_simple(ctrl, UBLK_U_CMD_DEL_DEV_ASYNC, id, 0);
+
+	ctrl->known = false;
+	return ret;
+}
+
+int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid)
+{
+	return ctrl_simple(ctrl, UBLK_U_CMD_START_DEV, id, pid);
+}
+
+int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, uint32_t id)
+{
+	return ctrl_simple(ctrl, UBLK_U_CMD_STOP_DEV, id, 0);
+}
+
+int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, uint32_t id)
+{
+	return ctrl_simple(ctrl, UBLK_U_CMD_TRY_STOP_DEV, id, 0);
+}
+
+int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, uint32_t id,
+			 const struct ublk_params *params)
+{
+	struct ublk_params copy = *params;
+	struct ctrl_req req = {
+		.op = UBLK_U_CMD_SET_PARAMS, .id = id,
+		.payload = &copy, .len = sizeof(copy),
+	};
+
+	copy.len = sizeof(copy);
+	/* the driver refuses its own answer otherwise (C-129) */
+	copy.types &= ~UBLK_PARAM_TYPE_DEVT;
+	return ctrl_run(ctrl, &req);
+}
+
+int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, uint32_t id,
+			 struct ublk_params *params)
+{
+	struct ctrl_req req = {
+		.op = UBLK_U_CMD_GET_PARAMS, .id = id,
+		.payload = params, .len = sizeof(*params),
+	};
+
+	memset(params, 0, sizeof(*params));
+	params->len = sizeof(*params);
+	return ctrl_run(ctrl, &req);
+}
+
+int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, uint32_t id, uint16_t qid,
+			   cpu_set_t *set, size_t size)
+{
+	struct ctrl_req req = {
+		.op = UBLK_U_CMD_GET_QUEUE_AFFINITY, .id = id, .data = qid,
+		.payload = set, .len = size,
+	};
+
+	if (size > CTRL_PAYLOAD)
+		return -E2BIG;
+	memset(set, 0, size);
+	return ctrl_run(ctrl, &req);
+}
+
+int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, uint64_t *features)
+{
+	struct ctrl_req req = {
+		.op = UBLK_U_CMD_GET_FEATURES, .id = UBLK_ID_AUTO,
+		.no_dev = true,
+		.payload = features, .len = UBLK_FEATURES_LEN,
+	};
+
+	*features = 0;
+	return ctrl_run(ctrl, &req);
+}
+
+int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, uint32_t id)
+{
+	return ctrl_simple(ctrl, UBLK_U_CMD_START_USER_RECOVERY, id, 0);
+}
+
+int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid)
+{
+	return ctrl_simple(ctrl, UBLK_U_CMD_END_USER_RECOVERY, id, pid);
+}
+
+int ublk_ctrl_quiesce_dev(struct ublk_ctrl *ctrl, uint32_t id, uint32_t ms)
+{
+	return ctrl_simple(ctrl, UBLK_U_CMD_QUIESCE_DEV, id, ms);
+}
+
+int ublk_ctrl_update_size(struct ublk_ctrl *ctrl, uint32_t id,
+			  uint64_t sectors)
+{
+	return ctrl_simple(ctrl, UBLK_U_CMD_UPDATE_SIZE, id, sectors);
+}
+
+int ublk_ctrl_reg_buf(struct ublk_ctrl *ctrl, uint32_t id, void *addr,
+		      uint64_t len, uint32_t flags)
+{
+	struct ublk_shmem_buf_reg reg = {
+		.addr = (uintptr_t)addr, .len = len, .flags = flags,
+	};
+	struct ctrl_req req = {
+		.op = UBLK_U_CMD_REG_BUF, .id = id,
+		.payload = &reg, .len = sizeof(reg),
+	};
+
+	return ctrl_run(ctrl, &req);
+}
+
+int ublk_ctrl_unreg_buf(struct ublk_ctrl *ctrl, uint32_t id, uint32_t index)
+{
+	return ctrl_simple(ctrl, UBLK_U_CMD_UNREG_BUF, id, index);
+}

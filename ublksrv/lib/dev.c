@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * The life of a device that this process serves:
+ * new -> added -> configured -> started -> stopped.
+ *
+ * One controlling thread calls these functions, in that order; each checks the
+ * stage. They send the control commands (ctrl.c), map the queues (queue.c) and
+ * start and end the threads (worker.c). Whatever fails leaves the device in
+ * the stage it was in, so ublk_dev_del() and ublk_dev_free() clean up.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <sys/eventfd.h>
+
+#include "private.h"
+
+#define OPEN_DEADLINE_MS	5000
+#define START_DEADLINE_MS	30000
+
+static const char * const stage_names[] = {
+	[UBLK_STAGE_NEW]	= "new",
+	[UBLK_STAGE_ADDED]	= "added",
+	[UBLK_STAGE_CONFIGURED]	= "configured",
+	[UBLK_STAGE_STARTED]	= "started",
+	[UBLK_STAGE_STOPPED]	= "stopped",
+};
+
+static int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
+		    const char *call)
+{
+	if (dev->stage == stage)
+		return 0;
+	return ublk_error(-EPERM, "%s needs a device that is %s, this one is %s",
+			  call, stage_names[stage], stage_names[dev->stage]);
+}
+
+static int dev_check_opts(const struct ublk_dev_opts *o,
+			  const struct ublk_target *t)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	if (o->struct_size != sizeof(*o) ||
+	    t->struct_size < offsetof(struct ublk_target, done))
+		return ublk_error(-EINVAL, "built against another libublk");
+	if (!o->nr_queues || o->nr_queues > UBLK_MAX_NR_QUEUES)
+		return ublk_error(-EINVAL, "%u queues: must be 1..%u",
+				  o->nr_queues, UBLK_MAX_NR_QUEUES);
+	if (!o->depth || o->depth > UBLK_MAX_QUEUE_DEPTH)
+		return ublk_error(-EINVAL, "queue depth %u: must be 1..%u",
+				  o->depth, UBLK_MAX_QUEUE_DEPTH);
+	if (!o->io_buf_bytes || o->io_buf_bytes % page ||
+	    o->io_buf_bytes > 1U << UBLK_IO_BUF_BITS)
+		return ublk_error(-EINVAL,
+				  "buffer size %u: must be pages, up to %u",
+				  o->io_buf_bytes, 1U << UBLK_IO_BUF_BITS);
+	return 0;
+}
+
+int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *opts,
+		 const struct ublk_target *target, void *cfg)
+{
+	struct ublk_dev *dev;
+	int ret;
+
+	ret = dev_check_opts(opts, target);
+	if (ret)
+		return ret;
+	dev = calloc(1, sizeof(*dev));
+	if (!dev)
+		return ublk_error(-ENOMEM, "out of memory");
+	dev->target = target;
+	dev->cfg = cfg;
+	dev->flags = opts->flags;
+	dev->features = opts->features;
+	dev->char_fd = -1;
+	dev->event_fd = -1;
+	dev->info.dev_id = opts->id;
+	dev->info.nr_hw_queues = opts->nr_queues;
+	dev->info.queue_depth = opts->depth;
+	dev->info.max_io_buf_bytes = opts->io_buf_bytes;
+	dev->info.flags = opts->features;
+	pthread_mutex_init(&dev->lock, NULL);
+	pthread_cond_init(&dev->cond, NULL);
+	ublk_params_init(&dev->params, opts->io_buf_bytes);
+
+	ret = ublk_ctrl_open(&dev->ctrl);
+	if (ret)
+		goto err_free;
+	dev->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (dev->event_fd < 0) {
+		ret = ublk_error(-errno, "eventfd: %s", strerror(errno));
+		goto err_free;
+	}
+	ret = target->open(dev, cfg);
+	if (ret)
+		goto err_free;
+	dev->target_is_open = true;
+	ret = ublk_params_check(&dev->params, opts->io_buf_bytes);
+	if (ret)
+		goto err_free;
+	*pdev = dev;
+	return 0;
+
+err_free:
+	ublk_dev_free(dev);
+	return ret;
+}
+
+int ublk_dev_add(struct ublk_dev *dev)
+{
+	uint64_t missing;
+	int ret;
+
+	ret = dev_need(dev, UBLK_STAGE_NEW, "add");
+	if (ret)
+		return ret;
+	ret = ublk_ctrl_add_dev(dev->ctrl, &dev->info);
+	if (ret == -EEXIST)
+		return ublk_error(ret, "dev %u: number is in use; choose another one or none",
+				  dev->info.dev_id);
+	if (ret == -EPERM)
+		return ublk_error(ret, "adding a device: %s; run as root",
+				  strerror(-ret));
+	if (ret)
+		return ublk_error(ret, "driver refused to add the device: %s",
+				  strerror(-ret));
+
+	/* unknown features are dropped silently (F-5) */
+	missing = dev->features & ~dev->info.flags;
+	if (missing) {
+		ublk_ctrl_del_dev(dev->ctrl, dev->info.dev_id);
+		return ublk_error(-EOPNOTSUPP,
+				  "driver does not offer feature 0x%llx here; see \"ublk features\"",
+				  (unsigned long long)missing);
+	}
+	dev->stage = UBLK_STAGE_ADDED;
+	return 0;
+}
+
+/* udev may be late with the node's permissions, an old round may linger. */
+static int dev_open_char(struct ublk_dev *dev)
+{
+	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	char path[32];
+	int fd, ms;
+
+	snprintf(path, sizeof(path), "/dev/ublkc%u", dev->info.dev_id);
+	for (ms = 0; ms < OPEN_DEADLINE_MS; ms += 10) {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		if (errno != EBUSY && errno != ENOENT && errno != EACCES)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return ublk_error(-errno, "%s: %s", path, strerror(errno));
+}
+
+static void dev_release_queues(struct ublk_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; dev->queues && i < dev->info.nr_hw_queues; i++)
+		queue_exit(&dev->queues[i]);
+	for (i = 0; dev->workers && i < dev->nr_workers; i++)
+		free(dev->workers[i].cpus);
+	free(dev->queues);
+	free(dev->workers);
+	dev->queues = NULL;
+	dev->workers = NULL;
+	if (dev->char_fd >= 0)
+		close(dev->char_fd);
+	dev->char_fd = -1;
+}
+
+static int dev_init_workers(struct ublk_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nr_workers; i++) {
+		struct worker *w = &dev->workers[i];
+
+		w->dev = dev;
+		w->index = i;
+		w->submit = dev->target->submit;
+		w->wake_fd = -1;
+		w->cpus = calloc(1, AFFINITY_BYTES);
+		if (!w->cpus)
+			return ublk_error(-ENOMEM, "out of memory");
+		/* without an answer the thread is simply not bound */
+		affinity_get(dev, i, w->cpus);
+	}
+	return 0;
+}
+
+int ublk_dev_configure(struct ublk_dev *dev)
+{
+	unsigned int i, nr = dev->info.nr_hw_queues;
+	int ret;
+
+	ret = dev_need(dev, UBLK_STAGE_ADDED, "configure");
+	if (ret)
+		return ret;
+	ret = ublk_ctrl_set_params(dev->ctrl, dev->info.dev_id, &dev->params);
+	if (ret)
+		return ublk_error(ret, "driver refused the parameters: %s",
+				  strerror(-ret));
+
+	dev->char_fd = dev_open_char(dev);
+	if (dev->char_fd < 0)
+		return dev->char_fd;
+	dev->nr_workers = nr;
+	dev->workers = calloc(nr, sizeof(*dev->workers));
+	dev->queues = calloc(nr, sizeof(*dev->queues));
+	if (!dev->workers || !dev->queues) {
+		ret = ublk_error(-ENOMEM, "out of memory");
+		goto err_release;
+	}
+	ret = dev_init_workers(dev);
+	for (i = 0; i < nr && !ret; i++)
+		ret = queue_init(&dev->queues[i], dev, i,
+				 &dev->workers[i % dev->nr_workers]);
+	if (ret)
+		goto err_release;
+	dev->stage = UBLK_STAGE_CONFIGURED;
+	return 0;
+
+err_release:
+	dev_release_queues(dev);
+	return ret;
+}
+
+static void dev_join(struct ublk_dev *dev, bool abort)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nr_workers && abort; i++) {
+		struct worker *w = &dev->workers[i];
+
+		atomic_store(&w->abort, true);
+		if (w->has_thread)
+			offload_wake(w);
+	}
+	for (i = 0; i < dev->nr_workers; i++)
+		worker_join(&dev->workers[i]);
+}
+
+static int dev_start_workers(struct ublk_dev *dev)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < dev->nr_workers && !ret; i++)
+		ret = worker_start(&dev->workers[i]);
+
+	pthread_mutex_lock(&dev->lock);
+	for (i = 0; i < dev->nr_workers && !ret; i++) {
+		struct worker *w = &dev->workers[i];
+
+		while (w->state == WORKER_STARTING)
+			pthread_cond_wait(&dev->cond, &dev->lock);
+		if (w->state == WORKER_FAILED)
+			ret = ublk_error(w->fatal, "%s", w->error);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return ret;
+}
+
+int ublk_dev_start(struct ublk_dev *dev)
+{
+	int ret;
+
+	ret = dev_need(dev, UBLK_STAGE_CONFIGURED, "start");
+	if (ret)
+		return ret;
+	ret = dev_start_workers(dev);
+	if (!ret) {
+		ublk_ctrl_set_deadline(dev->ctrl, START_DEADLINE_MS);
+		ret = ublk_ctrl_start_dev(dev->ctrl, dev->info.dev_id,
+					  getpid());
+		ublk_ctrl_set_deadline(dev->ctrl, 0);
+		if (ret)
+			ublk_error(ret, "driver refused to start the disk: %s",
+				   strerror(-ret));
+	}
+	if (!ret) {
+		dev->stage = UBLK_STAGE_STARTED;
+		return 0;
+	}
+	/* there is no disk, so nobody waits for what the threads own */
+	dev_join(dev, true);
+	dev_release_queues(dev);
+	dev->stage = UBLK_STAGE_STOPPED;
+	return ret;
+}
+
+int ublk_dev_event_fd(const struct ublk_dev *dev)
+{
+	return dev->event_fd;
+}
+
+int ublk_dev_failed(struct ublk_dev *dev)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < dev->nr_workers && !err && dev->workers; i++) {
+		err = dev->workers[i].fatal;
+		if (err)
+			ublk_error(err, "queue %u: thread gave up: %s", i,
+				   strerror(-err));
+	}
+	return err;
+}
+
+int ublk_dev_wait(struct ublk_dev *dev)
+{
+	int ret;
+
+	ret = dev_need(dev, UBLK_STAGE_STARTED, "wait");
+	if (ret)
+		return ret;
+	dev_join(dev, false);
+	dev_release_queues(dev);
+	dev->stage = UBLK_STAGE_STOPPED;
+	return 0;
+}
+
+int ublk_dev_stop(struct ublk_dev *dev)
+{
+	bool failed;
+	int ret;
+
+	ret = dev_need(dev, UBLK_STAGE_STARTED, "stop");
+	if (ret)
+		return ret;
+	failed = ublk_dev_failed(dev);
+	/*
+	 * A failed thread has left requests open. They end when the char node
+	 * is closed, and only then does STOP_DEV.
+	 */
+	if (!failed) {
+		ret = ublk_ctrl_stop_dev(dev->ctrl, dev->info.dev_id);
+		if (ret == -ENODEV)
+			ret = 0;
+		if (ret)
+			ublk_error(ret, "driver refused to stop the disk: %s",
+				   strerror(-ret));
+	}
+	dev_join(dev, failed || ret);
+	dev_release_queues(dev);
+	if (failed)
+		ublk_ctrl_stop_dev(dev->ctrl, dev->info.dev_id);
+	dev->stage = UBLK_STAGE_STOPPED;
+	return ret;
+}
+
+int ublk_dev_del(struct ublk_dev *dev)
+{
+	int ret;
+
+	if (dev->stage == UBLK_STAGE_NEW || dev->stage == UBLK_STAGE_STARTED)
+		return dev_need(dev, UBLK_STAGE_STOPPED, "delete");
+	dev_release_queues(dev);
+	ret = ublk_ctrl_del_dev(dev->ctrl, dev->info.dev_id);
+	if (ret == -ENODEV)
+		ret = 0;
+	if (ret)
+		return ublk_error(ret, "driver refused to delete the device: %s",
+				  strerror(-ret));
+	dev->stage = UBLK_STAGE_NEW;
+	return 0;
+}
+
+void ublk_dev_free(struct ublk_dev *dev)
+{
+	if (!dev)
+		return;
+	dev_release_queues(dev);
+	if (dev->target_is_open && dev->target->close)
+		dev->target->close(dev);
+	if (dev->event_fd >= 0)
+		close(dev->event_fd);
+	ublk_ctrl_close(dev->ctrl);
+	pthread_cond_destroy(&dev->cond);
+	pthread_mutex_destroy(&dev->lock);
+	free(dev);
+}
+
+struct ublk_ctrl *ublk_dev_ctrl(struct ublk_dev *dev)
+{
+	return dev->ctrl;
+}
+
+const struct ublksrv_ctrl_dev_info *ublk_dev_info(const struct ublk_dev *dev)
+{
+	return &dev->info;
+}
+
+struct ublk_params *ublk_dev_params(struct ublk_dev *dev)
+{
+	return &dev->params;
+}
+
+pid_t ublk_dev_queue_tid(const struct ublk_dev *dev, unsigned int qid)
+{
+	return dev->workers[qid % dev->nr_workers].tid;
+}
+
+void ublk_dev_set_priv(struct ublk_dev *dev, void *priv)
+{
+	dev->priv = priv;
+}
+
+void *ublk_dev_priv(const struct ublk_dev *dev)
+{
+	return dev->priv;
+}

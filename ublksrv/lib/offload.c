@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Reach a worker from another thread: completed requests, and abort.
+ *
+ * A foreign thread pushes the tag on the worker's done list and, if the list
+ * was empty, writes to the eventfd of which the worker's ring always has one
+ * read pending. The worker takes the whole list at once. The list is a stack
+ * under a mutex: requests that finish out of the ring are slow ones, order
+ * between them means nothing.
+ *
+ * The read is armed once and again after each wake-up, so a worker that is
+ * never woken pays nothing for it.
+ */
+#include <sys/eventfd.h>
+
+#include "private.h"
+
+int offload_init(struct worker *w)
+{
+	w->wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (w->wake_fd < 0)
+		return ublk_error(-errno, "eventfd: %s", strerror(errno));
+	pthread_mutex_init(&w->done_lock, NULL);
+	return 0;
+}
+
+void offload_exit(struct worker *w)
+{
+	if (w->wake_fd < 0)
+		return;
+	close(w->wake_fd);
+	w->wake_fd = -1;
+	pthread_mutex_destroy(&w->done_lock);
+}
+
+int offload_arm(struct worker *w)
+{
+	struct io_uring_sqe *sqe = worker_sqe(w);
+
+	if (!sqe)
+		return w->fatal;
+	io_uring_initialize_sqe(sqe);
+	io_uring_prep_read(sqe, w->wake_fd, &w->wake_count,
+			   sizeof(w->wake_count), 0);
+	sqe->user_data = UD_WAKE;
+	return 0;
+}
+
+void offload_wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	/* fails only when 2^64 - 2 wake-ups are pending */
+	while (write(w->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void offload_push(struct worker *w, struct io *io, int res)
+{
+	bool first;
+
+	io->res = res;
+	pthread_mutex_lock(&w->done_lock);
+	first = !w->done_list;
+	io->next = w->done_list;
+	w->done_list = io;
+	pthread_mutex_unlock(&w->done_lock);
+	if (first)
+		offload_wake(w);
+}
+
+void offload_woken(struct worker *w, int res)
+{
+	struct io *io, *next;
+
+	if (atomic_load(&w->abort)) {
+		worker_fatal(w, -ECANCELED);
+		return;
+	}
+	if (res < 0 && res != -EAGAIN && res != -EINTR) {
+		worker_fatal(w, res);
+		return;
+	}
+	offload_arm(w);
+
+	pthread_mutex_lock(&w->done_lock);
+	io = w->done_list;
+	w->done_list = NULL;
+	pthread_mutex_unlock(&w->done_lock);
+	for (; io; io = next) {
+		next = io->next;
+		queue_commit(w, io, io->res);
+	}
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * A worker: one thread, one ring, and the loop that serves its queues.
+ *
+ * The thread makes the ring itself (SINGLE_ISSUER), opens the queues, fetches
+ * all tags, reports through dev->lock that it is ready, and then makes one
+ * submit-and-wait per turn: what all CQEs of a turn lead to is submitted by
+ * the system call that waits for the next ones.
+ *
+ * The loop ends when every tag has got its ENODEV. A tag that the target still
+ * works on has not, so nothing of the backend is left then. worker_fatal() is
+ * the other way out: it leaves at once, and the end of the ring makes the
+ * driver fail whatever the tags own.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "private.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER	57
+#define PR_GET_IO_FLUSHER	58
+#endif
+
+#define WORKER_MAX_SQ	4096
+
+__thread struct worker *worker_self;
+
+void worker_fatal(struct worker *w, int err)
+{
+	if (!w->fatal)
+		w->fatal = err;
+}
+
+/* The SQ is full in the middle of a turn. */
+struct io_uring_sqe *worker_flush(struct worker *w)
+{
+	struct io_uring_sq *sq = &w->ring.sq;
+	int ret = 0, tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		unsigned int tail = sq->sqe_tail;
+
+		if (tail - *(volatile unsigned int *)sq->khead <
+		    sq->ring_entries) {
+			sq->sqe_tail = tail + 1;
+			return &sq->sqes[tail & sq->ring_mask];
+		}
+		ret = io_uring_submit(&w->ring);
+		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&
+		    ret != -EBUSY)
+			break;
+	}
+	worker_fatal(w, ret < 0 ? ret : -EBUSY);
+	return NULL;
+}
+
+static inline void worker_reap(struct worker *w)
+{
+	struct io_uring_cq *cq = &w->ring.cq;
+	unsigned int head = *cq->khead;
+	unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
+	unsigned int mask = cq->ring_mask;
+
+	while (head != tail) {
+		struct io_uring_cqe *cqe = &cq->cqes[head & mask];
+		uint64_t ud = cqe->user_data;
+		int res = cqe->res;
+		struct io *io = (struct io *)(uintptr_t)(ud & ~UD_MASK);
+
+		/* before handling it: that may submit and get new CQEs */
+		io_uring_smp_store_release(cq->khead, ++head);
+		if (likely((ud & UD_MASK) == UD_COMMAND)) {
+			if (likely(res == UBLK_IO_RES_OK))
+				w->submit(io->pub.q, &io->pub);
+			else
+				queue_on_command(w, io, res);
+		} else if (likely((ud & UD_MASK) == UD_BACKEND)) {
+			queue_on_backend(w, io, res);
+		} else {
+			offload_woken(w, res);
+		}
+	}
+}
+
+static void worker_loop(struct worker *w)
+{
+	while (w->nr_live && !w->fatal) {
+		int ret = io_uring_submit_and_wait(&w->ring, 1);
+
+		if (unlikely(ret < 0) && ret != -EINTR && ret != -EAGAIN &&
+		    ret != -EBUSY)
+			worker_fatal(w, ret);
+		else
+			worker_reap(w);
+	}
+}
+
+/* Best flags first; an old kernel refuses unknown ones with EINVAL. */
+static int worker_ring_init(struct worker *w, unsigned int tags)
+{
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_NO_SQARRAY,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+		IORING_SETUP_COOP_TASKRUN,
+		IORING_SETUP_COOP_TASKRUN,
+		0,
+	};
+	unsigned int entries = tags < WORKER_MAX_SQ ? tags : WORKER_MAX_SQ;
+	unsigned int i;
+	int ret = -EINVAL;
+
+	for (i = 0; i < ARRAY_SIZE(flags) && ret == -EINVAL; i++) {
+		struct io_uring_params p = {
+			.flags = flags[i] | IORING_SETUP_CQSIZE |
+				 IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,
+			/* command, backend and cancel per tag, and the wake */
+			.cq_entries = 3 * tags + 16,
+		};
+
+		ret = io_uring_queue_init_params(entries < 8 ? 8 : entries,
+						 &w->ring, &p);
+	}
+	if (ret)
+		return ublk_error(ret, "io_uring: %s", strerror(-ret));
+
+	/* saves a lookup per system call; not essential */
+	io_uring_register_ring_fd(&w->ring);
+
+	ret = io_uring_register_files_sparse(&w->ring, WORKER_FILES);
+	if (ret >= 0)
+		ret = io_uring_register_files_update(&w->ring, 0,
+						     &w->dev->char_fd, 1);
+	if (ret < 0) {
+		io_uring_queue_exit(&w->ring);
+		return ublk_error(ret, "io_uring: registering files: %s",
+				  strerror(-ret));
+	}
+	w->nr_files = 1;
+	return 0;
+}
+
+/*
+ * What this thread allocates must not wait for writeback to the very disk that
+ * it serves.
+ */
+static void worker_set_io_flusher(struct worker *w)
+{
+	if (!prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) &&
+	    prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0) == 1)
+		return;
+	if (!w->index)
+		ublk_log(UBLK_LOG_WARN,
+			 "dev %u: PR_SET_IO_FLUSHER: %s; under memory pressure the disk may stall",
+			 w->dev->info.dev_id, strerror(errno));
+}
+
+static void worker_setup_thread(struct worker *w)
+{
+	char name[16];
+	int ret;
+
+	snprintf(name, sizeof(name), "ublk%uq%u",
+		 w->dev->info.dev_id % 100000, w->index % 10000);
+	prctl(PR_SET_NAME, name, 0, 0, 0);
+	worker_set_io_flusher(w);
+	ret = affinity_set(w->cpus);
+	if (ret)
+		ublk_log(UBLK_LOG_INFO, "dev %u: queue %u: not bound to CPUs: %s",
+			 w->dev->info.dev_id, w->index, strerror(-ret));
+}
+
+/*
+ * A fetch command that is refused at once has its CQE now; START_DEV would
+ * wait for it in vain. ENODEV is a stop and left to the loop.
+ */
+static int worker_check_fetch(struct worker *w)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head;
+
+	io_uring_for_each_cqe(&w->ring, head, cqe) {
+		if ((cqe->user_data & UD_MASK) != UD_COMMAND ||
+		    cqe->res >= 0 || cqe->res == UBLK_IO_RES_ABORT)
+			continue;
+		return ublk_error(cqe->res, "driver refused to fetch: %s",
+				  strerror(-cqe->res));
+	}
+	return 0;
+}
+
+static int worker_open(struct worker *w)
+{
+	struct ublk_dev *dev = w->dev;
+	unsigned int nr = dev->info.nr_hw_queues, i, tags = 0;
+	int ret;
+
+	for (i = w->index; i < nr; i += dev->nr_workers)
+		tags += dev->info.queue_depth;
+	ret = worker_ring_init(w, tags);
+	if (ret)
+		return ret;
+	for (i = w->index; i < nr && !ret; i += dev->nr_workers)
+		ret = queue_open(&dev->queues[i]);
+	if (!ret)
+		ret = offload_arm(w);
+	for (i = w->index; i < nr && !ret; i += dev->nr_workers)
+		ret = queue_fetch(&dev->queues[i]);
+	if (!ret) {
+		ret = io_uring_submit(&w->ring);
+		ret = ret < 0 ? ublk_error(ret, "io_uring: %s", strerror(-ret))
+			      : worker_check_fetch(w);
+	}
+	return ret;
+}
+
+static void worker_close(struct worker *w)
+{
+	struct ublk_dev *dev = w->dev;
+	unsigned int i;
+
+	/* first the ring: operations in flight use the buffers */
+	if (w->nr_files)
+		io_uring_queue_exit(&w->ring);
+	for (i = w->index; i < dev->info.nr_hw_queues; i += dev->nr_workers)
+		queue_close(&dev->queues[i]);
+}
+
+static void worker_report(struct worker *w, enum worker_state state, int err)
+{
+	struct ublk_dev *dev = w->dev;
+
+	pthread_mutex_lock(&dev->lock);
+	w->state = state;
+	w->tid = gettid();
+	if (err) {
+		w->fatal = err;
+		snprintf(w->error, sizeof(w->error), "queue %u: %s", w->index,
+			 ublk_strerror_last());
+	}
+	pthread_cond_broadcast(&dev->cond);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t one = 1;
+	int ret;
+
+	worker_self = w;
+	worker_setup_thread(w);
+	ret = worker_open(w);
+	worker_report(w, ret ? WORKER_FAILED : WORKER_READY, ret);
+	if (!ret)
+		worker_loop(w);
+	worker_close(w);
+	while (write(w->dev->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+	sigset_t all, old;
+	int ret;
+
+	ret = offload_init(w);
+	if (ret)
+		return ret;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = -pthread_create(&w->thread, NULL, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (ret) {
+		offload_exit(w);
+		return ublk_error(ret, "starting a thread: %s", strerror(-ret));
+	}
+	w->has_thread = true;
+	return 0;
+}
+
+void worker_join(struct worker *w)
+{
+	if (!w->has_thread)
+		return;
+	pthread_join(w->thread, NULL);
+	w->has_thread = false;
+	offload_exit(w);
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Target loop: a file or block device as the disk.
+ *
+ * Requests become io_uring operations on the queue's ring: read and write,
+ * fdatasync for flush, RWF_DSYNC for FUA, fallocate and block discard for
+ * discard and write zeroes. Short transfers go on from where they ended, and a
+ * request is committed with its full length or an error (D-233).
+ *
+ * file.c knows what the backing store can do; here is how it becomes
+ * parameters and operations.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+
+#include <liburing.h>
+
+#include "file.h"
+#include "targets.h"
+
+struct loop_cfg {
+	const char *file;
+	uint64_t offset;
+	uint64_t size;
+	bool buffered;
+	bool read_only;
+};
+
+struct loop {
+	struct file file;
+	uint64_t offset;
+	atomic_bool no_cmd_discard;	/* an older kernel, found out on use */
+};
+
+/* Per tag: how far a transfer got, and whether a fallback is in use. */
+struct loop_io {
+	uint32_t done;
+	bool fallback;
+};
+
+static const struct ublk_opt loop_opts[] = {
+	{ "file", 'f', UBLK_OPT_PATH, UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
+	  offsetof(struct loop_cfg, file), "FILE", NULL, 0, 0,
+	  "file or block device" },
+	{ "offset", 'o', UBLK_OPT_SIZE, 0, offsetof(struct loop_cfg, offset),
+	  "SIZE", NULL, 0, LLONG_MAX, "where the disk starts in it" },
+	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct loop_cfg, size),
+	  "SIZE", NULL, 1, LLONG_MAX, "capacity, instead of all the rest" },
+	{ "buffered-io|buffered_io", 0, UBLK_OPT_FLAG, 0,
+	  offsetof(struct loop_cfg, buffered), NULL, NULL, 0, 0,
+	  "use the page cache, not direct IO" },
+	{ "read-only|read_only", 0, UBLK_OPT_FLAG, 0,
+	  offsetof(struct loop_cfg, read_only), NULL, NULL, 0, 0,
+	  "do not write to the file" },
+	{ 0 }
+};
+
+static unsigned int loop_shift(uint32_t size)
+{
+	return size ? __builtin_ctz(size) : 0;
+}
+
+static void loop_fill_params(struct ublk_params *p, const struct file *f,
+			     const struct loop_cfg *c)
+{
+	struct ublk_param_basic *b = &p->basic;
+	uint64_t max = f->max_discard >> 9;
+
+	b->logical_bs_shift = loop_shift(f->block_size);
+	b->physical_bs_shift = b->logical_bs_shift;
+	if (f->physical_size > f->block_size)
+		b->physical_bs_shift = loop_shift(f->physical_size);
+	b->io_min_shift = b->physical_bs_shift;
+	if (f->io_opt && !(f->io_opt & (f->io_opt - 1)))
+		b->io_opt_shift = loop_shift(f->io_opt);
+	if (f->rotational)
+		b->attrs |= UBLK_ATTR_ROTATIONAL;
+	if (c->read_only)
+		b->attrs |= UBLK_ATTR_READ_ONLY;
+	else
+		b->attrs |= UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA;
+
+	if (f->direct && f->mem_align &&
+	    f->mem_align <= (uint32_t)sysconf(_SC_PAGESIZE)) {
+		p->types |= UBLK_PARAM_TYPE_DMA_ALIGN;
+		p->dma.alignment = f->mem_align - 1;
+	}
+	if (c->read_only || (!max && !f->can_zero))
+		return;
+	p->types |= UBLK_PARAM_TYPE_DISCARD;
+	p->discard.discard_granularity =
+		f->discard_granularity ? : f->block_size;
+	p->discard.max_discard_sectors = max > UINT_MAX >> 9 ?
+		UINT_MAX >> 9 : max;
+	p->discard.max_discard_segments = max ? 1 : 0;
+	if (f->can_zero)
+		p->discard.max_write_zeroes_sectors = UINT_MAX >> 9;
+}
+
+/* What part of the file is the disk, and does that fit its blocks. */
+static int loop_set_size(struct ublk_params *p, struct file *f,
+			 const struct loop_cfg *c)
+{
+	uint64_t size = c->size;
+
+	if (!f->size)
+		return ublk_error(-EINVAL, "loop: %s: size is 0; enlarge it with \"truncate -s SIZE\"",
+				  c->file);
+	if (c->offset >= f->size)
+		return ublk_error(-EINVAL, "loop: %s: --offset %llu is beyond the end, %llu",
+				  c->file, (unsigned long long)c->offset,
+				  (unsigned long long)f->size);
+	if (!size)
+		size = f->size - c->offset;
+	if (size > f->size - c->offset)
+		return ublk_error(-EINVAL, "loop: %s: --size %llu is more than the %llu bytes there; enlarge the file",
+				  c->file, (unsigned long long)size,
+				  (unsigned long long)(f->size - c->offset));
+	if (f->direct && !f->block && (size | c->offset) % f->block_size &&
+	    !((size | c->offset) % 512)) {
+		ublk_log(UBLK_LOG_INFO, "loop: %s: not in units of %u, so no direct IO",
+			 c->file, f->block_size);
+		if (file_set_buffered(f))
+			return ublk_error(-EIO, "loop: %s: %s", c->file,
+					  strerror(errno));
+	}
+	if (c->offset % f->block_size)
+		return ublk_error(-EINVAL, "loop: %s: --offset %llu is not a multiple of the block size %u",
+				  c->file, (unsigned long long)c->offset,
+				  f->block_size);
+	loop_fill_params(p, f, c);
+	if (ublk_params_set_size(p, size))
+		return ublk_error(-EINVAL, "loop: %s: %s; use --size or \"truncate\"",
+				  c->file, ublk_strerror_last());
+	return 0;
+}
+
+static int loop_open(struct ublk_dev *dev, void *cfg)
+{
+	const struct loop_cfg *c = cfg;
+	struct loop *loop;
+	int ret;
+
+	loop = calloc(1, sizeof(*loop));
+	if (!loop)
+		return ublk_error(-ENOMEM, "out of memory");
+	loop->offset = c->offset;
+	ret = file_open(&loop->file, c->file, c->read_only, !c->buffered);
+	if (ret) {
+		ublk_error(ret, "loop: %s", ublk_strerror_last());
+		goto err_free;
+	}
+	ret = loop_set_size(ublk_dev_params(dev), &loop->file, c);
+	if (ret)
+		goto err_close;
+	ublk_dev_set_priv(dev, loop);
+	return 0;
+
+err_close:
+	file_close(&loop->file);
+err_free:
+	free(loop);
+	return ret;
+}
+
+static void loop_close(struct ublk_dev *dev)
+{
+	struct loop *loop = ublk_dev_priv(dev);
+
+	file_close(&loop->file);
+	free(loop);
+}
+
+/* q->priv is the file's slot in the ring's file table. */
+static int loop_queue_open(struct ublk_queue *q)
+{
+	struct loop *loop = ublk_dev_priv(q->dev);
+	int slot = ublk_queue_fixed_fd(q, loop->file.fd);
+
+	if (slot < 0)
+		return ublk_error(slot, "loop: registering the file: %s",
+				  strerror(-slot));
+	q->priv = (void *)(intptr_t)slot;
+	return 0;
+}
+
+static void loop_prep_discard(struct loop *loop, struct io_uring_sqe *sqe,
+			      int fd, uint64_t pos, uint64_t len, bool fallback)
+{
+	if (loop->file.block && !fallback && !loop->no_cmd_discard)
+		io_uring_prep_cmd_discard(sqe, fd, pos, len);
+	else
+		io_uring_prep_fallocate(sqe, fd, FALLOC_FL_PUNCH_HOLE |
+					FALLOC_FL_KEEP_SIZE, pos, len);
+}
+
+static void loop_prep_zero(struct io_uring_sqe *sqe, int fd, uint64_t pos,
+			   uint64_t len, bool keep)
+{
+	io_uring_prep_fallocate(sqe, fd, FALLOC_FL_KEEP_SIZE |
+				(keep ? FALLOC_FL_ZERO_RANGE :
+					FALLOC_FL_PUNCH_HOLE), pos, len);
+}
+
+static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
+{
+	const struct ublksrv_io_desc *d = io->desc;
+	struct loop *loop = ublk_dev_priv(q->dev);
+	struct loop_io *lio = io->priv;
+	uint64_t pos = loop->offset + (d->start_sector << 9);
+	uint64_t len = (uint64_t)d->nr_sectors << 9;
+	int fd = (intptr_t)q->priv;
+	struct io_uring_sqe *sqe;
+	unsigned int op = ublk_io_op(io);
+
+	if (op > UBLK_IO_OP_WRITE_ZEROES || op == UBLK_IO_OP_WRITE_SAME) {
+		ublk_io_complete(io, -EOPNOTSUPP);
+		return;
+	}
+	sqe = ublk_io_sqe(io);
+	if (!sqe)
+		return;		/* the queue is about to give up */
+	switch (op) {
+	case UBLK_IO_OP_READ:
+		io_uring_prep_read(sqe, fd, (char *)io->buf + lio->done,
+				   len - lio->done, pos + lio->done);
+		break;
+	case UBLK_IO_OP_WRITE:
+		io_uring_prep_write(sqe, fd, (char *)io->buf + lio->done,
+				    len - lio->done, pos + lio->done);
+		if (d->op_flags & UBLK_IO_F_FUA)
+			sqe->rw_flags = RWF_DSYNC;
+		break;
+	case UBLK_IO_OP_FLUSH:
+		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+		break;
+	case UBLK_IO_OP_DISCARD:
+		loop_prep_discard(loop, sqe, fd, pos, len, lio->fallback);
+		break;
+	case UBLK_IO_OP_WRITE_ZEROES:
+		loop_prep_zero(sqe, fd, pos, len, lio->fallback ||
+			       d->op_flags & UBLK_IO_F_NOUNMAP);
+		break;
+	}
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+static void loop_submit(struct ublk_queue *q, struct ublk_io *io)
+{
+	struct loop_io *lio = io->priv;
+
+	lio->done = 0;
+	lio->fallback = false;
+	loop_issue(q, io);
+}
+
+/*
+ * Block devices: discard by command is new in Linux 6.12, and punching a hole
+ * is refused by disks that cannot unmap; the kernel's own zeroing is left.
+ */
+static bool loop_try_fallback(struct loop *loop, struct ublk_io *io, int res)
+{
+	struct loop_io *lio = io->priv;
+	unsigned int op = ublk_io_op(io);
+
+	if (!loop->file.block || lio->fallback)
+		return false;
+	if (op == UBLK_IO_OP_DISCARD &&
+	    (res == -EINVAL || res == -EOPNOTSUPP || res == -ENOTTY)) {
+		loop->no_cmd_discard = true;
+	} else if (op != UBLK_IO_OP_WRITE_ZEROES || res != -EOPNOTSUPP ||
+		   io->desc->op_flags & UBLK_IO_F_NOUNMAP) {
+		return false;
+	}
+	lio->fallback = true;
+	return true;
+}
+
+static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
+{
+	struct loop *loop = ublk_dev_priv(q->dev);
+	struct loop_io *lio = io->priv;
+	uint32_t len = io->desc->nr_sectors << 9;
+
+	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
+		if (res < 0 && loop_try_fallback(loop, io, res))
+			loop_issue(q, io);
+		else
+			ublk_io_complete(io, res);
+		return;
+	}
+	if (res == -EINTR || res == -EAGAIN) {
+		loop_issue(q, io);
+		return;
+	}
+	/* nothing transferred: the file has become shorter, or cannot grow */
+	if (res <= 0) {
+		ublk_io_complete(io, res ? : -EIO);
+		return;
+	}
+	lio->done += res;
+	if (lio->done < len)
+		loop_issue(q, io);
+	else
+		ublk_io_complete(io, len);
+}
+
+const struct ublk_target loop_target = {
+	UBLK_TARGET(),
+	.name = "loop",
+	.summary = "a file or block device",
+	.opts = loop_opts,
+	.config_size = sizeof(struct loop_cfg),
+	.io_size = sizeof(struct loop_io),
+	.open = loop_open,
+	.close = loop_close,
+	.queue_open = loop_queue_open,
+	.submit = loop_submit,
+	.done = loop_done,
+};
