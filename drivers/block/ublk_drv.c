@@ -18,6 +18,8 @@
  *
  *   A server's life, /dev/ublkcN:
  *   server.c	  open, map, ready, gone
+ *   recover.c	  handing the device over to the next server
+ *   quiesce.c	  asking a server to leave
  *   cancel.c	  taking commands back, ending requests of a dead server
  *
  *   A request's way:
@@ -33,6 +35,22 @@
 #include <linux/module.h>
 
 #include "ublk/ublk.h"
+
+/* L-95: devices that ordinary users may have at a time, all together. */
+unsigned int ublks_max = 64;
+
+static int ublk_set_ublks_max(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, UBLK_MAX_DEVICES);
+}
+
+static const struct kernel_param_ops ublk_ublks_max_ops = {
+	.set = ublk_set_ublks_max,
+	.get = param_get_uint,
+};
+
+module_param_cb(ublks_max, &ublk_ublks_max_ops, &ublks_max, 0644);
+MODULE_PARM_DESC(ublks_max, "Most devices that unprivileged users may have at a time (default 64)");
 
 const struct class ublk_chr_class = {
 	.name = "ublk-char",

@@ -60,10 +60,13 @@ void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
  * @ub: device, stopping or quiescing
  *
  * Context: process context without any ring lock; sleeps.
+ * Return: true if commands are left that the server will have armed again when
+ * it commits what it owns, or whose request is on its way.
  */
-void ublk_cancel_armed(struct ublk_device *ub)
+bool ublk_cancel_armed(struct ublk_device *ub)
 {
 	unsigned int qid, tag;
+	bool left = false;
 
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
 		struct ublk_queue *q = ub->queues[qid];
@@ -71,14 +74,20 @@ void ublk_cancel_armed(struct ublk_device *ub)
 		for (tag = 0; tag < q->depth; tag++) {
 			struct ublk_io *io = &q->io[tag];
 
-			if (!ublk_cancel_take(io))
+			if (!ublk_cancel_take(io)) {
+				unsigned int state = READ_ONCE(io->state);
+
+				left |= state != UBLK_TAG_EMPTY &&
+					state != UBLK_TAG_TAKEN;
 				continue;
+			}
 			trace_ublk_cancel(q, tag);
 			io_uring_cmd_done(io->cmd, UBLK_IO_RES_ABORT,
 					  IO_URING_F_UNLOCKED);
 		}
 		cond_resched();
 	}
+	return left;
 }
 
 /**

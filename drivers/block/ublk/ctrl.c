@@ -43,12 +43,22 @@ static const struct ublk_ctrl_op ublk_ctrl_ops[] = {
 		ublk_params_set, UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_GET_PARAMS)] = {
 		ublk_params_get, UBLK_CTRL_READ },
+	[_IOC_NR(UBLK_U_CMD_START_USER_RECOVERY)] = {
+		ublk_recover_start, UBLK_CTRL_WRITE },
+	[_IOC_NR(UBLK_U_CMD_END_USER_RECOVERY)] = {
+		ublk_recover_end, UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_GET_DEV_INFO2)] = {
 		ublk_info_get_dev_info, UBLK_CTRL_READ },
 	[_IOC_NR(UBLK_U_CMD_GET_FEATURES)] = {
 		NULL, UBLK_CTRL_READ },
 	[_IOC_NR(UBLK_U_CMD_DEL_DEV_ASYNC)] = {
 		ublk_dev_del_async, 0 },
+	[_IOC_NR(UBLK_U_CMD_UPDATE_SIZE)] = {
+		ublk_disk_resize, UBLK_CTRL_WRITE },
+	[_IOC_NR(UBLK_U_CMD_QUIESCE_DEV)] = {
+		ublk_quiesce_dev, UBLK_CTRL_WRITE },
+	[_IOC_NR(UBLK_U_CMD_TRY_STOP_DEV)] = {
+		ublk_stop_try, UBLK_CTRL_WRITE },
 };
 
 static const struct ublk_ctrl_op *ublk_ctrl_find(unsigned int nr)

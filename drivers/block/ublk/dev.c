@@ -20,6 +20,7 @@ static DEFINE_SPINLOCK(ublk_idr_lock);
 static DEFINE_IDR(ublk_idr);
 static DECLARE_WAIT_QUEUE_HEAD(ublk_idr_wait);
 static u64 ublk_serial;
+static unsigned int ublk_nr_unprivileged;
 
 /**
  * ublk_dev_get_by_id() - find a device
@@ -59,6 +60,28 @@ void ublk_dev_get(struct ublk_device *ub)
 void ublk_dev_put(struct ublk_device *ub)
 {
 	put_device(&ub->cdev_dev);
+}
+
+/* C-51d: ordinary users have a limited number of devices, all together. */
+static int ublk_dev_count(struct ublk_device *ub)
+{
+	if (!ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
+		return 0;
+	guard(spinlock)(&ublk_idr_lock);
+	if (ublk_nr_unprivileged >= READ_ONCE(ublks_max))
+		return -EACCES;
+	ublk_nr_unprivileged++;
+	ub->unprivileged = true;
+	return 0;
+}
+
+/* The count drops with the deletion, or when the device could not be made. */
+static void ublk_dev_uncount(struct ublk_device *ub)
+{
+	guard(spinlock)(&ublk_idr_lock);
+	if (ub->unprivileged)
+		ublk_nr_unprivileged--;
+	ub->unprivileged = false;
 }
 
 /* C-51f, C-51g: the number is taken, but finds nothing yet. */
@@ -200,6 +223,7 @@ static void ublk_dev_free(struct device *dev)
 		container_of(dev, struct ublk_device, cdev_dev);
 	u32 id = ub->info.dev_id;
 
+	ublk_dev_uncount(ub);
 	ublk_dev_free_queues(ub);
 	if (ub->tag_set.tags)
 		blk_mq_free_tag_set(&ub->tag_set);
@@ -226,6 +250,7 @@ ublk_dev_alloc(const struct ublksrv_ctrl_dev_info *info)
 	INIT_WORK(&ub->stop_work, ublk_stop_work);
 	INIT_WORK(&ub->exit_work, ublk_server_exit_work);
 	INIT_WORK(&ub->scan_work, ublk_disk_scan_work);
+	INIT_DELAYED_WORK(&ub->quiesce_work, ublk_quiesce_work);
 	return ub;
 }
 
@@ -318,8 +343,11 @@ int ublk_dev_add(struct ublk_ctrl *c)
 	ub = ublk_dev_alloc(&info);
 	if (!ub)
 		return -ENOMEM;
-	ret = ublk_dev_reserve_id(ub, want);
+	ret = ublk_dev_count(ub);
+	if (!ret)
+		ret = ublk_dev_reserve_id(ub, want);
 	if (ret) {
+		ublk_dev_uncount(ub);
 		kfree(ub);
 		return ret;
 	}
@@ -357,6 +385,7 @@ void ublk_dev_remove_node(struct ublk_device *ub)
 	if (ub->deleted)
 		return;
 	ub->deleted = true;
+	ublk_dev_uncount(ub);
 	cdev_device_del(&ub->cdev, &ub->cdev_dev);
 	ublk_dev_put(ub);
 }

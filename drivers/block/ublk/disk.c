@@ -23,30 +23,33 @@ static void ublk_disk_free(struct gendisk *disk)
 	ublk_dev_put(ub);
 }
 
+/* L-90: a device of an ordinary user is open to its owner. */
+static bool ublk_disk_may_open(const struct ublk_device *ub)
+{
+	if (capable(CAP_SYS_ADMIN))
+		return true;
+	if (!ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
+		return true;
+	return from_kuid(&init_user_ns, current_uid()) == ub->info.owner_uid &&
+	       from_kgid(&init_user_ns, current_gid()) == ub->info.owner_gid;
+}
+
+static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
+{
+	struct ublk_device *ub = disk->private_data;
+
+	lockdep_assert_held(&disk->open_mutex);
+	if (!ublk_disk_may_open(ub))
+		return -EPERM;
+	/* TRY_STOP_DEV has found the disk unused, and it stays so (I-46). */
+	return ub->refuse_opens ? -ENXIO : 0;
+}
+
 static const struct block_device_operations ublk_disk_fops = {
 	.owner		= THIS_MODULE,
+	.open		= ublk_disk_open,
 	.free_disk	= ublk_disk_free,
 };
-
-/* C-75d: the server is ready, or will not be. */
-static bool ublk_disk_server_settled(struct ublk_device *ub)
-{
-	guard(spinlock)(&ub->lock);
-	return ub->server == UBLK_SERVER_READY ||
-	       ub->server == UBLK_SERVER_STOPPING || ub->delete_asked;
-}
-
-/* C-75e: @pid, in the caller's pid namespace, has opened the char node. */
-static bool ublk_disk_is_opener(struct ublk_device *ub, int pid)
-{
-	struct pid *p = find_get_pid(pid);
-	bool ret;
-
-	scoped_guard(spinlock, &ub->lock)
-		ret = p && p == ub->opener;
-	put_pid(p);
-	return ret;
-}
 
 /* C-75b, C-75c */
 static int ublk_disk_check_params(struct ublk_device *ub)
@@ -128,6 +131,7 @@ static int ublk_disk_create(struct ublk_device *ub)
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);
 
+	ub->refuse_opens = false;
 	/* Dropped by ublk_disk_free(), which is for added disks only. */
 	ublk_dev_get(ub);
 	ublk_disk_set_live(ub, disk);
@@ -185,11 +189,9 @@ int ublk_disk_start(struct ublk_ctrl *c)
 		return ret;
 
 	do {
-		if (wait_event_interruptible(ub->wait,
-					     ublk_disk_server_settled(ub)))
-			return -EINTR;
-		if (!ublk_disk_is_opener(ub, pid))
-			return -EINVAL;
+		ret = ublk_server_wait(ub, pid);
+		if (ret)
+			return ret;
 		if (mutex_lock_interruptible(&ub->mutex))
 			return -EINTR;
 		ret = ublk_disk_may_create(ub);
@@ -197,6 +199,33 @@ int ublk_disk_start(struct ublk_ctrl *c)
 			ret = ublk_disk_create(ub);
 		mutex_unlock(&ub->mutex);
 	} while (ret == -EAGAIN);
+	return ret;
+}
+
+/**
+ * ublk_disk_resize() - UPDATE_SIZE (C-89 to C-91, I-61)
+ * @c: command; data[0] is the capacity in sectors
+ *
+ * Context: may sleep.
+ * Return: 0; -ENODEV without a disk; -EINVAL for a size the device cannot have;
+ * -EINTR on a signal.
+ */
+int ublk_disk_resize(struct ublk_ctrl *c)
+{
+	struct ublk_device *ub = c->ub;
+	u64 sectors = c->cmd.data[0];
+	int ret;
+
+	if (mutex_lock_interruptible(&ub->mutex))
+		return -EINTR;
+	ret = ublk_device_next(ub->state, UBLK_DEV_EV_USE, ub->policy);
+	if (ret >= 0)
+		ret = ublk_limits_resize(&ub->params, ub->info.flags, sectors);
+	if (!ret) {
+		ub->params.basic.dev_sectors = sectors;
+		set_capacity_and_notify(ub->disk, sectors);
+	}
+	mutex_unlock(&ub->mutex);
 	return ret;
 }
 

@@ -15,8 +15,8 @@
 #include "ublk.h"
 
 /*
- * C-28, C-29. A node on a mount that forbids devices says nothing about access
- * to the device, whoever may have made it (I-2).
+ * C-28, C-29. The node has to be one that the system made for this device: not
+ * on a mount that forbids devices, and of the owner or of root (I-2).
  */
 static int ublk_perm_check_node(const struct ublk_device *ub,
 				const struct path *path, int mask)
@@ -27,6 +27,9 @@ static int ublk_perm_check_node(const struct ublk_device *ub,
 		return -EPERM;
 	if (path->mnt->mnt_flags & MNT_NODEV ||
 	    inode->i_sb->s_iflags & SB_I_NODEV)
+		return -EPERM;
+	if (!uid_eq(inode->i_uid, GLOBAL_ROOT_UID) &&
+	    !uid_eq(inode->i_uid, make_kuid(&init_user_ns, ub->info.owner_uid)))
 		return -EPERM;
 	return inode_permission(mnt_idmap(path->mnt), inode, mask);
 }

@@ -47,6 +47,59 @@ void ublk_server_close(struct ublk_device *ub, unsigned int cond)
 }
 
 /**
+ * ublk_server_reopen() - undo ublk_server_close() of a live, ready device
+ * @ub: device
+ *
+ * What a cancel of this round has closed stays closed.
+ *
+ * Context: ub->lock held.
+ */
+void ublk_server_reopen(struct ublk_device *ub)
+{
+	unsigned int qid;
+
+	lockdep_assert_held(&ub->lock);
+	if (ub->canceled || ub->server != UBLK_SERVER_READY)
+		return;
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
+		ublk_server_set_gate(ub->queues[qid], 0);
+}
+
+/* The server is ready, or will not be. */
+static bool ublk_server_settled(struct ublk_device *ub)
+{
+	guard(spinlock)(&ub->lock);
+	return ub->server == UBLK_SERVER_READY ||
+	       ub->server == UBLK_SERVER_STOPPING || ub->delete_asked;
+}
+
+/**
+ * ublk_server_wait() - wait for a server to be ready, and see who it is
+ * @ub: device
+ * @pid: of the server as the caller knows it, in the caller's pid namespace
+ *
+ * The pid must be that of the process which opened the char node in this round
+ * (C-75d, C-75e, C-95a, C-95b). Ready or stopping is for the caller to see.
+ *
+ * Context: may sleep, without any lock.
+ * Return: 0, -EINTR on a signal, -EINVAL for another process.
+ */
+int ublk_server_wait(struct ublk_device *ub, int pid)
+{
+	struct pid *p;
+	bool opener;
+
+	if (wait_event_interruptible(ub->wait, ublk_server_settled(ub)))
+		return -EINTR;
+
+	p = pid > 0 ? find_get_pid(pid) : NULL;
+	scoped_guard(spinlock, &ub->lock)
+		opener = p && p == ub->opener;
+	put_pid(p);
+	return opener ? 0 : -EINVAL;
+}
+
+/**
  * ublk_server_fetched() - a tag was fetched: is the queue ready, the device?
  * @q: queue
  *
@@ -173,6 +226,7 @@ static void ublk_server_reset(struct ublk_device *ub)
 		ub->mm = NULL;
 		ub->nr_ready = 0;
 		ub->unprivileged_daemons = false;
+		ub->quiesce = UBLK_QUIESCE_NONE;
 		WRITE_ONCE(ub->canceled, false);
 		/* Last: now the node can be opened again. */
 		ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_RESET);

@@ -111,6 +111,50 @@ void ublk_stop_work(struct work_struct *work)
 	ublk_dev_put(ub);
 }
 
+/*
+ * Nobody has the disk open, and nobody will (C-84, I-46). An open mutex that is
+ * taken means somebody opens the disk or reads its partitions: it is in use.
+ */
+static int ublk_stop_refuse_opens(struct ublk_device *ub)
+{
+	struct gendisk *disk = ub->disk;
+	int ret = 0;
+
+	lockdep_assert_held(&ub->mutex);
+	if (ub->state == UBLK_S_DEV_DEAD)
+		return -ENODEV;
+	if (!mutex_trylock(&disk->open_mutex))
+		return -EBUSY;
+	if (disk_openers(disk))
+		ret = -EBUSY;
+	else
+		ub->refuse_opens = true;
+	mutex_unlock(&disk->open_mutex);
+	return ret;
+}
+
+/**
+ * ublk_stop_try() - TRY_STOP_DEV (C-84, I-46)
+ * @c: command
+ *
+ * Context: may sleep.
+ * Return: 0 if the device was not in use and is stopped; -EBUSY if it is in use;
+ * -ENODEV without a disk; -EINTR on a signal, with the stop going on.
+ */
+int ublk_stop_try(struct ublk_ctrl *c)
+{
+	struct ublk_device *ub = c->ub;
+	int ret;
+
+	if (mutex_lock_interruptible(&ub->mutex))
+		return -EINTR;
+	ret = ublk_stop_refuse_opens(ub);
+	mutex_unlock(&ub->mutex);
+	if (ret)
+		return ret;
+	return ublk_stop_wait(ub, ublk_stop_ask(ub, false));
+}
+
 /**
  * ublk_stop_dev() - STOP_DEV (C-82, C-83)
  * @c: command

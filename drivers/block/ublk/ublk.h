@@ -61,7 +61,12 @@
 /* What this driver implements; GET_FEATURES returns it, ADD_DEV keeps to it. */
 #define UBLK_F_SUPPORTED						\
 	((UBLK_F_URING_CMD_COMP_IN_TASK | UBLK_F_NEED_GET_DATA |	\
-	  UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_PER_IO_DAEMON) &		\
+	  UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE |		\
+	  UBLK_F_UNPRIVILEGED_DEV | UBLK_F_CMD_IOCTL_ENCODE |		\
+	  UBLK_F_USER_RECOVERY_FAIL_IO | UBLK_F_UPDATE_SIZE |		\
+	  UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON |			\
+	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN |		\
+	  UBLK_F_IO_DESC_SIZE) &					\
 	 ~UBLK_F_UNAVAILABLE)
 
 #define UBLK_MAX_DEVICES	BIT(MINORBITS)
@@ -122,6 +127,18 @@ struct ublk_queue {
 };
 
 /**
+ * enum ublk_quiesce_state - QUIESCE_DEV in a round
+ * @UBLK_QUIESCE_NONE: not asked for, or undone
+ * @UBLK_QUIESCE_WAITING: queues closed, no command taken yet
+ * @UBLK_QUIESCE_ANSWERING: commands are answered with ENODEV as they come
+ */
+enum ublk_quiesce_state {
+	UBLK_QUIESCE_NONE,
+	UBLK_QUIESCE_WAITING,
+	UBLK_QUIESCE_ANSWERING
+};
+
+/**
  * struct ublk_device - one device
  * @info: numbers and flags given at ADD_DEV; state and pid are kept elsewhere
  * @policy: recovery policy, from @info.flags
@@ -138,6 +155,7 @@ struct ublk_queue {
  * @stop_done: the value of @stop_asked that is done, under @lock
  * @exit_work: ends a round
  * @scan_work: reads the partition table
+ * @quiesce_work: answers commands that are armed after QUIESCE_DEV
  * @lock: see the top of this file
  * @server: &enum ublk_server_state, under @lock
  * @opener: process that opened the char node in this round, under @lock
@@ -148,6 +166,9 @@ struct ublk_queue {
  * @mm: address space bound by the first mmap, compared only, under @lock
  * @disk: the disk, also while it is only held open after a stop; under @lock,
  *	stable under @mutex while @state is not DEAD
+ * @quiesce: how far QUIESCE_DEV is in this round, under @lock
+ * @refuse_opens: TRY_STOP_DEV found no opener, under disk->open_mutex
+ * @unprivileged: counted as an unprivileged device, under ublk_idr_lock
  * @delete_asked: DEL_DEV was asked for, under @lock
  * @deleted: the char node is gone, under @mutex
  * @wait: for changes of @server, @stop_done and @state
@@ -172,6 +193,7 @@ struct ublk_device {
 	unsigned int		stop_done;
 	struct work_struct	exit_work;
 	struct work_struct	scan_work;
+	struct delayed_work	quiesce_work;
 
 	spinlock_t		lock;	/* the round */
 	enum ublk_server_state	server;
@@ -182,6 +204,9 @@ struct ublk_device {
 	bool			unprivileged_daemons;
 	void			*mm;
 	struct gendisk		*disk;
+	enum ublk_quiesce_state	quiesce;
+	bool			refuse_opens;
+	bool			unprivileged;
 	bool			delete_asked;
 	bool			deleted;
 
@@ -217,6 +242,7 @@ static inline struct ublksrv_io_desc *ublk_desc(struct ublk_queue *q,
 }
 
 /* ublk_drv.c */
+extern unsigned int ublks_max;
 extern const struct class ublk_chr_class;
 extern dev_t ublk_chr_devt;
 extern struct miscdevice ublk_control_misc;
@@ -267,6 +293,7 @@ void ublk_dev_del_all(void);
 
 /* stop.c */
 int ublk_stop_dev(struct ublk_ctrl *c);
+int ublk_stop_try(struct ublk_ctrl *c);
 unsigned int ublk_stop_ask(struct ublk_device *ub, bool del);
 int ublk_stop_wait(struct ublk_device *ub, unsigned int ticket);
 void ublk_stop_wait_unkillable(struct ublk_device *ub, unsigned int ticket);
@@ -286,19 +313,30 @@ void ublk_params_to_limits(const struct ublk_device *ub,
 
 /* disk.c */
 int ublk_disk_start(struct ublk_ctrl *c);
+int ublk_disk_resize(struct ublk_ctrl *c);
 void ublk_disk_remove(struct ublk_device *ub);
 void ublk_disk_scan_work(struct work_struct *work);
 
 /* server.c */
 extern const struct file_operations ublk_server_fops;
+int ublk_server_wait(struct ublk_device *ub, int pid);
 void ublk_server_fetched(struct ublk_queue *q);
 void ublk_server_stopping(struct ublk_device *ub);
 void ublk_server_close(struct ublk_device *ub, unsigned int cond);
+void ublk_server_reopen(struct ublk_device *ub);
 void ublk_server_exit_work(struct work_struct *work);
+
+/* recover.c */
+int ublk_recover_start(struct ublk_ctrl *c);
+int ublk_recover_end(struct ublk_ctrl *c);
+
+/* quiesce.c */
+int ublk_quiesce_dev(struct ublk_ctrl *c);
+void ublk_quiesce_work(struct work_struct *work);
 
 /* cancel.c */
 void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
-void ublk_cancel_armed(struct ublk_device *ub);
+bool ublk_cancel_armed(struct ublk_device *ub);
 void ublk_cancel_requests(struct ublk_device *ub);
 
 /* queue.c */

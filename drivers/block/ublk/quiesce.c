@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * QUIESCE_DEV: ask a live server to leave, so that another can take over.
+ *
+ * The queues stop delivering, then the server's commands are answered with
+ * ENODEV. That is done only when every queue has a command to answer, so each of
+ * the server's threads hears of it; until then nothing is taken and the command
+ * can still give up without a trace (I-40). Commands that the server arms later,
+ * with its last commits, are answered by a work item until the round ends.
+ */
+#include <linux/jiffies.h>
+
+#include "ublk.h"
+#include "trace.h"
+
+/* How often the tags are looked at. */
+#define UBLK_QUIESCE_POLL_MS	3
+
+static bool ublk_quiesce_queue_idle(const struct ublk_queue *q)
+{
+	unsigned int tag;
+
+	for (tag = 0; tag < q->depth; tag++) {
+		unsigned int state = READ_ONCE(q->io[tag].state);
+
+		if (state == UBLK_TAG_ARMED || state == UBLK_TAG_TAKEN)
+			return true;
+	}
+	return false;
+}
+
+/* Is there a command to answer on every queue, or no server left to answer? */
+static bool ublk_quiesce_may_take(struct ublk_device *ub)
+{
+	unsigned int qid;
+
+	if (READ_ONCE(ub->canceled) || READ_ONCE(ub->state) != UBLK_S_DEV_LIVE)
+		return true;
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
+		if (!ublk_quiesce_queue_idle(ub->queues[qid]))
+			return false;
+	}
+	return true;
+}
+
+/* C-97f: at most @ms milliseconds; nothing is held meanwhile but requests. */
+static int ublk_quiesce_wait(struct ublk_device *ub, unsigned long ms)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	long ret;
+
+	while (!ublk_quiesce_may_take(ub)) {
+		if (time_after(jiffies, end))
+			return -EBUSY;
+		ret = wait_event_interruptible_timeout(ub->wait,
+				ublk_quiesce_may_take(ub),
+				msecs_to_jiffies(UBLK_QUIESCE_POLL_MS));
+		if (ret < 0)
+			return -EINTR;
+	}
+	return 0;
+}
+
+/* C-97b to C-97d. Return: 1 if the queues are closed now, 0 if nothing is to do. */
+static int ublk_quiesce_begin(struct ublk_device *ub)
+{
+	int ret;
+
+	if (mutex_lock_interruptible(&ub->mutex))
+		return -EINTR;
+	ret = ublk_device_next(ub->state, UBLK_DEV_EV_USE, ub->policy);
+	if (ret >= 0)
+		ret = ret == UBLK_S_DEV_LIVE;
+	if (ret == 1) {
+		guard(spinlock)(&ub->lock);
+		switch (ub->quiesce) {
+		case UBLK_QUIESCE_NONE:
+			ub->quiesce = UBLK_QUIESCE_WAITING;
+			ublk_server_close(ub, UBLK_COND_CANCELING);
+			break;
+		case UBLK_QUIESCE_WAITING:
+			ret = -EBUSY;
+			break;
+		case UBLK_QUIESCE_ANSWERING:
+			ret = 0;
+			break;
+		}
+	}
+	mutex_unlock(&ub->mutex);
+	return ret;
+}
+
+/* Give up: the device goes on as if nothing had been asked. */
+static void ublk_quiesce_undo(struct ublk_device *ub)
+{
+	guard(spinlock)(&ub->lock);
+	ub->quiesce = UBLK_QUIESCE_NONE;
+	ublk_server_reopen(ub);
+	if (ub->state != UBLK_S_DEV_DEAD)
+		blk_mq_kick_requeue_list(ub->disk->queue);
+}
+
+/* Answer what is armed; look again later if the server owns requests. */
+static void ublk_quiesce_answer(struct ublk_device *ub)
+{
+	if (!ublk_cancel_armed(ub))
+		return;
+	ublk_dev_get(ub);
+	if (!queue_delayed_work(ublk_scan_wq, &ub->quiesce_work,
+				msecs_to_jiffies(UBLK_QUIESCE_POLL_MS)))
+		ublk_dev_put(ub);
+}
+
+/**
+ * ublk_quiesce_work() - answer commands that were armed after QUIESCE_DEV
+ * @work: ub->quiesce_work, with a reference on the device
+ */
+void ublk_quiesce_work(struct work_struct *work)
+{
+	struct ublk_device *ub = container_of(to_delayed_work(work),
+					      struct ublk_device, quiesce_work);
+	bool on;
+
+	mutex_lock(&ub->mutex);
+	scoped_guard(spinlock, &ub->lock)
+		on = ub->quiesce == UBLK_QUIESCE_ANSWERING;
+	if (on)
+		ublk_quiesce_answer(ub);
+	mutex_unlock(&ub->mutex);
+	ublk_dev_put(ub);
+}
+
+/**
+ * ublk_quiesce_dev() - QUIESCE_DEV (C-97 with I-5 and I-40)
+ * @c: command; data[0] is the time to wait in milliseconds, 0 for no limit
+ *
+ * Context: may sleep; waits, interruptibly and without a lock, for the server.
+ * Return: 0 with every queue of the server told; -EOPNOTSUPP, -ENODEV; -EBUSY if
+ * it took longer or another one waits, -EINTR on a signal, both without effect.
+ */
+int ublk_quiesce_dev(struct ublk_ctrl *c)
+{
+	struct ublk_device *ub = c->ub;
+	u64 ms = c->cmd.data[0];
+	bool taking;
+	int ret;
+
+	if (!ublk_has(ub, UBLK_F_QUIESCE))
+		return -EOPNOTSUPP;
+	ret = ublk_quiesce_begin(ub);
+	if (ret <= 0)
+		return ret;
+
+	ret = ublk_quiesce_wait(ub, ms ? min_t(u64, ms, U32_MAX) : U32_MAX);
+	if (!ret && mutex_lock_interruptible(&ub->mutex))
+		ret = -EINTR;
+	if (ret) {
+		ublk_quiesce_undo(ub);
+		return ret;
+	}
+	scoped_guard(spinlock, &ub->lock) {
+		/* The round may have ended meanwhile, and with it the quiesce. */
+		if (ub->quiesce == UBLK_QUIESCE_WAITING)
+			ub->quiesce = UBLK_QUIESCE_ANSWERING;
+		taking = ub->quiesce == UBLK_QUIESCE_ANSWERING;
+	}
+	if (taking)
+		ublk_quiesce_answer(ub);
+	mutex_unlock(&ub->mutex);
+	return 0;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * START_USER_RECOVERY, END_USER_RECOVERY: a device gets its next server.
+ *
+ * The old server's round has already put everything back (server.c), so START
+ * only says whether that is so; the new server opens the node and fetches every
+ * tag, and END makes the device live again.
+ */
+#include "ublk.h"
+#include "trace.h"
+
+/**
+ * ublk_recover_start() - START_USER_RECOVERY (C-92, C-93)
+ * @c: command
+ *
+ * Context: may sleep.
+ * Return: 0 if the device waits for a server; -EINVAL if it cannot be recovered;
+ * -EBUSY if the old round has not ended or the state is another; -EINTR on a
+ * signal.
+ */
+int ublk_recover_start(struct ublk_ctrl *c)
+{
+	struct ublk_device *ub = c->ub;
+	int ret;
+
+	if (ub->policy == UBLK_POLICY_STOP)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&ub->mutex))
+		return -EINTR;
+	scoped_guard(spinlock, &ub->lock) {
+		ret = ublk_device_next(ub->state, UBLK_DEV_EV_START_RECOVERY,
+				       ub->policy);
+		if (ub->server != UBLK_SERVER_NONE)
+			ret = -EBUSY;
+	}
+	mutex_unlock(&ub->mutex);
+	return ret < 0 ? ret : 0;
+}
+
+/* C-95c to C-95e. -EAGAIN: another round has begun, wait for its server. */
+static int ublk_recover_finish(struct ublk_device *ub)
+{
+	int next = ublk_device_next(ub->state, UBLK_DEV_EV_END_RECOVERY,
+				    ub->policy);
+	struct pid *old;
+
+	lockdep_assert_held(&ub->mutex);
+	if (next < 0)
+		return next;
+	scoped_guard(spinlock, &ub->lock) {
+		if (ub->server == UBLK_SERVER_STOPPING)
+			return -EBUSY;
+		if (ub->server != UBLK_SERVER_READY)
+			return -EAGAIN;
+		old = ub->recorded;
+		ub->recorded = get_pid(ub->opener);
+		ub->state = next;
+		blk_mq_kick_requeue_list(ub->disk->queue);
+	}
+	put_pid(old);
+	trace_ublk_device(ub, next);
+	return 0;
+}
+
+/**
+ * ublk_recover_end() - END_USER_RECOVERY (C-95, C-96)
+ * @c: command; data[0] is the pid of the new server
+ *
+ * Context: may sleep; waits, interruptibly and without a lock, for the server.
+ * Return: 0 with the device LIVE and held requests on their way, or the errno of
+ * C-95.
+ */
+int ublk_recover_end(struct ublk_ctrl *c)
+{
+	struct ublk_device *ub = c->ub;
+	int ret;
+
+	do {
+		ret = ublk_server_wait(ub, (int)c->cmd.data[0]);
+		if (ret)
+			return ret;
+		if (mutex_lock_interruptible(&ub->mutex))
+			return -EINTR;
+		ret = ublk_recover_finish(ub);
+		mutex_unlock(&ub->mutex);
+	} while (ret == -EAGAIN);
+	return ret;
+}
