@@ -49,6 +49,7 @@ compile() {
 
 	if [ -n "$1" ] && [ -e drivers/block/ublk/Makefile ]; then
 		run modules KDIR="$BUILD_DIR"
+		# shellcheck disable=SC2153 # set by the caller at the end
 		index "$stage/usr/lib/modules/$RELEASE"
 	fi
 	[ ! -e ublksrv/Makefile ] || run user

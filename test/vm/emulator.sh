@@ -11,7 +11,7 @@ set -eu
 # shellcheck source=test/vm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-vm_become_root
+vm_become_root "$@"
 umask 022
 vm_lock 6 emulator
 dir=$VM_CACHE/emulator-$UBLK_SUITE

@@ -125,7 +125,7 @@ mkdir -p "$run/initrd/bin" "$run/initrd/boot" "$run/initrd/dev" \
 cp "$rootdir/root/bin/busybox" "$run/initrd/bin/"
 cp "$kernel"/boot/*.ko "$run/initrd/boot/" 2>/dev/null || true
 cp "$VM_DIR/initramfs-init" "$run/initrd/init"
-cp "$VM_DIR/guest-init" "$VM_DIR/klog-scan.sh" "$VM_DIR/klog.patterns" "$run/initrd/vm/"
+cp "$VM_DIR"/{guest-init,klog-scan.sh,klog.patterns,ktap.awk} "$run/initrd/vm/"
 {
 	printf 'SHARE=%s\n' "${share:+1}"
 	printf 'UDEV=%s\n' "$udev"

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: check-guest.sh NAME:SECONDS...
+#
+# The part of check.sh that runs in the guest: runs each test with a deadline and
+# judges output, exit status, kernel log and what was left behind. Talks to
+# check.sh in lines:
+#   @begin SECONDS NAME       a test starts
+#   |...                      a line of its output
+#   @end SECONDS VERDICT      "ok", "ok # SKIP reason" or "not ok # reason"
+# Ends with status 97 when the guest is not fit for the next test.
+
+vm=/run/vm
+dir=/ublk/tools/testing/selftests/ublk
+out=/tmp/check.out
+klog=/tmp/check.klog
+
+leftovers() {
+	local left=
+
+	for dev in /dev/ublkb* /dev/ublkc*; do
+		[ ! -e "$dev" ] || left="$left ${dev#/dev/}"
+	done
+	for pid in $(pgrep -x 'ublk|kublk'); do
+		left="$left process:$(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-60)"
+	done
+	left=$left$(awk '$1 ~ /^\/dev\/ublkb/ { printf " mount:%s", $2 }' /proc/mounts)
+	printf '%s' "$left"
+}
+
+# Kill what a test left, unload the driver; false if that does not work.
+clean_up() {
+	awk '$1 ~ /^\/dev\/ublkb/ { print $2 }' /proc/mounts | xargs -r -n1 umount -l
+	pkill -9 -x 'ublk|kublk'
+	for _ in $(seq 50); do
+		modprobe -r ublk_drv 2>/dev/null
+		[ -d /sys/module/ublk_drv ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# A test that no signal ends: show where everything hangs, then check.sh
+# gives up on this guest.
+watchdog() {
+	sleep "$1"
+	echo "ublk-check: test does not end, blocked tasks follow" >/dev/kmsg
+	echo w >/proc/sysrq-trigger
+}
+
+run_test() {
+	local name=$1 limit=$2 pid dog status verdict t0 t1 left
+
+	echo "@begin $limit $name"
+	modprobe -q ublk_drv
+	dmesg -C
+	echo "<5>ublk-check: begin $name" >/dev/kmsg
+	: >"$out"
+	t0=${EPOCHREALTIME/./}
+	(cd "$dir" && exec setsid timeout -k 10 "$limit" "./$name") \
+		>"$out" 2>&1 </dev/null &
+	pid=$!
+	watchdog "$((limit + 30))" &
+	dog=$!
+	tail -s 0.1 -n +1 -f --pid="$pid" "$out" | sed -u 's/^/|/'
+	[ ! -s "$out" ] || [ -z "$(tail -c 1 "$out")" ] || echo
+	wait "$pid"
+	status=$?
+	t1=${EPOCHREALTIME/./}
+	pkill -P "$dog"
+	{ kill "$dog" && wait "$dog"; } 2>/dev/null
+
+	verdict=$(awk -f "$vm/ktap.awk" -v verdict=1 -v status="$status" \
+		-v limit="$limit" "$out")
+	left=$(leftovers)
+	if [ -n "$left" ]; then
+		echo "|# left behind:$left"
+		verdict=$(add_reason "$verdict" "left behind:$left")
+	fi
+	dmesg >"$klog"
+	if ! "$vm/klog-scan.sh" "$klog" >"$klog.found"; then
+		sed 's/^/|# klog: /' "$klog.found"
+		verdict=$(add_reason "$verdict" "kernel log")
+	fi
+	echo "<5>ublk-check: end $name" >/dev/kmsg
+	[ -z "$left" ] || clean_up || fit=
+	echo "@end $(((t1 - t0) / 100000)) $verdict"
+}
+
+add_reason() {
+	case $1 in
+	"not ok # "*) printf '%s, %s\n' "$1" "$2" ;;
+	*) printf 'not ok # %s\n' "$2" ;;
+	esac
+}
+
+fit=1
+for test; do
+	run_test "${test%:*}" "${test##*:}"
+	[ -n "$fit" ] || exit 97
+done
+exit 0

@@ -1,0 +1,296 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: check.sh [--tests "PATTERN..."] [--list] [--kernel DIR] [--slow FACTOR]
+#
+# Run every test: those of this directory's own tools, unit and model tests on
+# the host, kselftests in guests. Prints one KTAP document and, last and alone on
+# its line, the total of its leaves. PATTERN is a glob on test names as --list
+# prints them; it may also match a name without its "(distro)". --kernel boots
+# another kernel (see run.sh); --slow multiplies every deadline.
+#
+# A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
+# it leaves, or devices and processes it leaves. A guest that dies or hangs fails
+# the test that ran; the remaining ones get a fresh guest.
+
+set -u
+# shellcheck source=test/vm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+patterns=
+list_only=
+slow=1
+run_args=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--tests) patterns=$2; shift ;;
+	--list) list_only=1 ;;
+	--kernel) run_args+=(--kernel "$2"); shift ;;
+	--slow) slow=$2; shift ;;
+	*) vm_die "unknown argument $1" ;;
+	esac
+	shift
+done
+
+TESTS_DIR=tools/testing/selftests/ublk
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-check.XXXXXX")
+ktap=$tmp/ktap
+vm_pid=
+# shellcheck disable=SC2317,SC2329
+cleanup() {
+	trap - EXIT INT TERM HUP
+	[ -z "$vm_pid" ] || kill "$vm_pid" 2>/dev/null
+	wait
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+number=0
+
+emit() {
+	printf '%s\n' "$*" | tee -a "$ktap"
+}
+
+# emit_result VERDICT NAME TENTHS: number and name go between "ok" and "#".
+emit_result() {
+	local verdict=$1 head=ok rest=
+
+	number=$((number + 1))
+	case $verdict in "not ok"*) head="not ok" ;; esac
+	case $verdict in *"# "*) rest=" # ${verdict#*# }" ;; esac
+	emit "$head $number $2$rest"
+	emit "# $2: $(($3 / 10)).$(($3 % 10)) s"
+}
+
+selected() {
+	local p
+
+	[ -n "$patterns" ] || return 0
+	for p in $(set -f; printf '%s\n' "$patterns"); do
+		# shellcheck disable=SC2254
+		case $1 in $p) return 0 ;; esac
+		# shellcheck disable=SC2254
+		case ${1% (distro)} in $p) return 0 ;; esac
+	done
+	return 1
+}
+
+# --- on the host
+
+# host_test NAME LIMIT COMMAND...: a command that prints KTAP.
+host_test() {
+	local name=$1 limit=$(($2 * slow)) status verdict t0
+	shift 2
+
+	selected "$name" || return 0
+	if [ -n "$list_only" ]; then
+		echo "$name"
+		return
+	fi
+	t0=${EPOCHREALTIME/./}
+	emit "# $name"
+	timeout -k 10 "$limit" "$@" </dev/null >"$tmp/out" 2>&1
+	status=$?
+	grep -v '^make\(\[[0-9]*\]\)\?: ' "$tmp/out" | sed 's/^/    /' | tee -a "$ktap"
+	verdict=$(awk -f "$VM_DIR/ktap.awk" -v verdict=1 -v status="$status" \
+		-v limit="$limit" "$tmp/out")
+	emit_result "$verdict" "$name" "$(((${EPOCHREALTIME/./} - t0) / 100000))"
+}
+
+host_tests() {
+	local dir
+
+	host_test vm/tools 120 "$VM_DIR/selftest.sh"
+	for dir in unit model fuzz; do
+		[ -e "$TOP_DIR/test/$dir/Makefile" ] || continue
+		host_test "$dir" 600 make -s -C "$TOP_DIR/test/$dir" run \
+			"O=$VM_CACHE/host-$(printf %s "$TOP_DIR" | sha256sum | cut -c1-12)/$dir"
+	done
+	# Needs liburing of the guest's release, not the driver.
+	[ ! -e "$TOP_DIR/test/user/Makefile" ] ||
+		host_test user 600 "$VM_DIR/chroot.sh" -- make -s -C test/user run
+}
+
+# --- in guests
+
+# option NAME KEY: the value (or KEY itself) that tests.list gives a test.
+option() {
+	local pattern words word value=
+
+	while read -r pattern words; do
+		case $pattern in '' | '#'*) continue ;; esac
+		# shellcheck disable=SC2254
+		case $1 in $pattern) ;; *) continue ;; esac
+		for word in $words; do
+			case $word in
+			"$2") value=$2 ;;
+			"$2="*) value=${word#*=} ;;
+			esac
+		done
+	done <"$VM_DIR/tests.list"
+	printf '%s' "$value"
+}
+
+limit_of() {
+	local limit
+
+	limit=$(option "$1" timeout)
+	[ -n "$limit" ] || limit=$(sed -n 's/^timeout=//p' "$TOP_DIR/$TESTS_DIR/settings" 2>/dev/null)
+	case ${limit:-} in '' | 0 | *[!0-9]*) limit=300 ;; esac
+	printf '%s' "$((limit * slow))"
+}
+
+# guest_group LABEL RUN-OPTION... -- TEST...: run tests, in as many guests as
+# it takes. LABEL is appended to the names.
+guest_group() {
+	local label=$1 options=() todo=() before
+	shift
+
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	todo=("$@")
+	while [ ${#todo[@]} -gt 0 ]; do
+		before=${#todo[@]}
+		one_guest
+		# Without progress there is no guest to be had.
+		[ ${#todo[@]} -lt "$before" ] || {
+			fail_rest "$guest_error"
+			break
+		}
+	done
+}
+
+fail_rest() {
+	local test
+
+	for test in "${todo[@]}"; do
+		emit_result "not ok # not run: $1" "${test%:*}$label" 0
+	done
+	todo=()
+}
+
+# One guest: reads what check-guest.sh says, takes finished tests off todo.
+one_guest() {
+	local line name='' limit status fd total=300 test
+
+	guest_error=
+	for test in "${todo[@]}"; do
+		total=$((total + ${test##*:} + 90))
+	done
+	rm -f "$tmp/fifo"
+	mkfifo "$tmp/fifo"
+	"$VM_DIR/run.sh" --quiet --no-scan --log "$tmp/console" --timeout "$total" \
+		--append log_buf_len=8M "${run_args[@]}" "${options[@]}" -- \
+		test/vm/check-guest.sh "${todo[@]}" >"$tmp/fifo" 2>"$tmp/errors" &
+	vm_pid=$!
+	exec {fd}<"$tmp/fifo"
+	# Until the first test begins: a first build of everything.
+	limit=1800
+	while :; do
+		IFS= read -r -t "$((limit + 60))" -u "$fd" line || {
+			[ $? -le 128 ] || guest_error="hung"
+			break
+		}
+		case $line in
+		"@begin "*)
+			read -r _ limit name <<<"$line"
+			emit "# $name$label"
+			;;
+		"|"*)
+			emit "    ${line#|}"
+			;;
+		"@end "*)
+			line=${line#@end }
+			emit_result "${line#* }" "$name$label" "${line%% *}"
+			todo=("${todo[@]:1}")
+			name=
+			limit=120
+			;;
+		*)
+			emit "# guest: $line"
+			;;
+		esac
+	done
+	[ -z "$guest_error" ] || kill "$vm_pid" 2>/dev/null
+	wait "$vm_pid"
+	status=$?
+	vm_pid=
+	exec {fd}<&-
+
+	case $status in
+	0 | 97) ;;
+	121) guest_error="build failed" ;;
+	*) : "${guest_error:=guest died}" ;;
+	esac
+	if [ -n "$guest_error" ]; then
+		sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
+		if [ -n "$name" ]; then
+			awk '/ublk-check: begin/ { n = 0 } { l[n++] = $0 }
+				END { for (i = n > 150 ? n - 150 : 0; i < n; i++) print "# klog: " l[i] }' \
+				"$tmp/console" 2>/dev/null | tee -a "$ktap"
+			emit_result "not ok # $guest_error" "$name$label" 0
+			todo=("${todo[@]:1}")
+		fi
+	fi
+	outside_tests
+}
+
+# What the kernel said while no test was running counts as a test of its own.
+outside_tests() {
+	[ -e "$tmp/console" ] || return
+	awk '/ublk-check: begin/ { inside = 1 }
+		!inside
+		/ublk-check: end/ { inside = 0 }' "$tmp/console" >"$tmp/outside"
+	if ! "$VM_DIR/klog-scan.sh" "$tmp/outside" >"$tmp/found"; then
+		sed 's/^/# klog: /' "$tmp/found" | tee -a "$ktap"
+		emit_result "not ok # kernel log outside the tests" "vm/klog$label" 0
+	fi
+	rm -f "$tmp/console"
+}
+
+# Sort the kselftests into groups by what their guest must be.
+guest_tests() {
+	local test plain=() udev=() distro=()
+
+	"$VM_DIR/list-tests.sh" >"$tmp/tests" 2>"$tmp/errors" || {
+		sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
+		emit_result "not ok # cannot list the kselftests" kselftest 0
+		return
+	}
+	while read -r test; do
+		if selected "$test"; then
+			if [ -n "$(option "$test" udev)" ]; then
+				udev+=("$test:$(limit_of "$test")")
+			else
+				plain+=("$test:$(limit_of "$test")")
+			fi
+		fi
+		if [ -n "$(option "$test" distro)" ] && selected "$test (distro)"; then
+			distro+=("$test:$(limit_of "$test")")
+		fi
+	done <"$tmp/tests"
+	if [ -n "$list_only" ]; then
+		printf '%s\n' "${plain[@]%:*}" "${udev[@]%:*}" | sed '/^$/d'
+		printf '%s (distro)\n' "${distro[@]%:*}" | sed '/^ (/d'
+		return
+	fi
+	[ ${#plain[@]} -eq 0 ] || guest_group "" -- "${plain[@]}"
+	[ ${#udev[@]} -eq 0 ] || guest_group "" --udev -- "${udev[@]}"
+	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
+}
+
+# Install and make what the first guest needs, where it can fail with a message.
+"$VM_DIR/host.sh" || exit 1
+"$VM_DIR/root.sh" >/dev/null || exit 1
+[ -n "$list_only" ] || emit "KTAP version 1"
+host_tests
+guest_tests
+[ -z "$list_only" ] || exit 0
+emit "1..$number"
+echo "# took $(($(date +%s) - VM_T0)) s"
+awk -f "$VM_DIR/ktap.awk" "$ktap"
