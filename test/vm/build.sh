@@ -10,7 +10,8 @@
 # kernel than the distribution's: DIR/build is its build directory, DIR/modules
 # what its modules_install made (/usr/lib/modules/RELEASE below it).
 #
-# The caller holds the lock of the work directory (run.sh does).
+# run.sh calls this with the lock of the work directory held, and says so in
+# VM_LOCKED.
 
 set -eu
 # shellcheck source=test/vm/lib.sh
@@ -81,12 +82,12 @@ index() {
 }
 
 rootdir=$("$VM_DIR/root.sh")
-release=$(cat "$rootdir/release")
+release=$(cat "${kernel:-$rootdir}/release")
+[ -n "${VM_LOCKED:-}" ] || vm_lock 7 "$(basename "$(vm_work_dir "$release")")"
 kdir=/usr/lib/modules/$release/build
 binds=()
 if [ -n "$kernel" ]; then
 	kdir=/mnt/kernel/build
-	release=$(cat "$kernel/release")
 	binds=(--bind "$kernel:/mnt/kernel"
 		--bind "$kernel/modules/usr/lib/modules/$release:/mnt/modules")
 fi

@@ -285,8 +285,7 @@ guest_tests() {
 }
 
 # Install and make what the first guest needs, where it can fail with a message.
-"$VM_DIR/host.sh" || exit 1
-"$VM_DIR/root.sh" >/dev/null || exit 1
+"$VM_DIR/prepare.sh" >/dev/null || exit 1
 [ -n "$list_only" ] || emit "KTAP version 1"
 host_tests
 guest_tests

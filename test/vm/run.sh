@@ -82,11 +82,7 @@ done
 [ -z "$share" ] || [ -d "$share" ] || vm_die "--share $share: no such directory"
 case $timeout in '' | *[!0-9]*) vm_die "--timeout $timeout: not a number of seconds" ;; esac
 
-"$VM_DIR/host.sh"
-# Both take a while the first time, and neither needs the other.
-"$VM_DIR/emulator.sh" >/dev/null &
-rootdir=$("$VM_DIR/root.sh")
-wait $! || exit 1
+rootdir=$("$VM_DIR/prepare.sh")
 vm_qemu "$("$VM_DIR/emulator.sh")"
 [ -n "$kernel" ] || kernel=$rootdir
 work=$(vm_work_dir "$(cat "$kernel/release")")
@@ -109,7 +105,7 @@ trap 'exit 143' TERM HUP
 vm_lock 7 "$(basename "$work")"
 if [ -n "$build" ]; then
 	[ "$kernel" = "$rootdir" ] || build_args+=(--kernel "$kernel")
-	"$VM_DIR/build.sh" "${build_args[@]}" 7>&- >"$run/build" 2>&1 || {
+	VM_LOCKED=1 "$VM_DIR/build.sh" "${build_args[@]}" 7>&- >"$run/build" 2>&1 || {
 		cat "$run/build" >&2
 		printf '%s: the build failed\n' "$VM_PROG" >&2
 		exit 121
