@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Model of logic/refs.h: one delivered request, its daemon task, and two other
+ * tasks that take and drop references at any moment, each step apart.
+ *
+ * Shown: the request is ended exactly once, never while somebody refers to it,
+ * and always after the commit when nobody does; "idle" is true exactly when no
+ * reference is left.
+ *
+ * usage: refs [--break=N]	search a deliberately wrong variant
+ */
+#include <errno.h>
+
+#include "ktap.h"
+#include "search.h"
+#include "logic/refs.h"
+
+#define NR_OTHERS	2
+#define MAX_HELD	3
+#define MAX_LENT	4	/* what others drop stays lent: else without end */
+
+/* What another task is doing. */
+enum { OTHER_IDLE, OTHER_READ, OTHER_DROPPED_LAST };
+
+struct state {
+	u32 shared;
+	u32 lent;
+	u32 seen[NR_OTHERS];	/* value read before the cmpxchg */
+	u8 other[NR_OTHERS];
+	u8 held;		/* references that exist, beside the owner's */
+	u8 committed;		/* 0 no, 1 lent collapsed, 2 done */
+	u8 daemon_ends;		/* the commit brought shared to 0 */
+	u8 ended;
+};
+
+enum {
+	BREAK_NONE,
+	BREAK_COLLAPSE,		/* commit forgets what is lent */
+	BREAK_TAKE_BACK,	/* with nothing lent, a drop is forgotten */
+	BREAK_GET_ENDED,	/* references are taken from nothing */
+	BREAK_NO_CMPXCHG,	/* read and written in two steps */
+	BREAK_LATE_LEND,	/* lends after the commit */
+	NR_BREAKS
+};
+
+static int broken;
+
+static u32 collapse(u32 lent)
+{
+	return ublk_refs_collapse(broken == BREAK_COLLAPSE ? 0 : lent);
+}
+
+static void expand_daemon(struct search *s, const struct state *st)
+{
+	struct state n;
+
+	if (st->daemon_ends) {
+		n = *st;
+		n.daemon_ends = 0;
+		n.ended++;
+		search_edge(s, &n, "daemon ends request", EDGE_OWN);
+	}
+	if (st->committed == 2 ||
+	    (st->committed && broken != BREAK_LATE_LEND))
+		return;
+
+	if (st->held < MAX_HELD && st->lent < MAX_LENT &&
+	    ublk_refs_lend(st->lent)) {
+		n = *st;
+		n.lent = ublk_refs_lend(st->lent);
+		n.held++;
+		search_edge(s, &n, "daemon lends", EDGE_WORLD);
+	}
+	if (st->committed)
+		return;
+	if (st->held) {
+		n = *st;
+		n.held--;
+		if (ublk_refs_take_back(st->lent))
+			n.lent--;
+		else if (broken != BREAK_TAKE_BACK)
+			n.shared--;
+		search_edge(s, &n, "daemon drops", EDGE_WORLD);
+	}
+	n = *st;
+	n.shared -= collapse(st->lent);
+	n.lent = 0;
+	n.committed = 1;
+	n.daemon_ends = !n.shared;
+	search_edge(s, &n, "daemon commits", EDGE_WORLD);
+}
+
+static void expand_other(struct search *s, const struct state *st, int i)
+{
+	struct state n = *st;
+
+	switch (st->other[i]) {
+	case OTHER_DROPPED_LAST:
+		n.other[i] = OTHER_IDLE;
+		n.ended++;
+		search_edge(s, &n, "other ends request", EDGE_OWN);
+		return;
+	case OTHER_READ:
+		n.other[i] = OTHER_IDLE;
+		n.seen[i] = 0;
+		if (st->shared == st->seen[i] || broken == BREAK_NO_CMPXCHG) {
+			n.shared = ublk_refs_get(st->seen[i]);
+			if (broken == BREAK_GET_ENDED)
+				n.shared = st->seen[i] + 1;
+			n.held++;
+		}
+		search_edge(s, &n, "other takes", EDGE_OWN);
+		return;
+	}
+
+	if (st->held < MAX_HELD &&
+	    (ublk_refs_get(st->shared) || broken == BREAK_GET_ENDED)) {
+		n.other[i] = OTHER_READ;
+		n.seen[i] = st->shared;
+		search_edge(s, &n, "other looks", EDGE_WORLD);
+	}
+	if (st->held) {
+		n = *st;
+		n.held--;
+		n.shared--;
+		if (!n.shared)
+			n.other[i] = OTHER_DROPPED_LAST;
+		search_edge(s, &n, "other drops", EDGE_WORLD);
+	}
+}
+
+static void expand(struct search *s, const void *state)
+{
+	int i;
+
+	expand_daemon(s, state);
+	for (i = 0; i < NR_OTHERS; i++)
+		expand_other(s, state, i);
+}
+
+static const char *check(const void *state)
+{
+	const struct state *st = state;
+	bool ending = st->daemon_ends;
+	int i;
+
+	for (i = 0; i < NR_OTHERS; i++)
+		ending |= st->other[i] == OTHER_DROPPED_LAST;
+	if (st->ended > 1)
+		return "ended twice";
+	if ((st->ended || ending) && !st->committed)
+		return "ended before the commit";
+	if ((st->ended || ending) && st->held)
+		return "ended while referred to";
+	if (st->ended && ending)
+		return "ended once more";
+	if (st->committed && !st->held && !st->ended && !ending)
+		return "never ended";
+	if (!st->committed &&
+	    ublk_refs_idle(st->shared, st->lent) != !st->held)
+		return "idle is wrong before the commit";
+	if (st->committed && ublk_refs_idle(st->shared, 0) != !st->held)
+		return "idle is wrong after the commit";
+	return NULL;
+}
+
+static bool goal(const void *state)
+{
+	const struct state *st = state;
+
+	return st->ended == 1 && !st->held;
+}
+
+static void show(const void *state)
+{
+	const struct state *st = state;
+
+	printf("shared %#x lent %#x held %u%s ended %u", st->shared, st->lent,
+	       st->held, st->committed ? " committed" : "", st->ended);
+}
+
+static const char *run(bool quiet)
+{
+	struct search s = {
+		.size = sizeof(struct state),
+		.expand = expand,
+		.check = check,
+		.goal = goal,
+		.show = show,
+	};
+	struct state start;
+	const char *why;
+
+	memset(&start, 0, sizeof(start));
+	start.shared = ublk_refs_init();
+	why = search_run(&s, &start, quiet);
+	if (!quiet)
+		printf("# %u states, %u edges\n", s.nr_states, s.nr_edges);
+	return why;
+}
+
+static void test_search(void)
+{
+	broken = BREAK_NONE;
+	ktap_true(!run(false));
+}
+
+/* The search is worth nothing unless it finds these. */
+static void test_finds_mistakes(void)
+{
+	for (broken = BREAK_NONE + 1; broken < NR_BREAKS; broken++) {
+		const char *why = run(true);
+
+		printf("# variant %d: %s\n", broken, why ? why : "not found");
+		ktap_true(why);
+	}
+	broken = BREAK_NONE;
+}
+
+static const struct ktap_test tests[] = {
+	{ "search", test_search },
+	{ "finds_mistakes", test_finds_mistakes },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strncmp(argv[1], "--break=", 8)) {
+		broken = atoi(argv[1] + 8);
+		return !!run(false);
+	}
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}
