@@ -53,6 +53,7 @@ if [ ! -e "$dir/README" ]; then
 	mkdir "$tmp/tree"
 	(cd "$tmp" && vm_apt apt-get -qq download "$package=$version") >&2 ||
 		vm_die "cannot download $package"
+	deb=$(echo "$tmp"/*.deb)
 	members=
 	if [ -n "$tools" ]; then
 		set -f
@@ -64,7 +65,7 @@ if [ ! -e "$dir/README" ]; then
 	# Not every kernel has every tool: a member that is missing is no error,
 	# a broken archive shows by the README that is missing.
 	# shellcheck disable=SC2086
-	(set -f; dpkg-deb --fsys-tarfile "$tmp"/*.deb |
+	(set -f; dpkg-deb --fsys-tarfile "$deb" |
 		tar -xO --wildcards '*/linux-source-*.tar.xz' | xz -dc -T0 |
 		tar -x -C "$tmp/tree" --strip-components=1 --wildcards \
 			--exclude='*/drivers/block/ublk_drv.c' \
