@@ -2,7 +2,7 @@
 #
 # Included by test/unit, test/model and test/fuzz: programs of one C file each
 # that compile the logic headers with the address and undefined behaviour
-# sanitizers. TESTS names them; RUN_ARGS, if set, is passed to each.
+# sanitizers. PROGS names them.
 
 top	:= $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/..)
 O	?= $(top)/out/$(CURDIR:$(top)/%=%)
@@ -15,7 +15,7 @@ test-cflags := -std=gnu11 -Wall -Wextra -Werror -Wshadow \
 test-cppflags := -I$(top)/test/include -I$(top)/include/uapi \
 	-I$(top)/drivers/block/ublk
 
-programs := $(TESTS:%=$(O)/%)
+programs := $(PROGS:%=$(O)/%)
 
 all programs: $(programs)
 

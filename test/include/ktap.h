@@ -21,6 +21,9 @@
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
+#ifndef fallthrough
+#define fallthrough	__attribute__((__fallthrough__))
+#endif
 #ifndef __printf
 #define __printf(fmt, first)	__attribute__((__format__(printf, fmt, first)))
 #endif

@@ -24,11 +24,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/types.h>
 
 enum search_edge_kind { EDGE_OWN, EDGE_WORLD };
 
 struct search_edge {
-	uint32_t from, to;
+	u32 from, to;
 	const char *label;
 	enum search_edge_kind kind;
 };
@@ -51,16 +52,16 @@ struct search {
 	void (*show)(const void *state);
 
 	/* results */
-	uint32_t nr_states, nr_edges;
+	u32 nr_states, nr_edges;
 
 	/* private */
 	unsigned char *states;
-	uint32_t *parent;		/* edge that found the state */
-	uint32_t max_states;
+	u32 *parent;		/* edge that found the state */
+	u32 max_states;
 	struct search_edge *edges;
-	uint32_t max_edges;
-	uint32_t *table, table_size;
-	uint32_t current;
+	u32 max_edges;
+	u32 *table, table_size;
+	u32 current;
 	const char *bad;		/* set by search_bad() while expanding */
 };
 
@@ -78,15 +79,15 @@ static void *search_grow(void *p, size_t nr, size_t size)
 	return p;
 }
 
-static const void *search_state(const struct search *s, uint32_t i)
+static const void *search_state(const struct search *s, u32 i)
 {
 	return s->states + (size_t)i * s->size;
 }
 
-static uint32_t search_hash(const struct search *s, const void *state)
+static u32 search_hash(const struct search *s, const void *state)
 {
 	const unsigned char *p = state;
-	uint32_t h = 2166136261u;
+	u32 h = 2166136261u;
 	size_t i;
 
 	for (i = 0; i < s->size; i++)
@@ -95,9 +96,9 @@ static uint32_t search_hash(const struct search *s, const void *state)
 }
 
 /* Where @state is in the table, or the free slot it belongs into. */
-static uint32_t *search_slot(const struct search *s, const void *state)
+static u32 *search_slot(const struct search *s, const void *state)
 {
-	uint32_t i = search_hash(s, state) & (s->table_size - 1);
+	u32 i = search_hash(s, state) & (s->table_size - 1);
 
 	while (s->table[i] != SEARCH_NONE &&
 	       memcmp(search_state(s, s->table[i]), state, s->size))
@@ -107,7 +108,7 @@ static uint32_t *search_slot(const struct search *s, const void *state)
 
 static void search_rehash(struct search *s)
 {
-	uint32_t i;
+	u32 i;
 
 	s->table_size = s->table_size ? s->table_size * 2 : 1 << 12;
 	s->table = search_grow(s->table, s->table_size, sizeof(*s->table));
@@ -116,9 +117,9 @@ static void search_rehash(struct search *s)
 		*search_slot(s, search_state(s, i)) = i;
 }
 
-static uint32_t search_intern(struct search *s, const void *state)
+static u32 search_intern(struct search *s, const void *state)
 {
-	uint32_t *slot;
+	u32 *slot;
 
 	if (s->nr_states * 2 >= s->table_size)
 		search_rehash(s);
@@ -142,8 +143,8 @@ static uint32_t search_intern(struct search *s, const void *state)
 static void search_edge(struct search *s, const void *next, const char *label,
 			enum search_edge_kind kind)
 {
-	uint32_t before = s->nr_states;
-	uint32_t to = search_intern(s, next);
+	u32 before = s->nr_states;
+	u32 to = search_intern(s, next);
 
 	if (s->nr_edges == s->max_edges) {
 		s->max_edges = s->max_edges ? s->max_edges * 2 : 4096;
@@ -165,7 +166,7 @@ static inline void search_bad(struct search *s, const char *why)
 		s->bad = why;
 }
 
-static void search_print_way(const struct search *s, uint32_t i)
+static void search_print_way(const struct search *s, u32 i)
 {
 	if (s->parent[i] != SEARCH_NONE) {
 		const struct search_edge *e = &s->edges[s->parent[i]];
@@ -179,7 +180,7 @@ static void search_print_way(const struct search *s, uint32_t i)
 	putchar('\n');
 }
 
-static const char *search_fail(const struct search *s, uint32_t i,
+static const char *search_fail(const struct search *s, u32 i,
 			       const char *why, bool quiet)
 {
 	if (!quiet) {
@@ -190,13 +191,12 @@ static const char *search_fail(const struct search *s, uint32_t i,
 }
 
 /* A state on a cycle of own edges, or SEARCH_NONE. Edges are sorted by from. */
-static uint32_t search_find_cycle(const struct search *s,
-				  const uint32_t *first)
+static u32 search_find_cycle(const struct search *s, const u32 *first)
 {
-	uint32_t *stack = search_grow(NULL, s->nr_states, sizeof(*stack));
-	uint32_t *next = search_grow(NULL, s->nr_states, sizeof(*next));
+	u32 *stack = search_grow(NULL, s->nr_states, sizeof(*stack));
+	u32 *next = search_grow(NULL, s->nr_states, sizeof(*next));
 	unsigned char *color = calloc(s->nr_states, 1);
-	uint32_t root, found = SEARCH_NONE, depth;
+	u32 root, found = SEARCH_NONE, depth;
 
 	memcpy(next, first, s->nr_states * sizeof(*next));
 	for (root = 0; root < s->nr_states && found == SEARCH_NONE; root++) {
@@ -206,7 +206,7 @@ static uint32_t search_find_cycle(const struct search *s,
 		stack[depth++] = root;
 		color[root] = 1;
 		while (depth && found == SEARCH_NONE) {
-			uint32_t at = stack[depth - 1];
+			u32 at = stack[depth - 1];
 			const struct search_edge *e;
 
 			if (next[at] == first[at + 1]) {
@@ -232,11 +232,11 @@ static uint32_t search_find_cycle(const struct search *s,
 }
 
 /* The first state from which no goal can be reached, or SEARCH_NONE. */
-static uint32_t search_find_lost(const struct search *s)
+static u32 search_find_lost(const struct search *s)
 {
 	unsigned char *ok = calloc(s->nr_states, 1);
 	bool more = true;
-	uint32_t i;
+	u32 i;
 
 	for (i = 0; i < s->nr_states; i++)
 		ok[i] = s->goal(search_state(s, i));
@@ -245,8 +245,10 @@ static uint32_t search_find_lost(const struct search *s)
 		for (i = s->nr_edges; i-- > 0;) {
 			const struct search_edge *e = &s->edges[i];
 
-			if (ok[e->to] && !ok[e->from])
-				ok[e->from] = more = true;
+			if (ok[e->to] && !ok[e->from]) {
+				ok[e->from] = 1;
+				more = true;
+			}
 		}
 	}
 	for (i = 0; i < s->nr_states && ok[i]; i++)
@@ -259,7 +261,7 @@ static const char *search_explore(struct search *s, bool quiet)
 {
 	unsigned char *copy = search_grow(NULL, 1, s->size);
 	const char *why = NULL;
-	uint32_t i;
+	u32 i;
 
 	for (i = 0; i < s->nr_states && !why; i++) {
 		why = s->check(search_state(s, i));
@@ -281,10 +283,10 @@ static const char *search_explore(struct search *s, bool quiet)
 
 static const char *search_judge(struct search *s, bool quiet)
 {
-	uint32_t *first = calloc(s->nr_states + 1, sizeof(*first));
+	u32 *first = calloc(s->nr_states + 1, sizeof(*first));
 	bool *own = calloc(s->nr_states, sizeof(*own));
 	const char *why = NULL;
-	uint32_t i, bad;
+	u32 i, bad;
 
 	for (i = 0; i < s->nr_edges; i++) {
 		first[s->edges[i].from + 1] = i + 1;

@@ -49,8 +49,9 @@ enum { R_IDLE, R_TAKE, R_CLOSE_LATE, R_DONE };
 enum { S_IDLE, S_LOCK, S_GATE, S_WAIT, S_MARK, S_CANCEL, S_DONE, S_END };
 
 /* ublk_server_exit_work() */
-enum { E_IDLE, E_CLOSE, E_REQS, E_END, E_KICK, E_LOCK, E_GATE, E_WAIT,
-       E_RESET };
+enum {
+	E_IDLE, E_CLOSE, E_REQS, E_END, E_KICK, E_LOCK, E_GATE, E_WAIT, E_RESET
+};
 
 enum { MUTEX_FREE, MUTEX_STOP, MUTEX_EXIT };
 
@@ -154,7 +155,7 @@ static void expand_queue(struct search *s, const struct state *st)
 	case Q_LOOK_AGAIN:
 		if (g == UBLK_GATE_GO)
 			g = ublk_device_gate(UBLK_COND_CANCELING, policy);
-		/* fall through */
+		fallthrough;
 	case Q_LOOK:
 		if (g == UBLK_GATE_GO) {
 			n.queue = Q_LOOK_AGAIN;
@@ -595,10 +596,12 @@ static const char *check(const void *state)
 {
 	const struct state *st = state;
 	bool owned = ublk_tag_is_owned(st->tag);
+	bool has_cmd = st->cmd == CMD_TAG;
+	bool has_req = st->req == REQ_TAG;
 
-	if ((st->cmd == CMD_TAG) != ublk_tag_has_command(st->tag))
+	if (has_cmd != ublk_tag_has_command(st->tag))
 		return "command not held in just ARMED and QUEUED";
-	if ((st->req == REQ_TAG) != (owned || st->tag == UBLK_TAG_QUEUED))
+	if (has_req != (owned || st->tag == UBLK_TAG_QUEUED))
 		return "request not in just QUEUED, NEED_DATA and SERVER";
 	if (st->task_work && st->tag != UBLK_TAG_QUEUED)
 		return "task work pending, but the tag is not QUEUED";

@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Model of a device: START_DEV, STOP_DEV, DEL_DEV, END_USER_RECOVERY, servers
+ * that come, fetch two queues one after the other, and go, and a program that
+ * keeps the disk open. Decisions are made by logic/device.h; the order of steps
+ * is that of disk.c, stop.c and server.c. Requests and tags are left out, but
+ * for "a server owns a request": they are for tag.c.
+ *
+ * Shown, for each recovery policy: the states of lifecycle.md are entered with
+ * the policies and the servers they belong to only; a queue is open only to a
+ * server that has fetched it and from which no command was taken; there is
+ * never a second disk; START_DEV and END_USER_RECOVERY do not wait for what
+ * cannot come; every device can be deleted from every state.
+ *
+ * usage: device [--break=N]	search a deliberately wrong variant
+ */
+#include <errno.h>
+
+#include "ktap.h"
+#include "search.h"
+#include "logic/device.h"
+
+#define NR_QUEUES	2
+
+enum { PROC_NONE, PROC_ALIVE, PROC_EXITING, PROC_GONE };
+enum { TAG_EMPTY, TAG_FETCHED, TAG_TAKEN };
+enum { WAIT_NO, WAIT_SETTLED, WAIT_MUTEX };
+enum { S_IDLE, S_LOCK, S_WAIT, S_MARK, S_CANCEL, S_NODE, S_END };
+enum { E_IDLE, E_CLOSE, E_LOCK, E_WAIT, E_RESET };
+enum { MUTEX_FREE, MUTEX_STOP, MUTEX_EXIT };
+
+struct state {
+	u8 dev;			/* UBLK_S_DEV_* */
+	u8 server;		/* enum ublk_server_state */
+	u8 proc;
+	u8 generation;		/* which of two processes has the node open */
+	u8 cond[NR_QUEUES];	/* UBLK_COND_* */
+	u8 tag[NR_QUEUES];	/* the one tag of each queue */
+	u8 canceled;
+	u8 busy;		/* the server owns a request */
+	u8 disks;		/* gendisks not freed yet */
+	u8 opened;		/* somebody has the disk open */
+	u8 stop_pending, delete_asked, deleted;
+	u8 mutex, stop, exit;
+	u8 start, start_pid;	/* START_DEV and whom it names */
+	u8 end, end_pid;	/* END_USER_RECOVERY likewise */
+};
+
+enum {
+	BREAK_NONE,
+	BREAK_START_STOPPING,	/* START_DEV of a stopping device */
+	BREAK_NO_MARK,		/* a stop does not mark the server stopping */
+	BREAK_FORGET_CANCEL,	/* readiness opens a queue after a cancel */
+	BREAK_NO_FAILING,	/* FAIL_IO is entered, queues are not told */
+	BREAK_RESET_COND,	/* the end of a round opens the queues */
+	BREAK_END_EARLY,	/* END_USER_RECOVERY without a ready server */
+	BREAK_SECOND_DISK,	/* START_DEV while the old disk is held open */
+	BREAK_DEL_START,	/* START_DEV is not woken by a deletion */
+	BREAK_READY_EARLY,	/* one queue makes the device ready */
+	BREAK_ABORT_STAYS,	/* START_DEV leaves the mark of an earlier stop */
+	BREAK_FAILING_ONCE,	/* FAIL_IO is not renewed after a short recovery */
+	NR_BREAKS
+};
+
+static int broken;
+static enum ublk_policy policy;
+
+static enum ublk_gate gate(const struct state *st, int q)
+{
+	return ublk_device_gate(st->cond[q], policy);
+}
+
+static void close_queues(struct state *st, unsigned int cond)
+{
+	int q;
+
+	if (st->stop_pending)
+		cond |= UBLK_COND_ABORTING;
+	for (q = 0; q < NR_QUEUES; q++)
+		st->cond[q] |= cond;
+}
+
+/* A disk that is not being stopped does not abort what an earlier stop did. */
+static void end_aborting(struct state *st)
+{
+	int q;
+
+	for (q = 0; q < NR_QUEUES && broken != BREAK_ABORT_STAYS; q++)
+		st->cond[q] &= ~UBLK_COND_ABORTING;
+}
+
+static bool waiting(const struct state *st)
+{
+	return st->dev == UBLK_S_DEV_QUIESCED || st->dev == UBLK_S_DEV_FAIL_IO;
+}
+
+/* ublk_disk_server_settled() */
+static bool settled(const struct state *st)
+{
+	return st->server == UBLK_SERVER_READY ||
+	       st->server == UBLK_SERVER_STOPPING ||
+	       (st->delete_asked && broken != BREAK_DEL_START);
+}
+
+static void disk_freed(struct state *st)
+{
+	if (st->dev == UBLK_S_DEV_DEAD && !st->opened)
+		st->disks = 0;
+}
+
+static void expand_fetch(struct search *s, const struct state *st)
+{
+	int q, other, event, server;
+
+	for (q = 0; q < NR_QUEUES; q++) {
+		struct state n = *st;
+
+		if (st->tag[q] != TAG_EMPTY)
+			continue;
+		other = st->tag[!q] != TAG_EMPTY;
+		event = other || broken == BREAK_READY_EARLY ?
+			UBLK_SERVER_EV_LAST_FETCH : UBLK_SERVER_EV_FETCH;
+		server = ublk_server_next(st->server, event);
+		if (server < 0)
+			continue;
+		n.server = server;
+		n.tag[q] = TAG_FETCHED;
+		n.cond[q] = st->canceled && broken != BREAK_FORGET_CANCEL ?
+			    UBLK_COND_CANCELING : 0;
+		search_edge(s, &n, q ? "queue 1 fetched" : "queue 0 fetched",
+			    EDGE_WORLD);
+	}
+}
+
+/* A command is canceled by the ring: the gate first, then the command. */
+static void expand_ring(struct search *s, const struct state *st)
+{
+	int q;
+
+	for (q = 0; q < NR_QUEUES; q++) {
+		struct state n = *st;
+
+		if (st->tag[q] != TAG_FETCHED)
+			continue;
+		if (!st->canceled) {
+			n.canceled = 1;
+			close_queues(&n, UBLK_COND_CANCELING);
+		}
+		n.tag[q] = TAG_TAKEN;
+		search_edge(s, &n, "ring cancels a command",
+			    st->proc == PROC_EXITING ? EDGE_OWN : EDGE_WORLD);
+	}
+}
+
+static void expand_server(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	bool open_gate = gate(st, 0) == UBLK_GATE_GO ||
+			 gate(st, 1) == UBLK_GATE_GO;
+
+	switch (st->proc) {
+	case PROC_NONE:
+		if (st->deleted)
+			break;
+		n.proc = PROC_ALIVE;
+		n.generation = !st->generation;
+		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_OPEN);
+		search_edge(s, &n, "open", EDGE_WORLD);
+		break;
+	case PROC_ALIVE:
+		expand_fetch(s, st);
+		expand_ring(s, st);
+		if (st->busy) {
+			n.busy = 0;
+			search_edge(s, &n, "commit", EDGE_WORLD);
+		} else if (st->dev != UBLK_S_DEV_DEAD && open_gate) {
+			n.busy = 1;
+			search_edge(s, &n, "request", EDGE_WORLD);
+		}
+		n = *st;
+		n.proc = PROC_EXITING;
+		search_edge(s, &n, "server is killed", EDGE_WORLD);
+		break;
+	case PROC_EXITING:
+		expand_ring(s, st);
+		if (st->tag[0] == TAG_FETCHED || st->tag[1] == TAG_FETCHED)
+			break;
+		n.proc = PROC_GONE;
+		n.exit = E_CLOSE;
+		search_edge(s, &n, "release", EDGE_OWN);
+		break;
+	}
+}
+
+/* Commands that are over must look alike, whomever they named. */
+static void forget_start(struct state *st)
+{
+	st->start = WAIT_NO;
+	st->start_pid = 0;
+}
+
+static void forget_end(struct state *st)
+{
+	st->end = WAIT_NO;
+	st->end_pid = 0;
+}
+
+/* ublk_disk_start() */
+static void expand_start(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int next = ublk_device_next(st->dev, UBLK_DEV_EV_START, policy);
+	bool ok = st->server == UBLK_SERVER_READY ||
+		  (broken == BREAK_START_STOPPING &&
+		   st->server == UBLK_SERVER_STOPPING);
+
+	switch (st->start) {
+	case WAIT_NO:
+		if (st->end != WAIT_NO)
+			break;
+		n.start = WAIT_SETTLED;
+		n.start_pid = st->generation;
+		search_edge(s, &n, "START_DEV", EDGE_WORLD);
+		break;
+	case WAIT_SETTLED:
+		if (!settled(st))
+			break;
+		if (st->start_pid == st->generation && st->proc != PROC_NONE)
+			n.start = WAIT_MUTEX;
+		else
+			forget_start(&n);
+		search_edge(s, &n, "START_DEV: settled", EDGE_OWN);
+		break;
+	case WAIT_MUTEX:
+		if (st->mutex != MUTEX_FREE)
+			break;
+		forget_start(&n);
+		if (st->disks && broken != BREAK_SECOND_DISK)
+			next = -EEXIST;
+		if (next >= 0 && ok && !st->deleted) {
+			n.dev = next;
+			n.disks++;
+			if (!st->stop_pending)
+				end_aborting(&n);
+		} else if (next >= 0 && st->server < UBLK_SERVER_READY &&
+			   !st->delete_asked) {
+			/* another round has begun */
+			n.start = WAIT_SETTLED;
+			n.start_pid = st->start_pid;
+		}
+		search_edge(s, &n, "START_DEV: decides", EDGE_OWN);
+		break;
+	}
+}
+
+/* END_USER_RECOVERY, with the same waiting (C-95) */
+static void expand_end(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int next = ublk_device_next(st->dev, UBLK_DEV_EV_END_RECOVERY, policy);
+
+	/* without recovery it does nothing but wait */
+	if (policy == UBLK_POLICY_STOP)
+		return;
+	switch (st->end) {
+	case WAIT_NO:
+		if (st->start != WAIT_NO)
+			break;
+		n.end = WAIT_SETTLED;
+		n.end_pid = st->generation;
+		search_edge(s, &n, "END_USER_RECOVERY", EDGE_WORLD);
+		break;
+	case WAIT_SETTLED:
+		if (!settled(st) && broken != BREAK_END_EARLY)
+			break;
+		if (st->end_pid == st->generation && st->proc != PROC_NONE)
+			n.end = WAIT_MUTEX;
+		else
+			forget_end(&n);
+		search_edge(s, &n, "END: settled", EDGE_OWN);
+		break;
+	case WAIT_MUTEX:
+		if (st->mutex != MUTEX_FREE)
+			break;
+		forget_end(&n);
+		if (next >= 0 && (st->server == UBLK_SERVER_READY ||
+				  broken == BREAK_END_EARLY))
+			n.dev = next;
+		search_edge(s, &n, "END: decides", EDGE_OWN);
+		break;
+	}
+}
+
+/* The head of ublk_disk_remove(). */
+static void begin_removal(struct state *st)
+{
+	if (st->cond[0] & UBLK_COND_CANCELING)
+		close_queues(st, UBLK_COND_ABORTING);
+}
+
+static void end_removal(struct state *st)
+{
+	st->dev = ublk_device_next(st->dev, UBLK_DEV_EV_STOP, policy);
+	disk_freed(st);
+}
+
+static void expand_stop(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int q;
+
+	n.stop = st->stop + 1;
+	switch (st->stop) {
+	case S_IDLE:
+		n.stop_pending = 1;
+		search_edge(s, &n, "STOP_DEV", EDGE_WORLD);
+		n.delete_asked = 1;
+		search_edge(s, &n, "DEL_DEV", EDGE_WORLD);
+		break;
+	case S_LOCK:
+		if (st->mutex != MUTEX_FREE)
+			break;
+		n.mutex = MUTEX_STOP;
+		if (st->dev == UBLK_S_DEV_DEAD)
+			n.stop = S_MARK;
+		else
+			begin_removal(&n);
+		search_edge(s, &n, "stop gets mutex", EDGE_OWN);
+		break;
+	case S_WAIT:
+		if (st->busy)
+			break;
+		end_removal(&n);
+		search_edge(s, &n, "stop: disk removed", EDGE_OWN);
+		break;
+	case S_MARK:
+		if (broken != BREAK_NO_MARK)
+			n.server = ublk_server_next(st->server,
+						    UBLK_SERVER_EV_STOP);
+		if (n.server != UBLK_SERVER_STOPPING &&
+		    broken != BREAK_NO_MARK)
+			n.stop = S_NODE;
+		search_edge(s, &n, "stop: server stopping", EDGE_OWN);
+		break;
+	case S_CANCEL:
+		for (q = 0; q < NR_QUEUES; q++)
+			if (st->tag[q] == TAG_FETCHED)
+				n.tag[q] = TAG_TAKEN;
+		search_edge(s, &n, "stop takes commands", EDGE_OWN);
+		break;
+	case S_NODE:
+		n.deleted = st->delete_asked;
+		search_edge(s, &n, "stop: node", EDGE_OWN);
+		break;
+	case S_END:
+		n.stop = S_IDLE;
+		n.stop_pending = 0;
+		n.mutex = MUTEX_FREE;
+		search_edge(s, &n, "stop ends", EDGE_OWN);
+		break;
+	}
+}
+
+/* ublk_server_gone() */
+static void exit_gone(struct state *st)
+{
+	int next = ublk_device_next(st->dev, UBLK_DEV_EV_SERVER_GONE, policy);
+
+	st->exit = E_RESET;
+	if (next == UBLK_S_DEV_DEAD && next != st->dev) {
+		begin_removal(st);
+		st->exit = E_WAIT;
+		return;
+	}
+	/* also if it was FAIL_IO before: a queue was ready in between */
+	if (next == UBLK_S_DEV_FAIL_IO && broken != BREAK_NO_FAILING &&
+	    (next != st->dev || broken != BREAK_FAILING_ONCE))
+		close_queues(st, UBLK_COND_FAILING);
+	st->dev = next;
+}
+
+static void expand_exit(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int q;
+
+	switch (st->exit) {
+	case E_CLOSE:
+		if (st->disks)
+			close_queues(&n, UBLK_COND_CANCELING);
+		n.busy = 0;
+		n.exit = E_LOCK;
+		search_edge(s, &n, "exit ends requests", EDGE_OWN);
+		break;
+	case E_LOCK:
+		if (st->mutex != MUTEX_FREE)
+			break;
+		n.mutex = MUTEX_EXIT;
+		exit_gone(&n);
+		search_edge(s, &n, "exit gets mutex", EDGE_OWN);
+		break;
+	case E_WAIT:
+		if (st->busy)
+			break;
+		end_removal(&n);
+		n.exit = E_RESET;
+		search_edge(s, &n, "exit: disk removed", EDGE_OWN);
+		break;
+	case E_RESET:
+		n.exit = E_IDLE;
+		n.mutex = MUTEX_FREE;
+		n.proc = PROC_NONE;
+		n.canceled = 0;
+		for (q = 0; q < NR_QUEUES; q++) {
+			n.tag[q] = TAG_EMPTY;
+			if (broken == BREAK_RESET_COND)
+				n.cond[q] = 0;
+		}
+		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_RESET);
+		search_edge(s, &n, "exit ends round", EDGE_OWN);
+		break;
+	}
+}
+
+static void expand_opener(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	if (st->opened) {
+		n.opened = 0;
+		disk_freed(&n);
+		search_edge(s, &n, "disk closed", EDGE_WORLD);
+	} else if (st->dev != UBLK_S_DEV_DEAD) {
+		n.opened = 1;
+		search_edge(s, &n, "disk opened", EDGE_WORLD);
+	}
+}
+
+static void expand(struct search *s, const void *state)
+{
+	const struct state *st = state;
+
+	expand_server(s, st);
+	expand_start(s, st);
+	expand_end(s, st);
+	expand_stop(s, st);
+	expand_exit(s, st);
+	expand_opener(s, st);
+}
+
+static const char *check_state(const struct state *st)
+{
+	bool no_server = st->server == UBLK_SERVER_NONE;
+	bool no_proc = st->proc == PROC_NONE;
+
+	if (st->disks > 1)
+		return "two disks";
+	if (st->dev != UBLK_S_DEV_DEAD && !st->disks)
+		return "a state that needs a disk, without one";
+	if (st->dev == UBLK_S_DEV_QUIESCED && !ublk_policy_holds(policy))
+		return "QUIESCED under another policy";
+	if (st->dev == UBLK_S_DEV_FAIL_IO && policy != UBLK_POLICY_FAIL)
+		return "FAIL_IO under another policy";
+	if (st->dev == UBLK_S_DEV_LIVE && st->proc == PROC_NONE)
+		return "LIVE without a server";
+	if (no_server != no_proc)
+		return "server state and process differ";
+	if (st->server == UBLK_SERVER_STOPPING && st->dev != UBLK_S_DEV_DEAD)
+		return "stopping, but not DEAD";
+	if (st->server == UBLK_SERVER_READY &&
+	    (st->tag[0] == TAG_EMPTY || st->tag[1] == TAG_EMPTY))
+		return "ready with a queue that is not";
+	return NULL;
+}
+
+static const char *check(const void *state)
+{
+	const struct state *st = state;
+	int q;
+
+	for (q = 0; q < NR_QUEUES; q++) {
+		if (st->dev == UBLK_S_DEV_DEAD)
+			continue;
+		if (gate(st, q) == UBLK_GATE_GO && st->tag[q] != TAG_FETCHED)
+			return "a queue is open without a command";
+		if (st->dev == UBLK_S_DEV_FAIL_IO && st->proc == PROC_NONE &&
+		    gate(st, q) != UBLK_GATE_FAIL_REMOTE)
+			return "FAIL_IO does not fail";
+		if (st->dev == UBLK_S_DEV_QUIESCED && st->proc == PROC_NONE &&
+		    !st->stop_pending && gate(st, q) != UBLK_GATE_HOLD)
+			return "QUIESCED does not hold";
+	}
+	return check_state(st);
+}
+
+static const char *rest(const void *state)
+{
+	const struct state *st = state;
+	bool served = st->busy && st->proc == PROC_ALIVE;
+
+	if (st->exit != E_IDLE || st->proc == PROC_GONE)
+		return "the end of the round hangs";
+	if (st->stop != S_IDLE && !(st->stop == S_WAIT && served))
+		return "the stop hangs";
+	if (st->start == WAIT_SETTLED && (st->deleted || settled(st)))
+		return "START_DEV waits for nothing";
+	if (st->end == WAIT_SETTLED && (st->deleted || settled(st)))
+		return "END_USER_RECOVERY waits for nothing";
+	/* the mutex is busy only as long as a stop waits for a living server */
+	if (st->mutex != MUTEX_FREE && st->stop != S_WAIT)
+		return "the mutex is left locked";
+	return NULL;
+}
+
+static bool goal(const void *state)
+{
+	const struct state *st = state;
+
+	return st->deleted && st->proc == PROC_NONE && !st->disks &&
+	       st->stop == S_IDLE && st->start == WAIT_NO && !waiting(st);
+}
+
+static void show(const void *state)
+{
+	static const char * const server[] = { "none", "fetching", "ready",
+					       "stopping" };
+	static const char * const proc[] = { "none", "alive", "exiting",
+					     "gone" };
+	static const char * const gates[] = { "go", "hold", "fail", "remote" };
+	const struct state *st = state;
+
+	printf("%s server=%s/%s gates=%s/%s disks=%u%s%s%s%s",
+	       ublk_device_name(st->dev), proc[st->proc], server[st->server],
+	       gates[gate(st, 0)], gates[gate(st, 1)], st->disks,
+	       st->opened ? " opened" : "", st->busy ? " busy" : "",
+	       st->stop_pending ? " stopping" : "",
+	       st->deleted ? " deleted" : "");
+}
+
+static const char *run(bool quiet)
+{
+	struct search s = {
+		.size = sizeof(struct state),
+		.expand = expand,
+		.check = check,
+		.rest = rest,
+		.goal = goal,
+		.show = show,
+	};
+	const struct state start = { .dev = UBLK_S_DEV_DEAD };
+	const char *why = search_run(&s, &start, quiet);
+
+	if (!quiet)
+		printf("# policy %u: %u states, %u edges\n", policy,
+		       s.nr_states, s.nr_edges);
+	return why;
+}
+
+static const char *run_all(bool quiet)
+{
+	const char *why = NULL;
+
+	for (policy = 0; policy < UBLK_POLICY_NR && !why; policy++)
+		why = run(quiet);
+	return why;
+}
+
+static void test_policy(enum ublk_policy p)
+{
+	broken = BREAK_NONE;
+	policy = p;
+	ktap_true(!run(false));
+}
+
+static void test_stop(void)
+{
+	test_policy(UBLK_POLICY_STOP);
+}
+
+static void test_hold(void)
+{
+	test_policy(UBLK_POLICY_HOLD);
+}
+
+static void test_reissue(void)
+{
+	test_policy(UBLK_POLICY_REISSUE);
+}
+
+static void test_fail(void)
+{
+	test_policy(UBLK_POLICY_FAIL);
+}
+
+/* The search is worth nothing unless it finds these. */
+static void test_finds_mistakes(void)
+{
+	for (broken = BREAK_NONE + 1; broken < NR_BREAKS; broken++) {
+		const char *why = run_all(true);
+
+		printf("# variant %d: %s\n", broken, why ? why : "not found");
+		ktap_true(why);
+	}
+	broken = BREAK_NONE;
+}
+
+static const struct ktap_test tests[] = {
+	{ "policy_stop", test_stop },
+	{ "policy_hold", test_hold },
+	{ "policy_reissue", test_reissue },
+	{ "policy_fail", test_fail },
+	{ "finds_mistakes", test_finds_mistakes },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strncmp(argv[1], "--break=", 8)) {
+		broken = atoi(argv[1] + 8);
+		return !!run_all(false);
+	}
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}
