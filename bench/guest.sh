@@ -10,8 +10,7 @@ set -euo pipefail
 driver=$1
 fio_log=$(mktemp)
 
-# The block layer, and nothing else, below every subject: 20,000 IOs of one
-# process, no scheduler.
+# 20,000 IOs of one process, or 1 GiB of them, no scheduler.
 jobs=(
 	"4k-randread-qd32 randread 4k 32"
 	"4k-randwrite-qd32 randwrite 4k 32"
@@ -34,23 +33,25 @@ cost() {
 		cat "$fio_log" >&2
 		return 1
 	}
-	python3 - "$fio_log" <<-'PY'
+	python3 - "$fio_log" "$bs" <<-'PY'
 	import json, sys
 	job = json.load(open(sys.argv[1]))["jobs"][0]
 	side = max(job["read"], job["write"], key=lambda s: s["total_ios"])
-	assert job["error"] == 0 and side["total_ios"] == 20000, job
+	want = min(20000, 2**30 // (int(sys.argv[2][:-1]) * 1024))
+	if job["error"] or side["total_ios"] != want:
+	    sys.exit(f"fio: error {job['error']}, {side['total_ios']} of {want} IOs")
 	print(round(side["runtime"] * 1e6 / side["total_ios"]))
 	PY
 }
 
 measure() {
-	local subject=$1 dev=$2 job name rw bs depth
+	local subject=$1 dev=$2 job name rw bs depth insns
 
 	echo none >"/sys/block/${dev#/dev/}/queue/scheduler"
 	for job in "${jobs[@]}"; do
 		read -r name rw bs depth <<<"$job"
-		printf 'ROW\t%s\t%s\t%s\n' "$subject" "$name" \
-			"$(cost "$dev" "$rw" "$bs" "$depth")"
+		insns=$(cost "$dev" "$rw" "$bs" "$depth")
+		printf 'ROW\t%s\t%s\t%s\n' "$subject" "$name" "$insns"
 	done
 }
 

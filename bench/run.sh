@@ -38,7 +38,7 @@ measure() {
 		exit 1
 	}
 	grep '^ROW' <<<"$out" | tr -d '\r' >>"$rows"
-	grep -v '^ROW' <<<"$out" >&2 || true
+	grep -v "^ROW" <<<"$out" >&2 || true
 }
 
 [ -n "$quick" ] || measure distribution --distro-driver

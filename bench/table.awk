@@ -24,11 +24,12 @@ END {
 	}
 	print "{" > json
 	for (s = 1; s <= subjects; s++) {
-		printf "  \"%s\": {", subject[s] > json
+		printf("  \"%s\": {", subject[s]) > json
 		for (j = 1; j <= jobs; j++)
 			if ((subject[s], job[j]) in cost)
-				printf "%s\"%s\": %s", j > 1 ? ", " : " ", job[j], cost[subject[s], job[j]] > json
-		printf " }%s\n", s < subjects ? "," : "" > json
+				printf("%s\"%s\": %s", (j > 1 ? ", " : " "), job[j],
+				       cost[subject[s], job[j]]) > json
+		printf(" }%s\n", (s < subjects ? "," : "")) > json
 	}
 	print "}" > json
 }
