@@ -68,23 +68,25 @@ static void *map_shared(size_t len)
 struct agent *agent_open(void)
 {
 	struct agent *a = map_shared(sizeof(*a));
-	pid_t parent = getpid();
+	pid_t parent = getpid(), pid;
 
 	if (!a)
 		return NULL;
 	a->data = map_shared(AGENT_DATA);
 	if (!a->data || pipe(a->pipe))
 		return NULL;
-	a->pid = fork();
-	if (a->pid < 0)
+	/* Not straight into *a: the child would write its 0 there as well. */
+	pid = fork();
+	if (pid < 0)
 		return NULL;
-	if (!a->pid) {
+	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(0);
 		close(a->pipe[1]);
 		agent_loop(a);
 	}
+	a->pid = pid;
 	close(a->pipe[0]);
 	return a;
 }

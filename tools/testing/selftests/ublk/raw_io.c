@@ -420,8 +420,6 @@ int raw_collect_abort(struct raw_ring *r, int ms)
 			armed += s->state[i] == RAW_A;
 		if (!armed)
 			return aborted;
-		if (raw_now_ms() >= end)
-			return RAW_TIMEOUT;
 		ret = raw_event(r, &ev, end - raw_now_ms());
 		if (ret)
 			return ret;

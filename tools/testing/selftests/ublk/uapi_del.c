@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DEL_DEV and DEL_DEV_ASYNC: what they wait for, what stays findable, who
+ * holds a reference (control.md section 7, lifecycle.md section 7).
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include "kselftest_harness.h"
+#include "child.h"
+
+#define DEL		UBLK_U_CMD_DEL_DEV
+#define DEL_ASYNC	UBLK_U_CMD_DEL_DEV_ASYNC
+
+FIXTURE(del) {
+	struct ut t;
+	int id;
+	char chr[32], blk[32];
+};
+
+FIXTURE_VARIANT(del) {
+	bool legacy;
+};
+
+FIXTURE_VARIANT_ADD(del, encoded) {
+	.legacy = false,
+};
+
+FIXTURE_VARIANT_ADD(del, legacy) {
+	.legacy = true,
+};
+
+FIXTURE_SETUP(del)
+{
+	struct ut *t = &self->t;
+
+	UT_SETUP(t, 0);
+	t->ctl.legacy = variant->legacy;
+	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	self->id = t->info.dev_id;
+	snprintf(self->chr, sizeof(self->chr), "/dev/ublkc%d", self->id);
+	snprintf(self->blk, sizeof(self->blk), "/dev/ublkb%d", self->id);
+}
+
+FIXTURE_TEARDOWN_PARENT(del)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+static int del_async(struct ut *t)
+{
+	return raw_dev_cmd(&t->ctl, DEL_ASYNC, t->info.dev_id, 0);
+}
+
+static int del_wait(struct ut *t)
+{
+	return agent_ctrl(t->agent, DEL, t->info.dev_id, 0);
+}
+
+static bool waits(struct ut *t, int job)
+{
+	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
+}
+
+/* The device is gone, or goes within the deadline. */
+static bool gone(struct ut *t)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+
+	while (raw_state(&t->ctl, t->info.dev_id) != -ENODEV) {
+		if (raw_now_ms() >= end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+static int live(struct ut *t)
+{
+	int ret = ut_serve(t, 0);
+
+	if (!ret)
+		ret = raw_fetch_all(&t->ring);
+	return ret ? ret : ut_start(t);
+}
+
+/* covers: C-71 C-72 L-61 L-77 */
+TEST_F(del, C_72_unused_device)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	int i;
+
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, DEL, self->id, 0));
+	EXPECT_EQ(-1, access(self->chr, F_OK));
+	EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
+	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, DEL, self->id, 0));
+	EXPECT_EQ(-ENODEV, del_async(t));
+	/* The number can be had again at once, many times. */
+	for (i = 0; i < 20; i++) {
+		raw_info_init(&info, 1, 4, 0);
+		info.dev_id = self->id;
+		ASSERT_EQ(0, raw_add(&t->ctl, &info));
+		ASSERT_EQ(0, raw_dev_cmd(&t->ctl, DEL, self->id, 0));
+	}
+}
+
+/* covers: C-71 C-72 C-73 */
+TEST_F(del, C_72_async_on_unused_device)
+{
+	struct ut *t = &self->t;
+
+	EXPECT_EQ(0, del_async(t));
+	EXPECT_EQ(-1, access(self->chr, F_OK));
+	EXPECT_TRUE(gone(t));
+}
+
+/* covers: C-11 C-72 C-73 C-74 L-60 L-62 C-71 */
+TEST_F(del, C_73_open_char_node)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	int a, b, fd;
+
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	a = del_wait(t);
+	EXPECT_TRUE(waits(t, a));
+	EXPECT_EQ(4, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(-1, access(self->chr, F_OK));
+	/* It is still found, and commands run as ever. */
+	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, info.state);
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_STOP_DEV, self->id, 0));
+	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
+				      getpid()));
+	EXPECT_EQ(-EEXIST, raw_add(&t->ctl, &info));
+	b = del_wait(t);
+	EXPECT_TRUE(waits(t, b));
+	EXPECT_EQ(0, del_async(t));
+	EXPECT_EQ(0, del_async(t));
+	fd = dup(t->srv.fd);
+	ut_close(t);
+	EXPECT_TRUE(waits(t, a)) TH_LOG("a duplicate is left");
+	close(fd);
+	EXPECT_EQ(0, agent_wait(t->agent, a, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, agent_wait(t->agent, b, RAW_DEADLINE_MS));
+	EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
+}
+
+/* covers: C-72 C-74 L-60 */
+TEST_F(del, C_72_interrupted)
+{
+	struct ut *t = &self->t;
+	int job, fd;
+
+	fd = raw_char_open(self->id);
+	ASSERT_LE(0, fd);
+	job = del_wait(t);
+	EXPECT_TRUE(waits(t, job));
+	agent_close(t->agent);
+	/* The deletion stays in effect and completes by itself. */
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	EXPECT_EQ(-1, open(self->chr, O_RDWR));
+	EXPECT_EQ(ENOENT, errno);
+	close(fd);
+	EXPECT_TRUE(gone(t));
+}
+
+/* covers: C-71 L-42 L-61 C-72 */
+TEST_F(del, C_71_live_device)
+{
+	struct ut *t = &self->t;
+	int job;
+
+	ASSERT_EQ(0, live(t));
+	job = del_wait(t);
+	EXPECT_EQ(RAW_TIMEOUT, agent_wait_serving(t->agent, job, &t->ring,
+						  3 * RAW_QUIET_MS));
+	EXPECT_EQ(-1, access(self->blk, F_OK));
+	EXPECT_EQ(-1, access(self->chr, F_OK));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	ut_close(t);
+	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
+}
+
+/* covers: C-72 C-104 L-46 L-60 L-62 */
+TEST_F(del, C_72_open_disk)
+{
+	struct ut *t = &self->t;
+	int job;
+
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, agent_wait_serving(t->agent,
+					agent_hold(t->agent, self->id),
+					&t->ring, RAW_DEADLINE_MS));
+	job = del_wait(t);
+	EXPECT_EQ(RAW_TIMEOUT, agent_wait_serving(t->agent, job, &t->ring,
+						  3 * RAW_QUIET_MS));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	/* The server has the node: stopping. */
+	EXPECT_EQ(-EEXIST, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
+				       getpid()));
+	ut_close(t);
+	EXPECT_TRUE(waits(t, job)) TH_LOG("the disk is open");
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	agent_release(t->agent);
+	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
+}
+
+/* covers: L-60 C-72 D-4 */
+TEST_F(del, L_60_mapping_holds_the_number)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	void *map;
+	int fd;
+
+	fd = raw_char_open(self->id);
+	ASSERT_LE(0, fd);
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	close(fd);
+	EXPECT_EQ(0, del_async(t));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	raw_info_init(&info, 1, 4, 0);
+	info.dev_id = self->id;
+	EXPECT_EQ(-EEXIST, raw_add(&t->ctl, &info));
+	/* The memory is still there. */
+	EXPECT_EQ(0, *(volatile char *)map);
+	munmap(map, 4096);
+	EXPECT_TRUE(gone(t));
+}
+
+static long module_refs(void)
+{
+	return raw_read_ulong("/sys/module/ublk_drv/refcnt");
+}
+
+/* covers: L-63 */
+TEST_F(del, L_63_module_references)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	struct ut *t = &self->t;
+	long base = module_refs();
+	int fd;
+
+	if (base < 0)
+		SKIP(return, "ublk_drv is built in");
+	fd = open("/dev/ublk-control", O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(base + 1, module_refs());
+	close(fd);
+	EXPECT_EQ(base, module_refs());
+	ASSERT_EQ(0, ut_serve(t, 0));
+	EXPECT_LT(base, module_refs());
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	ASSERT_EQ(0, ut_start(t));
+	base = module_refs();
+	ASSERT_EQ(0, agent_wait_serving(t->agent,
+					agent_hold(t->agent, self->id),
+					&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(base + 1, module_refs());
+	agent_release(t->agent);
+	ASSERT_EQ(0, ut_stop(t));
+	ut_close(t);
+	/* Only the control ring of this test and of nobody else is left. */
+	while (module_refs() > 1 && raw_now_ms() < end)
+		usleep(1000);
+	EXPECT_EQ(1, module_refs());
+}
+
+TEST_HARNESS_MAIN

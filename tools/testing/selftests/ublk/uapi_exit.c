@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The server goes away: rings, threads and whole processes, before the start,
+ * idle, with requests, during a stop and during a partition scan (data.md
+ * D-70..D-72; lifecycle.md sections 3, 4 and 12). Devices without recovery.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include "kselftest_harness.h"
+#include "child.h"
+
+#define START	UBLK_U_CMD_START_DEV
+#define STOP	UBLK_U_CMD_STOP_DEV
+#define WIN	RAW_WIN_START
+/* A dead server's requests end within this time (F: below 5 s). */
+#define FAST_MS	5000
+
+FIXTURE(gone) {
+	struct ut t;
+	int id;
+};
+
+FIXTURE_VARIANT(gone) {
+	int queues, depth;
+	__u64 flags;
+};
+
+FIXTURE_VARIANT_ADD(gone, q1_d4) {
+	.queues = 1, .depth = 4,
+};
+
+FIXTURE_VARIANT_ADD(gone, q2_d16_get_data) {
+	.queues = 2, .depth = 16, .flags = UBLK_F_NEED_GET_DATA,
+};
+
+FIXTURE_SETUP(gone)
+{
+	struct ut *t = &self->t;
+
+	UT_SETUP(t, variant->flags);
+	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
+			    variant->flags));
+	self->id = t->info.dev_id;
+}
+
+FIXTURE_TEARDOWN_PARENT(gone)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+/* A LIVE device with a server process. NULL on failure. */
+static struct child *live_child(struct ut *t, int hold)
+{
+	struct child *c = child_start(t, hold, 0);
+
+	if (c && raw_dev_cmd(&t->ctl, START, t->info.dev_id, c->pid))
+		return NULL;
+	return c;
+}
+
+static bool disk_there(struct ut *t)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/ublkb%u", t->info.dev_id);
+	return !access(path, F_OK);
+}
+
+/* covers: L-1 L-20 L-21 L-22 L-23 D-71 C-61 */
+TEST_F(gone, L_20_killed_when_idle)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	struct child *c;
+	long start;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		c = live_child(t, 0);
+		ASSERT_NE(NULL, c);
+		ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
+		EXPECT_EQ(c->pid, info.ublksrv_pid);
+		start = raw_now_ms();
+		ASSERT_EQ(0, child_kill(c));
+		EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id,
+					    UBLK_S_DEV_DEAD));
+		EXPECT_GT(FAST_MS, raw_now_ms() - start);
+		EXPECT_FALSE(disk_there(t));
+		ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
+		EXPECT_EQ(-1, info.ublksrv_pid);
+		/* Next turn: another server on the same device. */
+	}
+}
+
+/* covers: L-1 L-20 L-23 L-30 */
+TEST_F(gone, L_23_killed_with_all_tags_owned)
+{
+	int n = self->t.info.nr_hw_queues * variant->depth;
+	struct ut *t = &self->t;
+	int jobs[64], i, extra = 8, failed = 0;
+	struct child *c;
+	long start, ret;
+
+	c = live_child(t, 1);
+	ASSERT_NE(NULL, c);
+	/*
+	 * With one queue per processor, where a job runs decides which tags it
+	 * can have: wait for "many", not for "all", when there are two queues.
+	 */
+	for (i = 0; i < n + extra; i++)
+		jobs[i] = agent_blk(t->agent, self->id,
+				    i % 2 ? AGENT_WRITE : AGENT_READ,
+				    WIN + 65536 * i, 4096, 4096 * i);
+	ASSERT_EQ(0, child_wait_owned(c, n / variant->queues));
+	start = raw_now_ms();
+	ASSERT_EQ(0, child_kill(c));
+	for (i = 0; i < n + extra; i++) {
+		ret = agent_wait(t->agent, jobs[i], FAST_MS);
+		/* A job may come too late to open the disk at all. */
+		EXPECT_TRUE(ret == -EIO || ret == -ENOENT || ret == -ENXIO) {
+			TH_LOG("job %d: %ld", i, ret);
+		}
+		failed += ret == -EIO;
+	}
+	EXPECT_LE(n / variant->queues, failed);
+	EXPECT_GT(FAST_MS, raw_now_ms() - start);
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, UBLK_S_DEV_DEAD));
+	EXPECT_FALSE(disk_there(t));
+}
+
+/* covers: L-20 L-103 C-161 L-45 */
+TEST_F(gone, L_103_killed_while_a_stop_waits)
+{
+	struct ut *t = &self->t;
+	struct child *c;
+	int job, stop;
+
+	c = live_child(t, 1);
+	ASSERT_NE(NULL, c);
+	job = agent_blk(t->agent, self->id, AGENT_READ, WIN, 4096, 0);
+	ASSERT_EQ(0, child_wait_owned(c, 1));
+	stop = agent_ctrl(t->agent, STOP, self->id, 0);
+	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, stop, RAW_QUIET_MS));
+	ASSERT_EQ(0, child_kill(c));
+	EXPECT_EQ(0, agent_wait(t->agent, stop, FAST_MS));
+	EXPECT_EQ(-EIO, agent_wait(t->agent, job, FAST_MS));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+}
+
+/* covers: L-104 L-45 C-161 C-71 */
+TEST_F(gone, L_104_deleted_while_dying)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	struct ublk_params p;
+	struct child *c;
+	int job, del, i;
+
+	raw_params_init(&p);
+	for (i = 0; i < 10; i++) {
+		c = live_child(t, 1);
+		ASSERT_NE(NULL, c);
+		job = agent_blk(t->agent, self->id, AGENT_READ, WIN, 4096, 0);
+		ASSERT_EQ(0, child_wait_owned(c, 1));
+		if (i % 2) {
+			del = agent_ctrl(t->agent, UBLK_U_CMD_DEL_DEV,
+					 self->id, 0);
+			usleep(1000 * i);
+			ASSERT_EQ(0, child_kill(c));
+		} else {
+			ASSERT_EQ(0, child_kill(c));
+			del = agent_ctrl(t->agent, UBLK_U_CMD_DEL_DEV,
+					 self->id, 0);
+		}
+		EXPECT_EQ(0, agent_wait(t->agent, del, FAST_MS));
+		EXPECT_GT(0, agent_wait(t->agent, job, FAST_MS));
+		EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
+		raw_info_init(&info, variant->queues, variant->depth,
+			      t->info.flags);
+		info.dev_id = self->id;
+		ASSERT_EQ(0, raw_add(&t->ctl, &info));
+		ASSERT_EQ(0, raw_set_params(&t->ctl, self->id, &p));
+	}
+}
+
+/* covers: L-21 L-22 D-72 L-32 F-16 */
+TEST_F(gone, D_72_killed_before_the_start)
+{
+	struct ut *t = &self->t;
+	struct child *c;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		c = child_start(t, 0, i == 1);
+		ASSERT_NE(NULL, c);
+		ASSERT_EQ(0, child_kill(c));
+		EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	}
+	c = live_child(t, 0);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(4096, agent_wait(t->agent,
+				   agent_blk(t->agent, self->id, AGENT_READ,
+					     WIN, 4096, 0), RAW_DEADLINE_MS));
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
+	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+}
+
+/* covers: L-100 C-75d C-75e */
+TEST_F(gone, L_100_start_waits_across_servers)
+{
+	struct ut *t = &self->t;
+	int first, second;
+	struct child *c;
+
+	c = child_start(t, 0, 1);
+	ASSERT_NE(NULL, c);
+	first = agent_ctrl(t->agent, START, self->id, c->pid);
+	second = agent_ctrl(t->agent, START, self->id, c->pid);
+	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, first, RAW_QUIET_MS));
+	ASSERT_EQ(0, child_kill(c));
+	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, first, RAW_QUIET_MS));
+	/* Another server gets ready, and is not the one that was named. */
+	c = child_start(t, 0, 0);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(-EINVAL, agent_wait(t->agent, first, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINVAL, agent_wait(t->agent, second, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, START, self->id, c->pid));
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
+	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+}
+
+/* covers: L-24 D-4 D-70 L-30 */
+TEST_F(gone, L_24_somebody_else_holds_the_node)
+{
+	struct ut *t = &self->t;
+	int job, state;
+	pid_t holder;
+
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	ASSERT_EQ(0, ut_start(t));
+	holder = fork();
+	if (!holder) {
+		pause();
+		_exit(0);
+	}
+	ASSERT_LT(0, holder);
+	/* The rings are shared with the child; this ends the commands. */
+	raw_ring_close(&t->ring);
+	raw_srv_close(&t->srv);
+	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, agent_ctrl(t->agent, START,
+		  self->id, getpid()), 0));
+	usleep(RAW_QUIET_MS * 1000);
+	state = raw_state(&t->ctl, self->id);
+	EXPECT_EQ(UBLK_S_DEV_LIVE, state);
+	kill(holder, SIGKILL);
+	waitpid(holder, NULL, 0);
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, UBLK_S_DEV_DEAD));
+	job = agent_blk(t->agent, self->id, AGENT_READ, WIN, 4096, 0);
+	EXPECT_GT(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+}
+
+/* covers: D-70 D-71 L-31 L-33 */
+TEST_F(gone, D_71_one_ring_closed)
+{
+	struct raw_ring other;
+	struct ut *t = &self->t;
+	int q, tag, i;
+
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
+	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
+	for (q = 0; q < t->info.nr_hw_queues; q++) {
+		for (tag = !q; tag < variant->depth; tag++)
+			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
+	}
+	ASSERT_EQ(0, ut_start(t));
+	raw_ring_close(&other);
+	t->srv.state[0] = RAW_X;
+	/* All queues cancel, though one command only was lost. */
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(-EIO, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+}
+
+struct half {
+	struct raw_ring ring;
+	int q, tag, ret;
+};
+
+static void *fetch_and_exit(void *arg)
+{
+	struct half *h = arg;
+
+	h->ret = raw_fetch(&h->ring, h->q, h->tag);
+	return NULL;
+}
+
+/* covers: D-70 D-33 */
+TEST_F(gone, D_70_thread_exit_keeps_its_commands)
+{
+	struct ut *t = &self->t;
+	int qd = variant->depth, jobs[16], q, tag, i, bad = 0;
+	struct half *h = calloc(1, sizeof(*h));
+	struct raw_ev ev;
+	pthread_t thread;
+	long ret;
+
+	ASSERT_NE(NULL, h);
+	ASSERT_EQ(0, ut_serve(t, 0));
+	for (q = 0; q < t->info.nr_hw_queues; q++) {
+		h->q = q;
+		for (tag = 0; tag < qd; tag++) {
+			if (tag % 2) {
+				ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
+				continue;
+			}
+			ASSERT_EQ(0, raw_ring_open(&h->ring, &t->srv, 0));
+			h->tag = tag;
+			ASSERT_EQ(0, pthread_create(&thread, NULL,
+						    fetch_and_exit, h));
+			pthread_join(thread, NULL);
+			ASSERT_EQ(0, h->ret);
+			/* The ring stays: it is never closed here. */
+		}
+	}
+	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
+	ASSERT_EQ(0, ut_start(t));
+	/* Requests for these tags fail at delivery; the others work. */
+	for (i = 0; i < qd; i++)
+		jobs[i] = agent_blk(t->agent, self->id, AGENT_READ,
+				    WIN + 65536 * i, 4096, 0);
+	for (i = 0; i < qd; i++) {
+		ret = agent_wait_serving(t->agent, jobs[i], &t->ring,
+					 RAW_DEADLINE_MS);
+		EXPECT_TRUE(ret == 4096 || ret == -EIO) {
+			TH_LOG("result %ld", ret);
+		}
+		bad += ret == -EIO;
+	}
+	EXPECT_LT(0, bad);
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: D-70 */
+TEST_F(gone, D_70_async_cancel_finds_nothing)
+{
+	struct ut *t = &self->t;
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+	__u64 fetch;
+
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_post(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0, 4096, 0,
+			      &fetch));
+	sqe = io_uring_get_sqe(&t->ring.ring);
+	ASSERT_NE(NULL, sqe);
+	io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, (void *)fetch, 0, 0);
+	sqe->user_data = 77;
+	ASSERT_EQ(1, io_uring_submit_and_wait(&t->ring.ring, 1));
+	ASSERT_EQ(0, io_uring_peek_cqe(&t->ring.ring, &cqe));
+	EXPECT_EQ(77, cqe->user_data);
+	EXPECT_EQ(-ENOENT, cqe->res);
+}
+
+/* covers: L-84 L-80 L-1 */
+TEST_F(gone, L_84_killed_during_the_partition_scan)
+{
+	struct ublksrv_ctrl_dev_info *info = &self->t.info;
+	struct ut *t = &self->t;
+	struct ublk_params p;
+	struct child *c;
+	long start;
+
+	raw_info_init(info, 1, 4, 0);
+	ASSERT_EQ(0, raw_add(&t->ctl, info));
+	ut_remember(t, info->dev_id);
+	raw_params_init(&p);
+	ASSERT_EQ(0, raw_set_params(&t->ctl, info->dev_id, &p));
+	c = child_start(t, 0, 0);
+	ASSERT_NE(NULL, c);
+	__atomic_store_n(&c->hold_all, 1, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, START, info->dev_id, c->pid));
+	ASSERT_EQ(0, child_wait_owned(c, 1)) TH_LOG("the scan reads");
+	start = raw_now_ms();
+	ASSERT_EQ(0, child_kill(c));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, info->dev_id, UBLK_S_DEV_DEAD));
+	EXPECT_GT(FAST_MS, raw_now_ms() - start);
+	EXPECT_EQ(0, raw_del(&t->ctl, info->dev_id));
+}
+
+/* covers: L-20 L-23 L-1 D-70 */
+TEST_F(gone, L_23_killed_at_any_moment)
+{
+	struct ut *t = &self->t;
+	int jobs[16], i, n;
+	struct child *c;
+	long ret;
+
+	for (n = 0; n < 12; n++) {
+		c = live_child(t, 0);
+		ASSERT_NE(NULL, c);
+		for (i = 0; i < 16; i++)
+			jobs[i] = agent_blk(t->agent, self->id,
+					    i % 2 ? AGENT_WRITE : AGENT_READ,
+					    WIN + 65536 * i, 65536, 65536 * i);
+		usleep(300 * n);
+		ASSERT_EQ(0, child_kill(c));
+		for (i = 0; i < 16; i++) {
+			ret = agent_wait(t->agent, jobs[i], FAST_MS);
+			EXPECT_NE(RAW_TIMEOUT, ret) {
+				TH_LOG("turn %d job %d", n, i);
+			}
+		}
+		EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id,
+					    UBLK_S_DEV_DEAD));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * STOP_DEV on idle, busy, mounted and broken devices (control.md section 9,
+ * lifecycle.md section 5). The device is served by the test itself; servers
+ * that die meanwhile are in uapi_exit.c.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include "kselftest_harness.h"
+#include "ut.h"
+
+#define STOP	UBLK_U_CMD_STOP_DEV
+#define WIN	RAW_WIN_START
+
+FIXTURE(stop) {
+	struct ut t;
+	int id;
+};
+
+FIXTURE_VARIANT(stop) {
+	int queues, depth;
+	bool legacy;
+	__u64 flags;
+};
+
+FIXTURE_VARIANT_ADD(stop, q1_d4) {
+	.queues = 1, .depth = 4,
+};
+
+FIXTURE_VARIANT_ADD(stop, q2_d2_legacy_get_data) {
+	.queues = 2, .depth = 2, .legacy = true,
+	.flags = UBLK_F_NEED_GET_DATA,
+};
+
+FIXTURE_SETUP(stop)
+{
+	struct ut *t = &self->t;
+
+	UT_SETUP(t, variant->flags);
+	t->ctl.legacy = variant->legacy;
+	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
+			    variant->flags));
+	self->id = t->info.dev_id;
+}
+
+FIXTURE_TEARDOWN_PARENT(stop)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+static int live(struct ut *t)
+{
+	int ret = ut_serve(t, 0);
+
+	if (!ret)
+		ret = raw_fetch_all(&t->ring);
+	return ret ? ret : ut_start(t);
+}
+
+static int stop_async(struct ut *t)
+{
+	return agent_ctrl(t->agent, STOP, t->info.dev_id, 0);
+}
+
+static bool waits(struct ut *t, int job)
+{
+	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
+}
+
+/* A read that this server got and has not answered. */
+static int own_one(struct ut *t, int *job, struct raw_ev *ev)
+{
+	*job = agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN, 4096, 0);
+	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
+}
+
+/* covers: C-82 L-41 L-48 */
+TEST_F(stop, C_82_dead_device)
+{
+	struct ut *t = &self->t;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
+	/* The node was not open, so nothing is remembered of it. */
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
+}
+
+/* covers: C-82 C-83 L-40 */
+TEST_F(stop, L_40_open_but_nothing_fetched)
+{
+	struct ut *t = &self->t;
+
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
+	EXPECT_EQ(-ENODEV, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0,
+				    4096));
+	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
+				      getpid()));
+	ut_close(t);
+	ASSERT_EQ(0, live(t));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: C-82 L-42 L-49 D-30 F-18 F-20 */
+TEST_F(stop, C_82_idle_live_device)
+{
+	int n = self->t.info.nr_hw_queues * variant->depth;
+	struct ut *t = &self->t;
+	char path[64];
+
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, ut_stop(t));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	snprintf(path, sizeof(path), "/dev/ublkb%d", self->id);
+	EXPECT_EQ(-1, access(path, F_OK));
+	/*
+	 * Nothing comes after the command's own completion: every ENODEV is
+	 * here already. Some were read while the stop was waited for.
+	 */
+	EXPECT_LE(0, raw_collect_abort(&t->ring, 0));
+	EXPECT_EQ(RAW_X, raw_tag_state(&t->srv, 0, 0));
+	EXPECT_EQ(RAW_X, raw_tag_state(&t->srv, t->info.nr_hw_queues - 1,
+				       n / t->info.nr_hw_queues - 1));
+}
+
+/* covers: L-43 L-44 L-45 D-58 C-82 D-237 */
+TEST_F(stop, L_43_waits_for_an_owned_request)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev, other;
+	int job, stop;
+
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_one(t, &job, &ev));
+	stop = stop_async(t);
+	EXPECT_TRUE(waits(t, stop));
+	/* No ENODEV while a request is owned. */
+	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &other, RAW_QUIET_MS));
+	EXPECT_FALSE(agent_done(t->agent, job));
+	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x29, 4096);
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
+	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
+					   RAW_DEADLINE_MS));
+	EXPECT_EQ(0x29, t->agent->data[0]);
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+}
+
+/* covers: L-44 D-63 */
+TEST_F(stop, L_44_waits_for_an_announced_write)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, stop;
+
+	ASSERT_EQ(0, live(t));
+	job = agent_blk(t->agent, self->id, AGENT_WRITE, WIN, 4096, 0);
+	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
+	stop = stop_async(t);
+	EXPECT_TRUE(waits(t, stop));
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
+					   RAW_DEADLINE_MS));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
+					RAW_DEADLINE_MS));
+}
+
+/* covers: I-42 C-160 D-44 D-47 */
+TEST_F(stop, I_42_fetch_does_not_hang_behind_stop)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, stop, ret;
+
+	if (running_on_mainline())
+		SKIP(return, "FETCH waits for the lock that STOP_DEV holds");
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_one(t, &job, &ev));
+	stop = stop_async(t);
+	EXPECT_TRUE(waits(t, stop));
+	ret = raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, ev.q, ev.tag, 0, 4096);
+	EXPECT_TRUE(ret == -EBUSY || ret == -ENODEV) {
+		TH_LOG("result %d", ret);
+	}
+	ret = raw_thread_call(&t->srv, UBLK_U_IO_FETCH_REQ, 0, 0, 0, 4096);
+	EXPECT_TRUE(ret == -EBUSY || ret == -ENODEV) {
+		TH_LOG("result %d from another thread", ret);
+	}
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+}
+
+/* covers: I-47 L-45 C-58 */
+TEST_F(stop, I_47_bad_server_blocks_no_other_device)
+{
+	struct ublksrv_ctrl_dev_info other;
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, del, add;
+	long start;
+
+	if (running_on_mainline())
+		SKIP(return, "ADD_DEV waits until the deletion has ended");
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_one(t, &job, &ev));
+	del = agent_ctrl(t->agent, UBLK_U_CMD_DEL_DEV, self->id, 0);
+	EXPECT_TRUE(waits(t, del));
+	start = raw_now_ms();
+	raw_info_init(&other, 1, 4, 0);
+	add = raw_add(&t->ctl, &other);
+	EXPECT_EQ(0, add);
+	if (!add) {
+		EXPECT_EQ(0, raw_del(&t->ctl, other.dev_id));
+	}
+	EXPECT_GT(RAW_DEADLINE_MS / 2, raw_now_ms() - start);
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
+	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
+					   RAW_DEADLINE_MS));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	ut_close(t);
+	EXPECT_EQ(0, agent_wait(t->agent, del, RAW_DEADLINE_MS));
+}
+
+/* covers: C-60 L-45 */
+TEST_F(stop, C_60_information_during_a_stop)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, stop;
+
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_one(t, &job, &ev));
+	stop = stop_async(t);
+	EXPECT_TRUE(waits(t, stop));
+	/* Takes no lock that the stop holds. */
+	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+}
+
+/* An agent job that writes through the page cache and stops with it dirty. */
+struct dirty_arg {
+	int id;
+	char *buf;
+	long results[4];
+	int step;
+};
+
+static long dirty_job(void *arg)
+{
+	struct dirty_arg *d = arg;
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", d->id);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	memset(d->buf, 0x5c, 65536);
+	d->results[0] = pwrite(fd, d->buf, 65536, WIN);
+	__atomic_store_n(&d->step, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&d->step, __ATOMIC_ACQUIRE) == 1 &&
+	       raw_now_ms() < end)
+		usleep(1000);
+	d->results[1] = pread(fd, d->buf, 4096, 0);
+	d->results[2] = pwrite(fd, d->buf, 4096, 0) < 0 ? -errno : 0;
+	close(fd);
+	return 0;
+}
+
+/* covers: L-46 L-47 L-44 */
+TEST_F(stop, L_47_dirty_pages_reach_the_server)
+{
+	struct ut *t = &self->t;
+	struct dirty_arg arg = { .id = self->id, .buf = t->agent->data };
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	struct dirty_arg *d;
+	struct raw_ev ev;
+	int job;
+
+	ASSERT_EQ(0, live(t));
+	job = agent_start(t->agent, dirty_job, &arg, sizeof(arg));
+	ASSERT_LE(0, job);
+	d = (struct dirty_arg *)t->agent->jobs[job].arg;
+	while (!__atomic_load_n(&d->step, __ATOMIC_ACQUIRE)) {
+		ASSERT_LT(raw_now_ms(), end);
+		if (!raw_event(&t->ring, &ev, 5))
+			raw_serve(&t->ring, &ev);
+	}
+	EXPECT_EQ(65536, d->results[0]);
+	/* The opener does not delay the stop, and loses nothing. */
+	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_EQ(0x5c, t->srv.store[WIN]);
+	EXPECT_EQ(0x5c, t->srv.store[WIN + 65535]);
+	EXPECT_EQ(0, t->srv.store[WIN + 65536]);
+	__atomic_store_n(&d->step, 2, __ATOMIC_RELEASE);
+	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, d->results[1]) TH_LOG("read from a disk of size 0");
+	EXPECT_EQ(-ENOSPC, d->results[2]);
+}
+
+/* covers: L-48 C-75e F-17 */
+TEST_F(stop, L_48_commands_of_a_failed_start)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	EXPECT_EQ(-EINVAL, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV,
+				       self->id, 1));
+	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
+	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
+	EXPECT_EQ(t->info.nr_hw_queues * variant->depth,
+		  raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+}
+
+/* covers: C-82 L-45 */
+TEST_F(stop, C_82_two_stops_at_once)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, a, b;
+
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_one(t, &job, &ev));
+	a = stop_async(t);
+	b = stop_async(t);
+	EXPECT_TRUE(waits(t, a));
+	EXPECT_TRUE(waits(t, b));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, a, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, b, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+}
+
+/* covers: L-43 L-44 C-82 */
+TEST_F(stop, L_44_stop_under_load)
+{
+	struct ut *t = &self->t;
+	int jobs[16], i, stop, n = 0;
+	struct raw_ev ev;
+	long ret;
+
+	ASSERT_EQ(0, live(t));
+	/* More requests than tags: some wait in the block layer. */
+	for (i = 0; i < 16; i++) {
+		jobs[i] = agent_blk(t->agent, self->id,
+				    i % 2 ? AGENT_WRITE : AGENT_READ,
+				    WIN + 65536 * i, 4096, 4096 * i);
+		ASSERT_LE(0, jobs[i]);
+	}
+	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
+	stop = stop_async(t);
+	EXPECT_TRUE(waits(t, stop));
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
+					RAW_DEADLINE_MS));
+	for (i = 0; i < 16; i++) {
+		ret = agent_wait(t->agent, jobs[i], RAW_DEADLINE_MS);
+		EXPECT_NE(RAW_TIMEOUT, ret);
+		n += ret == 4096;
+	}
+	EXPECT_LE(1, n) TH_LOG("what was delivered is completed");
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+}
+
+TEST_HARNESS_MAIN
