@@ -637,10 +637,12 @@ int ublk_params_set_size(struct ublk_params *p, uint64_t bytes);
  * ublk_params_check - would the driver and the block layer take them
  * @p: parameters
  * @io_buf_bytes: longest request
+ * @features: UBLK_F_* of the device
  *
  * Return: 0 or -EINVAL with a sentence
  */
-int ublk_params_check(const struct ublk_params *p, uint32_t io_buf_bytes);
+int ublk_params_check(const struct ublk_params *p, uint32_t io_buf_bytes,
+		      uint64_t features);
 
 #ifdef __cplusplus
 }

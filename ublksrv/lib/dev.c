@@ -96,7 +96,8 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *opts,
 	if (ret)
 		goto err_free;
 	dev->target_is_open = true;
-	ret = ublk_params_check(&dev->params, opts->io_buf_bytes);
+	ret = ublk_params_check(&dev->params, opts->io_buf_bytes,
+				opts->features);
 	if (ret)
 		goto err_free;
 	*pdev = dev;

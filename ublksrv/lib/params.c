@@ -2,11 +2,12 @@
 /*
  * Device parameters: defaults, capacity, and a check before the driver's.
  *
- * The driver validates on its own (C-111..C-123); the check here exists so
- * that the user reads a sentence instead of EINVAL, and reads it before a
- * device has been created.
+ * The check is the driver's own (logic/limits.h); made here as well, the user
+ * reads a sentence instead of EINVAL, and before a device has been created.
  */
 #include <limits.h>
+
+#include "logic/limits.h"
 
 #include "private.h"
 
@@ -39,50 +40,43 @@ int ublk_params_set_size(struct ublk_params *p, uint64_t bytes)
 	return 0;
 }
 
-static int params_check_basic(const struct ublk_param_basic *b,
-			      uint32_t io_buf_bytes)
+/* Why the basic part is refused; NULL when the reason is elsewhere. */
+static const char *params_why(const struct ublk_params *p,
+			      const struct ublk_limits_env *env)
 {
-	long page = sysconf(_SC_PAGESIZE);
-
-	if (b->logical_bs_shift < 9 || 1L << b->logical_bs_shift > page)
-		return ublk_error(-EINVAL,
-				  "block size 2^%u is not within 512..%ld",
-				  b->logical_bs_shift, page);
-	if (b->physical_bs_shift < b->logical_bs_shift ||
-	    b->physical_bs_shift > 28 || b->io_min_shift > 28 ||
-	    b->io_opt_shift > 28)
-		return ublk_error(-EINVAL, "block sizes are inconsistent");
-	if (b->max_sectors > io_buf_bytes >> 9 ||
-	    (long)b->max_sectors << 9 < page)
-		return ublk_error(-EINVAL,
-				  "requests of %u sectors do not fit in buffers of %u bytes",
-				  b->max_sectors, io_buf_bytes);
-	if (!b->dev_sectors)
-		return ublk_error(-EINVAL, "size is 0");
-	return 0;
-}
-
-int ublk_params_check(const struct ublk_params *p, uint32_t io_buf_bytes)
-{
-	const struct ublk_param_discard *d = &p->discard;
-	long page = sysconf(_SC_PAGESIZE);
-	uint32_t mask = p->dma.alignment;
+	const struct ublk_param_basic *b = &p->basic;
 
 	if (!(p->types & UBLK_PARAM_TYPE_BASIC))
-		return ublk_error(-EINVAL, "target has set no basic parameters");
-	if (params_check_basic(&p->basic, io_buf_bytes))
-		return -EINVAL;
-	if (p->types & UBLK_PARAM_TYPE_DISCARD) {
-		if (!d->discard_granularity)
-			return ublk_error(-EINVAL, "discard granularity is 0");
-		if (d->max_discard_sectors && d->max_discard_segments != 1)
-			return ublk_error(-EINVAL,
-					  "discard takes one segment, not %u",
-					  d->max_discard_segments);
-	}
-	if (p->types & UBLK_PARAM_TYPE_DMA_ALIGN &&
-	    (mask >= page || mask & (mask + 1)))
-		return ublk_error(-EINVAL, "DMA alignment mask %u is invalid",
-				  mask);
+		return "the target has set no basic parameters";
+	if (b->logical_bs_shift < 9 || b->logical_bs_shift > env->page_shift)
+		return "the block size is below 512 or above a page";
+	if (b->max_sectors > env->max_io_buf_bytes >> 9)
+		return "requests are longer than the IO buffers";
+	if (b->dev_sectors > UBLK_MAX_DEV_SECTORS)
+		return "the size is too large";
+	if (ublk_limits_basic(p, env))
+		return "the block sizes are inconsistent";
+	if (ublk_limits_discard(p))
+		return "the discard limits are inconsistent";
+	if (ublk_limits_dma(p, env))
+		return "the memory alignment is not a power of two below a page";
+	return "the driver would refuse them";
+}
+
+int ublk_params_check(const struct ublk_params *p, uint32_t io_buf_bytes,
+		      uint64_t features)
+{
+	struct ublk_limits_env env = {
+		.flags = features,
+		.max_io_buf_bytes = io_buf_bytes,
+		.page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE)),
+		.zoned_kernel = true,
+	};
+
+	if (ublk_limits_check(p, &env))
+		return ublk_error(-EINVAL, "parameters of the disk: %s",
+				  params_why(p, &env));
+	if (!p->basic.dev_sectors)
+		return ublk_error(-EINVAL, "size is 0");
 	return 0;
 }

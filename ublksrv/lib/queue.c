@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "logic/pos.h"
+
 #include "private.h"
 
 /* A command as it lies in the SQE, ublksrv_io_cmd at offset 48 included. */
@@ -185,23 +187,23 @@ void queue_close(struct queue *q)
 	buf_free(q);
 }
 
-/* Descriptor area: where it is (data.md section 1, mmap) and how long. */
 static int queue_map(struct queue *q, struct ublk_dev *dev)
 {
-	size_t page = sysconf(_SC_PAGESIZE);
-	size_t slot = dev->info.io_desc_size ? : sizeof(struct ublksrv_io_desc);
-	size_t stride = UBLK_MAX_QUEUE_DEPTH * slot;
+	u32 page = sysconf(_SC_PAGESIZE);
+	/* a driver before IO_DESC_SIZE leaves 0 here */
+	u16 slot = dev->info.io_desc_size ? : sizeof(struct ublksrv_io_desc);
+	u64 off = (u64)q->pub.id * ublk_pos_desc_stride(slot, page);
+	unsigned int tag;
 	void *mem;
 
-	stride = (stride + page - 1) & ~(page - 1);
-	q->descs_len = (q->pub.depth * slot + page - 1) & ~(page - 1);
+	q->descs_len = ublk_pos_desc_len(q->pub.depth, slot, page);
 	mem = mmap(NULL, q->descs_len, PROT_READ, MAP_SHARED | MAP_POPULATE,
-		   dev->char_fd, UBLKSRV_CMD_BUF_OFFSET + q->pub.id * stride);
+		   dev->char_fd, UBLKSRV_CMD_BUF_OFFSET + off);
 	if (mem == MAP_FAILED)
 		return ublk_error(-errno, "queue %u: mapping descriptors: %s",
 				  q->pub.id, strerror(errno));
 	q->descs = mem;
-	for (size_t tag = 0; tag < q->pub.depth; tag++)
+	for (tag = 0; tag < q->pub.depth; tag++)
 		q->ios[tag].pub.desc = (const void *)((char *)mem + tag * slot);
 	return 0;
 }
