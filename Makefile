@@ -31,16 +31,16 @@ user:
 	$(MAKE) -C ublksrv
 
 demo:
-	$(SH_VM)/demo.sh
+	@$(SH_VM)/demo.sh
 
 check:
-	$(SH_VM)/check.sh $(if $(TESTS),--tests "$(TESTS)")
+	@$(SH_VM)/check.sh $(if $(TESTS),--tests "$(TESTS)")
 
 bench:
-	bench/run.sh
+	@bench/run.sh
 
 shell:
-	$(SH_VM)/run.sh --shell $(if $(UDEV),--udev) $(if $(DISTRO_DRIVER),--distro-driver)
+	@$(SH_VM)/run.sh --shell $(if $(UDEV),--udev) $(if $(DISTRO_DRIVER),--distro-driver)
 
 unit:
 	$(MAKE) -C test/unit run
@@ -51,9 +51,13 @@ install: install-user install-modules
 install-user: user
 	$(MAKE) -C ublksrv install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
-# depmod runs as part of modules_install, below INSTALL_MOD_PATH.
+# modules_install leaves depmod out where KDIR has no System.map, as in
+# distributions' header packages (nor is the signing key). Below DESTDIR there
+# is nothing to index.
 install-modules: modules
-	$(MAKE) -C $(KDIR) M=$(TOP) INSTALL_MOD_PATH=$(DESTDIR) modules_install
+	$(MAKE) -C $(KDIR) M=$(TOP) INSTALL_MOD_PATH=$(DESTDIR) \
+		CONFIG_MODULE_SIG_ALL= modules_install
+	$(if $(DESTDIR),,depmod "$$($(MAKE) -s -C $(KDIR) kernelrelease)")
 
 clean: clean-modules
 	$(MAKE) -C ublksrv clean

@@ -93,10 +93,11 @@ host_test() {
 	emit "# $name"
 	timeout -k 10 "$limit" "$@" </dev/null >"$tmp/out" 2>&1
 	status=$?
+	t0=$((${EPOCHREALTIME/./} - t0))
 	grep -v '^make\(\[[0-9]*\]\)\?: ' "$tmp/out" | sed 's/^/    /' | tee -a "$ktap"
 	verdict=$(awk -f "$VM_DIR/ktap.awk" -v verdict=1 -v status="$status" \
-		-v limit="$limit" "$tmp/out")
-	emit_result "$verdict" "$name" "$(((${EPOCHREALTIME/./} - t0) / 100000))"
+		-v seconds=$((t0 / 1000000)) -v limit="$limit" "$tmp/out")
+	emit_result "$verdict" "$name" $((t0 / 100000))
 }
 
 host_tests() {
@@ -228,13 +229,14 @@ one_guest() {
 	*) : "${guest_error:=guest died}" ;;
 	esac
 	if [ -n "$guest_error" ]; then
-		sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
 		if [ -n "$name" ]; then
 			awk '/ublk-check: begin/ { n = 0 } { l[n++] = $0 }
 				END { for (i = n > 150 ? n - 150 : 0; i < n; i++) print "# klog: " l[i] }' \
 				"$tmp/console" 2>/dev/null | tee -a "$ktap"
 			emit_result "not ok # $guest_error" "$name$label" 0
 			todo=("${todo[@]:1}")
+		else
+			sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
 		fi
 	fi
 	outside_tests

@@ -6,9 +6,9 @@
 #
 # awk -f ktap.awk: lists failures and skips, then the closing total on a line of
 # its own; exit status 1 when anything failed or nothing was counted.
-# awk -v verdict=1 -v status=N -v limit=S: judge the output of one test program
-# that ended with status N (124, 137: killed after S seconds) and print its
-# result without number and name: "ok", "ok # SKIP reason", "not ok # reason".
+# awk -v verdict=1 -v status=N -v seconds=S -v limit=L: judge the output of one
+# test program that ended with status N after S of at most L seconds and print
+# its result without number and name: "ok", "ok # SKIP reason", "not ok # reason".
 
 function level(line) {
 	match(line, /^ */)
@@ -99,7 +99,7 @@ function note(kind, d, name) {
 /^ *# / { remark = $0; sub(/^ *# */, "", remark) }
 
 function judge(    why) {
-	if (status == 124 || status == 137)
+	if (status == 124 || status == 137 && seconds >= limit)
 		return "not ok # no end after " limit " s"
 	if (fails)
 		why = fails " failed"

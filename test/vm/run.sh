@@ -95,6 +95,7 @@ cleanup() {
 	# shellcheck disable=SC2086
 	[ -z "$pids" ] || kill $pids 2>/dev/null || true
 	wait || true
+	[ -z "$log" ] || cp "$run/console" "$log" 2>/dev/null || true
 	rm -rf "$run"
 }
 trap cleanup EXIT
@@ -189,7 +190,6 @@ else
 	wait "$reader" || true
 fi
 ended=$(date +%s)
-[ -z "$log" ] || cp "$run/console" "$log"
 status=$(cat "$run/status")
 
 say() {

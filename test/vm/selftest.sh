@@ -27,7 +27,7 @@ total() {
 }
 
 verdict() {
-	awk -f "$dir/ktap.awk" -v verdict=1 -v status="$1" -v limit=9
+	awk -f "$dir/ktap.awk" -v verdict=1 -v status="$1" -v limit=9 -v seconds="${2:-1}"
 }
 
 scan() {
@@ -69,6 +69,10 @@ check "a death by signal fails" "not ok # killed by signal 11, 1 results of 2" \
 	"$(printf '1..2\nok 1 a\n' | verdict 139)"
 check "a deadline fails" "not ok # no end after 9 s" \
 	"$(printf '1..1\nok 1 a\n' | verdict 124)"
+check "a deadline may end in SIGKILL" "not ok # no end after 9 s" \
+	"$(printf '1..1\nok 1 a\n' | verdict 137 9)"
+check "a test may kill itself" "not ok # killed by signal 9" \
+	"$(printf '1..1\nok 1 a\n' | verdict 137 8)"
 check "a failed result fails" "not ok # 1 failed" \
 	"$(printf '1..2\nok 1 a\nnot ok 2 b\n' | verdict 0)"
 check "a test may skip by its plan" "ok # SKIP no module" \
