@@ -1,0 +1,271 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: check.sh [GATE...]
+#
+# The static gates: everything about the source that can be judged without
+# running it. KTAP on stdout, one test per gate; exit status 1 if one fails.
+#
+# Runs anywhere; a gate without its tool is skipped with the reason. All tools
+# are in the guest's root, so this is the complete run:
+#
+#	test/vm/chroot.sh -- scripts/check.sh
+#
+# LINUX_TOOLS  directory with the kernel's scripts/checkpatch.pl and kernel-doc
+# KDIR         build directory of the kernel for the W=1 and sparse builds
+
+set -u
+cd "$(dirname -- "$0")/.." || exit 1
+top=$PWD
+: "${LINUX_TOOLS:=/usr/src/linux-tools}"
+: "${KDIR:=/lib/modules/$(uname -r)/build}"
+
+ALL_GATES="logic_pure uapi_header text spdx shellcheck kernel_doc
+	checkpatch_driver checkpatch_user checkpatch_tests warnings sparse"
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-static.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+
+# files DIR... -- FIND-EXPRESSION...: our own files, no products.
+files() {
+	local dirs=()
+
+	while [ "$1" != -- ]; do
+		[ ! -e "$1" ] || dirs+=("$1")
+		shift
+	done
+	shift
+	[ ${#dirs[@]} -gt 0 ] || return 0
+	find "${dirs[@]}" -type f ! -name '*.mod.c' ! -name '.*' "$@" | sort
+}
+
+# A gate prints what is wrong and returns 1, or prints why it cannot judge and
+# returns 4, as kselftests do.
+skip() {
+	echo "$*"
+	return 4
+}
+
+# No output is a good sign, provided that the command itself went well.
+silent() {
+	local status
+
+	"$@" >"$tmp/silent" 2>&1
+	status=$?
+	cat "$tmp/silent"
+	[ "$status" -eq 0 ] && [ ! -s "$tmp/silent" ]
+}
+
+# --- the gates
+
+# Only what can be compiled everywhere may be included by logic/ headers.
+gate_logic_pure() {
+	local dir=drivers/block/ublk/logic allowed found=0 file name
+
+	allowed='<linux/(types|errno|ublk_cmd)\.h>'
+	for file in "$dir"/*.h; do
+		while read -r name; do
+			case $name in
+			\"*\")
+				name=${name//\"/}
+				[ -e "$dir/$name" ] && continue
+				;;
+			*)
+				[[ $name =~ ^$allowed$ ]] && continue
+				;;
+			esac
+			echo "$file: includes $name"
+			found=1
+		done < <(sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*//p' "$file")
+		grep -nHE '\b(printk|pr_[a-z]+|k[mz]alloc|mutex|spin_lock|EXPORT_SYMBOL|IS_ENABLED|CONFIG_)' \
+			"$file" | grep -vE '^[^:]*:[0-9]+:[[:space:]]*(/?\*|/\*)' && found=1
+	done
+	return "$found"
+}
+
+# Usable from old C alone, with nothing included before it.
+gate_uapi_header() {
+	command -v gcc >/dev/null || { skip "no gcc"; return; }
+	echo '#include <linux/ublk_cmd.h>' >"$tmp/uapi.c"
+	silent gcc -std=gnu90 -Wall -Wextra -Werror -Iinclude/uapi \
+		-fsyntax-only "$tmp/uapi.c"
+}
+
+# Notes to oneself, paths of one machine, spaces at the end.
+gate_text() {
+	local list=$tmp/list found=0 marks
+
+	files . -- ! -path './.git/*' ! -path './out/*' ! -path './build/*' \
+		! -path './LICENSES/*' ! -path './test/fuzz/corpus/*' \
+		! -name '*.o' ! -name '*.a' ! -name '*.so*' ! -name '*.ko' \
+		>"$list"
+	# written so that this line is no match itself
+	marks='\b(TO''DO|FIX''ME|XX''X|HA''CK)\b'
+	tr '\n' '\0' <"$list" | xargs -0 grep -nIE "$marks" && found=1
+	tr '\n' '\0' <"$list" | xargs -0 grep -nIE '(^|[^[:alnum:]_.])/wor''k/' && found=1
+	tr '\n' '\0' <"$list" | grep -zvE '\.(md|rst|patterns)$' |
+		xargs -0 grep -nIE '[[:space:]]+$' && found=1
+	return "$found"
+}
+
+gate_spdx() {
+	local file found=0
+
+	while read -r file; do
+		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' && continue
+		echo "$file: no SPDX line in the first three"
+		found=1
+	done < <(files drivers include compat ublksrv tools test bench scripts \
+		Kbuild Makefile -- \( -name '*.[chS]' -o -name '*.sh' -o \
+		-name 'Makefile*' -o -name 'Kbuild*' -o -name 'Kconfig' \) )
+	for file in GPL-2.0 LGPL-2.1 MIT; do
+		[ -s "LICENSES/preferred/$file" ] && continue
+		echo "LICENSES/preferred/$file is missing"
+		found=1
+	done
+	return "$found"
+}
+
+gate_shellcheck() {
+	local list=$tmp/scripts
+
+	command -v shellcheck >/dev/null || { skip "no shellcheck"; return; }
+	# shellcheck disable=SC2016
+	files . -- ! -path './.git/*' ! -path './out/*' -exec \
+		sh -c 'head -c 64 "$1" | grep -qE "^#!.*[/ ](ba|da)?sh$|shell=bash"' \
+		sh {} \; -print >"$list"
+	silent xargs -a "$list" -d '\n' shellcheck -x -e SC2187
+}
+
+gate_kernel_doc() {
+	local doc=$LINUX_TOOLS/scripts/kernel-doc list=$tmp/docs
+
+	[ -e "$doc" ] || { skip "no kernel-doc in $LINUX_TOOLS"; return; }
+	command -v python3 >/dev/null || { skip "no python3"; return; }
+	files drivers ublksrv/include -- -name '*.[ch]' >"$list"
+	silent xargs -a "$list" -d '\n' "$doc" -none -Wall
+}
+
+# checkpatch IGNORED-TYPES FILE...
+checkpatch() {
+	local script=$LINUX_TOOLS/scripts/checkpatch.pl ignore=$1
+
+	shift
+	[ -e "$script" ] || { skip "no checkpatch.pl in $LINUX_TOOLS"; return; }
+	command -v perl >/dev/null || { skip "no perl"; return; }
+	[ $# -gt 0 ] || { skip "no files"; return; }
+	# From another directory: in a git tree it leaves a cache file behind.
+	(cd "$tmp" && "$script" --no-tree "--root=$LINUX_TOOLS" --strict \
+		--show-types --terse --ignore "$ignore" -f \
+		"${@/#/$top/}") 2>&1 | sed "s|^$top/||" >"$tmp/checkpatch"
+	grep -vE '^total: |^$' "$tmp/checkpatch"
+	[ "$(grep -cE '^total: 0 errors, 0 warnings, 0 checks' "$tmp/checkpatch")" -eq \
+		"$(grep -c '^total: ' "$tmp/checkpatch")" ] ||
+		return 1
+	! grep -qvE '^total: |^$' "$tmp/checkpatch"
+}
+
+gate_checkpatch_driver() {
+	local list trace
+
+	mapfile -t list < <(files drivers compat -- -name '*.[ch]' ! -name trace.h)
+	# A trace header is a table that checkpatch takes for code.
+	trace=OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,LINE_SPACING
+	checkpatch MACRO_ARG_REUSE "${list[@]}" &&
+		checkpatch "$trace" drivers/block/ublk/trace.h &&
+		checkpatch BIT_MACRO include/uapi/linux/ublk_cmd.h
+}
+
+# What the kernel has instead (BIT(), u32, __printf(), ARRAY_SIZE()) does not
+# exist in userspace; messages stay in one piece, however long.
+user_ignore=BIT_MACRO,PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO
+user_ignore+=,MACRO_ARG_REUSE,ARRAY_SIZE,CAMELCASE,VOLATILE,LONG_LINE_STRING
+user_ignore+=,STRLCPY,STRCPY,STRNCPY,CONSIDER_KSTRTO,SSCANF_TO_KSTRTO,ENOSYS
+
+gate_checkpatch_user() {
+	local list
+
+	mapfile -t list < <(files ublksrv -- -name '*.[ch]')
+	checkpatch "$user_ignore" "${list[@]}"
+}
+
+# The harness of kselftests lives on macros that leave the function.
+gate_checkpatch_tests() {
+	local list
+
+	mapfile -t list < <(files tools test bench -- -name '*.[ch]')
+	checkpatch "$user_ignore,MACRO_WITH_FLOW_CONTROL,COMPLEX_MACRO,EMBEDDED_FUNCTION_NAME" \
+		"${list[@]}"
+}
+
+# build_module MAKE-VARIABLE...: in a copy, which the next build finds again.
+build_module() {
+	local copy=$tmp/module
+
+	[ -e "$KDIR/Makefile" ] || { skip "no kernel build directory $KDIR"; return; }
+	if [ ! -e "$copy" ]; then
+		mkdir "$copy"
+		cp -r Kbuild drivers include "$copy"
+		[ ! -e compat ] || cp -r compat "$copy"
+		find "$copy" -name '*.o' -delete
+	fi
+	make -C "$KDIR" "M=$copy" "$@" modules >"$tmp/build" 2>&1
+}
+
+# Says what the compiler said about our files.
+judge_build() {
+	local status=$1
+
+	sed "s|$tmp/module/||" "$tmp/build" | grep -E '(warning|error): ' |
+		grep -E '^(\.\./)*(drivers/block|include/uapi/linux/ublk|compat)|modpost' \
+		>"$tmp/said"
+	cat "$tmp/said"
+	[ "$status" -eq 0 ] || tail -n 20 "$tmp/build"
+	[ "$status" -eq 0 ] && [ ! -s "$tmp/said" ]
+}
+
+gate_warnings() {
+	build_module W=1
+	case $? in
+	4) return 4 ;;
+	0) judge_build 0 ;;
+	*) judge_build 1 ;;
+	esac
+}
+
+gate_sparse() {
+	command -v sparse >/dev/null || { skip "no sparse"; return; }
+	build_module C=2
+	case $? in
+	4) return 4 ;;
+	0) judge_build 0 ;;
+	*) judge_build 1 ;;
+	esac
+}
+
+# --- run them
+
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- $ALL_GATES
+echo "KTAP version 1"
+echo "1..$#"
+number=0
+failed=0
+for gate; do
+	number=$((number + 1))
+	"gate_$gate" >"$tmp/output" 2>&1
+	case $? in
+	0)
+		echo "ok $number $gate"
+		;;
+	4)
+		echo "ok $number $gate # SKIP $(tail -n 1 "$tmp/output")"
+		;;
+	*)
+		head -n 200 "$tmp/output" | sed 's/^/# /'
+		echo "not ok $number $gate"
+		failed=$((failed + 1))
+		;;
+	esac
+done
+[ "$failed" -eq 0 ]
