@@ -113,7 +113,7 @@ void ublk_cancel_requests(struct ublk_device *ub)
 
 			WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
 			if (owned)
-				ublk_complete_undelivered(ub, io->req, true);
+				ublk_complete_gone(ub, io->req);
 		}
 		cond_resched();
 	}

@@ -68,20 +68,73 @@ void ublk_complete(struct ublk_io *io, struct request *req, int res)
 }
 
 /**
- * ublk_complete_undelivered() - a request whose server is gone
- * @ub: device
- * @req: started request
- * @delivered: the server had seen it
+ * ublk_complete_hold() - keep a request until somebody asks for it (L-35)
+ * @q: its queue, which was found closed
+ * @req: request
  *
- * Held for the next server, or failed with EIO (L-1).
+ * Whoever opens the queue, or makes it fail, changes the gate first and runs the
+ * requeue list then. If that has happened since the caller looked, the list may
+ * have been run too early for this request, and is run once more.
  *
  * Context: any; does not sleep.
  */
-void ublk_complete_undelivered(struct ublk_device *ub, struct request *req,
-			       bool delivered)
+void ublk_complete_hold(struct ublk_queue *q, struct request *req)
 {
-	if (ublk_device_on_gone(ub->policy, delivered) == UBLK_GATE_HOLD)
+	struct request_queue *rq = req->q;
+
+	blk_mq_requeue_request(req, false);
+	/* Pairs with the barrier in ublk_server_kick(). */
+	smp_mb();
+	if (READ_ONCE(q->gate) != UBLK_GATE_HOLD)
+		blk_mq_kick_requeue_list(rq);
+}
+
+/**
+ * ublk_complete_gone() - the server had this request, and is gone
+ * @ub: device
+ * @req: started request
+ *
+ * Held for the next server, or failed with EIO (L-1). The caller runs the
+ * requeue list when it is through with all requests.
+ *
+ * Context: exit work.
+ */
+void ublk_complete_gone(struct ublk_device *ub, struct request *req)
+{
+	if (ublk_device_on_gone(ub->policy, true) == UBLK_GATE_HOLD)
 		blk_mq_requeue_request(req, false);
 	else
 		blk_mq_end_request(req, BLK_STS_IOERR);
+}
+
+static bool ublk_complete_stop_pending(struct ublk_device *ub)
+{
+	guard(spinlock)(&ub->lock);
+	return ublk_stop_pending(ub);
+}
+
+/**
+ * ublk_complete_bounced() - the request did not reach its server
+ * @q: its queue; the gate may still be open, as the death of one thread of a
+ *	server closes nothing (D-70)
+ * @req: started request
+ *
+ * Held or failed by policy. A stop waits for every request, so nothing is held
+ * while one is under way; it may begin just when the request has been put away.
+ *
+ * Context: any task; does not sleep.
+ */
+void ublk_complete_bounced(struct ublk_queue *q, struct request *req)
+{
+	struct request_queue *rq = req->q;
+	struct ublk_device *ub = q->ub;
+
+	if (ublk_device_on_gone(ub->policy, false) != UBLK_GATE_HOLD ||
+	    ublk_complete_stop_pending(ub)) {
+		blk_mq_end_request(req, BLK_STS_IOERR);
+		return;
+	}
+	blk_mq_requeue_request(req, false);
+	if (ublk_complete_stop_pending(ub))
+		blk_mq_kick_requeue_list(rq);
 }

@@ -91,6 +91,7 @@ static void ublk_disk_set_live(struct ublk_device *ub, struct gendisk *disk)
 	ub->disk = disk;
 	ub->state = UBLK_S_DEV_LIVE;
 	ub->recorded = get_pid(ub->opener);
+	ublk_server_live(ub);
 }
 
 static void ublk_disk_set_dead(struct ublk_device *ub)
@@ -165,7 +166,7 @@ static int ublk_disk_may_create(struct ublk_device *ub)
 	case UBLK_SERVER_STOPPING:
 		return -EBUSY;
 	default:
-		return -EAGAIN;
+		return ub->delete_asked ? -EBUSY : -EAGAIN;
 	}
 }
 
@@ -248,9 +249,8 @@ void ublk_disk_remove(struct ublk_device *ub)
 		return;
 
 	scoped_guard(spinlock, &ub->lock) {
-		if (ub->queues[0]->cond & UBLK_COND_CANCELING)
-			ublk_server_close(ub, UBLK_COND_ABORTING);
-		blk_mq_kick_requeue_list(disk->queue);
+		ublk_server_abort(ub);
+		ublk_server_kick(ub);
 	}
 	del_gendisk(disk);
 	ublk_disk_set_dead(ub);

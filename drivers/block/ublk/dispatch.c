@@ -112,7 +112,7 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 
 	if (unlikely(gone || current != io->task)) {
 		ublk_dispatch_bounce(io);
-		ublk_complete_undelivered(q->ub, req, false);
+		ublk_complete_bounced(q, req);
 		return;
 	}
 

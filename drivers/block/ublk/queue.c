@@ -31,11 +31,12 @@ static bool ublk_queue_op_known(const struct request *req)
 }
 
 /* The request does not go: fail it, or keep it for the next server (L-30). */
-static blk_status_t ublk_queue_refuse(enum ublk_gate gate, struct request *req)
+static blk_status_t ublk_queue_refuse(struct ublk_queue *q,
+				      enum ublk_gate gate, struct request *req)
 {
 	switch (gate) {
 	case UBLK_GATE_HOLD:
-		blk_mq_requeue_request(req, false);
+		ublk_complete_hold(q, req);
 		return BLK_STS_OK;
 	case UBLK_GATE_FAIL_REMOTE:
 		return BLK_STS_TARGET;
@@ -59,7 +60,7 @@ static blk_status_t ublk_queue_no_command(struct ublk_queue *q,
 	gate = READ_ONCE(q->gate);
 	if (gate == UBLK_GATE_GO)
 		gate = ublk_device_gate(UBLK_COND_CANCELING, q->ub->policy);
-	return ublk_queue_refuse(gate, req);
+	return ublk_queue_refuse(q, gate, req);
 }
 
 /* Order of checks: L-30. On success the command of @io belongs to @req. */
@@ -98,11 +99,11 @@ static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 	gate = READ_ONCE(q->gate);
 	if (gate == UBLK_GATE_FAIL || gate == UBLK_GATE_FAIL_REMOTE)
-		return ublk_queue_refuse(gate, req);
+		return ublk_queue_refuse(q, gate, req);
 	if (!ublk_queue_op_known(req))
 		return BLK_STS_IOERR;
 	if (gate == UBLK_GATE_HOLD)
-		return ublk_queue_refuse(gate, req);
+		return ublk_queue_refuse(q, gate, req);
 	return ublk_queue_no_command(q, req);
 }
 

@@ -96,8 +96,7 @@ static void ublk_quiesce_undo(struct ublk_device *ub)
 	guard(spinlock)(&ub->lock);
 	ub->quiesce = UBLK_QUIESCE_NONE;
 	ublk_server_reopen(ub);
-	if (ub->state != UBLK_S_DEV_DEAD)
-		blk_mq_kick_requeue_list(ub->disk->queue);
+	ublk_server_kick(ub);
 }
 
 /* Answer what is armed; look again later if the server owns requests. */

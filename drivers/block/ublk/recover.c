@@ -51,11 +51,11 @@ static int ublk_recover_finish(struct ublk_device *ub)
 		if (ub->server == UBLK_SERVER_STOPPING)
 			return -EBUSY;
 		if (ub->server != UBLK_SERVER_READY)
-			return -EAGAIN;
+			return ub->delete_asked ? -EBUSY : -EAGAIN;
 		old = ub->recorded;
 		ub->recorded = get_pid(ub->opener);
 		ub->state = next;
-		blk_mq_kick_requeue_list(ub->disk->queue);
+		ublk_server_kick(ub);
 	}
 	put_pid(old);
 	trace_ublk_device(ub, next);

@@ -129,12 +129,70 @@ void ublk_server_fetched(struct ublk_queue *q)
  * No effect while the node is not open (L-41).
  *
  * Context: process context; does not sleep.
+ * Return: true if there is a server, whose commands can be taken back: until the
+ * round ends, which needs ub->mutex, it cannot fetch any more.
  */
-void ublk_server_stopping(struct ublk_device *ub)
+bool ublk_server_stopping(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
 	ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_STOP);
 	wake_up_all(&ub->wait);
+	return ub->server == UBLK_SERVER_STOPPING;
+}
+
+/**
+ * ublk_server_live() - the device gets a disk: what a past stop aborted is over
+ * @ub: device
+ *
+ * Context: ub->lock held.
+ */
+void ublk_server_live(struct ublk_device *ub)
+{
+	unsigned int qid;
+
+	lockdep_assert_held(&ub->lock);
+	if (ublk_stop_pending(ub))
+		return;
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
+		ublk_server_set_gate(ub->queues[qid], ub->queues[qid]->cond &
+				     ~UBLK_COND_ABORTING);
+}
+
+/**
+ * ublk_server_abort() - the disk goes: queues that hold requests fail them
+ * @ub: device
+ *
+ * An open queue has a server, which still gets what is written back (I-25).
+ *
+ * Context: ub->lock held.
+ */
+void ublk_server_abort(struct ublk_device *ub)
+{
+	unsigned int qid;
+
+	lockdep_assert_held(&ub->lock);
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
+		struct ublk_queue *q = ub->queues[qid];
+
+		if (q->cond & UBLK_COND_CANCELING)
+			ublk_server_set_gate(q, q->cond | UBLK_COND_ABORTING);
+	}
+}
+
+/**
+ * ublk_server_kick() - run held requests, after the gates have changed
+ * @ub: device
+ *
+ * Context: ub->lock held, which keeps a disk that is not DEAD.
+ */
+void ublk_server_kick(struct ublk_device *ub)
+{
+	lockdep_assert_held(&ub->lock);
+	if (ub->state == UBLK_S_DEV_DEAD)
+		return;
+	/* Gate first, list second; pairs with ublk_complete_hold(). */
+	smp_mb();
+	blk_mq_kick_requeue_list(ub->disk->queue);
 }
 
 static int ublk_server_open(struct inode *inode, struct file *file)
@@ -241,14 +299,13 @@ static void ublk_server_gone(struct ublk_device *ub)
 
 	lockdep_assert_held(&ub->mutex);
 	next = ublk_device_next(ub->state, UBLK_DEV_EV_SERVER_GONE, ub->policy);
-	if (next == ub->state)
-		return;
 	if (next == UBLK_S_DEV_DEAD) {
 		ublk_disk_remove(ub);
 		return;
 	}
 	scoped_guard(spinlock, &ub->lock) {
 		ub->state = next;
+		/* Also again: queues of an unfinished recovery had been ready. */
 		if (next == UBLK_S_DEV_FAIL_IO)
 			ublk_server_close(ub, UBLK_COND_FAILING);
 	}
@@ -272,10 +329,8 @@ void ublk_server_exit_work(struct work_struct *work)
 	}
 	ublk_cancel_requests(ub);
 	/* What is held meets the closed gate: it is held again, or fails. */
-	scoped_guard(spinlock, &ub->lock) {
-		if (ub->state != UBLK_S_DEV_DEAD)
-			blk_mq_kick_requeue_list(ub->disk->queue);
-	}
+	scoped_guard(spinlock, &ub->lock)
+		ublk_server_kick(ub);
 
 	scoped_guard(mutex, &ub->mutex) {
 		ublk_server_gone(ub);

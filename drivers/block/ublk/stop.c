@@ -99,8 +99,8 @@ void ublk_stop_work(struct work_struct *work)
 		del = ub->delete_asked;
 	}
 	ublk_disk_remove(ub);
-	ublk_server_stopping(ub);
-	ublk_cancel_armed(ub);
+	if (ublk_server_stopping(ub))
+		ublk_cancel_armed(ub);
 	if (del)
 		ublk_dev_remove_node(ub);
 	scoped_guard(spinlock, &ub->lock)

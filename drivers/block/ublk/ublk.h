@@ -321,7 +321,10 @@ void ublk_disk_scan_work(struct work_struct *work);
 extern const struct file_operations ublk_server_fops;
 int ublk_server_wait(struct ublk_device *ub, int pid);
 void ublk_server_fetched(struct ublk_queue *q);
-void ublk_server_stopping(struct ublk_device *ub);
+bool ublk_server_stopping(struct ublk_device *ub);
+void ublk_server_live(struct ublk_device *ub);
+void ublk_server_abort(struct ublk_device *ub);
+void ublk_server_kick(struct ublk_device *ub);
 void ublk_server_close(struct ublk_device *ub, unsigned int cond);
 void ublk_server_reopen(struct ublk_device *ub);
 void ublk_server_exit_work(struct work_struct *work);
@@ -354,8 +357,9 @@ void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
 
 /* complete.c */
 void ublk_complete(struct ublk_io *io, struct request *req, int res);
-void ublk_complete_undelivered(struct ublk_device *ub, struct request *req,
-			       bool delivered);
+void ublk_complete_hold(struct ublk_queue *q, struct request *req);
+void ublk_complete_gone(struct ublk_device *ub, struct request *req);
+void ublk_complete_bounced(struct ublk_queue *q, struct request *req);
 
 /* copy.c */
 unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
