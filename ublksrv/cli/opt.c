@@ -203,26 +203,34 @@ static void opt_build(struct opt_parser *p, const struct opt_table *tables,
 	}
 }
 
+/* "TARGET: " when there is one; the command's name is the caller's part. */
+static const char *opt_who(const struct opt_table *tables, int nr)
+{
+	static char who[64];
+
+	if (nr < 2)
+		return "";
+	snprintf(who, sizeof(who), "%s: ", tables[nr - 1].owner);
+	return who;
+}
+
 static int opt_unknown(const struct opt_table *tables, int nr, int c,
 		       char **argv)
 {
-	const char *who = tables[nr - 1].owner;
+	const char *who = opt_who(tables, nr);
 	char text[64];
 
 	/* a known option that lacks its argument, or has one too many */
-	if (optopt >= OPT_HELP || c == ':') {
-		const char *what = argv[optind - 1];
-
-		return ublk_error(-EINVAL, "%s: option \"%s\" %s", who, what,
-				  c == ':' ? "needs an argument" :
-				  "takes no argument");
-	}
+	if (optopt >= OPT_HELP || c == ':')
+		return ublk_error(-EINVAL, "%soption \"%s\" %s", who,
+				  argv[optind - 1], c == ':' ?
+				  "needs an argument" : "takes no argument");
 	if (optopt)
 		snprintf(text, sizeof(text), "-%c", optopt);
 	else
 		snprintf(text, sizeof(text), "%s", argv[optind - 1]);
-	return ublk_error(-EINVAL, "%s has no option \"%s\"; see \"ublk help\"",
-			  who, text);
+	return ublk_error(-EINVAL, "%sunknown option \"%s\"; see \"ublk help %s\"",
+			  who, text, argv[0]);
 }
 
 static int opt_positional(struct opt_parser *p, const char *text,
@@ -238,8 +246,8 @@ static int opt_positional(struct opt_parser *p, const char *text,
 		row->given = true;
 		return opt_set(row, text);
 	}
-	return ublk_error(-EINVAL, "%s: unexpected argument \"%s\"",
-			  tables[nr - 1].owner, text);
+	return ublk_error(-EINVAL, "%sunexpected argument \"%s\"",
+			  opt_who(tables, nr), text);
 }
 
 static int opt_run(struct opt_parser *p, const struct opt_table *tables,

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The program itself without a driver: exit status, and one line that names
+ * cause and cure, for every kind of bad input; help and version.
+ *
+ * UBLK_PROG names the program. Where a driver is loaded the test is skipped:
+ * other tests cover that, in a guest.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/wait.h>
+
+#include "ktap.h"
+#include "libublk.h"
+
+static char out[16384];
+
+/* Run the program with @args. Return: exit status; stdout and stderr in out */
+static int run(const char *args)
+{
+	char cmd[512];
+	size_t len;
+	FILE *p;
+
+	snprintf(cmd, sizeof(cmd), "cd /tmp && exec '%s' %s 2>&1",
+		 getenv("UBLK_PROG"), args);
+	p = popen(cmd, "r");
+	len = fread(out, 1, sizeof(out) - 1, p);
+	out[len] = 0;
+	return WEXITSTATUS(pclose(p));
+}
+
+static void test_bad_input(void)
+{
+	static const struct {
+		const char *args;
+		int status;
+		const char *says;
+	} rows[] = {
+		{ "", 2, "ublk: no command given; see \"ublk help\"\n" },
+		{ "frob", 2, "ublk: unknown command \"frob\"; see \"ublk help\"\n" },
+		{ "help frob", 2, "ublk: unknown command \"frob\"; see \"ublk help\"\n" },
+		{ "add", 2, "ublk: add: which target? give -t TARGET; see \"ublk help\"\n" },
+		{ "add -t foo", 2, "ublk: add: unknown target \"foo\"; see \"ublk help\"\n" },
+		{ "add -t", 2, "ublk: add: option \"-t\" needs an argument\n" },
+		{ "add -t null -d 0", 2, "ublk: add: --depth: \"0\" is out of range, it must be 1..4096\n" },
+		{ "add -t null -d 4097", 2, "ublk: add: --depth: \"4097\" is out of range, it must be 1..4096\n" },
+		{ "add -t null -q 0", 2, "ublk: add: --queues: \"0\" is out of range, it must be 1..4096\n" },
+		{ "add -t null -q 1x", 2, "ublk: add: --queues: \"1x\" is not a number\n" },
+		{ "add -t null -n 1048576", 2, "ublk: add: --number: \"1048576\" is out of range, it must be 0..1048575\n" },
+		{ "add -t null --frob", 2, "ublk: add: null: unknown option \"--frob\"; see \"ublk help add\"\n" },
+		{ "add -t loop --frob", 2, "ublk: add: loop: unknown option \"--frob\"; see \"ublk help add\"\n" },
+		{ "add -t null file", 2, "ublk: add: null: unexpected argument \"file\"\n" },
+		{ "add -t null --io-buf-size 5000", 2, "ublk: add: --io-buf-size: 5000 is not a multiple of the page size\n" },
+		{ "add -t loop", 2, "ublk: add: loop needs --file FILE\n" },
+		{ "add -t loop -f /no/such", 2, "ublk: add: loop: /no/such: No such file or directory; check the name\n" },
+		{ "add -t null", 5, "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --foreground", 5, "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "del", 2, "ublk: del: which device? give -n ID or -a\n" },
+		{ "del -a -n 3", 2, "ublk: del: which device? give -n ID or -a\n" },
+		{ "del -n x", 2, "ublk: del: --number: \"x\" is not a number\n" },
+		{ "del -n 0", 5, "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "list", 5, "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "features", 5, "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "features x", 2, "ublk: features: unexpected argument \"x\"\n" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_row = rows[i].args;
+		ktap_eq(run(rows[i].args), rows[i].status);
+		if (strcmp(out, rows[i].says))
+			ktap_fail(__FILE__, __LINE__, "says: %s", out);
+	}
+}
+
+static void test_help(void)
+{
+	static const char * const cmds[] = {
+		"help add", "add --help", "add -h", "add -t loop -h",
+	};
+	size_t i;
+
+	ktap_eq(run("help"), 0);
+	ktap_true(strstr(out, "usage: ublk COMMAND"));
+	ktap_true(strstr(out, "5 driver not loaded"));
+	ktap_eq(run("--help"), 0);
+	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
+		ktap_row = cmds[i];
+		ktap_eq(run(cmds[i]), 0);
+		ktap_true(strstr(out, "usage: ublk add"));
+		ktap_true(strstr(out, "-d, --depth N"));
+		ktap_true(strstr(out, "options of -t loop"));
+		ktap_true(strstr(out, "--buffered-io"));
+	}
+	ktap_row = NULL;
+	ktap_eq(run("del -h"), 0);
+	ktap_true(strstr(out, "--all"));
+	ktap_eq(run("list --help"), 0);
+	ktap_true(strstr(out, "--json"));
+	ktap_eq(run("features -h"), 0);
+}
+
+static void test_version(void)
+{
+	static const char * const forms[] = { "version", "--version", "-V" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(forms); i++) {
+		ktap_row = forms[i];
+		ktap_eq(run(forms[i]), 0);
+		ktap_eq(strcmp(out, "ublk " UBLK_VERSION "\n"), 0);
+	}
+}
+
+static const struct ktap_test tests[] = {
+	{ "bad_input", test_bad_input },
+	{ "help", test_help },
+	{ "version", test_version },
+};
+
+int main(void)
+{
+	if (!getenv("UBLK_PROG") || !access("/dev/ublk-control", F_OK)) {
+		puts("KTAP version 1\n1..0 # SKIP no UBLK_PROG, or a driver is loaded");
+		return 4;
+	}
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}

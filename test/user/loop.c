@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Targets loop and null on the mock kernel: parameters from the backing store,
+ * which operation a request becomes, transfers in pieces, errors.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <linux/falloc.h>
+#include <linux/fs.h>
+
+#include "ktap.h"
+#include "mock_kernel.h"
+#include "opt.h"
+#include "private.h"
+#include "targets.h"
+
+#define FILE_SIZE	(1 << 20)
+
+static char path[] = "/tmp/ublk-test-loop.XXXXXX";
+static int fd = -1;
+static char config[256] __attribute__((aligned(16)));
+static struct opt_table table;
+static struct ublk_dev *dev;
+
+static unsigned char pattern(uint64_t pos)
+{
+	return pos * 7 + (pos >> 9) * 13 + 1;
+}
+
+static void fill_file(uint64_t size)
+{
+	static unsigned char data[FILE_SIZE];
+	uint64_t i;
+
+	for (i = 0; i < FILE_SIZE; i++)
+		data[i] = pattern(i);
+	ktap_eq(ftruncate(fd, 0), 0);
+	ktap_eq(pwrite(fd, data, size, 0), size);
+}
+
+/* @line: options behind the file. Return: what ublk_dev_new() said */
+static int make(const struct ublk_target *t, const char *line)
+{
+	struct ublk_dev_opts opts = {
+		.struct_size = sizeof(opts), .id = UBLK_ID_AUTO,
+		.nr_queues = 1, .depth = 4, .io_buf_bytes = 65536,
+	};
+	char copy[256], *word, *argv[16] = { "add" };
+	int argc = 1;
+
+	mock_reset();
+	memset(config, 0, sizeof(config));
+	ktap_true(t->config_size <= sizeof(config));
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	if (t == &loop_target)
+		argv[argc++] = path;
+	table = (struct opt_table){ t->opts, config, t->name };
+	ktap_eq(opt_parse(&table, 1, argc, argv), 0);
+	dev = NULL;
+	return ublk_dev_new(&dev, &opts, t, config);
+}
+
+static void up(const struct ublk_target *t, const char *line)
+{
+	ktap_eq(make(t, line), 0);
+	ktap_eq(ublk_dev_add(dev), 0);
+	ktap_eq(ublk_dev_configure(dev), 0);
+	ktap_eq(ublk_dev_start(dev), 0);
+}
+
+static void down(void)
+{
+	ktap_eq(ublk_dev_stop(dev), 0);
+	ktap_eq(ublk_dev_del(dev), 0);
+	ublk_dev_free(dev);
+	opt_free(&table);
+}
+
+static int run(uint32_t op_flags, uint64_t sector, uint32_t nr, int *tag)
+{
+	*tag = mock_request(0, op_flags, sector, nr);
+	return *tag < 0 ? -ETIMEDOUT : mock_wait(0, *tag);
+}
+
+/* Is what the tag's buffer holds the file's content at @pos? */
+static bool buffer_is(int tag, uint64_t pos, uint32_t len)
+{
+	const unsigned char *buf = mock_buffer(0, tag);
+	uint32_t i;
+
+	for (i = 0; i < len; i++)
+		if (buf[i] != pattern(pos + i))
+			return false;
+	return true;
+}
+
+static bool file_is_zero(uint64_t pos, uint32_t len)
+{
+	unsigned char b;
+
+	for (; len; len--, pos++)
+		if (pread(fd, &b, 1, pos) != 1 || b)
+			return false;
+	return true;
+}
+
+static void test_params(void)
+{
+	const struct ublk_params *p;
+
+	fill_file(FILE_SIZE);
+	ktap_eq(make(&loop_target, "--buffered-io"), 0);
+	p = ublk_dev_params(dev);
+	ktap_eq(p->basic.dev_sectors, FILE_SIZE >> 9);
+	ktap_eq(p->basic.logical_bs_shift, 9);
+	ktap_true(p->basic.physical_bs_shift >= 9);
+	ktap_eq(p->basic.max_sectors, 128);
+	ktap_true(p->basic.attrs & UBLK_ATTR_VOLATILE_CACHE);
+	ktap_true(p->basic.attrs & UBLK_ATTR_FUA);
+	ktap_true(!(p->basic.attrs & UBLK_ATTR_READ_ONLY));
+	ktap_true(!(p->types & UBLK_PARAM_TYPE_DMA_ALIGN));
+	if (p->types & UBLK_PARAM_TYPE_DISCARD) {
+		ktap_eq(p->discard.max_discard_segments, 1);
+		ktap_true(p->discard.max_write_zeroes_sectors);
+	}
+	ublk_dev_free(dev);
+	opt_free(&table);
+
+	ktap_eq(make(&loop_target, "--read-only"), 0);
+	p = ublk_dev_params(dev);
+	ktap_true(p->basic.attrs & UBLK_ATTR_READ_ONLY);
+	ktap_true(!(p->basic.attrs & UBLK_ATTR_VOLATILE_CACHE));
+	ktap_true(!(p->types & UBLK_PARAM_TYPE_DISCARD));
+	ublk_dev_free(dev);
+	opt_free(&table);
+
+	ktap_eq(make(&loop_target, "--offset 4K --size 64K"), 0);
+	ktap_eq(ublk_dev_params(dev)->basic.dev_sectors, 128);
+	ublk_dev_free(dev);
+	opt_free(&table);
+
+	ktap_eq(make(&null_target, ""), 0);
+	ktap_eq(ublk_dev_params(dev)->basic.dev_sectors, 250ULL << 21);
+	ublk_dev_free(dev);
+}
+
+static void test_sizes_refused(void)
+{
+	static const struct {
+		uint64_t size;
+		const char *line, *why;
+	} rows[] = {
+		{ 0, "", "size is 0; enlarge it with \"truncate -s SIZE\"" },
+		{ 1000, "", "size 1000 is not a multiple of the block size 512; use --size or \"truncate\"" },
+		{ 8192, "--offset 8K", "--offset 8192 is beyond the end, 8192" },
+		{ 8192, "--offset 100", "--offset 100 is not a multiple of the block size 512" },
+		{ 8192, "--size 16K", "--size 16384 is more than the 8192 bytes there; enlarge the file" },
+		{ 8192, "--size 700", "size 700 is not a multiple of the block size 512; use --size or \"truncate\"" },
+	};
+	char want[256];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		char line[64];
+
+		ktap_row = rows[i].line;
+		fill_file(rows[i].size);
+		snprintf(line, sizeof(line), "--buffered-io %s", rows[i].line);
+		ktap_eq(make(&loop_target, line), -EINVAL);
+		opt_free(&table);
+		snprintf(want, sizeof(want), "loop: %s: %s", path, rows[i].why);
+		if (strcmp(want, ublk_strerror_last()))
+			ktap_fail(__FILE__, __LINE__, "says: %s",
+				  ublk_strerror_last());
+	}
+}
+
+static void test_read_write(void)
+{
+	unsigned char data[4096];
+	int tag;
+
+	fill_file(FILE_SIZE);
+	up(&loop_target, "--buffered-io --offset 8K");
+	ktap_eq(run(UBLK_IO_OP_READ, 3, 100, &tag), 51200);
+	ktap_true(buffer_is(tag, 8192 + 3 * 512, 51200));
+
+	/* all buffers, as it is not known which tag comes next */
+	for (tag = 0; tag < 4; tag++)
+		memset(mock_buffer(0, tag), 0x5a, 4096);
+	ktap_eq(run(UBLK_IO_OP_WRITE, 16, 8, &tag), 4096);
+	ktap_eq(mock_last_rw_flags(), 0);
+	memset(data, 0, sizeof(data));
+	ktap_eq(pread(fd, data, 4096, 16384), 4096);
+	ktap_eq(data[0], 0x5a);
+	ktap_eq(data[4095], 0x5a);
+	ktap_eq(pread(fd, data, 1, 16383), 1);
+	ktap_eq(data[0], pattern(16383));
+	down();
+}
+
+static void test_pieces(void)
+{
+	int tag;
+
+	fill_file(FILE_SIZE);
+	up(&loop_target, "--buffered-io");
+	mock.max_transfer = 1000;
+	ktap_eq(run(UBLK_IO_OP_READ, 1, 16, &tag), 8192);
+	ktap_true(buffer_is(tag, 512, 8192));
+	ktap_eq(mock_nr_backend(), 9);
+	for (tag = 0; tag < 4; tag++)
+		memset(mock_buffer(0, tag), 0, 65536);
+	ktap_eq(run(UBLK_IO_OP_WRITE, 32, 16, &tag), 8192);
+	ktap_eq(mock_nr_backend(), 18);
+	ktap_true(file_is_zero(16384, 8192));
+	ktap_true(!file_is_zero(16384 + 8192, 512));
+	down();
+}
+
+static void test_fua_and_flush(void)
+{
+	unsigned int before;
+	int tag;
+
+	fill_file(FILE_SIZE);
+	up(&loop_target, "--buffered-io");
+	ktap_eq(run(UBLK_IO_OP_WRITE | UBLK_IO_F_FUA, 0, 8, &tag), 4096);
+	ktap_eq(mock_last_rw_flags(), RWF_DSYNC);
+	mock.max_transfer = 2048;
+	ktap_eq(run(UBLK_IO_OP_WRITE | UBLK_IO_F_FUA, 0, 8, &tag), 4096);
+	ktap_eq(mock_last_rw_flags(), RWF_DSYNC);
+	ktap_eq(run(UBLK_IO_OP_WRITE | UBLK_IO_F_META, 0, 4, &tag), 2048);
+	ktap_eq(mock_last_rw_flags(), 0);
+	before = mock_nr_backend();
+	ktap_eq(run(UBLK_IO_OP_FLUSH, ~0ULL, 0, &tag), 0);
+	ktap_eq(mock_nr_backend(), before + 1);
+	mock.backend = ENOSPC;
+	ktap_eq(run(UBLK_IO_OP_FLUSH, ~0ULL, 0, &tag), -ENOSPC);
+	down();
+}
+
+static void test_zeroing(void)
+{
+	int tag, ret;
+
+	fill_file(FILE_SIZE);
+	up(&loop_target, "--buffered-io");
+	ret = run(UBLK_IO_OP_DISCARD, 8, 8, &tag);
+	if (ret == -EOPNOTSUPP) {
+		/* a file system without holes */
+		down();
+		return;
+	}
+	ktap_eq(ret, 0);
+	ktap_eq(mock_last_falloc_mode(),
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+	ktap_true(file_is_zero(4096, 4096));
+	ktap_true(!file_is_zero(8192, 512));
+	ktap_eq(run(UBLK_IO_OP_WRITE_ZEROES, 16, 8, &tag), 0);
+	ktap_eq(mock_last_falloc_mode(),
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+	ktap_true(file_is_zero(8192, 4096));
+	ret = run(UBLK_IO_OP_WRITE_ZEROES | UBLK_IO_F_NOUNMAP, 32, 8, &tag);
+	ktap_eq(mock_last_falloc_mode(),
+		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE);
+	ktap_true(ret == -EOPNOTSUPP || (!ret && file_is_zero(16384, 4096)));
+	mock.backend = EOPNOTSUPP;
+	ktap_eq(run(UBLK_IO_OP_DISCARD, 8, 8, &tag), -EOPNOTSUPP);
+	down();
+}
+
+static void test_errors(void)
+{
+	unsigned int before;
+	int tag;
+
+	fill_file(FILE_SIZE);
+	up(&loop_target, "--buffered-io");
+	mock.backend = ENOSPC;
+	ktap_eq(run(UBLK_IO_OP_WRITE, 0, 8, &tag), -ENOSPC);
+	mock.backend = EIO;
+	ktap_eq(run(UBLK_IO_OP_READ, 0, 8, &tag), -EIO);
+	mock.backend = EAGAIN;
+	before = mock_nr_backend();
+	ktap_eq(run(UBLK_IO_OP_READ, 0, 8, &tag), 4096);
+	ktap_eq(mock_nr_backend(), before + 2);
+	ktap_eq(run(UBLK_IO_OP_WRITE_SAME, 0, 8, &tag), -EOPNOTSUPP);
+	ktap_eq(run(UBLK_IO_OP_ZONE_RESET, 0, 8, &tag), -EOPNOTSUPP);
+	ktap_eq(run(99, 0, 8, &tag), -EOPNOTSUPP);
+
+	/* the file shrinks under the disk */
+	ktap_eq(ftruncate(fd, 6144), 0);
+	ktap_eq(run(UBLK_IO_OP_READ, 0, 12, &tag), 6144);
+	ktap_eq(run(UBLK_IO_OP_READ, 8, 8, &tag), -EIO);
+	ktap_eq(run(UBLK_IO_OP_READ, 100, 8, &tag), -EIO);
+	down();
+}
+
+static void test_null(void)
+{
+	int tag;
+
+	up(&null_target, "-s 8T");
+	ktap_eq(run(UBLK_IO_OP_READ, 0, 8, &tag), 4096);
+	ktap_eq(run(UBLK_IO_OP_WRITE, 0, 128, &tag), 65536);
+	ktap_eq(run(UBLK_IO_OP_FLUSH, 0, 0, &tag), 0);
+	/* 4 GiB would be a negative result */
+	ktap_eq(run(UBLK_IO_OP_DISCARD, 0, 8388607, &tag), 0);
+	ktap_eq(run(UBLK_IO_OP_WRITE_ZEROES, 0, 8388607, &tag), 0);
+	ktap_eq(run(UBLK_IO_OP_ZONE_RESET, 0, 0, &tag), -EOPNOTSUPP);
+	down();
+}
+
+static const struct ktap_test tests[] = {
+	{ "params", test_params },
+	{ "sizes_refused", test_sizes_refused },
+	{ "read_write", test_read_write },
+	{ "pieces", test_pieces },
+	{ "fua_and_flush", test_fua_and_flush },
+	{ "zeroing", test_zeroing },
+	{ "errors", test_errors },
+	{ "null", test_null },
+};
+
+int main(void)
+{
+	int ret;
+
+	ublk_set_log(NULL, UBLK_LOG_ERR);
+	fd = mkstemp(path);
+	if (fd < 0)
+		return 1;
+	ret = ktap_run(tests, ARRAY_SIZE(tests));
+	unlink(path);
+	close(fd);
+	return ret;
+}

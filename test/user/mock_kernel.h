@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A driver and an io_uring made of userspace memory, to run libublk against.
+ *
+ * mock_kernel.c defines the functions of liburing and the control commands
+ * that the library calls, so a test links the library's real sources without
+ * ctrl.c and -luring. Tag states follow the driver's own logic/tag.h: a command
+ * that the driver would refuse is refused here.
+ *
+ * Requests are made by mock_request(), which waits for an armed tag, and end
+ * in mock_wait(). The test's thread is the block layer, the library's workers
+ * are the server.
+ */
+#ifndef MOCK_KERNEL_H
+#define MOCK_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What goes wrong; all zero for nothing. Set between mock_reset() and use. */
+struct mock_faults {
+	int add, set_params, start, stop;	/* errno of control commands */
+	int fetch;			/* errno of each FETCH_REQ */
+	int commit;			/* errno of each COMMIT */
+	int backend;			/* errno of one backend operation */
+	uint32_t max_transfer;		/* longest backend read or write */
+	unsigned int ring_einval;	/* ring flags that are unknown */
+	bool get_data;			/* driver grants NEED_GET_DATA */
+	bool no_queues;			/* driver gives one queue only */
+};
+
+extern struct mock_faults mock;
+
+void mock_reset(void);
+
+/* Return: tag, or -1 when none got armed within two seconds. */
+int mock_request(unsigned int qid, uint32_t op_flags, uint64_t sector,
+		 uint32_t nr_sectors);
+
+/* Wait for the request's end. Return: committed result, -ETIMEDOUT */
+int mock_wait(unsigned int qid, unsigned int tag);
+
+/* The buffer that the tag's last command named. */
+void *mock_buffer(unsigned int qid, unsigned int tag);
+
+/* As by another process: every armed command gets ENODEV. */
+void mock_stop_all(void);
+
+/* What was counted since mock_reset(). */
+unsigned int mock_nr_enter(void);	/* submit-and-wait calls */
+unsigned int mock_nr_get_data(void);
+unsigned int mock_nr_backend(void);
+unsigned int mock_nr_foreign(void);	/* commands from a wrong thread */
+int mock_device_exists(void);
+int mock_last_rw_flags(void);
+int mock_last_falloc_mode(void);
+
+#endif

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Run-state files: what is written comes back, what is damaged is refused, and
+ * only the right process removes one. Also the names of states and features.
+ */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "cli.h"
+#include "ktap.h"
+#include "mock_kernel.h"
+#include "opt.h"
+#include "private.h"
+
+#define ID	7
+
+static char dir[64];
+static char file[128];
+
+static void write_text(const char *text)
+{
+	FILE *out = fopen(file, "w");
+
+	fputs(text, out);
+	fclose(out);
+}
+
+/* A null device on the mock kernel, recorded. */
+static void record(void)
+{
+	struct ublk_dev_opts opts = {
+		.struct_size = sizeof(opts), .id = ID,
+		.nr_queues = 2, .depth = 4, .io_buf_bytes = 65536,
+	};
+	static char cfg[64] __attribute__((aligned(16)));
+	struct opt_table table = { null_target.opts, cfg, "null" };
+	char *argv[] = { "add", "-s", "1M" };
+	struct ublk_dev *dev = NULL;
+
+	mock_reset();
+	ktap_eq(opt_parse(&table, 1, 3, argv), 0);
+	ktap_eq(ublk_dev_new(&dev, &opts, &null_target, cfg), 0);
+	ktap_eq(ublk_dev_add(dev), 0);
+	ktap_eq(ublk_dev_configure(dev), 0);
+	ktap_eq(ublk_dev_start(dev), 0);
+	ktap_eq(state_write(dev, &null_target, cfg), 0);
+	ktap_eq(ublk_dev_stop(dev), 0);
+	ktap_eq(ublk_dev_del(dev), 0);
+	ublk_dev_free(dev);
+}
+
+static void test_round_trip(void)
+{
+	struct state st;
+	char tmp[140];
+
+	ktap_eq(state_read(ID, &st), -ENOENT);
+	record();
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_eq(st.id, ID);
+	ktap_eq(st.pid, getpid());
+	ktap_eq(st.nr_tids, 2);
+	ktap_true(st.nr_tids == 2 && st.tids[0] > 0 && st.tids[1] > 0);
+	ktap_true(st.target == &null_target);
+	ktap_eq(strcmp(st.target_name, "null"), 0);
+	ktap_eq(strcmp(st.target_text, " size=1048576"), 0);
+	state_free(&st);
+	snprintf(tmp, sizeof(tmp), "%s.new", file);
+	ktap_true(access(tmp, F_OK));
+}
+
+static void test_damaged(void)
+{
+	static const char * const texts[] = {
+		"", "{", "[]", "{}", "null", "7",
+		"{\"version\":1}",
+		/* another version, device, no pid, wrong types */
+		"{\"version\":2,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}}",
+		"{\"version\":1,\"id\":8,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}}",
+		"{\"version\":1,\"id\":7,\"pid\":0,\"tids\":[],\"target\":\"null\",\"options\":{}}",
+		"{\"version\":1,\"id\":7,\"pid\":\"1\",\"tids\":[],\"target\":\"null\",\"options\":{}}",
+		"{\"version\":1,\"id\":7,\"pid\":1,\"tids\":{},\"target\":\"null\",\"options\":{}}",
+		"{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[\"1\"],\"target\":\"null\",\"options\":{}}",
+		"{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":3,\"options\":{}}",
+		"{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":[]}",
+		"{\"version\":1,\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}}",
+		"{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}} x",
+	};
+	struct state st;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		ktap_row = texts[i];
+		write_text(texts[i]);
+		ktap_eq(state_read(ID, &st), -EBADMSG);
+	}
+}
+
+static void test_every_prefix_is_refused(void)
+{
+	char text[4096], part[4096];
+	struct state st;
+	size_t len, i;
+	FILE *in;
+
+	record();
+	in = fopen(file, "r");
+	len = fread(text, 1, sizeof(text) - 1, in);
+	fclose(in);
+	for (i = 0; i < len; i++) {
+		memcpy(part, text, i);
+		part[i] = 0;
+		write_text(part);
+		ktap_eq(state_read(ID, &st), -EBADMSG);
+	}
+}
+
+static void test_unknown_target(void)
+{
+	struct state st;
+
+	write_text("{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],"
+		   "\"target\":\"later\",\"options\":{\"file\":\"/x y\",\"n\":0}}");
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_true(!st.target);
+	ktap_eq(strcmp(st.target_name, "later"), 0);
+	ktap_eq(strcmp(st.target_text, " file=/x y"), 0);
+	state_free(&st);
+}
+
+static void test_remove(void)
+{
+	int status;
+	pid_t pid;
+
+	record();
+	state_remove(ID, getpid() + 1);
+	ktap_eq(access(file, F_OK), 0);
+	state_remove_stale(ID);
+	ktap_eq(access(file, F_OK), 0);
+	state_remove(ID, getpid());
+	ktap_true(access(file, F_OK));
+
+	/* recorded by a process that is gone */
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	waitpid(pid, &status, 0);
+	record();
+	write_text("{\"version\":1,\"id\":7,\"pid\":999999999,\"tids\":[],"
+		   "\"target\":\"null\",\"options\":{}}");
+	state_remove_stale(ID);
+	ktap_true(access(file, F_OK));
+
+	write_text("damaged");
+	state_remove_stale(ID);
+	ktap_true(access(file, F_OK));
+	/* nothing there */
+	state_remove_stale(ID);
+	state_remove(ID, getpid());
+}
+
+static void test_names(void)
+{
+	char buf[512], small[10];
+
+	ktap_eq(strcmp(name_of_state(UBLK_S_DEV_LIVE), "LIVE"), 0);
+	ktap_eq(strcmp(name_of_state(UBLK_S_DEV_FAIL_IO), "FAIL_IO"), 0);
+	ktap_eq(strcmp(name_of_state(77), "UNKNOWN"), 0);
+	names_of_features(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_BATCH_IO |
+			  UBLK_F_IO_DESC_SIZE, buf, sizeof(buf));
+	ktap_eq(strcmp(buf, "SUPPORT_ZERO_COPY BATCH_IO IO_DESC_SIZE"), 0);
+	names_of_features(1ULL << 50, buf, sizeof(buf));
+	ktap_eq(strcmp(buf, "BIT_50"), 0);
+	names_of_features(0, buf, sizeof(buf));
+	ktap_eq(strcmp(buf, ""), 0);
+	/* does not write beyond */
+	names_of_features(~0ULL, small, sizeof(small));
+	ktap_true(strlen(small) < sizeof(small));
+}
+
+static const struct ktap_test tests[] = {
+	{ "round_trip", test_round_trip },
+	{ "damaged", test_damaged },
+	{ "every_prefix_is_refused", test_every_prefix_is_refused },
+	{ "unknown_target", test_unknown_target },
+	{ "remove", test_remove },
+	{ "names", test_names },
+};
+
+int main(void)
+{
+	char top[] = "/tmp/ublk-test-state.XXXXXX";
+	int ret;
+
+	if (!mkdtemp(top))
+		return 1;
+	/* the directory itself is made when needed */
+	snprintf(dir, sizeof(dir), "%s/run", top);
+	snprintf(file, sizeof(file), "%s/%d.json", dir, ID);
+	setenv("UBLK_RUN_DIR", dir, 1);
+	ublk_set_log(NULL, UBLK_LOG_ERR);
+	ret = ktap_run(tests, ARRAY_SIZE(tests));
+	unlink(file);
+	rmdir(dir);
+	rmdir(top);
+	return ret;
+}
