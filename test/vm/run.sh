@@ -201,6 +201,8 @@ if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
 	say "deadline of $timeout s passed, guest killed; last lines of its kernel log:"
 	tail -n 15 "$run/console" >&2
 	result=124
+elif [ -n "$shell" ] && [ "$rc" -eq 0 ]; then
+	result=0
 elif [ -z "$status" ]; then
 	say "the guest died (QEMU status $rc); last lines of its kernel log:"
 	tail -n 40 "$run/console" >&2
