@@ -41,6 +41,7 @@ void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
 	pdu->tag = io - q->io;
 	io->cmd = cmd;
 	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+	/* io->cmd is seen by whoever claims the tag, see ublk_queue_claim(). */
 	smp_store_release(&io->state, UBLK_TAG_ARMED);
 }
 

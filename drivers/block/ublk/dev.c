@@ -8,17 +8,18 @@
  * be found by its number until the last of them is gone.
  */
 #include <linux/fs.h>
-#include <linux/idr.h>
 #include <linux/miscdevice.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include <linux/xarray.h>
 
 #include "ublk.h"
 #include "trace.h"
 
-static DEFINE_SPINLOCK(ublk_idr_lock);
-static DEFINE_IDR(ublk_idr);
-static DECLARE_WAIT_QUEUE_HEAD(ublk_idr_wait);
+/* number -> device; a reserved entry is a device in the making. */
+static DEFINE_XARRAY_ALLOC(ublk_devs);
+static DECLARE_WAIT_QUEUE_HEAD(ublk_devs_wait);
+/* Under the lock of ublk_devs. */
 static u64 ublk_serial;
 static unsigned int ublk_nr_unprivileged;
 
@@ -33,12 +34,12 @@ struct ublk_device *ublk_dev_get_by_id(u32 id)
 {
 	struct ublk_device *ub;
 
-	if (id > INT_MAX)
-		return NULL;
-	guard(spinlock)(&ublk_idr_lock);
-	ub = idr_find(&ublk_idr, id);
+	/* The lock keeps the structure until it is decided who has it. */
+	xa_lock(&ublk_devs);
+	ub = xa_load(&ublk_devs, id);
 	if (ub && !kobject_get_unless_zero(&ub->cdev_dev.kobj))
 		ub = NULL;
+	xa_unlock(&ublk_devs);
 	return ub;
 }
 
@@ -67,66 +68,69 @@ static int ublk_dev_count(struct ublk_device *ub)
 {
 	if (!ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
 		return 0;
-	guard(spinlock)(&ublk_idr_lock);
-	if (ublk_nr_unprivileged >= READ_ONCE(ublks_max))
-		return -EACCES;
-	ublk_nr_unprivileged++;
-	ub->unprivileged = true;
-	return 0;
+	xa_lock(&ublk_devs);
+	if (ublk_nr_unprivileged < READ_ONCE(ublks_max)) {
+		ublk_nr_unprivileged++;
+		ub->unprivileged = true;
+	}
+	xa_unlock(&ublk_devs);
+	return ub->unprivileged ? 0 : -EACCES;
 }
 
 /* The count drops with the deletion, or when the device could not be made. */
 static void ublk_dev_uncount(struct ublk_device *ub)
 {
-	guard(spinlock)(&ublk_idr_lock);
+	xa_lock(&ublk_devs);
 	if (ub->unprivileged)
 		ublk_nr_unprivileged--;
 	ub->unprivileged = false;
+	xa_unlock(&ublk_devs);
 }
 
 /* C-51f, C-51g: the number is taken, but finds nothing yet. */
 static int ublk_dev_reserve_id(struct ublk_device *ub, u32 want)
 {
-	int start = want == U32_MAX ? 0 : want;
-	int end = want == U32_MAX ? UBLK_MAX_DEVICES : want + 1;
-	int id;
+	struct xa_limit limit = XA_LIMIT(want, want);
+	u32 id;
+	int ret;
 
-	idr_preload(GFP_KERNEL);
-	scoped_guard(spinlock, &ublk_idr_lock) {
-		id = idr_alloc(&ublk_idr, NULL, start, end, GFP_NOWAIT);
-		ub->serial = ++ublk_serial;
-	}
-	idr_preload_end();
-
-	if (id == -ENOSPC && want != U32_MAX)
-		return -EEXIST;
-	if (id < 0)
-		return id;
+	if (want == U32_MAX)
+		limit = XA_LIMIT(0, UBLK_MAX_DEVICES - 1);
+	ret = xa_alloc(&ublk_devs, &id, NULL, limit, GFP_KERNEL);
+	if (ret == -EBUSY)
+		return want == U32_MAX ? -ENOSPC : -EEXIST;
+	if (ret)
+		return ret;
 	ub->info.dev_id = id;
 	return 0;
 }
 
+/* From here on the device is found. The entry exists, so no memory is needed. */
 static void ublk_dev_publish(struct ublk_device *ub)
 {
-	guard(spinlock)(&ublk_idr_lock);
-	idr_replace(&ublk_idr, ub, ub->info.dev_id);
+	xa_lock(&ublk_devs);
+	ub->serial = ++ublk_serial;
+	__xa_store(&ublk_devs, ub->info.dev_id, ub, GFP_NOWAIT);
+	xa_unlock(&ublk_devs);
 }
 
 static void ublk_dev_release_id(u32 id)
 {
-	scoped_guard(spinlock, &ublk_idr_lock)
-		idr_remove(&ublk_idr, id);
-	wake_up_all(&ublk_idr_wait);
+	xa_erase(&ublk_devs, id);
+	wake_up_all(&ublk_devs_wait);
 }
 
 /* Is the number still that of the device with this serial number? */
 static bool ublk_dev_id_busy(u32 id, u64 serial)
 {
 	struct ublk_device *ub;
+	bool busy;
 
-	guard(spinlock)(&ublk_idr_lock);
-	ub = idr_find(&ublk_idr, id);
-	return ub && ub->serial == serial;
+	xa_lock(&ublk_devs);
+	ub = xa_load(&ublk_devs, id);
+	busy = ub && ub->serial == serial;
+	xa_unlock(&ublk_devs);
+	return busy;
 }
 
 /* The memory node of the first CPU that uses the queue. */
@@ -244,6 +248,7 @@ ublk_dev_alloc(const struct ublksrv_ctrl_dev_info *info)
 	ub->info.nr_hw_queues = min_t(unsigned int, info->nr_hw_queues,
 				      nr_cpu_ids);
 	ub->policy = ublk_device_policy(info->flags);
+	ub->timeout_kill = info->flags & UBLK_F_UNPRIVILEGED_DEV;
 	mutex_init(&ub->mutex);
 	spin_lock_init(&ub->lock);
 	init_waitqueue_head(&ub->wait);
@@ -263,6 +268,7 @@ static void ublk_dev_init_device(struct ublk_device *ub)
 	dev->parent = ublk_control_misc.this_device;
 	dev->devt = MKDEV(MAJOR(ublk_chr_devt), ub->info.dev_id);
 	dev->class = &ublk_chr_class;
+	dev->groups = ublk_timeout_groups;
 	dev->release = ublk_dev_free;
 }
 
@@ -421,16 +427,10 @@ int ublk_dev_del(struct ublk_ctrl *c)
 		return ret;
 	ublk_dev_put(c->ub);
 	c->ub = NULL;
-	if (wait_event_interruptible(ublk_idr_wait,
+	if (wait_event_interruptible(ublk_devs_wait,
 				     !ublk_dev_id_busy(id, serial)))
 		return -EINTR;
 	return 0;
-}
-
-static bool ublk_dev_none_left(void)
-{
-	guard(spinlock)(&ublk_idr_lock);
-	return idr_is_empty(&ublk_idr);
 }
 
 /**
@@ -444,20 +444,19 @@ static bool ublk_dev_none_left(void)
 void ublk_dev_del_all(void)
 {
 	struct ublk_device *ub;
-	int id = 0;
+	unsigned long id = 0;
 
 	for (;;) {
-		scoped_guard(spinlock, &ublk_idr_lock) {
-			ub = idr_get_next(&ublk_idr, &id);
-			if (ub &&
-			    !kobject_get_unless_zero(&ub->cdev_dev.kobj))
-				ub = NULL;
-		}
+		xa_lock(&ublk_devs);
+		ub = xa_find(&ublk_devs, &id, ULONG_MAX, XA_PRESENT);
+		if (ub && !kobject_get_unless_zero(&ub->cdev_dev.kobj))
+			ub = NULL;
+		xa_unlock(&ublk_devs);
 		if (!ub)
 			break;
 		ublk_stop_wait_unkillable(ub, ublk_stop_ask(ub, true));
 		ublk_dev_put(ub);
 		id++;
 	}
-	wait_event(ublk_idr_wait, ublk_dev_none_left());
+	wait_event(ublk_devs_wait, xa_empty(&ublk_devs));
 }

@@ -166,7 +166,7 @@ static int ublk_disk_may_create(struct ublk_device *ub)
 	case UBLK_SERVER_STOPPING:
 		return -EBUSY;
 	default:
-		return ub->delete_asked ? -EBUSY : -EAGAIN;
+		return -EAGAIN;
 	}
 }
 

@@ -78,6 +78,7 @@ static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
 /* The next request of the tag may come as soon as the state is ARMED. */
 static void ublk_dispatch_bounce(struct ublk_io *io)
 {
+	/* Pairs with the cmpxchg that claims the tag, as in ublk_cmd_arm(). */
 	smp_store_release(&io->state, UBLK_TAG_ARMED);
 }
 

@@ -10,8 +10,6 @@
  * Called by blk-mq on any CPU, possibly in a softirq-free atomic context; takes
  * no lock.
  */
-#include <linux/sched/signal.h>
-
 #include "ublk.h"
 #include "trace.h"
 
@@ -157,28 +155,9 @@ static int ublk_queue_init_hctx(struct blk_mq_hw_ctx *hctx, void *driver_data,
 	return 0;
 }
 
-/*
- * A server of the administrator may take as long as it likes (D-220). That of
- * an ordinary user is killed, which ends its requests (D-221); the process is
- * the one that opened the char node, never a number that may be somebody else's
- * by now (I-3).
- */
-static enum blk_eh_timer_return ublk_queue_timeout(struct request *req)
-{
-	struct ublk_queue *q = req->mq_hctx->driver_data;
-	struct ublk_device *ub = q->ub;
-
-	if (ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV)) {
-		guard(spinlock)(&ub->lock);
-		if (ub->opener)
-			kill_pid(ub->opener, SIGKILL, 1);
-	}
-	return BLK_EH_RESET_TIMER;
-}
-
 const struct blk_mq_ops ublk_queue_mq_ops = {
 	.queue_rq	= ublk_queue_rq,
 	.queue_rqs	= ublk_queue_rqs,
 	.init_hctx	= ublk_queue_init_hctx,
-	.timeout	= ublk_queue_timeout,
+	.timeout	= ublk_timeout_request,
 };

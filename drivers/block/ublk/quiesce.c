@@ -46,6 +46,7 @@ static bool ublk_quiesce_may_take(struct ublk_device *ub)
 /* C-97f: at most @ms milliseconds; nothing is held meanwhile but requests. */
 static int ublk_quiesce_wait(struct ublk_device *ub, unsigned long ms)
 {
+	const unsigned long poll = msecs_to_jiffies(UBLK_QUIESCE_POLL_MS);
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
 	long ret;
 
@@ -53,8 +54,8 @@ static int ublk_quiesce_wait(struct ublk_device *ub, unsigned long ms)
 		if (time_after(jiffies, end))
 			return -EBUSY;
 		ret = wait_event_interruptible_timeout(ub->wait,
-				ublk_quiesce_may_take(ub),
-				msecs_to_jiffies(UBLK_QUIESCE_POLL_MS));
+						       ublk_quiesce_may_take(ub),
+						       poll);
 		if (ret < 0)
 			return -EINTR;
 	}

@@ -51,7 +51,7 @@ static int ublk_recover_finish(struct ublk_device *ub)
 		if (ub->server == UBLK_SERVER_STOPPING)
 			return -EBUSY;
 		if (ub->server != UBLK_SERVER_READY)
-			return ub->delete_asked ? -EBUSY : -EAGAIN;
+			return -EAGAIN;
 		old = ub->recorded;
 		ub->recorded = get_pid(ub->opener);
 		ub->state = next;

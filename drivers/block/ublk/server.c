@@ -65,12 +65,12 @@ void ublk_server_reopen(struct ublk_device *ub)
 		ublk_server_set_gate(ub->queues[qid], 0);
 }
 
-/* The server is ready, or will not be. */
+/* The server is ready, or will not be. Without one, any that comes will do. */
 static bool ublk_server_settled(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
 	return ub->server == UBLK_SERVER_READY ||
-	       ub->server == UBLK_SERVER_STOPPING || ub->delete_asked;
+	       ub->server == UBLK_SERVER_STOPPING;
 }
 
 /**
@@ -257,10 +257,13 @@ static void ublk_server_reset_queue(struct ublk_queue *q)
 
 	for (tag = 0; tag < q->depth; tag++) {
 		struct ublk_io *io = &q->io[tag];
+		struct task_struct *task = io->task;
 
-		if (io->task)
-			put_task_struct(io->task);
-		WRITE_ONCE(io->task, NULL);
+		/* A request that times out just now may look at the task. */
+		scoped_guard(spinlock, &q->ub->lock)
+			WRITE_ONCE(io->task, NULL);
+		if (task)
+			put_task_struct(task);
 		WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
 		io->cmd = NULL;
 		io->req = NULL;

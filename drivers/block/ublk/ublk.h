@@ -17,7 +17,7 @@
  *			of the queues, the disk pointer. Never held across
  *			anything that sleeps, so FETCH_REQ and cancellation
  *			never wait for a server.
- *   ublk_idr_lock (spin)
+ *   lock of ublk_devs (spin)
  *			number -> device, in dev.c. Innermost.
  *
  * There is no lock over all devices: a server that does not answer delays its
@@ -168,7 +168,8 @@ enum ublk_quiesce_state {
  *	stable under @mutex while @state is not DEAD
  * @quiesce: how far QUIESCE_DEV is in this round, under @lock
  * @refuse_opens: TRY_STOP_DEV found no opener, under disk->open_mutex
- * @unprivileged: counted as an unprivileged device, under ublk_idr_lock
+ * @timeout_kill: a server that does not answer in time is killed
+ * @unprivileged: counted as an unprivileged device, under ublk_devs
  * @delete_asked: DEL_DEV was asked for, under @lock
  * @deleted: the char node is gone, under @mutex
  * @wait: for changes of @server, @stop_done and @state
@@ -206,6 +207,7 @@ struct ublk_device {
 	struct gendisk		*disk;
 	enum ublk_quiesce_state	quiesce;
 	bool			refuse_opens;
+	bool			timeout_kill;
 	bool			unprivileged;
 	bool			delete_asked;
 	bool			deleted;
@@ -344,6 +346,10 @@ void ublk_cancel_requests(struct ublk_device *ub);
 
 /* queue.c */
 extern const struct blk_mq_ops ublk_queue_mq_ops;
+
+/* timeout.c */
+extern const struct attribute_group *ublk_timeout_groups[];
+enum blk_eh_timer_return ublk_timeout_request(struct request *req);
 
 /* dispatch.c */
 void ublk_dispatch_post(struct ublk_io *io, struct request *reqs);

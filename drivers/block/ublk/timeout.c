@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What happens when a server does not answer in time.
+ *
+ * The block layer says when: queue/io_timeout of the disk, 30 s by default. What
+ * is done is an attribute of the char device,
+ *
+ *   /sys/class/ublk-char/ublkcN/timeout_action
+ *	none	nothing, the timer starts again: devices of the administrator
+ *		(D-220)
+ *	kill	the daemon of the tag is killed, which ends its requests by the
+ *		device's policy: devices of ordinary users, always (D-221)
+ *
+ * so that an administrator can have a bound for a server that hangs (I-48). The
+ * process killed is the one that holds the tag, not a number that may be
+ * somebody else's by now (I-3).
+ */
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "ublk.h"
+
+static const char * const ublk_timeout_actions[] = { "none", "kill" };
+
+static struct ublk_device *ublk_timeout_dev(struct device *dev)
+{
+	return container_of(dev, struct ublk_device, cdev_dev);
+}
+
+static ssize_t timeout_action_show(struct device *dev,
+				   struct device_attribute *attr, char *buf)
+{
+	bool kill = READ_ONCE(ublk_timeout_dev(dev)->timeout_kill);
+
+	return sysfs_emit(buf, "%s\n", ublk_timeout_actions[kill]);
+}
+
+static ssize_t timeout_action_store(struct device *dev,
+				    struct device_attribute *attr,
+				    const char *buf, size_t count)
+{
+	struct ublk_device *ub = ublk_timeout_dev(dev);
+	int action = sysfs_match_string(ublk_timeout_actions, buf);
+
+	if (action < 0)
+		return action;
+	/* Nobody but the administrator may leave requests unbounded. */
+	if (!action && ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
+		return -EPERM;
+	WRITE_ONCE(ub->timeout_kill, action);
+	return count;
+}
+static DEVICE_ATTR_RW(timeout_action);
+
+static struct attribute *ublk_timeout_attrs[] = {
+	&dev_attr_timeout_action.attr,
+	NULL
+};
+
+static const struct attribute_group ublk_timeout_group = {
+	.attrs = ublk_timeout_attrs,
+};
+
+const struct attribute_group *ublk_timeout_groups[] = {
+	&ublk_timeout_group,
+	NULL
+};
+
+/**
+ * ublk_timeout_request() - a request has not been answered in time
+ * @req: started request
+ *
+ * Context: block layer timeout work; does not sleep.
+ * Return: BLK_EH_RESET_TIMER; a request ends with its server, not here.
+ */
+enum blk_eh_timer_return ublk_timeout_request(struct request *req)
+{
+	struct ublk_queue *q = req->mq_hctx->driver_data;
+	struct ublk_device *ub = q->ub;
+	struct task_struct *task;
+
+	if (!READ_ONCE(ub->timeout_kill))
+		return BLK_EH_RESET_TIMER;
+
+	/* The lock keeps the task: ublk_server_reset() takes it to let go. */
+	guard(spinlock)(&ub->lock);
+	task = q->io[req->tag].task;
+	if (task) {
+		dev_warn_ratelimited(&ub->cdev_dev,
+				     "request timed out, killing server %d\n",
+				     task_tgid_nr(task));
+		send_sig(SIGKILL, task, 1);
+	}
+	return BLK_EH_RESET_TIMER;
+}
