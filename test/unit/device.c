@@ -120,6 +120,8 @@ static void test_server(void)
 			ktap_eq(ublk_server_next(state, rows[i].event),
 				rows[i].next[state]);
 	}
+	ktap_row = "no event";
+	ktap_eq(ublk_server_next(UBLK_SERVER_NONE, 5), -EPROTO);
 }
 
 static void test_gate(void)

@@ -1,0 +1,399 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: check-docs.sh [CHECK...]
+#
+# README.md and Documentation/block/ublk.rst against the source: paths, commands,
+# tables of numbers, states and flags, references to statements, and the waits
+# of the driver. Compared both ways where both sides are lists. KTAP on stdout,
+# one test per check; exit status 1 if one fails. Needs no root and no product.
+#
+# Only parsing the .rst needs a tool: python3 with docutils; skipped without.
+
+set -u
+export LC_ALL=C
+cd "$(dirname -- "$0")/.." || exit 1
+
+ALL_CHECKS="readme_paths readme_targets readme_variables readme_subcommands
+	control_commands io_commands features tracepoints tag_states
+	names statements differences waits parse"
+
+README=README.md
+RST=Documentation/block/ublk.rst
+ABI=Documentation/block/ublk-abi
+UAPI=include/uapi/linux/ublk_cmd.h
+DRIVER=drivers/block/ublk
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-docs.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+
+# --- common parts of the checks
+
+# What README shows as code: indented lines without their remarks, and spans.
+# shellcheck disable=SC2016
+readme_code() {
+	sed -n 's/^    \(.*\)/\1/p' "$README" | sed 's/[[:space:]]#.*//'
+	grep -v '^    ' "$README" | grep -o '`[^`]*`' | tr -d '`'
+}
+
+# rst_section TITLE: the lines of a section of the document, subsections included
+# if they are underlined with another character.
+rst_section() {
+	awk -v title="$1" '
+		{ line[NR] = $0 }
+		END {
+			for (i = 1; i < NR && line[i] != title; i++)
+				;
+			mark = substr(line[i + 1], 1, 1)
+			for (i += 2; i < NR; i++) {
+				if (line[i + 1] ~ "^" mark mark mark "+$" &&
+				    line[i] ~ /^[A-Z]/)
+					exit
+				print line[i]
+			}
+		}' "$RST"
+}
+
+# both WHAT FILE-A FILE-B NAME-A NAME-B: two sorted lists have to be equal.
+both() {
+	local rc=0 side file=$2
+
+	if [ ! -s "$2" ] || [ ! -s "$3" ]; then
+		echo "$1: found none to compare in $4 or $5"
+		return 1
+	fi
+	while read -r side; do
+		echo "$1: only in $4: $side"
+		rc=1
+	done < <(comm -23 "$file" "$3")
+	while read -r side; do
+		echo "$1: only in $5: $side"
+		rc=1
+	done < <(comm -13 "$file" "$3")
+	return "$rc"
+}
+
+# Opcodes of the UAPI header: "NAME 0xNR 0xOPCODE" for UBLK_U_<$1>_ names.
+uapi_opcodes() {
+	awk -v prefix="UBLK_U_$1_" '
+		function hex(s,  i, n) {
+			n = 0
+			s = tolower(substr(s, 3))
+			for (i = 1; i <= length(s); i++)
+				n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1
+			return n
+		}
+		$1 == "#define" { value[$2] = $3 }
+		name != "" && match($0, /_IO[RW]+\(.u., *[A-Za-z0-9_]+/) {
+			n = substr($0, RSTART, RLENGTH)
+			dir = n ~ /^_IOWR/ ? 3 : 2
+			sub(/.*, */, "", n)
+			nr = n ~ /^0x/ ? hex(n) : hex(value[n])
+			size = /ublksrv_ctrl_cmd/ ? 32 : 16
+			printf "%s 0x%02x 0x%x0%02x75%02x\n", name, nr, dir * 4,
+				size, nr
+		}
+		{ name = "" }
+		index($2, prefix) == 1 && /\\$/ {
+			name = substr($2, length(prefix) + 1)
+		}' "$UAPI" | sort
+}
+
+# "NAME 0xNR 0xOPCODE" rows of the tables in a section.
+rst_opcodes() {
+	rst_section "$1" |
+		sed -nE 's/^([A-Z_0-9]+) +(0x[0-9a-f]{2}) +(0x[0-9a-f]{8}) .*/\1 \2 \3/p' |
+		sort
+}
+
+# --- the checks; each prints what is wrong and returns 1, or 4 for a skip
+
+# shellcheck disable=SC2016
+check_readme_paths() {
+	local path rc=0 map
+
+	map=$(sed -n '/^## Map of the tree/,/^## /p' "$README")
+	[ "$(grep -c '^| `' <<<"$map")" -ge 10 ] || {
+		echo "the map of the tree is not found"
+		return 1
+	}
+	while read -r path; do
+		# NAME stands for any name.
+		compgen -G "${path//NAME/*}" >/dev/null || {
+			echo "no such path: $path"
+			rc=1
+		}
+	done < <({
+		sed -n 's/^| `\([^`]*\)`.*/\1/p' <<<"$map"
+		readme_code | grep -oE '(^|[ (])(drivers|include|compat|Documentation|ublksrv|test|tools|bench|scripts|\.ci)/[A-Za-z0-9_./-]*' |
+			tr -d ' ('
+	} | sort -u)
+	# Every directory that a newcomer meets has to be on the map.
+	while read -r path; do
+		grep -qE "\`$path(/|\`)" <<<"$map" || {
+			echo "not on the map: $path"
+			rc=1
+		}
+	done < <(find . -mindepth 1 -maxdepth 1 -type d \
+		! -name .git ! -name out ! -name build -printf '%f\n')
+	return "$rc"
+}
+
+check_readme_targets() {
+	readme_code | grep -oE '(^|sudo |&& )make( [a-z][a-z-]*)+' |
+		sed 's/.*make //' | tr ' ' '\n' | sort -u >"$tmp/readme"
+	sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' Makefile |
+		sed -n 's/^\.PHONY://p' | tr '[:blank:]' '\n' | sed '/^$/d' |
+		sort -u >"$tmp/phony"
+	# What "make help" tells; no tool but make itself is needed for that.
+	make -s help | sed -nE 's/^([a-z][a-z-]*) .*/\1/p' | sort -u >"$tmp/help"
+	local rc=0 target
+
+	while read -r target; do
+		echo "README names a target that Makefile does not have: $target"
+		rc=1
+	done < <(comm -23 "$tmp/readme" "$tmp/phony")
+	while read -r target; do
+		echo "\"make help\" names a target that README does not: $target"
+		rc=1
+	done < <(comm -23 "$tmp/help" "$tmp/readme")
+	if [ ! -s "$tmp/readme" ] || [ ! -s "$tmp/help" ]; then
+		echo "found no targets"
+		return 1
+	fi
+	return "$rc"
+}
+
+check_readme_variables() {
+	local name rc=0
+
+	while read -r name; do
+		grep -rqwF -- "$name" Makefile ublksrv/Makefile test/vm && continue
+		echo "nothing reads the variable $name"
+		rc=1
+	done < <(readme_code | grep -oE '\b[A-Z][A-Z_]+=' | tr -d '=' | sort -u)
+	return "$rc"
+}
+
+check_readme_subcommands() {
+	local name rc=0
+
+	{
+		sed -nE 's/^[[:space:]]*\.name = "([a-z-]+)",/\1/p' ublksrv/cli/*.c
+		printf '%s\n' help version
+	} | sort -u >"$tmp/have"
+	while read -r name; do
+		grep -qxF -- "$name" "$tmp/have" && continue
+		echo "program has no subcommand $name"
+		rc=1
+	done < <(readme_code | sed -nE 's/^(sudo )?ublk ([a-z][a-z-]*).*/\2/p' | sort -u)
+	return "$rc"
+}
+
+check_control_commands() {
+	local rc=0
+
+	rst_opcodes "Control commands" >"$tmp/rst"
+	sed -nE 's/.*\[_IOC_NR\(UBLK_U_CMD_([A-Z0-9_]+)\)\] = \{.*/\1/p' \
+		"$DRIVER/ctrl.c" | sort >"$tmp/table"
+	uapi_opcodes CMD >"$tmp/uapi"
+	cut -d' ' -f1 "$tmp/rst" >"$tmp/names"
+	both "control command" "$tmp/names" "$tmp/table" "$RST" ctrl.c || rc=1
+	comm -23 "$tmp/rst" "$tmp/uapi" | sed 's/^/number or opcode not that of the header: /' |
+		grep . && rc=1
+	# Each command has rows about its errors, but for those that have none.
+	rst_section "Control commands" |
+		sed -nE 's/^([A-Z][A-Z_0-9]+) +E[A-Z]+ .*/\1/p' | sort -u >"$tmp/errors"
+	both "errors of control command" "$tmp/errors" "$tmp/table" \
+		"the errno table" ctrl.c || rc=1
+	return "$rc"
+}
+
+check_io_commands() {
+	local rc=0 name
+
+	rst_opcodes "IO commands" >"$tmp/rst"
+	uapi_opcodes IO >"$tmp/uapi"
+	[ -s "$tmp/rst" ] || { echo "found no IO commands"; return 1; }
+	comm -23 "$tmp/rst" "$tmp/uapi" | sed 's/^/number or opcode not that of the header: /' |
+		grep . && rc=1
+	while read -r name _; do
+		grep -qE "UBLK_(U_)?IO_$name\b" "$DRIVER"/*.c && continue
+		echo "IO command that the driver does not know: $name"
+		rc=1
+	done <"$tmp/rst"
+	return "$rc"
+}
+
+# The flags that are offered, with their bits.
+check_features() {
+	local name
+
+	rst_section Features | sed -nE 's/^([A-Z][A-Z_]+) +([0-9]+) .*/\1 \2/p' |
+		sort >"$tmp/rst"
+	while read -r name; do
+		sed -nE "s/^#define UBLK_F_($name)[[:space:]]+\(1U?L*L << ([0-9]+)\).*/\1 \2/p" \
+			"$UAPI"
+	done < <(sed -n '/^#define UBLK_F_SUPPORTED/,/[^\\]$/p' "$DRIVER/ublk.h" |
+		grep -oE 'UBLK_F_[A-Z_]+' | sed 's/^UBLK_F_//' |
+		grep -vxE 'SUPPORTED|UNAVAILABLE') | sort >"$tmp/source"
+	both "feature flag" "$tmp/rst" "$tmp/source" "$RST" ublk.h
+}
+
+check_tracepoints() {
+	rst_section Tracepoints | sed -nE 's/^(ublk_[a-z_]+) .*/\1/p' |
+		sort -u >"$tmp/rst"
+	sed -nE 's/^TRACE_EVENT\(([a-z_]+),.*/\1/p; s/^DEFINE_EVENT\([a-z_]+, ([a-z_]+),.*/\1/p' \
+		"$DRIVER/trace.h" | sort >"$tmp/source"
+	both tracepoint "$tmp/rst" "$tmp/source" "$RST" trace.h
+}
+
+# The table of tag states, cell by cell.
+check_tag_states() {
+	rst_section "A tag" | awk '
+		/^event / { for (i = 2; i <= NF; i++) state[i] = $i; next }
+		state[2] != "" && /^[A-Z]/ && NF == 7 {
+			for (i = 2; i <= NF; i++)
+				print $1, state[i], ($i == "-" ? "EPROTO" : $i)
+		}' | sort >"$tmp/rst"
+	awk '
+		/\[UBLK_EV_[A-Z_]+\] = \{/ { gsub(/.*UBLK_EV_|\].*/, ""); event = $0; next }
+		event != "" && /\[UBLK_TAG_/ {
+			state = $0
+			gsub(/.*\[UBLK_TAG_|\].*/, "", state)
+			next_state = $0
+			gsub(/.*= *|,.*/, "", next_state)
+			sub(/^UBLK_TAG_|^-/, "", next_state)
+			print event, state, next_state
+		}
+		/^\t};/ { event = "" }' "$DRIVER/logic/tag.h" | sort >"$tmp/source"
+	both "tag state" "$tmp/rst" "$tmp/source" "$RST" tag.h
+}
+
+# Functions, structures and files that the document names.
+check_names() {
+	local name rc=0
+
+	while read -r name; do
+		grep -rqE "\b$name\(" drivers/block ublksrv && continue
+		echo "no such function: $name()"
+		rc=1
+	done < <(grep -oE '\bublk_[a-z0-9_]+\(\)' "$RST" | tr -d '()' | sort -u)
+	while read -r name; do
+		grep -rqE "^$name \{" drivers/block include && continue
+		echo "no such structure: $name"
+		rc=1
+	done < <(grep -oE 'struct ublk[a-z_]*' "$RST" | sort -u)
+	while read -r name; do
+		[ -e "$name" ] || [ -e "$DRIVER/$name" ] || [ -e "ublksrv/$name" ] ||
+			[ -e "$ABI/$name" ] || { echo "no such file: $name"; rc=1; }
+	done < <(grep -oE '\b([a-zA-Z_-]+/)*[a-zA-Z_-]+\.(c|h|md|sh)\b' "$RST" | sort -u)
+	return "$rc"
+}
+
+# Every statement that README, document, driver or tests refer to.
+check_statements() {
+	local id rc=0
+
+	# As they are defined: at the start of a line or of a table's row.
+	grep -hoE '^(\| )?[CDLIF]-[0-9]+[a-z]?\b' "$ABI"/*.md | tr -d '| ' |
+		sort -u >"$tmp/abi"
+	# C-75 stands for C-75a and so on, too.
+	sed -n 's/[a-z]$//p' "$tmp/abi" >>"$tmp/abi"
+	while read -r id; do
+		grep -qxF "$id" "$tmp/abi" || {
+			echo "no such statement: $id in $(grep -rlwF -- "$id" \
+				"$README" "$RST" drivers test tools ublksrv |
+				tr '\n' ' ')"
+			rc=1
+		}
+	done < <(grep -rhoE '\b[CDLI]-[0-9]+[a-z]?\b' "$README" "$RST" drivers \
+		test tools ublksrv --include='*.[chS]' --include='*.md' \
+		--include='*.rst' --include='*.sh' | sort -u)
+	return "$rc"
+}
+
+# Deliberate differences: the list of the document and what the driver says.
+check_differences() {
+	rst_section "Differences from Linux 7.3's driver" |
+		sed -nE 's/^(I-[0-9]+) .*/\1/p' | sort -u >"$tmp/rst"
+	grep -rhoE '\bI-[0-9]+\b' drivers/block | sort -u >"$tmp/source"
+	both difference "$tmp/rst" "$tmp/source" "$RST" "the driver's comments"
+}
+
+# Every function of the driver that waits, but for taking ub->mutex so that a
+# signal ends it, is named in the section about waits.
+check_waits() {
+	local name rc=0 waits
+
+	waits=$(rst_section "Waits and what ends them")
+	[ -n "$waits" ] || { echo "section about waits not found"; return 1; }
+	awk '
+		/^[a-z].*[ *]ublk_[a-z0-9_]+\(/ {
+			match($0, /ublk_[a-z0-9_]+\(/)
+			name = substr($0, RSTART, RLENGTH - 1)
+		}
+		/^ublk_[a-z0-9_]+\(/ { name = $0; sub(/\(.*/, "", name) }
+		/wait_event|wait_for_completion|mutex_lock\(|guard\(mutex\)|\(mutex, |del_gendisk\(|cancel_(delayed_)?work_sync\(|flush_(work|workqueue)\(|kern_path\(|freeze_queue\(|quiesce_queue\(|msleep|schedule_timeout/ &&
+			!/^ \*/ { print name }' "$DRIVER"/*.c drivers/block/ublk_drv.c |
+		sort -u >"$tmp/waits"
+	[ -s "$tmp/waits" ] || { echo "found no waits in the driver"; return 1; }
+	while read -r name; do
+		grep -qF "$name()" <<<"$waits" && continue
+		echo "waits, and is not in the section about waits: $name()"
+		rc=1
+	done <"$tmp/waits"
+	return "$rc"
+}
+
+check_parse() {
+	python3 -c 'import docutils' 2>/dev/null || {
+		echo "no python3 with docutils (package python3-docutils)"
+		return 4
+	}
+	find Documentation ublksrv -name '*.rst' >"$tmp/rst"
+	python3 - "$tmp/rst" <<-'PY'
+		import sys, docutils.core, docutils.utils
+		bad = 0
+		for path in open(sys.argv[1]).read().split():
+		    try:
+		        docutils.core.publish_string(
+		            open(path, encoding="utf-8").read(), source_path=path,
+		            writer_name="null", settings_overrides={
+		                "report_level": 1, "halt_level": 1,
+		                "warning_stream": ""})
+		    except docutils.utils.SystemMessage as message:
+		        print(message)
+		        bad = 1
+		sys.exit(bad)
+	PY
+}
+
+# --- run them
+
+checks=${*:-$ALL_CHECKS}
+# shellcheck disable=SC2086
+set -- $checks
+echo "KTAP version 1"
+echo "1..$#"
+nr=0
+failed=0
+for name; do
+	nr=$((nr + 1))
+	if ! declare -F "check_$name" >/dev/null; then
+		echo "not ok $nr $name # no such check"
+		failed=$((failed + 1))
+		continue
+	fi
+	"check_$name" >"$tmp/said" 2>&1
+	case $? in
+	0) echo "ok $nr $name" ;;
+	4) echo "ok $nr $name # SKIP $(head -n 1 "$tmp/said")" ;;
+	*)
+		sed 's/^/# /' "$tmp/said"
+		echo "not ok $nr $name"
+		failed=$((failed + 1))
+		;;
+	esac
+done
+[ "$failed" -eq 0 ]
