@@ -14,6 +14,7 @@
 
 #define AGENT_JOBS	128
 #define AGENT_ARG	128
+#define AGENT_LONG_MS	5000	/* a timeout of this or more is a failure */
 #define AGENT_DATA	(16U << 20)
 
 typedef long (*agent_fn)(void *arg);

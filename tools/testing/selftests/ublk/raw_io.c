@@ -286,6 +286,20 @@ static int arm(struct raw_ring *r, __u32 op, int q, int tag, int result)
 	return ret;
 }
 
+/*
+ * With a polling thread, submitted is not issued yet: send something that
+ * fails at once behind it.
+ */
+static int raw_issued(struct raw_ring *r)
+{
+	int ret;
+
+	if (!(r->ring.flags & IORING_SETUP_SQPOLL))
+		return 0;
+	ret = raw_call(r, UBLK_U_IO_FETCH_REQ, 0xffff, 0, 0, 0);
+	return ret == -EINVAL ? 0 : -EPROTO;
+}
+
 /* Fetch with the tag's own buffer; a failure shows up as an event. */
 int raw_fetch(struct raw_ring *r, int q, int tag)
 {
@@ -303,7 +317,7 @@ int raw_fetch_all(struct raw_ring *r)
 				return ret;
 		}
 	}
-	return 0;
+	return raw_issued(r);
 }
 
 int raw_commit(struct raw_ring *r, int q, int tag, int result)
