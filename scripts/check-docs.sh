@@ -119,7 +119,10 @@ check_readme_paths() {
 	}
 	while read -r path; do
 		# NAME stands for any name.
-		compgen -G "${path//NAME/*}" >/dev/null || {
+		case $path in
+		*NAME*) compgen -G "${path//NAME/*}" >/dev/null ;;
+		*) [ -e "$path" ] ;;
+		esac || {
 			echo "no such path: $path"
 			rc=1
 		}
@@ -296,10 +299,9 @@ check_statements() {
 	local id rc=0
 
 	# As they are defined: at the start of a line or of a table's row.
-	grep -hoE '^(\| )?[CDLIF]-[0-9]+[a-z]?\b' "$ABI"/*.md | tr -d '| ' |
-		sort -u >"$tmp/abi"
 	# C-75 stands for C-75a and so on, too.
-	sed -n 's/[a-z]$//p' "$tmp/abi" >>"$tmp/abi"
+	grep -hoE '^(\| )?[CDLIF]-[0-9]+[a-z]?\b' "$ABI"/*.md | tr -d '| ' |
+		sed 'p; s/[a-z]$//' | sort -u >"$tmp/abi"
 	while read -r id; do
 		grep -qxF "$id" "$tmp/abi" || {
 			echo "no such statement: $id in $(grep -rlwF -- "$id" \
