@@ -21,7 +21,8 @@ top=$PWD
 : "${KDIR:=/lib/modules/$(uname -r)/build}"
 
 ALL_GATES="logic_pure uapi_header text spdx shellcheck kernel_doc
-	checkpatch_driver checkpatch_user checkpatch_tests warnings sparse"
+	checkpatch_driver checkpatch_user checkpatch_tests
+	warnings logic_kernel sparse"
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-static.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
@@ -221,6 +222,20 @@ gate_warnings() {
 	cat "$tmp/said"
 	[ "$(cat "$tmp/build.status")" -eq 0 ] || { tail -n 20 "$tmp/build"; return 1; }
 	[ ! -s "$tmp/said" ]
+}
+
+# All of logic/ compiles in the kernel, also what no file includes yet.
+gate_logic_kernel() {
+	local dir=drivers/block/ublk
+
+	build_module || return
+	(cd "$dir" && printf '#include "%s"\n' logic/*.h) \
+		>"$tmp/module/$dir/logic_all.c"
+	make -C "$KDIR" "M=$tmp/module" W=1 "$dir/logic_all.o" \
+		>"$tmp/logic" 2>&1 && ! grep -qE '(warning|error): ' "$tmp/logic" &&
+		return
+	cat "$tmp/logic"
+	return 1
 }
 
 # Like C=2, which needs a newer sparse than Debian has and a script that is not
