@@ -216,8 +216,8 @@ static void test_wrong_stage(void)
 static void test_bad_opts(void)
 {
 	static const struct {
-		uint16_t queues, depth;
-		uint32_t buf;
+		__u16 queues, depth;
+		__u32 buf;
 	} rows[] = {
 		{ 0, 1, 4096 }, { 4097, 1, 4096 }, { 1, 0, 4096 },
 		{ 1, 4097, 4096 }, { 1, 1, 0 }, { 1, 1, 4095 },

@@ -17,21 +17,23 @@
 
 #define FILE_SIZE	(1 << 20)
 
-static char path[] = "/tmp/ublk-test-loop.XXXXXX";
+#define TEMPLATE "/tmp/ublk-test-loop.XXXXXX"
+
+static char path[sizeof(TEMPLATE)];
 static int fd = -1;
 static char config[256] __attribute__((aligned(16)));
 static struct opt_table table;
 static struct ublk_dev *dev;
 
-static unsigned char pattern(uint64_t pos)
+static unsigned char pattern(__u64 pos)
 {
 	return pos * 7 + (pos >> 9) * 13 + 1;
 }
 
-static void fill_file(uint64_t size)
+static void fill_file(__u64 size)
 {
 	static unsigned char data[FILE_SIZE];
-	uint64_t i;
+	__u64 i;
 
 	for (i = 0; i < FILE_SIZE; i++)
 		data[i] = pattern(i);
@@ -79,17 +81,17 @@ static void down(void)
 	opt_free(&table);
 }
 
-static int run(uint32_t op_flags, uint64_t sector, uint32_t nr, int *tag)
+static int run(__u32 op_flags, __u64 sector, __u32 nr, int *tag)
 {
 	*tag = mock_request(0, op_flags, sector, nr);
 	return *tag < 0 ? -ETIMEDOUT : mock_wait(0, *tag);
 }
 
 /* Is what the tag's buffer holds the file's content at @pos? */
-static bool buffer_is(int tag, uint64_t pos, uint32_t len)
+static bool buffer_is(int tag, __u64 pos, __u32 len)
 {
 	const unsigned char *buf = mock_buffer(0, tag);
-	uint32_t i;
+	__u32 i;
 
 	for (i = 0; i < len; i++)
 		if (buf[i] != pattern(pos + i))
@@ -97,7 +99,7 @@ static bool buffer_is(int tag, uint64_t pos, uint32_t len)
 	return true;
 }
 
-static bool file_is_zero(uint64_t pos, uint32_t len)
+static bool file_is_zero(__u64 pos, __u32 len)
 {
 	unsigned char b;
 
@@ -150,15 +152,21 @@ static void test_params(void)
 static void test_sizes_refused(void)
 {
 	static const struct {
-		uint64_t size;
+		__u64 size;
 		const char *line, *why;
 	} rows[] = {
-		{ 0, "", "size is 0; enlarge it with \"truncate -s SIZE\"" },
-		{ 1000, "", "size 1000 is not a multiple of the block size 512; use --size or \"truncate\"" },
-		{ 8192, "--offset 8K", "--offset 8192 is beyond the end, 8192" },
-		{ 8192, "--offset 100", "--offset 100 is not a multiple of the block size 512" },
-		{ 8192, "--size 16K", "--size 16384 is more than the 8192 bytes there; enlarge the file" },
-		{ 8192, "--size 700", "size 700 is not a multiple of the block size 512; use --size or \"truncate\"" },
+		{ 0, "",
+		  "size is 0; enlarge it with \"truncate -s SIZE\"" },
+		{ 1000, "",
+		  "size 1000 is not a multiple of the block size 512; use --size or \"truncate\"" },
+		{ 8192, "--offset 8K",
+		  "--offset 8192 is beyond the end, 8192" },
+		{ 8192, "--offset 100",
+		  "--offset 100 is not a multiple of the block size 512" },
+		{ 8192, "--size 16K",
+		  "--size 16384 is more than the 8192 bytes there; enlarge the file" },
+		{ 8192, "--size 700",
+		  "size 700 is not a multiple of the block size 512; use --size or \"truncate\"" },
 	};
 	char want[256];
 	size_t i;
@@ -331,6 +339,7 @@ int main(void)
 	int ret;
 
 	ublk_set_log(NULL, UBLK_LOG_ERR);
+	strcpy(path, TEMPLATE);
 	fd = mkstemp(path);
 	if (fd < 0)
 		return 1;

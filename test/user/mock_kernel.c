@@ -38,8 +38,8 @@
 struct mock_tag {
 	unsigned int state;		/* enum ublk_tag_state */
 	struct mock_ring *ring;		/* that holds the command */
-	uint64_t user_data;
-	uint64_t addr;
+	__u64 user_data;
+	__u64 addr;
 	pthread_t owner;
 	int result;
 	bool done;			/* a request ended, nobody looked yet */
@@ -52,7 +52,7 @@ struct mock_ring {
 	int files[MOCK_FILES];
 	int wake_fd;
 	void *wake_buf;
-	uint64_t wake_data;
+	__u64 wake_data;
 };
 
 struct mock_faults mock;
@@ -83,11 +83,11 @@ void mock_reset(void)
 
 /* ---- rings -------------------------------------------------------------- */
 
-static void mock_post(struct mock_ring *m, uint64_t user_data, int res)
+static void mock_post(struct mock_ring *m, __u64 user_data, int res)
 {
 	struct io_uring_cq *cq = &m->ring->cq;
 	struct io_uring_cqe *cqe = &cq->cqes[m->cq_tail & cq->ring_mask];
-	uint64_t one = 1;
+	__u64 one = 1;
 
 	if (m->cq_tail - m->cq_head >= cq->ring_entries)
 		abort();	/* the library's CQ is too small */
@@ -204,7 +204,7 @@ int io_uring_register_files_update(struct io_uring *ring, unsigned int off,
 
 /* ---- what SQEs do ------------------------------------------------------- */
 
-static uint32_t mock_short(uint32_t len)
+static __u32 mock_short(__u32 len)
 {
 	return mock.max_transfer && len > mock.max_transfer ?
 		mock.max_transfer : len;
@@ -359,7 +359,7 @@ int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
 {
 	struct mock_ring *m = mock_find(ring);
 	int nr = io_uring_submit(ring);
-	uint64_t val;
+	__u64 val;
 
 	(void)wait_nr;
 	__atomic_add_fetch(&nr_enter, 1, __ATOMIC_RELAXED);
@@ -406,8 +406,8 @@ static int mock_find_armed(unsigned int qid)
 	return -1;
 }
 
-int mock_request(unsigned int qid, uint32_t op_flags, uint64_t sector,
-		 uint32_t nr_sectors)
+int mock_request(unsigned int qid, __u32 op_flags, __u64 sector,
+		 __u32 nr_sectors)
 {
 	struct timespec end = mock_deadline();
 	struct ublksrv_io_desc *d;
@@ -574,7 +574,7 @@ int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
 	return 0;
 }
 
-int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, uint32_t id)
+int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, __u32 id)
 {
 	(void)ctrl;
 	if (!exists || id != info.dev_id)
@@ -585,7 +585,7 @@ int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, uint32_t id)
 	return 0;
 }
 
-int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, uint32_t id,
+int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
 			 const struct ublk_params *params)
 {
 	(void)ctrl;
@@ -594,7 +594,7 @@ int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, uint32_t id,
 	return -mock.set_params;
 }
 
-int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid)
+int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, __u32 id, pid_t pid)
 {
 	int q, t;
 
@@ -611,7 +611,7 @@ int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid)
 	return -mock.start;
 }
 
-int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, uint32_t id)
+int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, __u32 id)
 {
 	(void)ctrl;
 	if (!exists || id != info.dev_id)
@@ -622,7 +622,7 @@ int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, uint32_t id)
 	return 0;
 }
 
-int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, uint32_t id, uint16_t qid,
+int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, __u32 id, __u16 qid,
 			   cpu_set_t *set, size_t size)
 {
 	(void)ctrl;
@@ -633,9 +633,6 @@ int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, uint32_t id, uint16_t qid,
 }
 
 /* ---- files -------------------------------------------------------------- */
-
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
 
 /* The test programs are linked with --wrap=open. */
 int __wrap_open(const char *path, int flags, ...)

@@ -18,13 +18,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <linux/types.h>
+
 /* What goes wrong; all zero for nothing. Set between mock_reset() and use. */
 struct mock_faults {
 	int add, set_params, start, stop;	/* errno of control commands */
 	int fetch;			/* errno of each FETCH_REQ */
 	int commit;			/* errno of each COMMIT */
 	int backend;			/* errno of one backend operation */
-	uint32_t max_transfer;		/* longest backend read or write */
+	__u32 max_transfer;		/* longest backend read or write */
 	unsigned int ring_einval;	/* ring flags that are unknown */
 	bool get_data;			/* driver grants NEED_GET_DATA */
 	bool no_queues;			/* driver gives one queue only */
@@ -35,8 +37,8 @@ extern struct mock_faults mock;
 void mock_reset(void);
 
 /* Return: tag, or -1 when none got armed within two seconds. */
-int mock_request(unsigned int qid, uint32_t op_flags, uint64_t sector,
-		 uint32_t nr_sectors);
+int mock_request(unsigned int qid, __u32 op_flags, __u64 sector,
+		 __u32 nr_sectors);
 
 /* Wait for the request's end. Return: committed result, -ETIMEDOUT */
 int mock_wait(unsigned int qid, unsigned int tag);
@@ -55,5 +57,9 @@ unsigned int mock_nr_foreign(void);	/* commands from a wrong thread */
 int mock_device_exists(void);
 int mock_last_rw_flags(void);
 int mock_last_falloc_mode(void);
+
+/* What the linker's --wrap=open makes of open(). */
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
 
 #endif

@@ -12,8 +12,8 @@
 
 struct cfg {
 	bool flag;
-	uint64_t num;
-	uint64_t size;
+	__u64 num;
+	__u64 size;
 	const char *str;
 	const char *path;
 	bool other;
@@ -68,7 +68,7 @@ static void test_uint(void)
 	static const struct {
 		const char *text;
 		int ret;
-		uint64_t val;
+		__u64 val;
 	} rows[] = {
 		{ "0", 0, 0 }, { "42", 0, 42 }, { "0x10", 0, 16 },
 		{ "18446744073709551615", 0, UINT64_MAX },
@@ -78,7 +78,7 @@ static void test_uint(void)
 		{ "1x", -EINVAL, 0 }, { "0x", -EINVAL, 0 }, { "1K", -EINVAL, 0 },
 		{ "x", -EINVAL, 0 }, { "1.5", -EINVAL, 0 },
 	};
-	uint64_t val;
+	__u64 val;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -94,7 +94,7 @@ static void test_size(void)
 	static const struct {
 		const char *text;
 		int ret;
-		uint64_t val;
+		__u64 val;
 	} rows[] = {
 		{ "0", 0, 0 }, { "512", 0, 512 }, { "4k", 0, 4096 },
 		{ "4K", 0, 4096 }, { "1M", 0, 1 << 20 }, { "3g", 0, 3ULL << 30 },
@@ -109,7 +109,7 @@ static void test_size(void)
 		{ "1 K", -EINVAL, 0 }, { "0x10", -EINVAL, 0 },
 		{ "1.5G", -EINVAL, 0 },
 	};
-	uint64_t val;
+	__u64 val;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -174,21 +174,29 @@ static void test_refused(void)
 		const char *line, *why;
 	} rows[] = {
 		{ "", "second needs --str TEXT" },
-		{ "t --bogus", "second: unknown option \"--bogus\"; see \"ublk help cmd\"" },
-		{ "t --bogus=1", "second: unknown option \"--bogus=1\"; see \"ublk help cmd\"" },
-		{ "t -z", "second: unknown option \"-z\"; see \"ublk help cmd\"" },
+		{ "t --bogus",
+		  "second: unknown option \"--bogus\"; see \"ublk help cmd\"" },
+		{ "t --bogus=1",
+		  "second: unknown option \"--bogus=1\"; see \"ublk help cmd\"" },
+		{ "t -z",
+		  "second: unknown option \"-z\"; see \"ublk help cmd\"" },
 		{ "t -n", "second: option \"-n\" needs an argument" },
 		{ "t --num", "second: option \"--num\" needs an argument" },
 		{ "t --flag=1", "second: option \"--flag=1\" takes no argument" },
-		{ "t -n 0", "--num: \"0\" is out of range, it must be 1..10" },
-		{ "t -n 11", "--num: \"11\" is out of range, it must be 1..10" },
+		{ "t -n 0",
+		  "--num: \"0\" is out of range, it must be 1..10" },
+		{ "t -n 11",
+		  "--num: \"11\" is out of range, it must be 1..10" },
 		{ "t -n 5x", "--num: \"5x\" is not a number" },
 		{ "t -n -5", "--num: \"-5\" is not a number" },
 		{ "t -n _5", "--num: \" 5\" is not a number" },
-		{ "t -s 1Q", "--size: \"1Q\" is not a size; give bytes, or K M G T behind a number" },
-		{ "t -s 2T", "--size: \"2T\" is out of range, it must be 0..1099511627776" },
+		{ "t -s 1Q",
+		  "--size: \"1Q\" is not a size; give bytes, or K M G T behind a number" },
+		{ "t -s 2T",
+		  "--size: \"2T\" is out of range, it must be 0..1099511627776" },
 		{ "t u", "second: unexpected argument \"u\"" },
-		{ "t -f /no/such", "second: /no/such: No such file or directory; check the name" },
+		{ "t -f /no/such",
+		  "second: /no/such: No such file or directory; check the name" },
 	};
 	size_t i;
 

@@ -34,11 +34,11 @@ static void record(void)
 	};
 	static char cfg[64] __attribute__((aligned(16)));
 	struct opt_table table = { null_target.opts, cfg, "null" };
-	char *argv[] = { "add", "-s", "1M" };
+	char add[] = "add", opt[] = "-s1M", *argv[3] = { add, opt };
 	struct ublk_dev *dev = NULL;
 
 	mock_reset();
-	ktap_eq(opt_parse(&table, 1, 3, argv), 0);
+	ktap_eq(opt_parse(&table, 1, 2, argv), 0);
 	ktap_eq(ublk_dev_new(&dev, &opts, &null_target, cfg), 0);
 	ktap_eq(ublk_dev_add(dev), 0);
 	ktap_eq(ublk_dev_configure(dev), 0);
@@ -119,8 +119,7 @@ static void test_unknown_target(void)
 {
 	struct state st;
 
-	write_text("{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],"
-		   "\"target\":\"later\",\"options\":{\"file\":\"/x y\",\"n\":0}}");
+	write_text("{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"later\",\"options\":{\"file\":\"/x y\",\"n\":0}}");
 	ktap_eq(state_read(ID, &st), 0);
 	ktap_true(!st.target);
 	ktap_eq(strcmp(st.target_name, "later"), 0);
@@ -147,8 +146,7 @@ static void test_remove(void)
 		_exit(0);
 	waitpid(pid, &status, 0);
 	record();
-	write_text("{\"version\":1,\"id\":7,\"pid\":999999999,\"tids\":[],"
-		   "\"target\":\"null\",\"options\":{}}");
+	write_text("{\"version\":1,\"id\":7,\"pid\":999999999,\"tids\":[],\"target\":\"null\",\"options\":{}}");
 	state_remove_stale(ID);
 	ktap_true(access(file, F_OK));
 

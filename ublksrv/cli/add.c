@@ -13,10 +13,10 @@
 
 struct add_cfg {
 	const char *type;
-	uint64_t id;
-	uint64_t queues;
-	uint64_t depth;
-	uint64_t io_buf;
+	__u64 id;
+	__u64 queues;
+	__u64 depth;
+	__u64 io_buf;
 	bool get_data;
 	bool mlock;
 	bool foreground;

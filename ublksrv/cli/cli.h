@@ -55,19 +55,19 @@ void cli_help_command(FILE *out, const struct cli_command *cmd);
 /* names.c: numbers to text */
 const char *name_of_state(unsigned int state);
 const char *name_of_feature(unsigned int bit);
-int names_of_features(uint64_t mask, char *buf, size_t len);
+int names_of_features(__u64 mask, char *buf, size_t len);
 
 /* nodes.c: /sys and /dev */
-int nodes_list(uint32_t **ids);
-int nodes_wait_disk(const struct ublk_params *p, uint32_t id, unsigned int ms);
-int nodes_wait_gone(uint32_t id, unsigned int ms);
+int nodes_list(__u32 **ids);
+int nodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms);
+int nodes_wait_gone(__u32 id, unsigned int ms);
 
 /*
  * state.c: what is remembered about a device that is served by this program,
  * one file per device.
  */
 struct state {
-	uint32_t id;
+	__u32 id;
 	pid_t pid;
 	unsigned int nr_tids;
 	pid_t *tids;
@@ -78,10 +78,10 @@ struct state {
 
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 		const void *cfg);
-int state_read(uint32_t id, struct state *st);
+int state_read(__u32 id, struct state *st);
 void state_free(struct state *st);
-void state_remove(uint32_t id, pid_t pid);
-void state_remove_stale(uint32_t id);
+void state_remove(__u32 id, pid_t pid);
+void state_remove_stale(__u32 id);
 
 /* daemon.c */
 struct daemon_args {
@@ -95,6 +95,6 @@ struct daemon_args {
 int daemon_run(const struct daemon_args *args);
 
 /* list.c */
-int list_print(struct ublk_ctrl *ctrl, uint32_t id);
+int list_print(struct ublk_ctrl *ctrl, __u32 id);
 
 #endif

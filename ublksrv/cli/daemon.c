@@ -30,7 +30,7 @@
 struct report {
 	enum { REPORT_PID, REPORT_READY, REPORT_FAILED } what;
 	int status;		/* exit status */
-	uint32_t id;
+	__u32 id;
 	pid_t pid;
 	char text[256];
 };
@@ -139,7 +139,7 @@ static bool daemon_sleep(struct ublk_dev *dev, int signal_fd)
 
 static int daemon_shut_down(struct ublk_dev *dev, bool by_signal)
 {
-	uint32_t id = ublk_dev_info(dev)->dev_id;
+	__u32 id = ublk_dev_info(dev)->dev_id;
 	int failed = ublk_dev_failed(dev);
 	int ret = 0;
 
@@ -296,11 +296,12 @@ int daemon_run(const struct daemon_args *args)
 	}
 	if (!pid) {
 		close(fds[0]);
-		/* a second fork, so that init and not the caller reaps it */
-		if (setsid() < 0 || chdir("/") || (pid = fork()) < 0)
+		if (setsid() < 0 || chdir("/"))
 			_exit(EXIT_FAILED);
+		/* a second fork, so that init and not the caller reaps it */
+		pid = fork();
 		if (pid)
-			_exit(EXIT_OK);
+			_exit(pid < 0 ? EXIT_FAILED : EXIT_OK);
 		return daemon_serve(args, fds[1]);
 	}
 	close(fds[1]);

@@ -19,8 +19,8 @@
 #define DAEMON_MS	5000
 
 struct del_cfg {
-	uint64_t id;
-	uint64_t timeout;
+	__u64 id;
+	__u64 timeout;
 	bool all;
 	bool quiet;
 };
@@ -50,7 +50,7 @@ static void del_wait_daemon(int pidfd)
 	close(pidfd);
 }
 
-static int del_open_daemon(uint32_t id, pid_t pid)
+static int del_open_daemon(__u32 id, pid_t pid)
 {
 	struct state st;
 
@@ -62,7 +62,7 @@ static int del_open_daemon(uint32_t id, pid_t pid)
 	return pid > 0 ? syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
-static int del_explain(uint32_t id, int err, unsigned int seconds)
+static int del_explain(__u32 id, int err, unsigned int seconds)
 {
 	switch (-err) {
 	case ENODEV:
@@ -74,14 +74,14 @@ static int del_explain(uint32_t id, int err, unsigned int seconds)
 				  strerror(-err));
 	case ETIMEDOUT:
 		return ublk_error(err,
-				  "dev %u: not gone after %u s, /dev/ublkb%u or its daemon is still in use; unmount or close it",
+				  "dev %u: not gone after %u s, /dev/ublkb%u is still in use; unmount or close it, then the number gets free",
 				  id, seconds, id);
 	default:
 		return ublk_error(err, "dev %u: %s", id, strerror(-err));
 	}
 }
 
-static int del_one(struct ublk_ctrl *ctrl, uint32_t id, unsigned int seconds)
+static int del_one(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
 {
 	struct ublksrv_ctrl_dev_info info;
 	int pidfd, ret;
@@ -108,7 +108,7 @@ static int del_one(struct ublk_ctrl *ctrl, uint32_t id, unsigned int seconds)
 
 static int del_all(struct ublk_ctrl *ctrl, unsigned int seconds)
 {
-	uint32_t *ids;
+	__u32 *ids;
 	int nr, i, ret = 0, err;
 
 	nr = nodes_list(&ids);
@@ -136,7 +136,7 @@ static int del_run(int argc, char **argv)
 	ret = cli_parse(&del_command, &cfg, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (cfg.all == (cfg.id != UBLK_ID_AUTO)) {
+	if (cfg.all ? cfg.id != UBLK_ID_AUTO : cfg.id == UBLK_ID_AUTO) {
 		ublk_error(-EINVAL, "which device? give -n ID or -a");
 		return cli_usage(&del_command);
 	}

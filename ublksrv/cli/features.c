@@ -13,7 +13,7 @@ static const struct ublk_opt features_opts[] = {
 static int features_run(int argc, char **argv)
 {
 	struct ublk_ctrl *ctrl;
-	uint64_t features;
+	__u64 features;
 	unsigned int bit;
 	int ret;
 

@@ -14,7 +14,7 @@
 #include "cli.h"
 
 struct list_cfg {
-	uint64_t id;
+	__u64 id;
 	bool json;
 };
 
@@ -35,7 +35,7 @@ static const struct ublk_opt list_opts[] = {
 	{ 0 }
 };
 
-static int list_load(struct ublk_ctrl *ctrl, uint32_t id, struct list_dev *d)
+static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
 {
 	int ret;
 
@@ -124,7 +124,7 @@ static json_t *list_json(const struct list_dev *d)
 			 "target", d->has_state ? d->state.target_name : "");
 }
 
-int list_print(struct ublk_ctrl *ctrl, uint32_t id)
+int list_print(struct ublk_ctrl *ctrl, __u32 id)
 {
 	struct list_dev d;
 	int ret = list_load(ctrl, id, &d);
@@ -136,7 +136,7 @@ int list_print(struct ublk_ctrl *ctrl, uint32_t id)
 	return 0;
 }
 
-static int list_one(struct ublk_ctrl *ctrl, uint32_t id, json_t *array)
+static int list_one(struct ublk_ctrl *ctrl, __u32 id, json_t *array)
 {
 	struct list_dev d;
 	int ret;
@@ -153,7 +153,7 @@ static int list_one(struct ublk_ctrl *ctrl, uint32_t id, json_t *array)
 
 static int list_all(struct ublk_ctrl *ctrl, json_t *array)
 {
-	uint32_t *ids;
+	__u32 *ids;
 	int nr, i, ret = 0;
 
 	nr = nodes_list(&ids);

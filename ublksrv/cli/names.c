@@ -37,7 +37,7 @@ const char *name_of_feature(unsigned int bit)
 }
 
 /* "A B C"; bits without name as BIT_n. Return: length */
-int names_of_features(uint64_t mask, char *buf, size_t len)
+int names_of_features(__u64 mask, char *buf, size_t len)
 {
 	size_t used = 0;
 	unsigned int bit;

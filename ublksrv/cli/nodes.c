@@ -19,7 +19,7 @@
 
 static int compare_ids(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	__u32 x = *(const __u32 *)a, y = *(const __u32 *)b;
 
 	return x < y ? -1 : x > y;
 }
@@ -30,11 +30,11 @@ static int compare_ids(const void *a, const void *b)
  *
  * Return: how many, or negative errno
  */
-int nodes_list(uint32_t **ids)
+int nodes_list(__u32 **ids)
 {
 	struct dirent *e;
-	uint64_t id;
-	uint32_t *grown;
+	__u64 id;
+	__u32 *grown;
 	int nr = 0;
 	DIR *dir;
 
@@ -73,7 +73,7 @@ static void nodes_pause(void)
  *
  * Return: 0 or -ETIMEDOUT with a sentence
  */
-int nodes_wait_disk(const struct ublk_params *p, uint32_t id, unsigned int ms)
+int nodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 {
 	dev_t want = makedev(p->devt.disk_major, p->devt.disk_minor);
 	struct stat st;
@@ -93,7 +93,7 @@ int nodes_wait_disk(const struct ublk_params *p, uint32_t id, unsigned int ms)
 }
 
 /* The nodes of a deleted device. Return: 0 or -ETIMEDOUT */
-int nodes_wait_gone(uint32_t id, unsigned int ms)
+int nodes_wait_gone(__u32 id, unsigned int ms)
 {
 	char b[32], c[32];
 	unsigned int i;

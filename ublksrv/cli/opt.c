@@ -38,7 +38,7 @@ struct opt_parser {
 	int letter[256];		/* row number + 1 */
 };
 
-int opt_uint(const char *text, uint64_t *val)
+int opt_uint(const char *text, __u64 *val)
 {
 	char *end;
 
@@ -53,7 +53,7 @@ int opt_uint(const char *text, uint64_t *val)
 	return *end ? -EINVAL : 0;
 }
 
-int opt_size(const char *text, uint64_t *val)
+int opt_size(const char *text, __u64 *val)
 {
 	static const char suffix[] = "KMGTPE";
 	const char *pos;
@@ -93,12 +93,12 @@ static int opt_bad_value(const struct opt_row *row, const char *text,
 			  opt_name(row->opt, name, sizeof(name)), text, why);
 }
 
-static int opt_set_number(struct opt_row *row, const char *text, uint64_t *dst)
+static int opt_set_number(struct opt_row *row, const char *text, __u64 *dst)
 {
 	const struct ublk_opt *o = row->opt;
 	bool size = o->type == UBLK_OPT_SIZE;
 	char why[80];
-	uint64_t val;
+	__u64 val;
 	int ret;
 
 	ret = size ? opt_size(text, &val) : opt_uint(text, &val);
@@ -138,7 +138,7 @@ static int opt_set(struct opt_row *row, const char *text)
 		return 0;
 	case UBLK_OPT_UINT:
 	case UBLK_OPT_SIZE:
-		return opt_set_number(row, text, (uint64_t *)dst);
+		return opt_set_number(row, text, (__u64 *)dst);
 	case UBLK_OPT_STR:
 		*(const char **)dst = text;
 		return 0;

@@ -55,7 +55,7 @@ void opt_free(const struct opt_table *table);
  *
  * Return: 0, -EINVAL, -ERANGE
  */
-int opt_uint(const char *text, uint64_t *val);
+int opt_uint(const char *text, __u64 *val);
 
 /**
  * opt_size - a number of bytes: decimal, optional suffix K M G T P E
@@ -64,7 +64,7 @@ int opt_uint(const char *text, uint64_t *val);
  *
  * Return: 0, -EINVAL, -ERANGE
  */
-int opt_size(const char *text, uint64_t *val);
+int opt_size(const char *text, __u64 *val);
 
 /**
  * opt_name - first spelling of an option

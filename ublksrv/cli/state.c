@@ -31,7 +31,7 @@ static const char *state_dir(void)
 	return dir && *dir ? dir : "/run/ublk";
 }
 
-static void state_path(char *buf, size_t len, uint32_t id, const char *suffix)
+static void state_path(char *buf, size_t len, __u32 id, const char *suffix)
 {
 	snprintf(buf, len, "%s/%u.json%s", state_dir(), id, suffix);
 }
@@ -51,7 +51,7 @@ static json_t *state_pack_options(const struct ublk_opt *o, const void *cfg)
 			break;
 		case UBLK_OPT_UINT:
 		case UBLK_OPT_SIZE:
-			val = json_integer(*(const uint64_t *)at);
+			val = json_integer(*(const __u64 *)at);
 			break;
 		default:
 			if (!*(char * const *)at)
@@ -131,7 +131,7 @@ static int state_save(const char *path, const json_t *root)
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 		const void *cfg)
 {
-	uint32_t id = ublk_dev_info(dev)->dev_id;
+	__u32 id = ublk_dev_info(dev)->dev_id;
 	char path[256], tmp[256];
 	json_t *root;
 	int ret;
@@ -180,7 +180,7 @@ static char *state_options_text(json_t *options)
 	return text;
 }
 
-static int state_unpack(json_t *root, uint32_t id, struct state *st)
+static int state_unpack(json_t *root, __u32 id, struct state *st)
 {
 	json_t *tids, *options, *tid;
 	int version, file_id, pid;
@@ -193,7 +193,7 @@ static int state_unpack(json_t *root, uint32_t id, struct state *st)
 			"options", &options))
 		return -EBADMSG;
 	if (version != STATE_VERSION || file_id < 0 ||
-	    (uint32_t)file_id != id || pid <= 0 || !json_is_array(tids) ||
+	    (__u32)file_id != id || pid <= 0 || !json_is_array(tids) ||
 	    !json_is_object(options))
 		return -EBADMSG;
 	json_array_foreach(tids, i, tid)
@@ -223,7 +223,7 @@ static int state_unpack(json_t *root, uint32_t id, struct state *st)
  *
  * Return: 0; -ENOENT; -EBADMSG for a file that is not a valid record
  */
-int state_read(uint32_t id, struct state *st)
+int state_read(__u32 id, struct state *st)
 {
 	char path[256];
 	json_t *root;
@@ -269,7 +269,7 @@ static int state_lock(void)
  * @id: device
  * @pid: only if this process recorded it
  */
-void state_remove(uint32_t id, pid_t pid)
+void state_remove(__u32 id, pid_t pid)
 {
 	struct state st;
 	char path[256];
@@ -290,7 +290,7 @@ void state_remove(uint32_t id, pid_t pid)
  * state_remove_stale - forget a device whose process is gone
  * @id: device that does not exist any more
  */
-void state_remove_stale(uint32_t id)
+void state_remove_stale(__u32 id)
 {
 	struct state st;
 	char path[256];

@@ -63,7 +63,7 @@ void ublk_set_log(ublk_log_fn fn, enum ublk_log_level max);
  * @fmt: printf format, one line without newline
  */
 void ublk_log(enum ublk_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+	__attribute__((__format__(__printf__, 2, 3)));
 
 /**
  * ublk_error - record the sentence of a failure
@@ -76,7 +76,7 @@ void ublk_log(enum ublk_log_level level, const char *fmt, ...)
  * Return: @err
  */
 int ublk_error(int err, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+	__attribute__((__format__(__printf__, 2, 3)));
 
 /**
  * ublk_strerror_last - sentence of the last failure in this thread
@@ -130,7 +130,7 @@ int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, uint32_t id);
+int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, __u32 id);
 
 /**
  * ublk_ctrl_del_dev_async - DEL_DEV_ASYNC: the same without the wait
@@ -139,7 +139,7 @@ int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, uint32_t id);
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, uint32_t id);
+int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, __u32 id);
 
 /**
  * ublk_ctrl_start_dev - START_DEV, waits until all tags are fetched (C-75)
@@ -149,7 +149,7 @@ int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, uint32_t id);
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid);
+int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, __u32 id, pid_t pid);
 
 /**
  * ublk_ctrl_stop_dev - STOP_DEV, waits for requests in flight (C-82)
@@ -158,7 +158,7 @@ int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid);
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, uint32_t id);
+int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, __u32 id);
 
 /**
  * ublk_ctrl_try_stop_dev - TRY_STOP_DEV: stop unless somebody has it open
@@ -167,7 +167,7 @@ int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, uint32_t id);
  *
  * Return: 0, -EBUSY with openers, or another negative errno
  */
-int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, uint32_t id);
+int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, __u32 id);
 
 /**
  * ublk_ctrl_set_params - SET_PARAMS (C-101..C-123)
@@ -177,7 +177,7 @@ int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, uint32_t id);
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, uint32_t id,
+int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
 			 const struct ublk_params *params);
 
 /**
@@ -188,7 +188,7 @@ int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, uint32_t id,
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, uint32_t id,
+int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, __u32 id,
 			 struct ublk_params *params);
 
 /**
@@ -199,7 +199,7 @@ int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, uint32_t id,
  *
  * Return: 0, -ENODEV, or another negative errno
  */
-int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, uint32_t id,
+int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, __u32 id,
 		       struct ublksrv_ctrl_dev_info *info);
 
 /**
@@ -212,7 +212,7 @@ int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, uint32_t id,
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, uint32_t id, uint16_t qid,
+int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, __u32 id, __u16 qid,
 			   cpu_set_t *set, size_t size);
 
 /**
@@ -222,7 +222,7 @@ int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, uint32_t id, uint16_t qid,
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, uint64_t *features);
+int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, __u64 *features);
 
 /**
  * ublk_ctrl_start_recovery - START_USER_RECOVERY (C-92..C-94)
@@ -231,7 +231,7 @@ int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, uint64_t *features);
  *
  * Return: 0, -EBUSY while the old server is not gone, others
  */
-int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, uint32_t id);
+int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, __u32 id);
 
 /**
  * ublk_ctrl_end_recovery - END_USER_RECOVERY (C-95, C-96)
@@ -241,7 +241,7 @@ int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, uint32_t id);
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid);
+int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, __u32 id, pid_t pid);
 
 /**
  * ublk_ctrl_quiesce_dev - QUIESCE_DEV (C-97..C-100)
@@ -251,7 +251,7 @@ int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid);
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_quiesce_dev(struct ublk_ctrl *ctrl, uint32_t id, uint32_t ms);
+int ublk_ctrl_quiesce_dev(struct ublk_ctrl *ctrl, __u32 id, __u32 ms);
 
 /**
  * ublk_ctrl_update_size - UPDATE_SIZE (C-88..C-91)
@@ -261,8 +261,8 @@ int ublk_ctrl_quiesce_dev(struct ublk_ctrl *ctrl, uint32_t id, uint32_t ms);
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_update_size(struct ublk_ctrl *ctrl, uint32_t id,
-			  uint64_t sectors);
+int ublk_ctrl_update_size(struct ublk_ctrl *ctrl, __u32 id,
+			  __u64 sectors);
 
 /**
  * ublk_ctrl_reg_buf - REG_BUF: share memory with the driver (C-140..C-151)
@@ -274,8 +274,8 @@ int ublk_ctrl_update_size(struct ublk_ctrl *ctrl, uint32_t id,
  *
  * Return: index >= 0 or negative errno
  */
-int ublk_ctrl_reg_buf(struct ublk_ctrl *ctrl, uint32_t id, void *addr,
-		      uint64_t len, uint32_t flags);
+int ublk_ctrl_reg_buf(struct ublk_ctrl *ctrl, __u32 id, void *addr,
+		      __u64 len, __u32 flags);
 
 /**
  * ublk_ctrl_unreg_buf - UNREG_BUF (C-152..C-156)
@@ -285,22 +285,22 @@ int ublk_ctrl_reg_buf(struct ublk_ctrl *ctrl, uint32_t id, void *addr,
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_unreg_buf(struct ublk_ctrl *ctrl, uint32_t id, uint32_t index);
+int ublk_ctrl_unreg_buf(struct ublk_ctrl *ctrl, __u32 id, __u32 index);
 
 /* ---- Targets ------------------------------------------------------------ */
 
 enum ublk_opt_type {
 	UBLK_OPT_FLAG,		/* bool, no argument */
-	UBLK_OPT_UINT,		/* uint64_t, plain number */
-	UBLK_OPT_SIZE,		/* uint64_t, bytes, K M G T P E suffix */
+	UBLK_OPT_UINT,		/* __u64, plain number */
+	UBLK_OPT_SIZE,		/* __u64, bytes, K M G T P E suffix */
 	UBLK_OPT_STR,		/* const char * */
 	UBLK_OPT_PATH,		/* const char *, stored absolute */
 };
 
 /* Option flags. */
-#define UBLK_OPT_REQUIRED	(1U << 0)
+#define UBLK_OPT_REQUIRED	0x1
 /* Also accepted as the argument without a dash. */
-#define UBLK_OPT_POSITIONAL	(1U << 1)
+#define UBLK_OPT_POSITIONAL	0x2
 
 /**
  * struct ublk_opt - one row of an option table
@@ -325,7 +325,7 @@ struct ublk_opt {
 	size_t offset;
 	const char *arg;
 	const char *def;
-	uint64_t min, max;
+	__u64 min, max;
 	const char *help;
 };
 
@@ -339,8 +339,8 @@ struct ublk_opt {
 struct ublk_queue {
 	struct ublk_dev *dev;
 	void *priv;
-	uint16_t id;
-	uint16_t depth;
+	__u16 id;
+	__u16 depth;
 };
 
 /**
@@ -356,7 +356,7 @@ struct ublk_io {
 	void *buf;
 	void *priv;
 	struct ublk_queue *q;
-	uint16_t tag;
+	__u16 tag;
 };
 
 /**
@@ -455,7 +455,7 @@ enum ublk_dev_stage {
 };
 
 /* Lock the IO buffers in memory. */
-#define UBLK_DEV_MLOCK		(1U << 0)
+#define UBLK_DEV_MLOCK		0x1
 
 /**
  * struct ublk_dev_opts - what ublk_dev_new() should make
@@ -469,11 +469,11 @@ enum ublk_dev_stage {
  */
 struct ublk_dev_opts {
 	size_t struct_size;
-	uint32_t id;
-	uint16_t nr_queues;
-	uint16_t depth;
-	uint32_t io_buf_bytes;
-	uint64_t features;
+	__u32 id;
+	__u16 nr_queues;
+	__u16 depth;
+	__u32 io_buf_bytes;
+	__u64 features;
 	unsigned int flags;
 };
 
@@ -622,7 +622,7 @@ void *ublk_dev_priv(const struct ublk_dev *dev);
  * @p: parameters
  * @io_buf_bytes: longest request
  */
-void ublk_params_init(struct ublk_params *p, uint32_t io_buf_bytes);
+void ublk_params_init(struct ublk_params *p, __u32 io_buf_bytes);
 
 /**
  * ublk_params_set_size - set the capacity
@@ -631,7 +631,7 @@ void ublk_params_init(struct ublk_params *p, uint32_t io_buf_bytes);
  *
  * Return: 0, or -EINVAL for 0 and for a size that is not whole blocks
  */
-int ublk_params_set_size(struct ublk_params *p, uint64_t bytes);
+int ublk_params_set_size(struct ublk_params *p, __u64 bytes);
 
 /**
  * ublk_params_check - would the driver and the block layer take them
@@ -641,8 +641,8 @@ int ublk_params_set_size(struct ublk_params *p, uint64_t bytes);
  *
  * Return: 0 or -EINVAL with a sentence
  */
-int ublk_params_check(const struct ublk_params *p, uint32_t io_buf_bytes,
-		      uint64_t features);
+int ublk_params_check(const struct ublk_params *p, __u32 io_buf_bytes,
+		      __u64 features);
 
 #ifdef __cplusplus
 }

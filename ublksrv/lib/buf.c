@@ -20,16 +20,14 @@ int buf_alloc(struct queue *q, size_t io_bytes, bool lock)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mem == MAP_FAILED)
 		return ublk_error(-errno,
-				  "queue %u: %zu bytes of IO buffers: %s; use a "
-				  "lower depth or smaller buffers",
+				  "queue %u: %zu bytes of IO buffers: %s; use a lower depth or smaller buffers",
 				  q->pub.id, len, strerror(errno));
 	if (lock && mlock(mem, len)) {
 		int err = -errno;
 
 		munmap(mem, len);
 		return ublk_error(err,
-				  "queue %u: locking %zu bytes of IO buffers: "
-				  "%s; raise RLIMIT_MEMLOCK",
+				  "queue %u: locking %zu bytes of IO buffers: %s; raise RLIMIT_MEMLOCK",
 				  q->pub.id, len, strerror(-err));
 	}
 	q->bufs = mem;

@@ -23,9 +23,9 @@ struct ublk_ctrl {
 	int fd;
 	unsigned int deadline_ms;
 	bool known;		/* known_id and known_flags are valid */
-	uint32_t known_id;
-	uint64_t known_flags;
-	uint64_t seq;		/* user_data of the running command */
+	__u32 known_id;
+	__u64 known_flags;
+	__u64 seq;		/* user_data of the running command */
 };
 
 /*
@@ -33,11 +33,11 @@ struct ublk_ctrl {
  * a bounce buffer, so that the path can precede it.
  */
 struct ctrl_req {
-	uint32_t op;
-	uint32_t id;
-	uint64_t data;
+	__u32 op;
+	__u32 id;
+	__u64 data;
 	void *payload;
-	uint16_t len;
+	__u16 len;
 	bool no_dev;		/* needs no existing device */
 	bool with_path;		/* always send the path */
 };
@@ -59,8 +59,9 @@ int ublk_ctrl_open(struct ublk_ctrl **ctrl)
 			ret = ublk_error(-EUNATCH, CTRL_PATH
 					 ": driver not loaded; run \"modprobe ublk_drv\"");
 		else if (ret == -EACCES || ret == -EPERM)
-			ublk_error(ret, CTRL_PATH ": %s; run as root or as a "
-				   "user who may write to it", strerror(-ret));
+			ublk_error(ret, CTRL_PATH
+				   ": %s; run as root or as a user who may write to it",
+				   strerror(-ret));
 		else
 			ublk_error(ret, CTRL_PATH ": %s", strerror(-ret));
 		goto err_free;
@@ -68,8 +69,8 @@ int ublk_ctrl_open(struct ublk_ctrl **ctrl)
 
 	ret = io_uring_queue_init_params(4, &c->ring, &p);
 	if (ret) {
-		ublk_error(ret, "io_uring: %s; see the sysctl "
-			   "kernel.io_uring_disabled", strerror(-ret));
+		ublk_error(ret, "io_uring: %s; see the sysctl kernel.io_uring_disabled",
+			   strerror(-ret));
 		goto err_close;
 	}
 	*ctrl = c;
@@ -97,7 +98,7 @@ void ublk_ctrl_set_deadline(struct ublk_ctrl *ctrl, unsigned int ms)
 }
 
 /* Wait for the CQE with @seq; older ones belong to abandoned commands. */
-static int ctrl_wait(struct ublk_ctrl *c, uint64_t seq, unsigned int ms)
+static int ctrl_wait(struct ublk_ctrl *c, __u64 seq, unsigned int ms)
 {
 	struct __kernel_timespec ts = {
 		.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L,
@@ -125,7 +126,7 @@ static int ctrl_wait(struct ublk_ctrl *c, uint64_t seq, unsigned int ms)
  * The deadline has passed. A command in an interruptible wait ends now; one
  * that does not is left behind, its CQE is skipped later.
  */
-static int ctrl_cancel(struct ublk_ctrl *c, uint64_t seq)
+static int ctrl_cancel(struct ublk_ctrl *c, __u64 seq)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
 	int ret;
@@ -143,11 +144,11 @@ static int ctrl_cancel(struct ublk_ctrl *c, uint64_t seq)
 }
 
 static int ctrl_submit(struct ublk_ctrl *c, const struct ctrl_req *req,
-		       void *buf, uint16_t len, uint16_t path_len)
+		       void *buf, __u16 len, __u16 path_len)
 {
 	struct ublksrv_ctrl_cmd *cmd;
 	struct io_uring_sqe *sqe;
-	uint64_t seq;
+	__u64 seq;
 	int ret;
 
 	sqe = io_uring_get_sqe(&c->ring);
@@ -161,7 +162,7 @@ static int ctrl_submit(struct ublk_ctrl *c, const struct ctrl_req *req,
 	sqe->user_data = seq;
 	cmd = (struct ublksrv_ctrl_cmd *)sqe->cmd;
 	cmd->dev_id = req->id;
-	cmd->queue_id = (uint16_t)-1;
+	cmd->queue_id = (__u16)-1;
 	cmd->len = len;
 	cmd->addr = len ? (uintptr_t)buf : 0;
 	cmd->data[0] = req->data;
@@ -181,7 +182,7 @@ static int ctrl_exec(struct ublk_ctrl *c, const struct ctrl_req *req,
 {
 	/* static size: an abandoned command may still write here */
 	static _Thread_local char bounce[CTRL_PATH_LEN + CTRL_PAYLOAD];
-	uint16_t path_len = with_path ? CTRL_PATH_LEN : 0;
+	__u16 path_len = with_path ? CTRL_PATH_LEN : 0;
 	int ret;
 
 	if (req->len > CTRL_PAYLOAD)
@@ -197,7 +198,7 @@ static int ctrl_exec(struct ublk_ctrl *c, const struct ctrl_req *req,
 	return ret;
 }
 
-int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, uint32_t id,
+int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, __u32 id,
 		       struct ublksrv_ctrl_dev_info *info)
 {
 	struct ctrl_req req = {
@@ -236,8 +237,8 @@ static int ctrl_run(struct ublk_ctrl *c, const struct ctrl_req *req)
 	return ctrl_exec(c, req, c->known_flags & UBLK_F_UNPRIVILEGED_DEV);
 }
 
-static int ctrl_simple(struct ublk_ctrl *c, uint32_t op, uint32_t id,
-		       uint64_t data)
+static int ctrl_simple(struct ublk_ctrl *c, __u32 op, __u32 id,
+		       __u64 data)
 {
 	struct ctrl_req req = { .op = op, .id = id, .data = data };
 
@@ -256,7 +257,7 @@ int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
 	return ctrl_run(ctrl, &req);
 }
 
-int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, uint32_t id)
+int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, __u32 id)
 {
 	int ret = ctrl_simple(ctrl, UBLK_U_CMD_DEL_DEV, id, 0);
 
@@ -264,7 +265,7 @@ int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, uint32_t id)
 	return ret;
 }
 
-int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, uint32_t id)
+int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, __u32 id)
 {
 	int ret = ctrl_simple(ctrl, UBLK_U_CMD_DEL_DEV_ASYNC, id, 0);
 
@@ -272,22 +273,22 @@ int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, uint32_t id)
 	return ret;
 }
 
-int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid)
+int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, __u32 id, pid_t pid)
 {
 	return ctrl_simple(ctrl, UBLK_U_CMD_START_DEV, id, pid);
 }
 
-int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, uint32_t id)
+int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, __u32 id)
 {
 	return ctrl_simple(ctrl, UBLK_U_CMD_STOP_DEV, id, 0);
 }
 
-int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, uint32_t id)
+int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, __u32 id)
 {
 	return ctrl_simple(ctrl, UBLK_U_CMD_TRY_STOP_DEV, id, 0);
 }
 
-int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, uint32_t id,
+int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
 			 const struct ublk_params *params)
 {
 	struct ublk_params copy = *params;
@@ -302,7 +303,7 @@ int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, uint32_t id,
 	return ctrl_run(ctrl, &req);
 }
 
-int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, uint32_t id,
+int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, __u32 id,
 			 struct ublk_params *params)
 {
 	struct ctrl_req req = {
@@ -315,7 +316,7 @@ int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, uint32_t id,
 	return ctrl_run(ctrl, &req);
 }
 
-int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, uint32_t id, uint16_t qid,
+int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, __u32 id, __u16 qid,
 			   cpu_set_t *set, size_t size)
 {
 	struct ctrl_req req = {
@@ -329,7 +330,7 @@ int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, uint32_t id, uint16_t qid,
 	return ctrl_run(ctrl, &req);
 }
 
-int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, uint64_t *features)
+int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, __u64 *features)
 {
 	struct ctrl_req req = {
 		.op = UBLK_U_CMD_GET_FEATURES, .id = UBLK_ID_AUTO,
@@ -341,29 +342,29 @@ int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, uint64_t *features)
 	return ctrl_run(ctrl, &req);
 }
 
-int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, uint32_t id)
+int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, __u32 id)
 {
 	return ctrl_simple(ctrl, UBLK_U_CMD_START_USER_RECOVERY, id, 0);
 }
 
-int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, uint32_t id, pid_t pid)
+int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, __u32 id, pid_t pid)
 {
 	return ctrl_simple(ctrl, UBLK_U_CMD_END_USER_RECOVERY, id, pid);
 }
 
-int ublk_ctrl_quiesce_dev(struct ublk_ctrl *ctrl, uint32_t id, uint32_t ms)
+int ublk_ctrl_quiesce_dev(struct ublk_ctrl *ctrl, __u32 id, __u32 ms)
 {
 	return ctrl_simple(ctrl, UBLK_U_CMD_QUIESCE_DEV, id, ms);
 }
 
-int ublk_ctrl_update_size(struct ublk_ctrl *ctrl, uint32_t id,
-			  uint64_t sectors)
+int ublk_ctrl_update_size(struct ublk_ctrl *ctrl, __u32 id,
+			  __u64 sectors)
 {
 	return ctrl_simple(ctrl, UBLK_U_CMD_UPDATE_SIZE, id, sectors);
 }
 
-int ublk_ctrl_reg_buf(struct ublk_ctrl *ctrl, uint32_t id, void *addr,
-		      uint64_t len, uint32_t flags)
+int ublk_ctrl_reg_buf(struct ublk_ctrl *ctrl, __u32 id, void *addr,
+		      __u64 len, __u32 flags)
 {
 	struct ublk_shmem_buf_reg reg = {
 		.addr = (uintptr_t)addr, .len = len, .flags = flags,
@@ -376,7 +377,7 @@ int ublk_ctrl_reg_buf(struct ublk_ctrl *ctrl, uint32_t id, void *addr,
 	return ctrl_run(ctrl, &req);
 }
 
-int ublk_ctrl_unreg_buf(struct ublk_ctrl *ctrl, uint32_t id, uint32_t index)
+int ublk_ctrl_unreg_buf(struct ublk_ctrl *ctrl, __u32 id, __u32 index)
 {
 	return ctrl_simple(ctrl, UBLK_U_CMD_UNREG_BUF, id, index);
 }

@@ -110,7 +110,7 @@ err_free:
 
 int ublk_dev_add(struct ublk_dev *dev)
 {
-	uint64_t missing;
+	__u64 missing;
 	int ret;
 
 	ret = dev_need(dev, UBLK_STAGE_NEW, "add");

@@ -48,7 +48,7 @@ int offload_arm(struct worker *w)
 
 void offload_wake(struct worker *w)
 {
-	uint64_t one = 1;
+	__u64 one = 1;
 
 	/* fails only when 2^64 - 2 wake-ups are pending */
 	while (write(w->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)

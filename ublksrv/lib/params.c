@@ -11,7 +11,7 @@
 
 #include "private.h"
 
-void ublk_params_init(struct ublk_params *p, uint32_t io_buf_bytes)
+void ublk_params_init(struct ublk_params *p, __u32 io_buf_bytes)
 {
 	memset(p, 0, sizeof(*p));
 	p->len = sizeof(*p);
@@ -22,9 +22,9 @@ void ublk_params_init(struct ublk_params *p, uint32_t io_buf_bytes)
 	p->basic.max_sectors = io_buf_bytes >> 9;
 }
 
-int ublk_params_set_size(struct ublk_params *p, uint64_t bytes)
+int ublk_params_set_size(struct ublk_params *p, __u64 bytes)
 {
-	uint64_t bs = 1ULL << p->basic.logical_bs_shift;
+	__u64 bs = 1ULL << p->basic.logical_bs_shift;
 
 	if (!bytes)
 		return ublk_error(-EINVAL, "size is 0");
@@ -63,8 +63,8 @@ static const char *params_why(const struct ublk_params *p,
 	return "the driver would refuse them";
 }
 
-int ublk_params_check(const struct ublk_params *p, uint32_t io_buf_bytes,
-		      uint64_t features)
+int ublk_params_check(const struct ublk_params *p, __u32 io_buf_bytes,
+		      __u64 features)
 {
 	struct ublk_limits_env env = {
 		.flags = features,

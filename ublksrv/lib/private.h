@@ -47,8 +47,8 @@
 
 /* First four bytes of struct ublksrv_io_cmd. */
 struct io_id {
-	uint16_t q_id;
-	uint16_t tag;
+	__u16 q_id;
+	__u16 tag;
 };
 
 /*
@@ -61,11 +61,11 @@ struct io_id {
 struct io {
 	struct ublk_io pub;
 	struct io_id id;
-	uint32_t pending;		/* backend SQEs without CQE */
-	int32_t err;			/* first error of them */
+	__u32 pending;		/* backend SQEs without CQE */
+	__s32 err;			/* first error of them */
 	union {
-		int32_t sum;		/* bytes of them */
-		int32_t res;		/* result on its way to the worker */
+		__s32 sum;		/* bytes of them */
+		__s32 res;		/* result on its way to the worker */
 	};
 	struct io *next;
 } __attribute__((aligned(64)));
@@ -103,7 +103,7 @@ struct worker {
 	unsigned int nr_files;		/* used slots of the file table */
 
 	int wake_fd;
-	uint64_t wake_count;
+	__u64 wake_count;
 	atomic_bool abort;
 	pthread_mutex_t done_lock;
 	struct io *done_list;
@@ -118,7 +118,7 @@ struct ublk_dev {
 	bool target_is_open;
 	enum ublk_dev_stage stage;
 	unsigned int flags;
-	uint64_t features;
+	__u64 features;
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;
 	int char_fd;

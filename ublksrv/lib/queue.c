@@ -19,19 +19,19 @@
 
 /* A command as it lies in the SQE, ublksrv_io_cmd at offset 48 included. */
 struct command {
-	uint8_t opcode;
-	uint8_t flags;
-	uint16_t ioprio;
-	int32_t fd;
-	uint32_t op;
-	uint32_t pad;
-	uint64_t reg;
-	uint64_t len_flags;
-	uint64_t user_data;
-	uint64_t group;
+	__u8 opcode;
+	__u8 flags;
+	__u16 ioprio;
+	__s32 fd;
+	__u32 op;
+	__u32 pad;
+	__u64 reg;
+	__u64 len_flags;
+	__u64 user_data;
+	__u64 group;
 	struct io_id id;
-	int32_t result;
-	uint64_t addr;
+	__s32 result;
+	__u64 addr;
 } __attribute__((may_alias));
 
 _Static_assert(sizeof(struct command) == 64, "a command is one SQE");
@@ -43,7 +43,7 @@ _Static_assert(offsetof(struct command, id) ==
 	       offsetof(struct io_uring_sqe, cmd), "cmd");
 _Static_assert(sizeof(struct io) == 64, "a tag is one cache line");
 
-static inline void queue_send(struct worker *w, struct io *io, uint32_t op,
+static inline void queue_send(struct worker *w, struct io *io, __u32 op,
 			      int res)
 {
 	struct command *c = (struct command *)worker_sqe(w);

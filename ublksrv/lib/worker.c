@@ -65,7 +65,7 @@ static inline void worker_reap(struct worker *w)
 
 	while (head != tail) {
 		struct io_uring_cqe *cqe = &cq->cqes[head & mask];
-		uint64_t ud = cqe->user_data;
+		__u64 ud = cqe->user_data;
 		int res = cqe->res;
 		struct io *io = (struct io *)(uintptr_t)(ud & ~UD_MASK);
 
@@ -247,7 +247,7 @@ static void worker_report(struct worker *w, enum worker_state state, int err)
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t one = 1;
+	__u64 one = 1;
 	int ret;
 
 	worker_self = w;

@@ -24,13 +24,13 @@
 
 #define FILE_MAX_BLOCK	4096U
 
-static bool is_power_of_2(uint64_t v)
+static bool is_power_of_2(__u64 v)
 {
 	return v && !(v & (v - 1));
 }
 
 /* An attribute of the disk's request queue; @def where there is none. */
-static uint64_t file_queue_attr(dev_t dev, const char *name, uint64_t def)
+static __u64 file_queue_attr(dev_t dev, const char *name, __u64 def)
 {
 	static const char * const forms[] = {
 		"/sys/dev/block/%u:%u/queue/%s",
@@ -82,7 +82,7 @@ static int file_probe_block(struct file *f, const struct stat *st)
 /* Beyond the end a punch changes nothing, but is refused all the same. */
 static bool file_can_punch(const struct file *f)
 {
-	uint64_t end = (f->size + 0xfffff) & ~0xfffffULL;
+	__u64 end = (f->size + 0xfffff) & ~0xfffffULL;
 
 	return !fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			  end, 0x100000);

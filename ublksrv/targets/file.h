@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <linux/types.h>
 
 /**
  * struct file - an open backing store
@@ -29,13 +30,13 @@ struct file {
 	bool direct;
 	bool rotational;
 	bool can_zero;
-	uint64_t size;
-	uint32_t block_size;
-	uint32_t physical_size;
-	uint32_t io_opt;
-	uint32_t mem_align;
-	uint32_t discard_granularity;
-	uint64_t max_discard;
+	__u64 size;
+	__u32 block_size;
+	__u32 physical_size;
+	__u32 io_opt;
+	__u32 mem_align;
+	__u32 discard_granularity;
+	__u64 max_discard;
 };
 
 /**

@@ -26,21 +26,21 @@
 
 struct loop_cfg {
 	const char *file;
-	uint64_t offset;
-	uint64_t size;
+	__u64 offset;
+	__u64 size;
 	bool buffered;
 	bool read_only;
 };
 
 struct loop {
 	struct file file;
-	uint64_t offset;
+	__u64 offset;
 	atomic_bool no_cmd_discard;	/* an older kernel, found out on use */
 };
 
 /* Per tag: how far a transfer got, and whether a fallback is in use. */
 struct loop_io {
-	uint32_t done;
+	__u32 done;
 	bool fallback;
 };
 
@@ -61,7 +61,7 @@ static const struct ublk_opt loop_opts[] = {
 	{ 0 }
 };
 
-static unsigned int loop_shift(uint32_t size)
+static unsigned int loop_shift(__u32 size)
 {
 	return size ? __builtin_ctz(size) : 0;
 }
@@ -70,7 +70,7 @@ static void loop_fill_params(struct ublk_params *p, const struct file *f,
 			     const struct loop_cfg *c)
 {
 	struct ublk_param_basic *b = &p->basic;
-	uint64_t max = f->max_discard >> 9;
+	__u64 max = f->max_discard >> 9;
 
 	b->logical_bs_shift = loop_shift(f->block_size);
 	b->physical_bs_shift = b->logical_bs_shift;
@@ -87,7 +87,7 @@ static void loop_fill_params(struct ublk_params *p, const struct file *f,
 		b->attrs |= UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA;
 
 	if (f->direct && f->mem_align &&
-	    f->mem_align <= (uint32_t)sysconf(_SC_PAGESIZE)) {
+	    f->mem_align <= (__u32)sysconf(_SC_PAGESIZE)) {
 		p->types |= UBLK_PARAM_TYPE_DMA_ALIGN;
 		p->dma.alignment = f->mem_align - 1;
 	}
@@ -107,19 +107,22 @@ static void loop_fill_params(struct ublk_params *p, const struct file *f,
 static int loop_set_size(struct ublk_params *p, struct file *f,
 			 const struct loop_cfg *c)
 {
-	uint64_t size = c->size;
+	__u64 size = c->size;
 
 	if (!f->size)
-		return ublk_error(-EINVAL, "loop: %s: size is 0; enlarge it with \"truncate -s SIZE\"",
+		return ublk_error(-EINVAL,
+				  "loop: %s: size is 0; enlarge it with \"truncate -s SIZE\"",
 				  c->file);
 	if (c->offset >= f->size)
-		return ublk_error(-EINVAL, "loop: %s: --offset %llu is beyond the end, %llu",
+		return ublk_error(-EINVAL,
+				  "loop: %s: --offset %llu is beyond the end, %llu",
 				  c->file, (unsigned long long)c->offset,
 				  (unsigned long long)f->size);
 	if (!size)
 		size = f->size - c->offset;
 	if (size > f->size - c->offset)
-		return ublk_error(-EINVAL, "loop: %s: --size %llu is more than the %llu bytes there; enlarge the file",
+		return ublk_error(-EINVAL,
+				  "loop: %s: --size %llu is more than the %llu bytes there; enlarge the file",
 				  c->file, (unsigned long long)size,
 				  (unsigned long long)(f->size - c->offset));
 	if (f->direct && !f->block && (size | c->offset) % f->block_size &&
@@ -131,7 +134,8 @@ static int loop_set_size(struct ublk_params *p, struct file *f,
 					  strerror(errno));
 	}
 	if (c->offset % f->block_size)
-		return ublk_error(-EINVAL, "loop: %s: --offset %llu is not a multiple of the block size %u",
+		return ublk_error(-EINVAL,
+				  "loop: %s: --offset %llu is not a multiple of the block size %u",
 				  c->file, (unsigned long long)c->offset,
 				  f->block_size);
 	loop_fill_params(p, f, c);
@@ -191,7 +195,7 @@ static int loop_queue_open(struct ublk_queue *q)
 }
 
 static void loop_prep_discard(struct loop *loop, struct io_uring_sqe *sqe,
-			      int fd, uint64_t pos, uint64_t len, bool fallback)
+			      int fd, __u64 pos, __u64 len, bool fallback)
 {
 	if (loop->file.block && !fallback && !loop->no_cmd_discard)
 		io_uring_prep_cmd_discard(sqe, fd, pos, len);
@@ -200,8 +204,8 @@ static void loop_prep_discard(struct loop *loop, struct io_uring_sqe *sqe,
 					FALLOC_FL_KEEP_SIZE, pos, len);
 }
 
-static void loop_prep_zero(struct io_uring_sqe *sqe, int fd, uint64_t pos,
-			   uint64_t len, bool keep)
+static void loop_prep_zero(struct io_uring_sqe *sqe, int fd, __u64 pos,
+			   __u64 len, bool keep)
 {
 	io_uring_prep_fallocate(sqe, fd, FALLOC_FL_KEEP_SIZE |
 				(keep ? FALLOC_FL_ZERO_RANGE :
@@ -213,8 +217,8 @@ static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 	const struct ublksrv_io_desc *d = io->desc;
 	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
-	uint64_t pos = loop->offset + (d->start_sector << 9);
-	uint64_t len = (uint64_t)d->nr_sectors << 9;
+	__u64 pos = loop->offset + (d->start_sector << 9);
+	__u64 len = (__u64)d->nr_sectors << 9;
 	int fd = (intptr_t)q->priv;
 	struct io_uring_sqe *sqe;
 	unsigned int op = ublk_io_op(io);
@@ -286,7 +290,7 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 {
 	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
-	uint32_t len = io->desc->nr_sectors << 9;
+	__u32 len = io->desc->nr_sectors << 9;
 
 	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
 		if (res < 0 && loop_try_fallback(loop, io, res))

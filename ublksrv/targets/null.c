@@ -11,7 +11,7 @@
 #include "targets.h"
 
 struct null_cfg {
-	uint64_t size;
+	__u64 size;
 };
 
 static const struct ublk_opt null_opts[] = {
