@@ -16,7 +16,7 @@
  */
 #include <errno.h>
 
-#include "ktap.h"
+#include "policy.h"
 #include "search.h"
 #include "logic/device.h"
 
@@ -61,9 +61,6 @@ enum {
 	BREAK_FAILING_ONCE,	/* FAIL_IO is not renewed after a short recovery */
 	NR_BREAKS
 };
-
-static int broken;
-static enum ublk_policy policy;
 
 static enum ublk_gate gate(const struct state *st, int q)
 {
@@ -537,86 +534,18 @@ static void show(const void *state)
 	       st->deleted ? " deleted" : "");
 }
 
-static const char *run(bool quiet)
-{
-	struct search s = {
-		.size = sizeof(struct state),
-		.expand = expand,
-		.check = check,
-		.rest = rest,
-		.goal = goal,
-		.show = show,
-	};
-	const struct state start = { .dev = UBLK_S_DEV_DEAD };
-	const char *why = search_run(&s, &start, quiet);
+static const struct state start = { .dev = UBLK_S_DEV_DEAD };
 
-	if (!quiet)
-		printf("# policy %u: %u states, %u edges\n", policy,
-		       s.nr_states, s.nr_edges);
-	return why;
-}
-
-static const char *run_all(bool quiet)
-{
-	const char *why = NULL;
-
-	for (policy = 0; policy < UBLK_POLICY_NR && !why; policy++)
-		why = run(quiet);
-	return why;
-}
-
-static void test_policy(enum ublk_policy p)
-{
-	broken = BREAK_NONE;
-	policy = p;
-	ktap_true(!run(false));
-}
-
-static void test_stop(void)
-{
-	test_policy(UBLK_POLICY_STOP);
-}
-
-static void test_hold(void)
-{
-	test_policy(UBLK_POLICY_HOLD);
-}
-
-static void test_reissue(void)
-{
-	test_policy(UBLK_POLICY_REISSUE);
-}
-
-static void test_fail(void)
-{
-	test_policy(UBLK_POLICY_FAIL);
-}
-
-/* The search is worth nothing unless it finds these. */
-static void test_finds_mistakes(void)
-{
-	for (broken = BREAK_NONE + 1; broken < NR_BREAKS; broken++) {
-		const char *why = run_all(true);
-
-		printf("# variant %d: %s\n", broken, why ? why : "not found");
-		ktap_true(why);
-	}
-	broken = BREAK_NONE;
-}
-
-static const struct ktap_test tests[] = {
-	{ "policy_stop", test_stop },
-	{ "policy_hold", test_hold },
-	{ "policy_reissue", test_reissue },
-	{ "policy_fail", test_fail },
-	{ "finds_mistakes", test_finds_mistakes },
+static const struct search model = {
+	.size = sizeof(struct state),
+	.expand = expand,
+	.check = check,
+	.rest = rest,
+	.goal = goal,
+	.show = show,
 };
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strncmp(argv[1], "--break=", 8)) {
-		broken = atoi(argv[1] + 8);
-		return !!run_all(false);
-	}
-	return ktap_run(tests, ARRAY_SIZE(tests));
+	return policy_main(argc, argv, &model, &start, NR_BREAKS);
 }

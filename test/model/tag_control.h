@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Steps of STOP_DEV, QUIESCE_DEV and the end of a round in the model of tag.c:
+ * stop.c, quiesce.c, cancel.c and server.c of the driver.
+ */
+#ifndef UBLK_TEST_TAG_CONTROL_H
+#define UBLK_TEST_TAG_CONTROL_H
+
+#include "tag_state.h"
+
+/* The head of ublk_disk_remove(). */
+static void begin_removal(struct state *st)
+{
+	if (st->cond & UBLK_COND_CANCELING && broken != BREAK_NO_ABORT)
+		close_queue(st, UBLK_COND_ABORTING);
+	kick(st);
+}
+
+static void expand_stop(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	n.stop = st->stop + 1;
+	switch (st->stop) {
+	case S_IDLE:
+		n.stop_pending = 1;
+		search_edge(s, &n, "STOP_DEV", EDGE_WORLD);
+		break;
+	case S_LOCK:
+		if (st->mutex != MUTEX_FREE)
+			break;
+		n.mutex = MUTEX_STOP;
+		if (st->dev == UBLK_S_DEV_DEAD)
+			n.stop = S_MARK;
+		search_edge(s, &n, "stop gets mutex", EDGE_OWN);
+		break;
+	case S_GATE:
+		begin_removal(&n);
+		search_edge(s, &n, "stop begins removal", EDGE_OWN);
+		break;
+	case S_WAIT:
+		if (st->req != REQ_NONE)
+			break;
+		n.dev = ublk_device_next(st->dev, UBLK_DEV_EV_STOP, policy);
+		search_edge(s, &n, "stop: disk is gone", EDGE_OWN);
+		break;
+	case S_MARK:
+		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_STOP);
+		if (n.server != UBLK_SERVER_STOPPING &&
+		    broken != BREAK_CANCEL_NEW)
+			n.stop = S_END;
+		search_edge(s, &n, "stop: server stopping", EDGE_OWN);
+		break;
+	case S_CANCEL:
+		n.stop = S_END;
+		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_TAKEN) {
+			n.tag = UBLK_TAG_TAKEN;
+			n.cmd = CMD_STOP;
+			n.stop = S_DONE;
+		}
+		search_edge(s, &n, "stop takes command", EDGE_OWN);
+		break;
+	case S_DONE:
+		n.cmd = CMD_SERVER;
+		search_edge(s, &n, "stop: ENODEV", EDGE_OWN);
+		break;
+	case S_END:
+		n.stop = S_IDLE;
+		n.stop_pending = 0;
+		n.mutex = MUTEX_FREE;
+		search_edge(s, &n, "stop ends", EDGE_OWN);
+		break;
+	}
+}
+
+/* ublk_quiesce_undo() */
+static void quiesce_undo(struct state *st)
+{
+	st->quiescing = Z_IDLE;
+	st->quiesce = QUIESCE_NONE;
+	if (broken == BREAK_NO_UNDO)
+		return;
+	if (!st->canceled && st->server == UBLK_SERVER_READY)
+		st->cond = 0;
+	kick(st);
+}
+
+/* ublk_quiesce_may_take() */
+static bool quiesce_may_take(const struct state *st)
+{
+	return st->canceled || st->dev != UBLK_S_DEV_LIVE ||
+	       st->tag == UBLK_TAG_ARMED || st->tag == UBLK_TAG_TAKEN;
+}
+
+/* ublk_cancel_armed() with the mutex held; says whether commands may follow. */
+static void quiesce_take(struct state *st)
+{
+	st->quiescing = Z_DONE;
+	if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_TAKEN) {
+		st->tag = UBLK_TAG_TAKEN;
+		st->cmd = CMD_QUIESCE;
+	} else if (st->tag != UBLK_TAG_EMPTY && st->tag != UBLK_TAG_TAKEN) {
+		st->rearmed = broken != BREAK_NO_REARM;
+	}
+}
+
+static void expand_quiesce(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	switch (st->quiescing) {
+	case Z_IDLE:
+		if (st->mutex != MUTEX_FREE || st->dev != UBLK_S_DEV_LIVE ||
+		    st->quiesce != QUIESCE_NONE)
+			break;
+		n.quiescing = Z_WAIT;
+		n.quiesce = QUIESCE_WAITING;
+		if (broken != BREAK_QUIESCE_OPEN)
+			close_queue(&n, UBLK_COND_CANCELING);
+		search_edge(s, &n, "QUIESCE_DEV", EDGE_WORLD);
+		break;
+	case Z_WAIT:
+		quiesce_undo(&n);
+		search_edge(s, &n, "quiesce times out", EDGE_WORLD);
+		n = *st;
+		n.quiescing = Z_LOCK;
+		if (quiesce_may_take(st))
+			search_edge(s, &n, "quiesce may take", EDGE_OWN);
+		break;
+	case Z_LOCK:
+		quiesce_undo(&n);
+		search_edge(s, &n, "quiesce is interrupted", EDGE_WORLD);
+		if (st->mutex != MUTEX_FREE)
+			break;
+		n = *st;
+		n.quiescing = Z_IDLE;
+		if (st->quiesce == QUIESCE_WAITING) {
+			n.mutex = MUTEX_QUIESCE;
+			n.quiesce = QUIESCE_ANSWERING;
+			n.quiescing = Z_TAKE;
+		}
+		search_edge(s, &n, "quiesce gets mutex", EDGE_OWN);
+		break;
+	case Z_TAKE:
+		quiesce_take(&n);
+		search_edge(s, &n, "quiesce takes command", EDGE_OWN);
+		break;
+	case Z_DONE:
+		if (st->cmd == CMD_QUIESCE)
+			n.cmd = CMD_SERVER;
+		n.mutex = MUTEX_FREE;
+		n.quiescing = Z_IDLE;
+		search_edge(s, &n, "quiesce: ENODEV", EDGE_OWN);
+		break;
+	}
+}
+
+/* ublk_quiesce_work(); runs in vain while the server owns the request. */
+static void expand_quiesce_work(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	if (!st->rearmed || st->mutex != MUTEX_FREE || st->quiescing != Z_IDLE)
+		return;
+	n.rearmed = 0;
+	if (st->quiesce == QUIESCE_ANSWERING) {
+		if (ublk_tag_is_owned(st->tag) || st->tag == UBLK_TAG_QUEUED)
+			return;
+		n.mutex = MUTEX_QUIESCE;
+		n.quiescing = Z_TAKE;
+	}
+	search_edge(s, &n, "quiesce work", EDGE_OWN);
+}
+
+/* ublk_cancel_requests(), for the one tag. */
+static void expand_exit_request(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int next = tag_next(st, UBLK_EV_GONE);
+
+	if (next < 0) {
+		search_bad(s, "the round ends while the tag has a command");
+		return;
+	}
+	n.tag = next;
+	n.exit = E_KICK;
+	if (ublk_tag_is_owned(st->tag)) {
+		n.req = REQ_EXIT;
+		n.exit = E_END;
+	}
+	search_edge(s, &n, "exit empties tag", EDGE_OWN);
+}
+
+/* ublk_server_gone(), with the mutex. */
+static void expand_exit_gone(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int next = ublk_device_next(st->dev, UBLK_DEV_EV_SERVER_GONE, policy);
+
+	if (st->mutex != MUTEX_FREE)
+		return;
+	n.mutex = MUTEX_EXIT;
+	n.exit = E_RESET;
+	if (broken == BREAK_EXIT_LOCKS && st->tag != UBLK_TAG_EMPTY) {
+		n.mutex = MUTEX_FREE;
+		n.exit = E_CLOSE;
+	} else if (next != st->dev && next == UBLK_S_DEV_DEAD) {
+		n.exit = E_GATE;
+	} else if (next != st->dev) {
+		n.dev = next;
+		if (next == UBLK_S_DEV_FAIL_IO)
+			close_queue(&n, UBLK_COND_FAILING);
+	}
+	search_edge(s, &n, "exit gets mutex", EDGE_OWN);
+}
+
+static void expand_exit(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	n.exit = st->exit + 1;
+	switch (st->exit) {
+	case E_CLOSE:
+		if (st->dev != UBLK_S_DEV_DEAD)
+			close_queue(&n, UBLK_COND_CANCELING);
+		/* for good: quiesce_undo() must not open it again */
+		if (broken != BREAK_UNDO_LATE)
+			n.canceled = 1;
+		search_edge(s, &n, "exit closes gate", EDGE_OWN);
+		break;
+	case E_REQS:
+		expand_exit_request(s, st);
+		break;
+	case E_END:
+		n.req = ublk_device_on_gone(policy, true) == UBLK_GATE_HOLD ?
+			REQ_HELD : REQ_NONE;
+		search_edge(s, &n, "exit holds or fails", EDGE_OWN);
+		break;
+	case E_KICK:
+		if (st->dev != UBLK_S_DEV_DEAD && broken != BREAK_NO_KICK)
+			kick(&n);
+		search_edge(s, &n, "exit kicks requeue list", EDGE_OWN);
+		break;
+	case E_LOCK:
+		expand_exit_gone(s, st);
+		break;
+	case E_GATE:
+		begin_removal(&n);
+		search_edge(s, &n, "exit begins removal", EDGE_OWN);
+		break;
+	case E_WAIT:
+		if (st->req != REQ_NONE)
+			break;
+		n.dev = UBLK_S_DEV_DEAD;
+		search_edge(s, &n, "exit: disk is gone", EDGE_OWN);
+		break;
+	case E_RESET:
+		n.exit = E_IDLE;
+		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_RESET);
+		n.canceled = 0;
+		n.quiesce = QUIESCE_NONE;
+		n.proc = PROC_NONE;
+		n.mutex = MUTEX_FREE;
+		search_edge(s, &n, "exit ends round", EDGE_OWN);
+		break;
+	}
+}
+
+#endif
