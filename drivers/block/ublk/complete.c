@@ -72,21 +72,18 @@ void ublk_complete(struct ublk_io *io, struct request *req, int res)
  * @q: its queue, which was found closed
  * @req: request
  *
- * Whoever opens the queue, or makes it fail, changes the gate first and runs the
- * requeue list then. If that has happened since the caller looked, the list may
- * have been run too early for this request, and is run once more.
+ * Whoever opens the queue, or makes it fail, changes the gate under ub->lock and
+ * runs the requeue list under it, then or later. So either the request is on the
+ * list by then, or the change is seen here and the list is run at once. As long
+ * as the lock is held a request that was put away cannot end, and take the disk
+ * and the device with it.
  *
- * Context: any; does not sleep.
+ * Context: process context; does not sleep.
  */
 void ublk_complete_hold(struct ublk_queue *q, struct request *req)
 {
-	struct request_queue *rq = req->q;
-
-	blk_mq_requeue_request(req, false);
-	/* Pairs with the barrier in ublk_server_kick(). */
-	smp_mb();
-	if (READ_ONCE(q->gate) != UBLK_GATE_HOLD)
-		blk_mq_kick_requeue_list(rq);
+	guard(spinlock)(&q->ub->lock);
+	blk_mq_requeue_request(req, q->gate != UBLK_GATE_HOLD);
 }
 
 /**
@@ -107,12 +104,6 @@ void ublk_complete_gone(struct ublk_device *ub, struct request *req)
 		blk_mq_end_request(req, BLK_STS_IOERR);
 }
 
-static bool ublk_complete_stop_pending(struct ublk_device *ub)
-{
-	guard(spinlock)(&ub->lock);
-	return ublk_stop_pending(ub);
-}
-
 /**
  * ublk_complete_bounced() - the request did not reach its server
  * @q: its queue; the gate may still be open, as the death of one thread of a
@@ -120,21 +111,21 @@ static bool ublk_complete_stop_pending(struct ublk_device *ub)
  * @req: started request
  *
  * Held or failed by policy. A stop waits for every request, so nothing is held
- * while one is under way; it may begin just when the request has been put away.
+ * while one is under way; one that is asked for later runs the list, under the
+ * same lock.
  *
  * Context: any task; does not sleep.
  */
 void ublk_complete_bounced(struct ublk_queue *q, struct request *req)
 {
-	struct request_queue *rq = req->q;
 	struct ublk_device *ub = q->ub;
 
-	if (ublk_device_on_gone(ub->policy, false) != UBLK_GATE_HOLD ||
-	    ublk_complete_stop_pending(ub)) {
-		blk_mq_end_request(req, BLK_STS_IOERR);
-		return;
+	if (ublk_device_on_gone(ub->policy, false) == UBLK_GATE_HOLD) {
+		guard(spinlock)(&ub->lock);
+		if (!ublk_stop_pending(ub)) {
+			blk_mq_requeue_request(req, false);
+			return;
+		}
 	}
-	blk_mq_requeue_request(req, false);
-	if (ublk_complete_stop_pending(ub))
-		blk_mq_kick_requeue_list(rq);
+	blk_mq_end_request(req, BLK_STS_IOERR);
 }

@@ -7,8 +7,8 @@
  * to dispatch.c, which runs in the server's task. A list from a plug travels on
  * the command of its first request as long as ring and task are the same.
  *
- * Called by blk-mq on any CPU, possibly in a softirq-free atomic context; takes
- * no lock.
+ * Called by blk-mq on any CPU, in process context that must not sleep; takes no
+ * lock, but for a request that has to be held (complete.c).
  */
 #include "ublk.h"
 #include "trace.h"

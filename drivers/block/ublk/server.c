@@ -183,16 +183,14 @@ void ublk_server_abort(struct ublk_device *ub)
  * ublk_server_kick() - run held requests, after the gates have changed
  * @ub: device
  *
- * Context: ub->lock held, which keeps a disk that is not DEAD.
+ * Context: ub->lock held, which keeps a disk that is not DEAD and orders this
+ * after every ublk_complete_hold() that saw the old gate.
  */
 void ublk_server_kick(struct ublk_device *ub)
 {
 	lockdep_assert_held(&ub->lock);
-	if (ub->state == UBLK_S_DEV_DEAD)
-		return;
-	/* Gate first, list second; pairs with ublk_complete_hold(). */
-	smp_mb();
-	blk_mq_kick_requeue_list(ub->disk->queue);
+	if (ub->state != UBLK_S_DEV_DEAD)
+		blk_mq_kick_requeue_list(ub->disk->queue);
 }
 
 static int ublk_server_open(struct inode *inode, struct file *file)
