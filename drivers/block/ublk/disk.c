@@ -256,6 +256,8 @@ void ublk_disk_remove(struct ublk_device *ub)
 	ublk_disk_set_dead(ub);
 	trace_ublk_device(ub, ub->state);
 	cancel_work_sync(&ub->scan_work);
+	/* The exit work may have run the list when del_gendisk() was past it. */
+	cancel_delayed_work_sync(&disk->queue->requeue_work);
 	put_disk(disk);
 }
 
