@@ -24,12 +24,13 @@ static bool ublk_cancel_take(struct ublk_io *io)
 /* The first canceled command of a round closes all queues (D-71, D-72). */
 static void ublk_cancel_begin(struct ublk_device *ub)
 {
-	if (READ_ONCE(ub->canceled))
+	if (smp_load_acquire(&ub->canceled))
 		return;
 
 	guard(spinlock)(&ub->lock);
-	WRITE_ONCE(ub->canceled, true);
 	ublk_server_close(ub, UBLK_COND_CANCELING);
+	/* Pairs with the acquire: gates close before anything is taken. */
+	smp_store_release(&ub->canceled, true);
 }
 
 /**

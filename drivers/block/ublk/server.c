@@ -104,18 +104,24 @@ int ublk_server_wait(struct ublk_device *ub, int pid)
  * @q: queue
  *
  * Readiness ends aborting and failing at once, canceling only if no command was
- * canceled in this round (D-49, L-32).
+ * canceled in this round (D-49, L-32). What stays closed holds nothing that a
+ * stop waits for.
  *
  * Context: ub->lock held.
  */
 void ublk_server_fetched(struct ublk_queue *q)
 {
 	struct ublk_device *ub = q->ub;
+	unsigned int cond = 0;
 
 	lockdep_assert_held(&ub->lock);
 	if (++q->nr_fetched < q->depth)
 		return;
-	ublk_server_set_gate(q, ub->canceled ? UBLK_COND_CANCELING : 0);
+	if (ub->canceled)
+		cond = UBLK_COND_CANCELING;
+	if (ub->canceled && ublk_stop_pending(ub))
+		cond |= UBLK_COND_ABORTING;
+	ublk_server_set_gate(q, cond);
 	if (++ub->nr_ready < ub->info.nr_hw_queues)
 		return;
 	ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_LAST_FETCH);
