@@ -79,6 +79,7 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 	struct ublk_queue *q = req->mq_hctx->driver_data;
 	struct ublk_device *ub = q->ub;
 	struct task_struct *task;
+	struct pid *pid;
 
 	if (!READ_ONCE(ub->timeout_kill))
 		return BLK_EH_RESET_TIMER;
@@ -86,11 +87,17 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 	/* The lock keeps the task: ublk_server_reset() takes it to let go. */
 	guard(spinlock)(&ub->lock);
 	task = q->io[req->tag].task;
-	if (task) {
+	if (!task)
+		return BLK_EH_RESET_TIMER;
+
+	/* The whole process: the thread itself may be the one that is gone. */
+	guard(rcu)();
+	pid = task_tgid(task);
+	if (pid) {
 		dev_warn_ratelimited(&ub->cdev_dev,
 				     "request timed out, killing server %d\n",
-				     task_tgid_nr(task));
-		send_sig(SIGKILL, task, 1);
+				     pid_nr(pid));
+		kill_pid(pid, SIGKILL, 1);
 	}
 	return BLK_EH_RESET_TIMER;
 }
