@@ -444,19 +444,15 @@ int ublk_dev_del(struct ublk_ctrl *c)
 void ublk_dev_del_all(void)
 {
 	struct ublk_device *ub;
-	unsigned long id = 0;
+	unsigned long id;
 
-	for (;;) {
-		xa_lock(&ublk_devs);
-		ub = xa_find(&ublk_devs, &id, ULONG_MAX, XA_PRESENT);
-		if (ub && !kobject_get_unless_zero(&ub->cdev_dev.kobj))
-			ub = NULL;
-		xa_unlock(&ublk_devs);
+	xa_for_each(&ublk_devs, id, ub) {
+		/* One that is just being freed needs no more than a wait. */
+		ub = ublk_dev_get_by_id(id);
 		if (!ub)
-			break;
+			continue;
 		ublk_stop_wait_unkillable(ub, ublk_stop_ask(ub, true));
 		ublk_dev_put(ub);
-		id++;
 	}
 	wait_event(ublk_devs_wait, xa_empty(&ublk_devs));
 }
