@@ -92,7 +92,7 @@ if [ -n "$kernel" ]; then
 		--bind "$kernel/modules/usr/lib/modules/$release:/mnt/modules")
 fi
 script=$(declare -f compile index)
-"$VM_DIR/chroot.sh" "${binds[@]}" -- /bin/bash -c "
+VM_LOCKED=1 "$VM_DIR/chroot.sh" "${binds[@]}" -- /bin/bash -c "
 BUILD_DIR=$kdir RELEASE=$release
 $script
 compile '$module' '$tests'"

@@ -109,6 +109,8 @@ host_tests() {
 		host_test "$dir" 600 make -s -C "$TOP_DIR/test/$dir" run \
 			"O=$VM_CACHE/host-$(printf %s "$TOP_DIR" | sha256sum | cut -c1-12)/$dir"
 	done
+	[ ! -e "$TOP_DIR/scripts/check-docs.sh" ] ||
+		host_test docs 120 "$VM_DIR/chroot.sh" -- scripts/check-docs.sh
 	# Needs liburing of the guest's release, not the driver.
 	[ ! -e "$TOP_DIR/test/user/Makefile" ] ||
 		host_test user 600 "$VM_DIR/chroot.sh" -- make -s -C test/user run

@@ -9,7 +9,8 @@
 # into the checkout; what COMMAND builds in /ublk stays for the next time. The
 # root itself is read-only. /usr/src/linux-tools has the kernel's kselftest
 # harness and checkpatch; KSELFTEST_DIR points to its tools/testing/selftests.
-# KDIR is the build directory of the guest's kernel.
+# KDIR is the build directory of the guest's kernel. Runs of one checkout wait for
+# each other.
 
 set -eu
 # shellcheck source=test/vm/lib.sh
@@ -35,6 +36,11 @@ toolsdir=$("$VM_DIR/kernel-source.sh" --tools)
 VM_RELEASE=$(cat "$rootdir/release")
 work=$(vm_work_dir "$VM_RELEASE")
 mkdir -p "$work/src" "$work/stage"
+# Held until the command ends; but a shell must not keep others out for hours.
+if [ -z "${VM_LOCKED:-}" ]; then
+	vm_lock 7 "$(basename "$work")"
+	[ $# -gt 0 ] || exec 7>&-
+fi
 [ -z "$sync" ] || vm_sync "$work/src"
 
 export VM_CHROOT=$rootdir/root

@@ -21,7 +21,7 @@ UBLK_PACKAGES="
 	rsync kmod udev procps psmisc strace util-linux util-linux-extra
 	fio e2fsprogs xfsprogs fdisk gdisk parted
 	libcap2-bin busybox-static cpio xz-utils zstd
-	perl python3 linux-perf
+	perl python3 python3-docutils linux-perf
 "
 
 # Kernel modules that go into the root, as directories below kernel/. The rest

@@ -18,7 +18,8 @@ distro=${3:-}
 mkdir -p "$work/src" "$work/stage"
 tools=$("$VM_DIR/kernel-source.sh" --tools)
 args=(--owner=0 --group=0 -cf "$output" --exclude='*.o' --exclude='*.a'
-	--exclude='*.cmd' --exclude='*.mod.c' --exclude='ublk/drivers/*.ko')
+	--exclude='*.cmd' --exclude='*.mod.c' --exclude='src/drivers/*.ko'
+	--exclude='.tmp_*')
 [ -z "$distro" ] || args+=(--exclude='usr/lib/modules')
 
 cd "$work"

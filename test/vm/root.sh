@@ -95,9 +95,10 @@ unpack_kernel() {
 	rm -rf "$tmp/debs" "$tmp/kernel"
 }
 
-# Uncompress the initramfs' modules and number them in loading order.
+# Uncompress the initramfs' modules and number them in loading order. Without
+# their type information and signature they load in half the time.
 boot_modules() {
-	local root=$1 name file n=100 seen=" "
+	local root=$1 name file n=100 seen=" " strip
 
 	mkdir "$tmp/boot"
 	for name in $UBLK_BOOT_MODULES; do
@@ -113,6 +114,11 @@ boot_modules() {
 			esac >"$tmp/boot/$n-$(basename "${file%.ko*}").ko"
 		done < <(chroot "$root" modprobe -S "$release" --show-depends "$name" 2>/dev/null)
 	done
+	mount --bind "$tmp/boot" "$root/mnt"
+	strip=0
+	chroot "$root" sh -c 'strip --strip-debug -R .BTF -R .BTF.base /mnt/*.ko' || strip=$?
+	umount "$root/mnt"
+	[ "$strip" -eq 0 ] || vm_die "cannot strip the modules of the initramfs"
 }
 
 make_root() {

@@ -12,7 +12,8 @@
 #
 #   --no-build          boot with the products of the last build
 #   --no-module         do not compile the module (implied by --distro-driver)
-#   --distro-driver     modprobe finds the distribution's ublk_drv, not ours
+#   --distro-driver     modprobe finds the distribution's ublk_drv, not ours;
+#                       UBLK_DRIVER=distribution is in the environment
 #   --timeout SECONDS   kill the guest after that long (default 600)
 #   --share DIR         DIR is /share in the guest, writable
 #   --udev              start systemd-udevd first
@@ -126,6 +127,7 @@ cp "$VM_DIR"/{guest-init,klog-scan.sh,klog.patterns,ktap.awk} "$run/initrd/vm/"
 {
 	printf 'SHARE=%s\n' "${share:+1}"
 	printf 'UDEV=%s\n' "$udev"
+	printf 'export UBLK_DRIVER=%s\n' "${distro:+distribution}"
 	printf 'HUNG_TASK=%s\n' "${HUNG_TASK:-60}"
 	if [ -n "$shell" ] && [ -t 0 ]; then
 		printf 'GUEST_TERM=%q\n' "${TERM:-vt220}"

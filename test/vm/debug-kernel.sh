@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: debug-kernel.sh [SERIES]
+#
+# Print the directory with the debug kernel (KASAN, lockdep, UBSAN, kmemleak, fault
+# injection ...: debug.config), in the form that run.sh --kernel takes:
+#   vmlinuz    kernel; "release" holds its version
+#   boot/      empty: all that a boot needs is built in
+#   build/     what modules are built against
+#   modules/   usr/lib/modules/RELEASE
+#   config     the complete configuration
+# Made from the guest's kernel source on first use, which takes ten minutes on
+# two processors. The key of the cached result is the version of the source,
+# debug.config and compile() below.
+
+set -eu
+# shellcheck source=test/vm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+case $# in
+0) ;;
+1) export KERNEL=$1 ;;
+*) vm_die "usage: $VM_PROG [SERIES]" ;;
+esac
+
+vm_become_root "$@"
+umask 022
+
+# What compiles a kernel and is not in the guest. gcc is the guest's own, as
+# modules are compiled there.
+COMPILE_PACKAGES=bc,bison,cpio,flex,gcc,kmod,libc6-dev,libelf-dev,make,perl,python3,xz-utils
+
+# Options of the fragment that the configuration does not have as wanted.
+lost_options() {
+	local line name
+
+	while read -r line; do
+		case $line in
+		CONFIG_*=n)
+			name=${line%=n}
+			! grep -q "^$name=" "$2" || echo "$name=n"
+			;;
+		CONFIG_*)
+			grep -qxF "$line" "$2" || echo "$line"
+			;;
+		esac
+	done <"$1"
+}
+
+# Runs in the chroot: /mnt/source is the kernel source, read-only, /mnt/out the
+# directory of the result.
+compile() {
+	set -eu
+	local out=/mnt/out
+
+	kmake() {
+		make -C /mnt/source "O=$out/obj" -j"$(nproc)" "$@"
+	}
+	mkdir "$out/obj" "$out/boot" "$out/build"
+	kmake tinyconfig
+	cat "$out/fragment" >>"$out/obj/.config"
+	kmake olddefconfig
+	cp "$out/obj/.config" "$out/config"
+	lost=$(lost_options "$out/fragment" "$out/config")
+	[ -z "$lost" ] || {
+		printf 'options lost from debug.config:\n%s\n' "$lost"
+		exit 1
+	}
+	kmake bzImage modules
+	kmake -s kernelrelease | grep '^[0-9]' >"$out/release"
+	cp "$out/obj/arch/x86/boot/bzImage" "$out/vmlinuz"
+	kmake INSTALL_MOD_PATH="$out/modules/usr" modules_install
+	rm -f "$out"/modules/usr/lib/modules/*/build
+	# shellcheck disable=SC2016 # for make
+	kmake run-command \
+		KBUILD_RUN_COMMAND='$(srctree)/scripts/package/install-extmod-build /mnt/out/build'
+	cp "$out/obj/.config" "$out/build/"
+	rm -rf "$out/obj" "$out/fragment"
+}
+
+enter() {
+	set -eu
+	local root=$DEBUG_TMP/root
+
+	mount --make-rprivate /
+	mount -t proc proc "$root/proc"
+	mount --rbind /dev "$root/dev"
+	mkdir -p "$root/mnt/source" "$root/mnt/out"
+	mount --bind "$DEBUG_SOURCE" "$root/mnt/source"
+	mount -o remount,bind,ro "$root/mnt/source"
+	mount --bind "$DEBUG_TMP/out" "$root/mnt/out"
+	exec chroot "$root" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		KBUILD_BUILD_USER=ublk KBUILD_BUILD_HOST=debug \
+		KBUILD_BUILD_TIMESTAMP=0 \
+		/bin/bash -c "$DEBUG_SCRIPT"
+}
+
+make_kernel() {
+	local list old
+
+	tmp=$(mktemp -d "$VM_CACHE/tmp.XXXXXX")
+	trap 'rm -rf "$tmp"' EXIT
+	vm_log "compiling the debug kernel of $(basename "$source"): ten minutes or more"
+	"$VM_DIR/host.sh"
+	list=$(vm_sources_list)
+	vm_mmdebstrap --variant=apt --include="$COMPILE_PACKAGES" \
+		"$UBLK_SUITE" "$tmp/root" - <<<"$list" >"$tmp/log" 2>&1 || {
+		tail -n 30 "$tmp/log" >&2
+		vm_die "cannot make the root that compiles it (see above)"
+	}
+	mkdir "$tmp/out"
+	{
+		cat "$VM_DIR/debug.config"
+		printf 'CONFIG_LOCALVERSION="-debug-%s"\n' "$key"
+	} >"$tmp/out/fragment"
+	export DEBUG_TMP=$tmp DEBUG_SOURCE=$source DEBUG_SCRIPT
+	DEBUG_SCRIPT="$(declare -f lost_options compile); compile"
+	export -f enter
+	unshare --mount -- /bin/bash -c enter >"$tmp/log" 2>&1 || {
+		grep -n -m 20 -A 5 -i -E 'error|lost from' "$tmp/log" >&2
+		tail -n 20 "$tmp/log" >&2
+		vm_die "the debug kernel does not compile (see above)"
+	}
+	rm -rf "$dir"
+	mv "$tmp/out" "$dir"
+	# Those of other recipes that nobody used for two weeks.
+	find "$VM_CACHE" -maxdepth 2 -path '*/debug-*/used' -mtime +14 |
+		while read -r old; do
+			rm -rf "${old%/used}"
+		done
+	vm_log "debug kernel ready after $(($(date +%s) - VM_T0)) s: $dir"
+}
+
+source=$("$VM_DIR/kernel-source.sh")
+key=$({ cat "$VM_DIR/debug.config"; declare -f compile; } | sha256sum | cut -c1-8)
+version=$(basename "$source")
+dir=$VM_CACHE/debug-${version#source-}-$key
+vm_lock 9 debug-kernel
+[ -e "$dir/release" ] || make_kernel
+touch "$dir/used"
+printf '%s\n' "$dir"
