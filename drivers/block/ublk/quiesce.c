@@ -95,6 +95,9 @@ static int ublk_quiesce_begin(struct ublk_device *ub)
 static void ublk_quiesce_undo(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
+	/* The round may have ended meanwhile, and with it the quiesce. */
+	if (ub->quiesce != UBLK_QUIESCE_WAITING)
+		return;
 	ub->quiesce = UBLK_QUIESCE_NONE;
 	ublk_server_reopen(ub);
 	ublk_server_kick(ub);

@@ -330,7 +330,9 @@ void ublk_server_exit_work(struct work_struct *work)
 	struct ublk_device *ub =
 		container_of(work, struct ublk_device, exit_work);
 
+	/* A server that owned every tag had no command to be canceled. */
 	scoped_guard(spinlock, &ub->lock) {
+		WRITE_ONCE(ub->canceled, true);
 		if (ub->disk)
 			ublk_server_close(ub, UBLK_COND_CANCELING);
 	}

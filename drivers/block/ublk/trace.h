@@ -29,7 +29,7 @@ DECLARE_EVENT_CLASS(ublk_request,
 		__entry->dev = q->ub->info.dev_id;
 		__entry->qid = q->qid;
 		__entry->tag = req->tag;
-		__entry->op = req_op(req);
+		__entry->op = (__force u32)req_op(req);
 		__entry->sector = blk_rq_pos(req);
 		__entry->bytes = blk_rq_bytes(req);
 		__entry->res = res;
@@ -65,7 +65,7 @@ TRACE_EVENT(ublk_queue,
 		__entry->dev = q->ub->info.dev_id;
 		__entry->qid = q->qid;
 		__entry->tag = req->tag;
-		__entry->op = req_op(req);
+		__entry->op = (__force u32)req_op(req);
 		__entry->sector = blk_rq_pos(req);
 		__entry->bytes = blk_rq_bytes(req);
 	),
