@@ -136,19 +136,23 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 	io_uring_cmd_done(io->cmd, res, IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);
 }
 
-static void ublk_dispatch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
+static __always_inline void ublk_dispatch_list(struct ublk_queue *q,
+					       struct request *req, bool gone)
 {
-	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(io_uring_cmd_from_tw(tw_req));
-	struct ublk_queue *q = pdu->q;
-	struct request *req = pdu->reqs;
-
 	do {
 		struct request *next = req->rq_next;
 
 		req->rq_next = NULL;
-		ublk_dispatch_one(q, req, tw.cancel);
+		ublk_dispatch_one(q, req, gone);
 		req = next;
 	} while (req);
+}
+
+static void ublk_dispatch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
+{
+	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(io_uring_cmd_from_tw(tw_req));
+
+	ublk_dispatch_list(pdu->q, pdu->reqs, tw.cancel);
 }
 
 /**
@@ -157,13 +161,22 @@ static void ublk_dispatch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
  * @reqs: started requests of one queue, linked by rq_next, all with tags of the
  *	same task and ring
  *
+ * A thread that has exited leaves its commands behind if others keep its ring
+ * open (D-70). Task work of a ring that defers it would then lie there for ever,
+ * so it is not sent at all.
+ *
  * Context: any; does not sleep.
  */
 void ublk_dispatch_post(struct ublk_io *io, struct request *reqs)
 {
 	struct io_uring_cmd *cmd = io->cmd;
+	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
 
-	ublk_cmd_pdu(cmd)->reqs = reqs;
+	if (unlikely(READ_ONCE(io->task->flags) & PF_EXITING)) {
+		ublk_dispatch_list(pdu->q, reqs, true);
+		return;
+	}
+	pdu->reqs = reqs;
 	io_uring_cmd_complete_in_task(cmd, ublk_dispatch_tw);
 }
 
