@@ -44,7 +44,7 @@ step "Compile the driver and the program for the guest" \
 
 printf '\n==> Boot the guest and run the rest in it\n'
 boot=${EPOCHREALTIME/./}
-"$VM_DIR/run.sh" --quiet --no-build --timeout 240 -- test/vm/demo-guest.sh
+"$VM_DIR/run.sh" --quiet --no-build --timeout 600 -- test/vm/demo-guest.sh
 rc=$?
 printf '\n    guest ran %s\n' "$(seconds $((${EPOCHREALTIME/./} - boot)))"
 if [ "$rc" -eq 0 ]; then

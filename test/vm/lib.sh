@@ -61,19 +61,26 @@ vm_lock() {
 	flock -w 1800 "$1" || vm_die "$VM_CACHE/$2.lock is held for 30 minutes: stop the other run"
 }
 
+vm_own_mirror() {
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' \
+		'Created-By: Packages' 2>/dev/null |
+		sed -n 's/^Debian|Debian|//p' | sort | uniq -c | sort -rn |
+		awk 'NR == 1 { print $2 }'
+}
+
 # The Debian archive that this machine's own apt uses, never one of this file.
+# What a source is, apt knows only after an update.
 vm_mirror() {
 	local url=${UBLK_MIRROR:-}
 
+	[ -n "$url" ] || url=$(vm_own_mirror)
 	if [ -z "$url" ]; then
-		# shellcheck disable=SC2016
-		url=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' \
-			'Created-By: Packages' 2>/dev/null |
-			sed -n 's/^Debian|Debian|//p' | sort | uniq -c | sort -rn |
-			awk 'NR == 1 { print $2 }')
+		vm_as_root apt-get update -qq >/dev/null 2>&1 || true
+		url=$(vm_own_mirror)
 	fi
 	[ -n "$url" ] || vm_die "no Debian archive in this machine's apt configuration:" \
-		"run 'apt-get update', or set UBLK_MIRROR to the URL of one"
+		"add one to /etc/apt, or set UBLK_MIRROR to the URL of one"
 	printf '%s\n' "${url%/}"
 }
 
