@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Random control commands from four processes against eight device numbers,
+ * while servers come, misbehave and are killed and I/O runs. Nothing may hang
+ * meanwhile, and afterwards every device can be deleted and the module
+ * unloaded. What the kernel says about it is for the runner to judge.
+ *
+ * usage: chaos [SECONDS [SEED]]; or UBLK_CHAOS_SECONDS, UBLK_CHAOS_SEED. The
+ * seed repeats what each process tries, not how they interleave.
+ *
+ * Covers C-11, C-58, C-70 to C-74, C-81, C-82, L-20, L-42, L-60, I-24, I-60.
+ * The processes are in chaos_ctl.c, chaos_srv.c and chaos_io.c.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "chaos.h"
+#include "kselftest.h"
+
+const char *const chaos_op_names[CHAOS_NR_OPS] = {
+	"ADD_DEV", "SET_PARAMS", "START_DEV", "STOP_DEV", "TRY_STOP_DEV",
+	"DEL_DEV", "DEL_DEV_ASYNC", "GET_PARAMS", "GET_DEV_INFO",
+	"GET_DEV_INFO2", "GET_QUEUE_AFFINITY", "UPDATE_SIZE", "QUIESCE_DEV",
+	"START_USER_RECOVERY", "END_USER_RECOVERY",
+};
+
+static pid_t servers, ios;
+
+/* A new start for each process, from the seed and its number. */
+void chaos_seed(struct chaos *c, struct chaos_rng *r)
+{
+	__u64 nr = __atomic_add_fetch(&c->forks, 1, __ATOMIC_RELAXED);
+
+	r->x = c->seed + nr * 0x9e3779b97f4a7c15ULL;
+	r->x = (r->x ^ r->x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	r->x |= 1;
+}
+
+/* A child that dies with its parent. */
+pid_t chaos_fork(void)
+{
+	pid_t parent = getpid(), pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		perror("# fork");
+		_exit(1);
+	}
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+	}
+	return pid;
+}
+
+static void dump_task(int pid, int tid, bool blocked_only)
+{
+	char path[96], line[256], state = '?';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	f = fopen(path, "r");
+	if (!f)
+		return;
+	if (fgets(line, sizeof(line), f) && strrchr(line, ')'))
+		state = strrchr(line, ')')[2];
+	fclose(f);
+	if (blocked_only && state != 'D')
+		return;
+	fprintf(stderr, "# task %s", line);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stack", pid, tid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		fprintf(stderr, "#   %s", line);
+	if (f)
+		fclose(f);
+}
+
+/* Where the threads of a process are; pid 0: all tasks that are blocked. */
+void chaos_dump(pid_t pid)
+{
+	struct dirent *p, *t;
+	char path[64];
+	DIR *proc, *task;
+
+	proc = opendir("/proc");
+	while (proc && (p = readdir(proc))) {
+		if (!isdigit(p->d_name[0]) || (pid && atoi(p->d_name) != pid))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task", atoi(p->d_name));
+		task = opendir(path);
+		while (task && (t = readdir(task)))
+			if (isdigit(t->d_name[0]))
+				dump_task(atoi(p->d_name), atoi(t->d_name),
+					  !pid);
+		if (task)
+			closedir(task);
+	}
+	if (proc)
+		closedir(proc);
+}
+
+/* Has the child ended, or does it within that time? */
+bool chaos_reap(pid_t pid, int ms)
+{
+	long end = raw_now_ms() + ms;
+
+	while (!waitpid(pid, NULL, WNOHANG)) {
+		if (raw_now_ms() >= end)
+			return false;
+		usleep(5000);
+	}
+	return true;
+}
+
+static void start_ctl(struct chaos *c, struct chaos_ctl_slot *slot)
+{
+	slot->since = 0;
+	slot->pid = chaos_fork();
+	if (!slot->pid)
+		chaos_ctl(c, slot);
+}
+
+static bool immortal(struct chaos *c, const char *what, pid_t pid)
+{
+	if (chaos_reap(pid, CHAOS_LIMIT_MS))
+		return false;
+	chaos_count(&c->immortal);
+	fprintf(stderr, "# %s (process %d) does not end\n", what, pid);
+	chaos_dump(pid);
+	chaos_dump(0);
+	return true;
+}
+
+/* True if a command has not ended although it was canceled. */
+static bool ctl_stuck(struct chaos_ctl_slot *slot)
+{
+	long since = __atomic_load_n(&slot->since, __ATOMIC_ACQUIRE);
+
+	if (!since || raw_now_ms() - since < CHAOS_LIMIT_MS)
+		return false;
+	fprintf(stderr, "# %s of device %d does not end, canceled %d times\n",
+		chaos_op_names[slot->op], slot->id, slot->canceled);
+	chaos_dump(slot->pid);
+	chaos_dump(0);
+	return true;
+}
+
+/* Kill a command process now and then, with the command that it waits for. */
+static bool watch_ctl(struct chaos *c, struct chaos_rng *r,
+		      struct chaos_ctl_slot *slot)
+{
+	if (ctl_stuck(slot))
+		return false;
+	if (waitpid(slot->pid, NULL, WNOHANG)) {
+		fprintf(stderr, "# a command process cannot go on\n");
+		chaos_count(&c->unexpected);
+		start_ctl(c, slot);
+	} else if (!chaos_rnd(r, 400)) {
+		kill(slot->pid, SIGKILL);
+		if (immortal(c, chaos_op_names[slot->op], slot->pid))
+			return false;
+		chaos_count(&c->kills);
+		start_ctl(c, slot);
+	}
+	return true;
+}
+
+/* Start all and watch until the time is over; false if a command hangs. */
+static bool run(struct chaos *c, int seconds)
+{
+	long start = raw_now_ms(), end = start + seconds * 1000L;
+	long report = start + 10000;
+	struct chaos_rng r;
+	int i;
+
+	chaos_seed(c, &r);
+	servers = chaos_fork();
+	if (!servers)
+		chaos_servers(c);
+	ios = chaos_fork();
+	if (!ios)
+		chaos_ios(c);
+	for (i = 0; i < CHAOS_CTLS; i++)
+		start_ctl(c, &c->ctl[i]);
+	while (raw_now_ms() < end) {
+		for (i = 0; i < CHAOS_CTLS; i++)
+			if (!watch_ctl(c, &r, &c->ctl[i]))
+				return false;
+		if (raw_now_ms() >= report) {
+			fprintf(stderr, "# %ld s: %lu servers, %lu I/Os\n",
+				(report - start) / 1000, c->servers,
+				c->io_done);
+			report += 10000;
+		}
+		usleep(100000);
+	}
+	return true;
+}
+
+static bool end_ctls(struct chaos *c)
+{
+	bool good = true;
+	int i;
+
+	for (i = 0; i < CHAOS_CTLS; i++)
+		if (immortal(c, "command process", c->ctl[i].pid))
+			good = false;
+	return good;
+}
+
+static bool delete_all(void)
+{
+	struct raw_ctrl ctl;
+	bool good = true;
+	int id, ret;
+
+	if (raw_ctrl_open(&ctl))
+		return false;
+	for (id = 0; id < CHAOS_DEVS; id++) {
+		ret = raw_del(&ctl, id);
+		if (ret && ret != -ENODEV) {
+			fprintf(stderr, "# DEL_DEV of device %d: %d\n", id, ret);
+			good = false;
+		}
+	}
+	if (!good)
+		chaos_dump(0);
+	raw_ctrl_close(&ctl);
+	return good;
+}
+
+static bool no_nodes(void)
+{
+	char path[32];
+	int id;
+
+	for (id = 0; id < CHAOS_DEVS; id++) {
+		snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+		if (!raw_wait_path(path, false))
+			return false;
+		snprintf(path, sizeof(path), "/dev/ublkc%d", id);
+		if (!raw_wait_path(path, false))
+			return false;
+	}
+	return true;
+}
+
+static bool loaded(void)
+{
+	return !access("/sys/module/ublk_drv/refcnt", F_OK);
+}
+
+static bool unload(void)
+{
+	long end = raw_now_ms() + CHAOS_LIMIT_MS;
+	pid_t pid;
+
+	while (loaded()) {
+		pid = chaos_fork();
+		if (!pid) {
+			execlp("modprobe", "modprobe", "-r", "ublk_drv", NULL);
+			_exit(127);
+		}
+		if (!chaos_reap(pid, CHAOS_LIMIT_MS)) {
+			chaos_dump(pid);
+			chaos_dump(0);
+			return false;
+		}
+		if (raw_now_ms() >= end)
+			return false;
+		usleep(20000);
+	}
+	return true;
+}
+
+static void print_results(struct chaos *c)
+{
+	int op, err;
+
+	for (op = 0; op < CHAOS_NR_OPS; op++) {
+		printf("# %-20s %6lu ok", chaos_op_names[op],
+		       c->results[op][0]);
+		for (err = 1; err < CHAOS_ERRNOS; err++)
+			if (c->results[op][err])
+				printf(" %lu %s", c->results[op][err],
+				       strerrorname_np(err));
+		printf("\n");
+	}
+	printf("# %lu commands canceled, %lu processes killed\n", c->canceled,
+	       c->kills);
+	printf("# %lu servers, %lu requests served; %lu I/Os done, %lu failed\n",
+	       c->servers, c->served, c->io_done, c->io_failed);
+}
+
+/* Everything happened at least once, so that the rest means something. */
+static bool enough(struct chaos *c)
+{
+	bool good = c->servers && c->kills && c->io_done && c->io_failed &&
+		    c->served && c->canceled;
+	int op;
+
+	for (op = 0; op < CHAOS_NR_OPS; op++) {
+		if (!c->results[op][0]) {
+			fprintf(stderr, "# %s never succeeded\n",
+				chaos_op_names[op]);
+			good = false;
+		}
+	}
+	return good;
+}
+
+static struct chaos *setup(void)
+{
+	struct chaos *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct raw_ctrl ctl;
+	int i;
+
+	if (c == MAP_FAILED)
+		return NULL;
+	for (i = 0; i < CHAOS_DEVS; i++) {
+		c->store[i] = mmap(NULL, RAW_DEV_BYTES, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+				   -1, 0);
+		if (c->store[i] == MAP_FAILED)
+			return NULL;
+	}
+	if (raw_ctrl_open(&ctl))
+		ksft_exit_skip("no /dev/ublk-control: be root, modprobe ublk_drv\n");
+	if (raw_features(&ctl, &c->features))
+		return NULL;
+	raw_ctrl_close(&ctl);
+	return c;
+}
+
+static long setting(char *arg, const char *name, long value)
+{
+	const char *s = arg ? arg : getenv(name);
+
+	return s ? atol(s) : value;
+}
+
+int main(int argc, char **argv)
+{
+	int seconds = setting(argc > 1 ? argv[1] : NULL, "UBLK_CHAOS_SECONDS",
+			      60);
+	struct chaos *c;
+	bool good;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	c = setup();
+	if (!c)
+		ksft_exit_fail_msg("cannot set up\n");
+	c->seed = setting(argc > 2 ? argv[2] : NULL, "UBLK_CHAOS_SEED",
+			  raw_now_ms() ^ (long)getpid() << 20);
+	ksft_set_plan(7);
+	printf("# %d s, seed %llu\n", seconds, (unsigned long long)c->seed);
+
+	good = run(c, seconds);
+	__atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);
+	good &= end_ctls(c);
+	ksft_test_result(good && !c->unexpected,
+			 "every command ends, and as it may\n");
+	good = !immortal(c, "servers", servers);
+	ksft_test_result(good && !c->immortal,
+			 "every killed process dies\n");
+	ksft_test_result(delete_all(), "every device can be deleted\n");
+	ksft_test_result(!immortal(c, "I/O", ios),
+			 "I/O ends with its device\n");
+	ksft_test_result(no_nodes(), "no node is left\n");
+	if (loaded())
+		ksft_test_result(unload(), "the module can be unloaded\n");
+	else
+		ksft_test_result_skip("the driver is no module\n");
+	print_results(c);
+	if (seconds >= 30)
+		ksft_test_result(enough(c), "everything was tried\n");
+	else
+		ksft_test_result_skip("too short for all to be tried\n");
+	ksft_finished();
+}
