@@ -24,6 +24,7 @@ static bool ublk_cancel_take(struct ublk_io *io)
 /* The first canceled command of a round closes all queues (D-71, D-72). */
 static void ublk_cancel_begin(struct ublk_device *ub)
 {
+	/* Pairs with the release below. */
 	if (smp_load_acquire(&ub->canceled))
 		return;
 

@@ -11,6 +11,7 @@
  * (D-33).
  */
 #include <linux/nospec.h>
+#include <linux/sched/signal.h>
 
 #include "ublk.h"
 #include "trace.h"
@@ -69,7 +70,7 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 	next = ublk_server_next(ub->server, UBLK_SERVER_EV_FETCH);
 	if (next < 0)
 		return next;
-	next = ublk_tag_next(io->state, UBLK_EV_FETCH);
+	next = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_FETCH);
 	if (next < 0)
 		return next;
 
@@ -81,6 +82,23 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 	ublk_cmd_arm(q, io, cmd, issue_flags);
 	ublk_server_fetched(q);
 	return -EIOCBQUEUED;
+}
+
+/*
+ * Data of a read. A task that is being killed cannot fault its buffer in, which
+ * says nothing about the address.
+ *
+ * Return: bytes copied, or -EINTR.
+ */
+static int ublk_cmd_copy(const struct request *req,
+			 const struct ublk_cmd_args *args)
+{
+	unsigned int len = min_t(unsigned int, args->result, blk_rq_bytes(req));
+	unsigned int done = ublk_copy_from_server(req, args->addr, len);
+
+	if (unlikely(done != len && fatal_signal_pending(current)))
+		return -EINTR;
+	return done;
 }
 
 /*
@@ -97,7 +115,7 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 	int res = args->result;
 	int next;
 
-	next = ublk_tag_next(io->state, UBLK_EV_COMMIT);
+	next = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_COMMIT);
 	if (unlikely(next < 0))
 		return next;
 
@@ -106,10 +124,12 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 
 		if (unlikely(!args->addr && (!q->need_get_data || read)))
 			return -EINVAL;
-		if (read && res > 0)
-			res = ublk_copy_from_server(req, args->addr,
-						    min_t(unsigned int, res,
-							  blk_rq_bytes(req)));
+		if (read && res > 0) {
+			res = ublk_cmd_copy(req, args);
+			/* The request stays with the server and ends with it. */
+			if (unlikely(res < 0))
+				return res;
+		}
 	} else if (args->addr) {
 		return -EINVAL;
 	}
@@ -125,7 +145,7 @@ static int ublk_cmd_get_data(struct ublk_queue *q, struct ublk_io *io,
 			     struct io_uring_cmd *cmd, unsigned int issue_flags,
 			     const struct ublk_cmd_args *args)
 {
-	int next = ublk_tag_next(io->state, UBLK_EV_GET_DATA);
+	int next = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_GET_DATA);
 
 	if (next < 0)
 		return next;
@@ -141,7 +161,7 @@ static int ublk_cmd_other(struct ublk_io *io, unsigned int nr,
 {
 	if (nr == _IOC_NR(UBLK_U_IO_NEED_GET_DATA))
 		return ublk_cmd_get_data(q, io, cmd, issue_flags, args);
-	return ublk_tag_is_owned(io->state) ? -EINVAL : -EBUSY;
+	return ublk_tag_is_owned(READ_ONCE(io->state)) ? -EINVAL : -EBUSY;
 }
 
 /* D-31, in the submitter's task with the ring lock held. */

@@ -10,6 +10,8 @@
  * Runs in the daemon task with its ring lock held (ublk_dispatch_tw() may also
  * run in a kernel thread, with tw.cancel set).
  */
+#include <linux/sched/signal.h>
+
 #include "ublk.h"
 #include "trace.h"
 
@@ -104,6 +106,20 @@ static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
 	return true;
 }
 
+/*
+ * Nothing could be copied. A task that is being killed cannot fault its buffer
+ * in, which says nothing about the address: that server is gone.
+ */
+static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
+				 struct request *req)
+{
+	ublk_dispatch_bounce(io);
+	if (fatal_signal_pending(current))
+		ublk_complete_bounced(q, req);
+	else
+		blk_mq_end_request(req, BLK_STS_IOERR);
+}
+
 static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 					      struct request *req, bool gone)
 {
@@ -124,8 +140,7 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 		if (unlikely(q->need_get_data)) {
 			res = UBLK_IO_RES_NEED_GET_DATA;
 		} else if (unlikely(!ublk_dispatch_copy(q, io, req))) {
-			ublk_dispatch_bounce(io);
-			blk_mq_end_request(req, BLK_STS_IOERR);
+			ublk_dispatch_failed(q, io, req);
 			return;
 		}
 	}
@@ -190,7 +205,7 @@ void ublk_dispatch_post(struct ublk_io *io, struct request *reqs)
  * Context: the tag's daemon task.
  * Return: the command's result 0 (D-61), or -EIOCBQUEUED if nothing could be
  * copied: the request has failed and @cmd is the armed command of the tag
- * (I-45 instead of D-62).
+ * (I-45 instead of D-62). -EINTR if that is because the task is being killed.
  */
 int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io,
 			   struct io_uring_cmd *cmd, unsigned int issue_flags)
@@ -204,6 +219,9 @@ int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io,
 		return UBLK_IO_RES_OK;
 	}
 
+	/* Being killed: the request stays with the server and ends with it. */
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	ublk_cmd_arm(q, io, cmd, issue_flags);
 	blk_mq_end_request(req, BLK_STS_IOERR);
 	return -EIOCBQUEUED;
