@@ -83,6 +83,7 @@ static int ublk_quiesce_begin(struct ublk_device *ub)
 			ret = -EBUSY;
 			break;
 		case UBLK_QUIESCE_ANSWERING:
+		case UBLK_QUIESCE_ANSWERED:
 			ret = 0;
 			break;
 		}
@@ -103,19 +104,17 @@ static void ublk_quiesce_undo(struct ublk_device *ub)
 	ublk_server_kick(ub);
 }
 
-/* Answer what is armed; look again later if the server owns requests. */
-static void ublk_quiesce_answer(struct ublk_device *ub)
+/* Have what is armed answered, in a worker: rings may be held by their tasks. */
+static void ublk_quiesce_answer(struct ublk_device *ub, unsigned int ms)
 {
-	if (!ublk_cancel_armed(ub))
-		return;
 	ublk_dev_get(ub);
 	if (!queue_delayed_work(ublk_scan_wq, &ub->quiesce_work,
-				msecs_to_jiffies(UBLK_QUIESCE_POLL_MS)))
+				msecs_to_jiffies(ms)))
 		ublk_dev_put(ub);
 }
 
 /**
- * ublk_quiesce_work() - answer commands that were armed after QUIESCE_DEV
+ * ublk_quiesce_work() - answer commands, also those armed after QUIESCE_DEV
  * @work: ub->quiesce_work, with a reference on the device
  */
 void ublk_quiesce_work(struct work_struct *work)
@@ -126,11 +125,23 @@ void ublk_quiesce_work(struct work_struct *work)
 
 	mutex_lock(&ub->mutex);
 	scoped_guard(spinlock, &ub->lock)
-		on = ub->quiesce == UBLK_QUIESCE_ANSWERING;
-	if (on)
-		ublk_quiesce_answer(ub);
+		on = ub->quiesce >= UBLK_QUIESCE_ANSWERING;
+	/* Look again later if the server owns requests. */
+	if (on && ublk_cancel_armed(ub))
+		ublk_quiesce_answer(ub, UBLK_QUIESCE_POLL_MS);
+	scoped_guard(spinlock, &ub->lock) {
+		if (ub->quiesce == UBLK_QUIESCE_ANSWERING)
+			ub->quiesce = UBLK_QUIESCE_ANSWERED;
+	}
 	mutex_unlock(&ub->mutex);
+	wake_up_all(&ub->wait);
 	ublk_dev_put(ub);
+}
+
+static bool ublk_quiesce_is_answered(struct ublk_device *ub)
+{
+	guard(spinlock)(&ub->lock);
+	return ub->quiesce != UBLK_QUIESCE_ANSWERING;
 }
 
 /**
@@ -139,13 +150,13 @@ void ublk_quiesce_work(struct work_struct *work)
  *
  * Context: may sleep; waits, interruptibly and without a lock, for the server.
  * Return: 0 with every queue of the server told; -EOPNOTSUPP, -ENODEV; -EBUSY if
- * it took longer or another one waits, -EINTR on a signal, both without effect.
+ * it took longer or another one waits, without effect; -EINTR on a signal,
+ * without effect unless the server was being told already.
  */
 int ublk_quiesce_dev(struct ublk_ctrl *c)
 {
 	struct ublk_device *ub = c->ub;
 	u64 ms = c->cmd.data[0];
-	bool taking;
 	int ret;
 
 	if (!ublk_has(ub, UBLK_F_QUIESCE))
@@ -155,8 +166,6 @@ int ublk_quiesce_dev(struct ublk_ctrl *c)
 		return ret;
 
 	ret = ublk_quiesce_wait(ub, ms ? min_t(u64, ms, U32_MAX) : U32_MAX);
-	if (!ret && mutex_lock_interruptible(&ub->mutex))
-		ret = -EINTR;
 	if (ret) {
 		ublk_quiesce_undo(ub);
 		return ret;
@@ -165,10 +174,9 @@ int ublk_quiesce_dev(struct ublk_ctrl *c)
 		/* The round may have ended meanwhile, and with it the quiesce. */
 		if (ub->quiesce == UBLK_QUIESCE_WAITING)
 			ub->quiesce = UBLK_QUIESCE_ANSWERING;
-		taking = ub->quiesce == UBLK_QUIESCE_ANSWERING;
 	}
-	if (taking)
-		ublk_quiesce_answer(ub);
-	mutex_unlock(&ub->mutex);
+	ublk_quiesce_answer(ub, 0);
+	if (wait_event_interruptible(ub->wait, ublk_quiesce_is_answered(ub)))
+		return -EINTR;
 	return 0;
 }

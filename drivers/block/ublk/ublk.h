@@ -130,12 +130,14 @@ struct ublk_queue {
  * enum ublk_quiesce_state - QUIESCE_DEV in a round
  * @UBLK_QUIESCE_NONE: not asked for, or undone
  * @UBLK_QUIESCE_WAITING: queues closed, no command taken yet
- * @UBLK_QUIESCE_ANSWERING: commands are answered with ENODEV as they come
+ * @UBLK_QUIESCE_ANSWERING: commands are being answered with ENODEV
+ * @UBLK_QUIESCE_ANSWERED: once round; those armed later are answered as they come
  */
 enum ublk_quiesce_state {
 	UBLK_QUIESCE_NONE,
 	UBLK_QUIESCE_WAITING,
-	UBLK_QUIESCE_ANSWERING
+	UBLK_QUIESCE_ANSWERING,
+	UBLK_QUIESCE_ANSWERED
 };
 
 /**
