@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Files written through a file system on a loop device are there, unchanged,
+# when the device has been deleted and made anew, and fsck finds nothing.
+# Sourced after lib.sh by test_loop_mkfs_*.sh, which say how to check.
+
+# fs_roundtrip TYPE SIZE FSCK...: FSCK is run with the device as last argument
+fs_roundtrip() {
+	local type=$1 img mnt=$TMP/mnt
+	shift
+
+	img=$(new_file img "$1")
+	shift
+	mkdir "$mnt"
+	defer umount "$mnt"
+	add_dev -t loop -f "$img" -q 2
+	check "mkfs.$type" "mkfs.$type" -q "$BDEV"
+	check "mount" mount -t "$type" "$BDEV" "$mnt"
+	mkdir "$TMP/src"
+	for i in $(seq 50); do
+		head -c "$((i * 3001))" /dev/urandom >"$TMP/src/file$i"
+	done
+	cp -r /etc "$TMP/src/etc" 2>/dev/null
+	check "copy files" cp -r --no-preserve=mode "$TMP/src" "$mnt/"
+	check "they read back" diff -rq --no-dereference "$TMP/src" "$mnt/src"
+	check "sync" sync -f "$mnt"
+	check "umount" umount "$mnt"
+	check "fsck" "$@" "$BDEV"
+	check "delete the device" del_dev
+	add_dev -t loop -f "$img"
+	check "mount again" mount -t "$type" "$BDEV" "$mnt"
+	check "the files are unchanged" diff -rq --no-dereference "$TMP/src" "$mnt/src"
+	check "remove them" rm -rf "$mnt/src"
+	check "umount again" umount "$mnt"
+	check "fsck again" "$@" "$BDEV"
+	check "delete the device again" del_dev
+}

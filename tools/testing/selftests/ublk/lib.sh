@@ -1,0 +1,237 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Helpers of the shell tests: KTAP output, cleanup, waiting, the ublk program.
+# Sourced first by every test_*.sh, which then says:
+#
+#   require fio loop_file     or skip the whole test with the reason
+#   add_dev -t null           a device, deleted at the end; its number in $DEV
+#   check "what holds" CMD... one KTAP result: CMD succeeds
+#   busywait MS CMD...        poll until CMD succeeds, fail after MS
+#   defer CMD...              run at the end, last one first, however it ends
+#   finish                    plan, totals, exit status
+#
+# The program is "kublk" beside this file (kernel tree) or "ublk" in the path.
+
+set -u
+
+LIB_DIR=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+PATH=$PATH:/usr/sbin:/sbin
+KSFT_SKIP=4
+DEV=
+
+if [ -z "${UBLK:-}" ]; then
+	UBLK=ublk
+	[ ! -x "$LIB_DIR/kublk" ] || UBLK=$LIB_DIR/kublk
+fi
+
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/ublk-test.XXXXXX")
+LIB_DEFERRED=()
+LIB_DEVS=()
+LIB_COUNT=0
+LIB_FAILED=0
+LIB_SKIPPED=0
+
+defer() {
+	LIB_DEFERRED+=("$(printf '%q ' "$@")")
+}
+
+lib_cleanup() {
+	local i status=$?
+
+	trap - EXIT INT TERM
+	for ((i = ${#LIB_DEFERRED[@]} - 1; i >= 0; i--)); do
+		eval "${LIB_DEFERRED[i]}" >/dev/null 2>&1
+	done
+	for i in "${LIB_DEVS[@]}"; do
+		[ ! -e "/dev/ublkc$i" ] || lib_delete "$i"
+	done
+	rm -rf "$TMP"
+	exit "$status"
+}
+trap lib_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Delete a device for sure: a daemon that does not answer is killed.
+lib_delete() {
+	local pid
+
+	pid=$(pid_of "$1")
+	timeout 15 "$UBLK" del -n "$1" >/dev/null 2>&1 && return
+	[ "${pid:-0}" -le 0 ] || kill -9 "$pid"
+	timeout 15 "$UBLK" del -n "$1" >/dev/null
+}
+
+say() {
+	printf '# %s\n' "$*"
+}
+
+ok() {
+	LIB_COUNT=$((LIB_COUNT + 1))
+	echo "ok $LIB_COUNT $*"
+}
+
+not_ok() {
+	LIB_COUNT=$((LIB_COUNT + 1))
+	LIB_FAILED=$((LIB_FAILED + 1))
+	echo "not ok $LIB_COUNT $*"
+}
+
+skip() {
+	LIB_COUNT=$((LIB_COUNT + 1))
+	LIB_SKIPPED=$((LIB_SKIPPED + 1))
+	echo "ok $LIB_COUNT $1 # SKIP $2"
+}
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit "$KSFT_SKIP"
+}
+
+# One result; the output of the command is shown when it failed.
+check() {
+	local what=$1 out=$TMP/check.out
+	shift
+
+	if "$@" >"$out" 2>&1; then
+		ok "$what"
+	else
+		say "failed ($?): $*"
+		sed 's/^/#   /' "$out"
+		not_ok "$what"
+	fi
+}
+
+# The rest of the test makes no sense.
+die() {
+	say "$*"
+	not_ok "$*"
+	finish
+}
+
+finish() {
+	echo "1..$LIB_COUNT"
+	echo "# Totals: pass:$((LIB_COUNT - LIB_FAILED - LIB_SKIPPED)) fail:$LIB_FAILED xfail:0 xpass:0 skip:$LIB_SKIPPED error:0"
+	[ "$LIB_FAILED" -eq 0 ]
+	exit
+}
+
+# Skip the whole test unless all of these are there: a command, "module NAME"
+# or "feature NAME".
+require() {
+	local what
+
+	[ "$(id -u)" -eq 0 ] || skip_all "must be run as root"
+	command -v "$UBLK" >/dev/null || skip_all "no program $UBLK"
+	modprobe -q ublk_drv
+	busywait 5000 test -e /dev/ublk-control || skip_all "no driver ublk_drv"
+	for what; do
+		case $what in
+		module:*)
+			modprobe -q "${what#*:}" || skip_all "no module ${what#*:}" ;;
+		feature:*)
+			has_feature "${what#*:}" || skip_all "driver without ${what#*:}" ;;
+		*)
+			command -v "$what" >/dev/null || skip_all "no program $what" ;;
+		esac
+	done
+}
+
+has_feature() {
+	"$UBLK" features | grep -q "^$1 "
+}
+
+busywait() {
+	local end=$((${EPOCHREALTIME/[.,]/} / 1000 + $1))
+	shift
+
+	until "$@" >/dev/null 2>&1; do
+		[ "$((${EPOCHREALTIME/[.,]/} / 1000))" -lt "$end" ] || return 1
+		sleep 0.01
+	done
+}
+
+not() {
+	! "$@"
+}
+
+# The standard output of a command is exactly this.
+prints() {
+	local want=$1 got
+	shift
+
+	got=$("$@") || return
+	[ "$got" = "$want" ] || { echo "expected: $want"; echo "got: $got"; return 1; }
+}
+
+# Create a device; its number goes to DEV. Ends the test when that fails.
+add_dev() {
+	try_add "$@" || die "ublk add $*"
+}
+
+try_add() {
+	timeout 60 "$UBLK" add "$@" >"$TMP/add.out" 2>"$TMP/add.err" || {
+		sed 's/^/#   /' "$TMP/add.err"
+		return 1
+	}
+	DEV=$(sed -n 's/^dev id \([0-9]*\):.*/\1/p' "$TMP/add.out")
+	[ -n "$DEV" ] || return
+	LIB_DEVS+=("$DEV")
+	# shellcheck disable=SC2034
+	BDEV=/dev/ublkb$DEV
+}
+
+del_dev() {
+	timeout 30 "$UBLK" del -n "${1:-$DEV}"
+}
+
+# Word 7 and 9 of the second line, as scripts know them.
+pid_of() {
+	"$UBLK" list -n "$1" 2>/dev/null | awk 'NR == 2 { print $6 == "pid" ? $7 : "" }'
+}
+
+state_of() {
+	"$UBLK" list -n "$1" 2>/dev/null | awk 'NR == 2 { print $9 }'
+}
+
+state_is() {
+	[ "$(state_of "$1")" = "$2" ]
+}
+
+# A file of that size in the test's directory; its name on standard output.
+new_file() {
+	truncate -s "$2" "$TMP/$1" && echo "$TMP/$1"
+}
+
+# A null_blk device with contents: null_device NAME ATTRIBUTE=VALUE...; its node
+# goes to NULL.
+null_device() {
+	local conf=/sys/kernel/config/nullb/$1 name=$1 setting
+	shift
+
+	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+	mkdir "$conf" || skip_all "null_blk without configfs"
+	defer rmdir "$conf"
+	for setting in memory_backed=1 "$@" power=1; do
+		echo "${setting#*=}" >"$conf/${setting%=*}" ||
+			skip_all "null_blk without $setting"
+	done
+	defer sh -c "echo 0 >$conf/power"
+	# Newer kernels name it after the directory.
+	NULL=/dev/$name
+	busywait 2000 test -b "$NULL" || NULL=/dev/nullb$(cat "$conf/index")
+	busywait 5000 test -b "$NULL" || die "no $NULL"
+}
+
+# Verifying fio on a device: fio_verify DEVICE [FIO OPTION]...
+fio_verify() {
+	local dev=$1
+	shift
+
+	timeout 120 fio --name=verify --filename="$dev" --ioengine=io_uring \
+		--direct=1 --rw=randrw --verify=crc32c --verify_fatal=1 \
+		--verify_state_save=0 --randrepeat=1 --minimal "$@" >"$TMP/fio.out"
+}
+
+echo "TAP version 13"

@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Wrong input to "ublk add" and "ublk del": one line that names cause and cure,
+# an exit status other than 0, and nothing left behind.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require capsh
+
+nodes() {
+	# shellcheck disable=SC2012
+	{ ls /dev/ublkc* /dev/ublkb* 2>/dev/null; pgrep -x 'ublk|kublk'
+		find /run/ublk -type f 2>/dev/null; } | sort
+}
+
+# refused STATUS WORD... -- COMMAND...: exit status (0: any but 0), one line of
+# text with all these words, nothing left behind.
+refused() {
+	local want=$1 words=() status before
+	shift
+
+	while [ "$1" != -- ]; do
+		words+=("$1")
+		shift
+	done
+	shift
+	before=$(nodes)
+	timeout 60 "$@" >"$TMP/out" 2>"$TMP/err"
+	status=$?
+	cat "$TMP/out" "$TMP/err"
+	[ "$status" -ne 0 ] || { echo "status 0"; return 1; }
+	[ "$status" -lt 120 ] || { echo "status $status"; return 1; }
+	[ "$want" -eq 0 ] || [ "$status" -eq "$want" ] || {
+		echo "status $status, not $want"
+		return 1
+	}
+	[ ! -s "$TMP/out" ] || { echo "standard output is not empty"; return 1; }
+	[ "$(wc -l <"$TMP/err")" -eq 1 ] || { echo "not one line"; return 1; }
+	for word in "${words[@]}"; do
+		grep -qi -- "$word" "$TMP/err" || { echo "no \"$word\""; return 1; }
+	done
+	[ "$(nodes)" = "$before" ] || { echo "left behind:"; nodes; return 1; }
+}
+
+img=$(new_file img 16M)
+: >"$TMP/empty"
+truncate -s 1000 "$TMP/odd"
+usage=2
+add=("$UBLK" add)
+
+check "no command" refused "$usage" help -- "$UBLK"
+check "unknown command" refused "$usage" frobnicate help -- "$UBLK" frobnicate
+check "no target" refused "$usage" -t -- "${add[@]}"
+check "unknown target" refused "$usage" nosuch help -- "${add[@]}" -t nosuch
+check "unknown option" refused "$usage" frob -- "${add[@]}" -t null --frob
+check "option of another target" refused "$usage" offset -- "${add[@]}" -t null --offset 1M
+check "missing file option" refused "$usage" file -- "${add[@]}" -t loop
+check "missing file" refused 0 nosuch "no such" -- "${add[@]}" -t loop -f "$TMP/nosuch"
+check "file is a directory" refused 0 "$TMP" -- "${add[@]}" -t loop -f "$TMP"
+check "empty file" refused 0 empty "size is 0" truncate -- "${add[@]}" -t loop -f "$TMP/empty"
+check "size 0" refused "$usage" size -- "${add[@]}" -t loop -f "$img" --size 0
+check "size not a multiple of the block size" refused 0 odd multiple -- \
+	"${add[@]}" -t loop -f "$TMP/odd"
+check "--size not a multiple" refused 0 multiple -- "${add[@]}" -t loop -f "$img" --size 1000
+check "--size beyond the end" refused 0 size -- "${add[@]}" -t loop -f "$img" --size 17M
+check "--offset beyond the end" refused 0 offset -- "${add[@]}" -t loop -f "$img" --offset 16M
+check "--offset not a multiple" refused 0 offset multiple -- \
+	"${add[@]}" -t loop -f "$img" --offset 100
+check "--size is no number" refused "$usage" size -- "${add[@]}" -t loop -f "$img" --size lots
+for n in 0 4097 -1 x ""; do
+	check "depth '$n'" refused "$usage" depth -- "${add[@]}" -t null -d "$n"
+	check "queues '$n'" refused "$usage" queues -- "${add[@]}" -t null -q "$n"
+done
+for n in -1 1048576 x ""; do
+	check "number '$n'" refused "$usage" number -- "${add[@]}" -t null -n "$n"
+done
+check "del: no number" refused "$usage" "-n" -- "$UBLK" del
+check "del: no such device" refused 3 "no such" list -- "$UBLK" del -n 77
+check "list: no such device" refused 3 "no such" list -- "$UBLK" list -n 77
+check "list: unknown option" refused "$usage" frob -- "$UBLK" list --frob
+
+add_dev -t null
+check "number in use" refused 0 "$DEV" use -- "${add[@]}" -t null -n "$DEV"
+check "the device is as before" dd if="$BDEV" of=/dev/null bs=64k count=1 \
+	iflag=direct status=none
+check "device is deleted" del_dev
+
+# Unwritable: on a file system that is mounted read-only.
+mkdir "$TMP/ro"
+mount --bind "$TMP" "$TMP/ro" && defer umount "$TMP/ro"
+mount -o remount,bind,ro "$TMP/ro"
+check "unwritable file" refused 0 img read-only -- "${add[@]}" -t loop -f "$TMP/ro/img"
+
+# Neither root nor CAP_SYS_ADMIN: with and without access to the node.
+chmod 755 "$TMP"
+check "no permission for the node" refused 4 permission root -- \
+	capsh --user=nobody -- -c "exec \"$(command -v "$UBLK")\" add -t null"
+chmod 666 /dev/ublk-control
+check "no permission to add" refused 4 permission root -- \
+	capsh --user=nobody -- -c "exec \"$(command -v "$UBLK")\" add -t null"
+chmod 600 /dev/ublk-control
+
+# No driver, no node.
+if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
+	mv /dev/ublk-control "$TMP/node"
+	check "no /dev/ublk-control" refused 5 ublk-control -- "${add[@]}" -t null
+	mv "$TMP/node" /dev/ublk-control
+	rmmod ublk_drv
+	defer modprobe ublk_drv
+	check "no module" refused 5 modprobe -- "${add[@]}" -t null
+	check "list without module" refused 5 modprobe -- "$UBLK" list
+	modprobe ublk_drv
+else
+	skip "no /dev/ublk-control" "the module cannot be unloaded"
+fi
+finish
