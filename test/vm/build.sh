@@ -49,7 +49,7 @@ compile() {
 	}
 
 	if [ -n "$1" ] && [ -e drivers/block/ublk/Makefile ]; then
-		run modules KDIR="$BUILD_DIR"
+		run modules KDIR="$KDIR"
 		# shellcheck disable=SC2153 # set by the caller at the end
 		index "$stage/usr/lib/modules/$RELEASE"
 	fi
@@ -62,10 +62,11 @@ compile() {
 }
 
 # Put the module into the stage with the index files that modprobe reads.
-# depmod looks at the root's modules, so ours is mounted among them.
+# depmod looks at the root's modules, so ours is mounted among them; of another
+# kernel the root has none, so all of them go.
 index() {
 	ko=drivers/block/ublk/ublk_drv.ko
-	updates=/usr/lib/modules/$RELEASE/updates
+	modules=/usr/lib/modules/$RELEASE
 
 	if [ -e "$1/updates/ublk_drv.ko" ] && [ -e "$1/modules.dep.bin" ] &&
 	   [ ! "$ko" -nt "$1/updates/ublk_drv.ko" ]; then
@@ -73,26 +74,26 @@ index() {
 	fi
 	rm -rf "$1" /tmp/depmod
 	mkdir -p "$1/updates" /tmp/depmod
-	mount -t tmpfs tmpfs "$updates"
-	strip --strip-debug -o "$updates/ublk_drv.ko" "$ko"
+	if [ -e /mnt/kernel ]; then
+		cp -a "/mnt/kernel/modules$modules/." "$1/"
+		strip --strip-debug -o "$1/updates/ublk_drv.ko" "$ko"
+		ln -s "$stage/usr" "$stage/usr/lib" /tmp/depmod/
+		depmod -b /tmp/depmod "$RELEASE"
+		return
+	fi
+	mount -t tmpfs tmpfs "$modules/updates"
+	strip --strip-debug -o "$modules/updates/ublk_drv.ko" "$ko"
 	depmod -o /tmp/depmod "$RELEASE"
 	find /tmp/depmod -type f -name 'modules.*' -exec cp {} "$1/" \;
-	cp "$updates/ublk_drv.ko" "$1/updates/"
-	umount "$updates"
+	cp "$modules/updates/ublk_drv.ko" "$1/updates/"
+	umount "$modules/updates"
 }
 
 rootdir=$("$VM_DIR/root.sh")
 release=$(cat "${kernel:-$rootdir}/release")
 [ -n "${VM_LOCKED:-}" ] || vm_lock 7 "$(basename "$(vm_work_dir "$release")")"
-kdir=/usr/lib/modules/$release/build
-binds=()
-if [ -n "$kernel" ]; then
-	kdir=/mnt/kernel/build
-	binds=(--bind "$kernel:/mnt/kernel"
-		--bind "$kernel/modules/usr/lib/modules/$release:/mnt/modules")
-fi
 script=$(declare -f compile index)
-VM_LOCKED=1 "$VM_DIR/chroot.sh" "${binds[@]}" -- /bin/bash -c "
-BUILD_DIR=$kdir RELEASE=$release
+VM_LOCKED=1 "$VM_DIR/chroot.sh" ${kernel:+--kernel "$kernel"} -- /bin/bash -c "
+RELEASE=$release
 $script
 compile '$module' '$tests'"

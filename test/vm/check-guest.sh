@@ -98,9 +98,24 @@ add_reason() {
 	esac
 }
 
+# The driver must leave, and leave nothing. Whatever is wrong goes to the kernel
+# log, which check.sh looks through. kmemleak reports what two scans found
+# unreferenced and what is older than five seconds.
+last_words() {
+	local file=/sys/kernel/debug/kmemleak
+
+	clean_up || echo "<4>ublk-check: BUG: the module cannot be unloaded" >/dev/kmsg
+	[ -w "$file" ] || return 0
+	echo scan >"$file"
+	sleep 6
+	echo scan >"$file"
+	head -n 200 "$file"
+}
+
 fit=1
 for test; do
 	run_test "${test%:*}" "${test##*:}"
 	[ -n "$fit" ] || exit 97
 done
+last_words
 exit 0

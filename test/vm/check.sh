@@ -7,7 +7,8 @@
 # the host, kselftests in guests. Prints one KTAP document and, last and alone on
 # its line, the total of its leaves. PATTERN is a glob on test names as --list
 # prints them; it may also match a name without its "(distro)". --kernel boots
-# another kernel (see run.sh); --slow multiplies every deadline.
+# another kernel (see run.sh) and leaves out what does not depend on it; --slow
+# multiplies every deadline.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -20,12 +21,13 @@ set -u
 patterns=
 list_only=
 slow=1
+kernel=
 run_args=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--tests) patterns=$2; shift ;;
 	--list) list_only=1 ;;
-	--kernel) run_args+=(--kernel "$2"); shift ;;
+	--kernel) kernel=$2; run_args+=(--kernel "$2"); shift ;;
 	--slow) slow=$2; shift ;;
 	*) vm_die "unknown argument $1" ;;
 	esac
@@ -274,7 +276,7 @@ guest_tests() {
 				plain+=("$test:$(limit_of "$test")")
 			fi
 		fi
-		if [ -n "$(option "$test" distro)" ] && selected "$test (distro)"; then
+		if [ -z "$kernel" ] && [ -n "$(option "$test" distro)" ] && selected "$test (distro)"; then
 			distro+=("$test:$(limit_of "$test")")
 		fi
 	done <"$tmp/tests"
@@ -291,7 +293,7 @@ guest_tests() {
 # Install and make what the first guest needs, where it can fail with a message.
 "$VM_DIR/prepare.sh" >/dev/null || exit 1
 [ -n "$list_only" ] || emit "KTAP version 1"
-host_tests
+[ -n "$kernel" ] || host_tests
 guest_tests
 [ -z "$list_only" ] || exit 0
 emit "1..$number"

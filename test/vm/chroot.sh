@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: chroot.sh [--no-sync] [--bind HOSTDIR:DIR]... [--] [COMMAND ARG...]
+# usage: chroot.sh [--no-sync] [--kernel DIR] [--bind HOSTDIR:DIR]... [--]
+#                  [COMMAND ARG...]
 #
 # Run a command (default: a shell) in the guest's root, natively on the host:
 # this is where the module, the program and the tests are compiled. The checkout
@@ -9,8 +10,9 @@
 # into the checkout; what COMMAND builds in /ublk stays for the next time. The
 # root itself is read-only. /usr/src/linux-tools has the kernel's kselftest
 # harness and checkpatch; KSELFTEST_DIR points to its tools/testing/selftests.
-# KDIR is the build directory of the guest's kernel. Runs of one checkout wait for
-# each other.
+# KDIR is the build directory of the guest's kernel; with --kernel DIR that of the
+# kernel in DIR (see run.sh), which is /mnt/kernel and has a copy of the checkout
+# of its own. Runs of one checkout wait for each other.
 
 set -eu
 # shellcheck source=test/vm/lib.sh
@@ -18,10 +20,12 @@ set -eu
 
 vm_become_root "$@"
 sync=1
+kernel=
 binds=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--no-sync) sync= ;;
+	--kernel) kernel=$2; binds+=("$2:/mnt/kernel"); shift ;;
 	--bind) binds+=("$2"); shift ;;
 	--) shift; break ;;
 	-*) vm_die "unknown option $1" ;;
@@ -33,7 +37,9 @@ done
 "$VM_DIR/host.sh"
 rootdir=$("$VM_DIR/root.sh")
 toolsdir=$("$VM_DIR/kernel-source.sh" --tools)
-VM_RELEASE=$(cat "$rootdir/release")
+VM_RELEASE=$(cat "${kernel:-$rootdir}/release")
+VM_KDIR=/usr/lib/modules/$VM_RELEASE/build
+[ -z "$kernel" ] || VM_KDIR=/mnt/kernel/build
 work=$(vm_work_dir "$VM_RELEASE")
 mkdir -p "$work/src" "$work/stage"
 # Held until the command ends; but a shell must not keep others out for hours.
@@ -70,11 +76,11 @@ enter() {
 	# shellcheck disable=SC2016
 	exec chroot "$root" /usr/bin/env -i HOME=/root "TERM=${TERM:-dumb}" \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		LC_ALL=C.UTF-8 "KDIR=/usr/lib/modules/$VM_RELEASE/build" \
+		LC_ALL=C.UTF-8 "KDIR=$VM_KDIR" \
 		KSELFTEST_DIR=/usr/src/linux-tools/tools/testing/selftests \
 		/bin/sh -c 'cd /ublk && exec "$@"' sh "$@"
 }
-export VM_RELEASE VM_WORK=$work VM_TOOLS=$toolsdir
+export VM_KDIR VM_WORK=$work VM_TOOLS=$toolsdir
 export -f enter
 [ $# -gt 0 ] || set -- /bin/bash
 exec unshare --mount -- /bin/bash -c 'enter "$@"' enter "${binds[@]}" -- "$@"
