@@ -35,6 +35,14 @@ struct report {
 	char text[256];
 };
 
+/* What the caller has open, a lock file say, is not for the daemon to hold. */
+static void daemon_close_others(int keep)
+{
+	if (keep > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, keep - 1, 0);
+	close_range(keep + 1, ~0U, 0);
+}
+
 /* Returns false when nobody listens any more. */
 static bool report_send(int fd, struct report *r)
 {
@@ -302,6 +310,7 @@ int daemon_run(const struct daemon_args *args)
 		pid = fork();
 		if (pid)
 			_exit(pid < 0 ? EXIT_FAILED : EXIT_OK);
+		daemon_close_others(fds[1]);
 		return daemon_serve(args, fds[1]);
 	}
 	close(fds[1]);
