@@ -19,6 +19,7 @@ help:
 	@echo 'install     program, module, udev rule, man pages; PREFIX= DESTDIR= KDIR='
 	@echo 'demo        boot a guest and show a file system on a ublk device'
 	@echo 'check       all tests, in guests; TESTS="PATTERN..." selects'
+	@echo 'check-debug what check runs in guests, on a debug kernel compiled once; TESTS='
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'
 	@echo 'shell       a shell in a guest; SMP= MEM= KERNEL= UDEV=1 DISTRO_DRIVER=1'
@@ -35,6 +36,10 @@ demo:
 
 check:
 	@$(SH_VM)/check.sh $(if $(TESTS),--tests "$(TESTS)")
+
+check-debug:
+	@dir=$$($(SH_VM)/debug-kernel.sh) && $(SH_VM)/check.sh --kernel "$$dir" \
+		--slow 4 $(if $(TESTS),--tests "$(TESTS)")
 
 bench:
 	@bench/run.sh
@@ -68,5 +73,5 @@ clean: clean-modules
 clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
-.PHONY: all help modules user demo check bench shell unit install \
+.PHONY: all help modules user demo check check-debug bench shell unit install \
 	install-user install-modules clean clean-modules

@@ -57,7 +57,7 @@ compile() {
 	kmake() {
 		make -C /mnt/source "O=$out/obj" -j"$(nproc)" "$@"
 	}
-	mkdir "$out/obj" "$out/boot" "$out/build"
+	mkdir -p "$out/obj" "$out/boot" "$out/build"
 	kmake tinyconfig
 	cat "$out/fragment" >>"$out/obj/.config"
 	kmake olddefconfig
