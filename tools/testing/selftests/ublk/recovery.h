@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A test that serves a recoverable device loses it and takes it over again.
+ *
+ * The server is the test's own process: it "dies" by closing rings, mappings
+ * and the char node, which ends the round as a death does, and is its own
+ * successor. What is on the device survives in t->srv.store. Servers that
+ * really die are in child.h and mortal.h.
+ */
+#ifndef UBLK_SELFTEST_RECOVERY_H
+#define UBLK_SELFTEST_RECOVERY_H
+
+#include "ut.h"
+
+/* A dead server's requests end within this time (L-23). */
+#define REC_FAST_MS	5000
+
+int rec_lost_state(__u64 flags);
+int rec_start(struct ut *t);
+int rec_lose(struct ut *t);
+int rec_begin(struct ut *t);
+int rec_end(struct ut *t);
+int rec_recover(struct ut *t);
+bool rec_waits(struct ut *t, int job);
+int rec_canceled(struct ut *t, __u32 op, __u64 data);
+int rec_queue_cpu(struct ut *t, int q);
+int rec_blk_on_cpu(struct ut *t, int cpu, enum agent_blk_op op, __u64 off,
+		   __u32 len);
+bool rec_disk_there(struct ut *t);
+
+#endif
