@@ -130,7 +130,7 @@ void ublk_quiesce_work(struct work_struct *work)
 	if (on && ublk_cancel_armed(ub))
 		ublk_quiesce_answer(ub, UBLK_QUIESCE_POLL_MS);
 	scoped_guard(spinlock, &ub->lock) {
-		if (ub->quiesce == UBLK_QUIESCE_ANSWERING)
+		if (on && ub->quiesce == UBLK_QUIESCE_ANSWERING)
 			ub->quiesce = UBLK_QUIESCE_ANSWERED;
 	}
 	mutex_unlock(&ub->mutex);
