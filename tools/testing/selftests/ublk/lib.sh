@@ -11,7 +11,8 @@
 #   defer CMD...              run at the end, last one first, however it ends
 #   finish                    plan, totals, exit status
 #
-# The program is "kublk" beside this file (kernel tree) or "ublk" in the path.
+# The program is "kublk" beside this file (kernel tree), the one of the ublk
+# tree that this file is in, or "ublk" in the path; UBLK= names another.
 
 set -u
 
@@ -22,7 +23,9 @@ DEV=
 
 if [ -z "${UBLK:-}" ]; then
 	UBLK=ublk
-	[ ! -x "$LIB_DIR/kublk" ] || UBLK=$LIB_DIR/kublk
+	for LIB_PROG in "$LIB_DIR/../../../../ublksrv/ublk" "$LIB_DIR/kublk"; do
+		[ ! -x "$LIB_PROG" ] || UBLK=$LIB_PROG
+	done
 fi
 
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/ublk-test.XXXXXX")

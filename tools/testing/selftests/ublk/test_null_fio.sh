@@ -21,11 +21,11 @@ while read -r queues depth bs number; do
 		--bs="$bs" --iodepth="$depth" --number_ios="$number" --size=1G
 	del_dev || die "deleting device $DEV"
 done <<END
-1 1 4k 500
-1 32 512 2000
-1 128 4k 2000
-4 1 512 500
-4 32 1m 200
-4 128 64k 1000
+1 1 4k 200
+1 32 512 1000
+1 128 4k 1000
+4 1 512 200
+4 32 1m 100
+4 128 64k 500
 END
 finish

@@ -273,15 +273,17 @@ TEST_F(gone, D_71_one_ring_closed)
 	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
 	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
-		for (tag = !q; tag < variant->depth; tag++)
+		for (tag = !q; tag < variant->depth; tag++) {
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
+		}
 	}
 	ASSERT_EQ(0, ut_start(t));
 	raw_ring_close(&other);
 	t->srv.state[0] = RAW_X;
 	/* All queues cancel, though one command only was lost. */
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 4; i++) {
 		EXPECT_EQ(-EIO, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	}
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	EXPECT_EQ(0, ut_stop(t));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));

@@ -240,9 +240,10 @@ TEST_F(io, D_50_address_unchecked_reverse_order)
 	/* Any order, any address; direction and size bits do not matter. */
 	t->srv.legacy = false;
 	for (q = t->info.nr_hw_queues - 1; q >= 0; q--) {
-		for (tag = variant->depth - 1; tag >= 0; tag--)
+		for (tag = variant->depth - 1; tag >= 0; tag--) {
 			ASSERT_EQ(0, raw_post(&t->ring, _IO('u', 0x20), q, tag,
 					      -1, 8, 0, NULL));
+		}
 	}
 	EXPECT_TRUE(quiet(t));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, FETCH, 0, 0, 0, 8));

@@ -87,8 +87,9 @@ TEST_F(start, C_75d_waits_for_the_last_tag)
 	EXPECT_TRUE(waits(t, job));
 	for (q = 0; q < nq; q++) {
 		for (tag = 0; tag < qd; tag++) {
-			if (q == nq - 1 && tag == qd - 1)
+			if (q == nq - 1 && tag == qd - 1) {
 				EXPECT_TRUE(waits(t, job));
+			}
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
 		}
 	}
@@ -301,18 +302,21 @@ TEST_F(start, C_80_ready_with_a_canceled_command)
 	raw_ring_close(&gone);
 	t->srv.state[0] = RAW_X;
 	/* Canceled is still fetched. */
-	if (variant->queues * variant->depth > 1)
+	if (variant->queues * variant->depth > 1) {
 		EXPECT_EQ(-EINVAL, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0,
 					    0, 0, 4096));
+	}
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
-		for (tag = !q; tag < variant->depth; tag++)
+		for (tag = !q; tag < variant->depth; tag++) {
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
+		}
 	}
 	ASSERT_EQ(0, ut_start(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	/* No queue does I/O, the one with all its commands neither. */
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
 		EXPECT_EQ(-EIO, ut_blk(t, AGENT_READ, RAW_WIN_START, 4096, 0));
+	}
 	EXPECT_EQ(0, ut_stop(t));
 	/* The next round is as good as new. */
 	ut_close(t);

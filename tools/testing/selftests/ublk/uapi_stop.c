@@ -80,8 +80,9 @@ TEST_F(stop, C_82_dead_device)
 	struct ut *t = &self->t;
 	int i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
+	}
 	/* The node was not open, so nothing is remembered of it. */
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, ut_stop(t));
