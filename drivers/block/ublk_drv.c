@@ -59,7 +59,11 @@ const struct class ublk_chr_class = {
 
 dev_t ublk_chr_devt;
 
-/* Work that waits for one server must never delay the work of another. */
+/*
+ * Work that waits for one server must never delay the work of another. Ending
+ * the requests of a dead server, which stop and exit work do, is needed to free
+ * memory when swap or dirty pages are on its disk.
+ */
 struct workqueue_struct *ublk_stop_wq;
 struct workqueue_struct *ublk_exit_wq;
 struct workqueue_struct *ublk_scan_wq;
@@ -88,8 +92,10 @@ static void ublk_free_wqs(void)
 
 static int __init ublk_alloc_wqs(void)
 {
-	ublk_stop_wq = alloc_workqueue("ublk_stop", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	ublk_exit_wq = alloc_workqueue("ublk_exit", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	ublk_stop_wq = alloc_workqueue("ublk_stop", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				       WQ_MAX_ACTIVE);
+	ublk_exit_wq = alloc_workqueue("ublk_exit", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				       WQ_MAX_ACTIVE);
 	ublk_scan_wq = alloc_workqueue("ublk_scan", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (ublk_stop_wq && ublk_exit_wq && ublk_scan_wq)
 		return 0;

@@ -6,6 +6,8 @@
  * command is one row here and one function in the file it belongs to. Order of
  * checks: C-10.
  */
+#include <linux/nospec.h>
+
 #include "ublk.h"
 
 /* Takes no device: ADD_DEV. */
@@ -65,7 +67,10 @@ static const struct ublk_ctrl_op *ublk_ctrl_find(unsigned int nr)
 {
 	static const struct ublk_ctrl_op none;
 
-	return nr < ARRAY_SIZE(ublk_ctrl_ops) ? &ublk_ctrl_ops[nr] : &none;
+	if (nr >= ARRAY_SIZE(ublk_ctrl_ops))
+		return &none;
+	return &ublk_ctrl_ops[array_index_nospec(nr,
+						 ARRAY_SIZE(ublk_ctrl_ops))];
 }
 
 /* C-3: by the number alone, before anything else is known of the command. */

@@ -151,7 +151,7 @@ static int ublk_disk_create(struct ublk_device *ub)
 }
 
 /* Under ub->mutex: may the disk be created? -EAGAIN: a new round has begun. */
-static int ublk_disk_may_create(struct ublk_device *ub)
+static int ublk_disk_may_create(struct ublk_device *ub, unsigned int round)
 {
 	int next = ublk_device_next(ub->state, UBLK_DEV_EV_START, ub->policy);
 
@@ -162,6 +162,8 @@ static int ublk_disk_may_create(struct ublk_device *ub)
 		return -EEXIST;
 	switch (ub->server) {
 	case UBLK_SERVER_READY:
+		if (ub->round != round)
+			return -EAGAIN;
 		return ub->deleted ? -EBUSY : 0;
 	case UBLK_SERVER_STOPPING:
 		return -EBUSY;
@@ -181,6 +183,7 @@ int ublk_disk_start(struct ublk_ctrl *c)
 {
 	struct ublk_device *ub = c->ub;
 	int pid = (int)c->cmd.data[0];
+	unsigned int round;
 	int ret;
 
 	if (pid <= 0)
@@ -190,12 +193,12 @@ int ublk_disk_start(struct ublk_ctrl *c)
 		return ret;
 
 	do {
-		ret = ublk_server_wait(ub, pid);
+		ret = ublk_server_wait(ub, pid, &round);
 		if (ret)
 			return ret;
 		if (mutex_lock_interruptible(&ub->mutex))
 			return -EINTR;
-		ret = ublk_disk_may_create(ub);
+		ret = ublk_disk_may_create(ub, round);
 		if (!ret)
 			ret = ublk_disk_create(ub);
 		mutex_unlock(&ub->mutex);

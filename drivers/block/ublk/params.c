@@ -42,8 +42,12 @@ static bool ublk_params_disk_exists(struct ublk_device *ub)
 	return ub->disk;
 }
 
-/* Replace the stored bytes and judge the result (C-105 to C-110). */
-static int ublk_params_store(struct ublk_device *ub, const void __user *buf,
+/*
+ * Replace the stored bytes by the first @bytes of @in, and judge the result
+ * (C-106 to C-110). A set that is refused leaves none.
+ */
+static int ublk_params_store(struct ublk_device *ub,
+			     const struct ublk_params *in, size_t bytes,
 			     const struct ublk_params_header *h)
 {
 	const struct ublk_limits_env env = {
@@ -52,21 +56,23 @@ static int ublk_params_store(struct ublk_device *ub, const void __user *buf,
 		.page_shift	  = PAGE_SHIFT,
 		.zoned_kernel	  = IS_ENABLED(CONFIG_BLK_DEV_ZONED),
 	};
-	struct ublk_params p = ub->params;
+	int ret;
 
-	if (copy_from_user(&p, buf, min_t(size_t, h->len, sizeof(p))))
-		return -EFAULT;
+	memcpy(&ub->params, in, bytes);
 	/* The header may have changed in user memory since it was checked. */
-	p.len = h->len;
-	p.types = h->types & UBLK_PARAM_TYPES;
-
-	ub->params = p;
-	return ublk_limits_check(&ub->params, &env);
+	ub->params.len = h->len;
+	ub->params.types = h->types & UBLK_PARAM_TYPES;
+	ret = ublk_limits_check(&ub->params, &env);
+	if (ret)
+		memset(&ub->params, 0, sizeof(ub->params));
+	return ret;
 }
 
 /**
  * ublk_params_set() - SET_PARAMS (C-101 to C-123)
  * @c: command
+ *
+ * User memory is read before the lock is taken: a page fault may take for ever.
  *
  * Context: may sleep.
  * Return: 0 or the errno of control.md section 12; -EINTR on a signal.
@@ -75,6 +81,9 @@ int ublk_params_set(struct ublk_ctrl *c)
 {
 	struct ublk_device *ub = c->ub;
 	struct ublk_params_header h;
+	struct ublk_params in = { };
+	size_t bytes;
+	bool fault;
 	int ret;
 
 	ret = ublk_params_header(&c->cmd, &h);
@@ -82,15 +91,18 @@ int ublk_params_set(struct ublk_ctrl *c)
 		return ret;
 	if (!h.types)
 		return -EINVAL;
+	bytes = min_t(size_t, h.len, sizeof(in));
+	fault = copy_from_user(&in, u64_to_user_ptr(c->cmd.addr), bytes);
 
 	if (mutex_lock_interruptible(&ub->mutex))
 		return -EINTR;
 	if (ublk_params_disk_exists(ub)) {
 		ret = -EACCES;
+	} else if (fault) {
+		memset(&ub->params, 0, sizeof(ub->params));
+		ret = -EFAULT;
 	} else {
-		ret = ublk_params_store(ub, u64_to_user_ptr(c->cmd.addr), &h);
-		if (ret)
-			memset(&ub->params, 0, sizeof(ub->params));
+		ret = ublk_params_store(ub, &in, bytes, &h);
 	}
 	mutex_unlock(&ub->mutex);
 	return ret;

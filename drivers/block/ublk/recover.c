@@ -38,7 +38,7 @@ int ublk_recover_start(struct ublk_ctrl *c)
 }
 
 /* C-95c to C-95e. -EAGAIN: another round has begun, wait for its server. */
-static int ublk_recover_finish(struct ublk_device *ub)
+static int ublk_recover_finish(struct ublk_device *ub, unsigned int round)
 {
 	int next = ublk_device_next(ub->state, UBLK_DEV_EV_END_RECOVERY,
 				    ub->policy);
@@ -50,7 +50,7 @@ static int ublk_recover_finish(struct ublk_device *ub)
 	scoped_guard(spinlock, &ub->lock) {
 		if (ub->server == UBLK_SERVER_STOPPING)
 			return -EBUSY;
-		if (ub->server != UBLK_SERVER_READY)
+		if (ub->server != UBLK_SERVER_READY || ub->round != round)
 			return -EAGAIN;
 		old = ub->recorded;
 		ub->recorded = get_pid(ub->opener);
@@ -73,15 +73,16 @@ static int ublk_recover_finish(struct ublk_device *ub)
 int ublk_recover_end(struct ublk_ctrl *c)
 {
 	struct ublk_device *ub = c->ub;
+	unsigned int round;
 	int ret;
 
 	do {
-		ret = ublk_server_wait(ub, (int)c->cmd.data[0]);
+		ret = ublk_server_wait(ub, (int)c->cmd.data[0], &round);
 		if (ret)
 			return ret;
 		if (mutex_lock_interruptible(&ub->mutex))
 			return -EINTR;
-		ret = ublk_recover_finish(ub);
+		ret = ublk_recover_finish(ub, round);
 		mutex_unlock(&ub->mutex);
 	} while (ret == -EAGAIN);
 	return ret;

@@ -13,6 +13,7 @@
 #include <linux/vmalloc.h>
 
 #include "ublk.h"
+#include "trace.h"
 
 /* Recompute what a queue does with a request, after its conditions changed. */
 static void ublk_server_set_gate(struct ublk_queue *q, unsigned int cond)
@@ -77,6 +78,8 @@ static bool ublk_server_settled(struct ublk_device *ub)
  * ublk_server_wait() - wait for a server to be ready, and see who it is
  * @ub: device
  * @pid: of the server as the caller knows it, in the caller's pid namespace
+ * @round: set to the round of that server; another one may have begun by the
+ *	time the caller has its lock
  *
  * The pid must be that of the process which opened the char node in this round
  * (C-75d, C-75e, C-95a, C-95b). Ready or stopping is for the caller to see.
@@ -84,7 +87,7 @@ static bool ublk_server_settled(struct ublk_device *ub)
  * Context: may sleep, without any lock.
  * Return: 0, -EINTR on a signal, -EINVAL for another process.
  */
-int ublk_server_wait(struct ublk_device *ub, int pid)
+int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *round)
 {
 	struct pid *p;
 	bool opener;
@@ -93,8 +96,10 @@ int ublk_server_wait(struct ublk_device *ub, int pid)
 		return -EINTR;
 
 	p = pid > 0 ? find_get_pid(pid) : NULL;
-	scoped_guard(spinlock, &ub->lock)
+	scoped_guard(spinlock, &ub->lock) {
 		opener = p && p == ub->opener;
+		*round = ub->round;
+	}
 	put_pid(p);
 	return opener ? 0 : -EINVAL;
 }
@@ -211,6 +216,7 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 			return next;
 		ub->server = next;
 		ub->opener = get_pid(task_tgid(current));
+		ub->round++;
 	}
 
 	/* Until the end of the round, which outlives the file. */
@@ -311,6 +317,8 @@ static void ublk_server_gone(struct ublk_device *ub)
 		return;
 	}
 	scoped_guard(spinlock, &ub->lock) {
+		if (ub->state != next)
+			trace_ublk_device(ub, next);
 		ub->state = next;
 		/* Also again: queues of an unfinished recovery had been ready. */
 		if (next == UBLK_S_DEV_FAIL_IO)

@@ -26,12 +26,16 @@
  * Without a lock:
  *   io->state		leaving ARMED is a cmpxchg (request against cancel, the
  *			winner owns the command); entering it is a release
- *			store, after io->cmd is written. All other transitions
- *			are made by the tag's daemon task alone, or by the exit
- *			work when no command of the round is left.
+ *			store, after io->cmd is written. QUEUED is left by
+ *			whoever delivers: the daemon task, or, when that is
+ *			gone, whoever finds out. All other transitions are made
+ *			by the tag's daemon task, or by the exit work when no
+ *			command of the round is left.
  *   q->gate		written under ub->lock, read by queue_rq. Whoever closes
  *			it does so before canceling commands; a request that
  *			read the old value fails to claim a tag and looks again.
+ *			A request is held under ub->lock, so that it cannot miss
+ *			the next change.
  */
 #ifndef UBLK_H
 #define UBLK_H
@@ -160,6 +164,7 @@ enum ublk_quiesce_state {
  * @quiesce_work: answers commands that are armed after QUIESCE_DEV
  * @lock: see the top of this file
  * @server: &enum ublk_server_state, under @lock
+ * @round: counts opens of the char node, under @lock
  * @opener: process that opened the char node in this round, under @lock
  * @recorded: process recorded by START_DEV, under @lock
  * @nr_ready: queues that are ready, under @lock
@@ -169,7 +174,8 @@ enum ublk_quiesce_state {
  * @disk: the disk, also while it is only held open after a stop; under @lock,
  *	stable under @mutex while @state is not DEAD
  * @quiesce: how far QUIESCE_DEV is in this round, under @lock
- * @refuse_opens: TRY_STOP_DEV found no opener, under disk->open_mutex
+ * @refuse_opens: TRY_STOP_DEV found no opener; set under disk->open_mutex,
+ *	cleared before the next disk is there
  * @timeout_kill: a server that does not answer in time is killed
  * @unprivileged: counted as an unprivileged device, under ublk_devs
  * @delete_asked: DEL_DEV was asked for, under @lock
@@ -200,6 +206,7 @@ struct ublk_device {
 
 	spinlock_t		lock;	/* the round */
 	enum ublk_server_state	server;
+	unsigned int		round;
 	struct pid		*opener;
 	struct pid		*recorded;
 	unsigned int		nr_ready;
@@ -323,7 +330,7 @@ void ublk_disk_scan_work(struct work_struct *work);
 
 /* server.c */
 extern const struct file_operations ublk_server_fops;
-int ublk_server_wait(struct ublk_device *ub, int pid);
+int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *round);
 void ublk_server_fetched(struct ublk_queue *q);
 bool ublk_server_stopping(struct ublk_device *ub);
 void ublk_server_live(struct ublk_device *ub);

@@ -117,13 +117,15 @@ static inline int ublk_features_desc_size(struct ublksrv_ctrl_dev_info *info)
  * @privileged: the caller has CAP_SYS_ADMIN in the initial user namespace
  *
  * A caller without privilege loses USER_RECOVERY and REISSUE silently, but
- * keeps FAIL_IO and QUIESCE (C-47): programs exist that check for them.
+ * keeps FAIL_IO and QUIESCE (C-47): programs exist that check for them. What it
+ * may not ask for is refused also by a driver that does not offer it (C-48).
  *
  * Return: 0, -EINVAL, or -EPERM (C-44).
  */
 static inline int ublk_features_request(struct ublksrv_ctrl_dev_info *info,
 					u64 supported, bool privileged)
 {
+	bool copies = ublk_features_driver_copies(info->flags);
 	int ret = ublk_features_counts(info);
 
 	if (ret)
@@ -141,7 +143,7 @@ static inline int ublk_features_request(struct ublksrv_ctrl_dev_info *info,
 	if (!privileged) {
 		info->flags &= ~(u64)(UBLK_F_USER_RECOVERY |
 				      UBLK_F_USER_RECOVERY_REISSUE);
-		if (!ublk_features_driver_copies(info->flags))
+		if (!copies)
 			return -EINVAL;
 	}
 	if (info->flags & UBLK_F_INTEGRITY && !(info->flags & UBLK_F_USER_COPY))
