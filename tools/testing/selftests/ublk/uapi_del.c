@@ -126,7 +126,7 @@ TEST_F(del, C_73_open_char_node)
 	a = del_wait(t);
 	EXPECT_TRUE(waits(t, a));
 	EXPECT_EQ(4, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
-	EXPECT_EQ(-1, access(self->chr, F_OK));
+	EXPECT_TRUE(raw_wait_path(self->chr, false));
 	/* It is still found, and commands run as ever. */
 	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, info.state);
@@ -160,6 +160,7 @@ TEST_F(del, C_72_interrupted)
 	agent_close(t->agent);
 	/* The deletion stays in effect and completes by itself. */
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	EXPECT_TRUE(raw_wait_path(self->chr, false));
 	EXPECT_EQ(-1, open(self->chr, O_RDWR));
 	EXPECT_EQ(ENOENT, errno);
 	close(fd);
@@ -176,8 +177,8 @@ TEST_F(del, C_71_live_device)
 	job = del_wait(t);
 	EXPECT_EQ(RAW_TIMEOUT, agent_wait_serving(t->agent, job, &t->ring,
 						  3 * RAW_QUIET_MS));
-	EXPECT_EQ(-1, access(self->blk, F_OK));
-	EXPECT_EQ(-1, access(self->chr, F_OK));
+	EXPECT_TRUE(raw_wait_path(self->blk, false));
+	EXPECT_TRUE(raw_wait_path(self->chr, false));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	ut_close(t);
