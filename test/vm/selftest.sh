@@ -100,6 +100,7 @@ WARNING: inconsistent lock state
 general protection fault, probably for non-canonical address
 Unable to handle kernel paging request
 watchdog: BUG: soft lockup - CPU#0 stuck for 22s!
+fio invoked oom-killer: gfp_mask=0x0, order=0
 kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
 LIST
 check "the excerpt shows the lines after it" "2" \
