@@ -24,7 +24,7 @@ struct agent_job {
 	int busy;		/* 1 from agent_start() until the job is done */
 	long res;
 	long ms;		/* how long it ran */
-	_Alignas(16) char arg[AGENT_ARG];
+	char arg[AGENT_ARG] __attribute__((aligned(16)));
 };
 
 struct agent {

@@ -153,7 +153,8 @@ int raw_post(struct raw_ring *r, __u32 op, int q, int tag, int result,
 	sqe->fd = r->srv->fd;
 	sqe->flags = sqe_flags;
 	sqe->cmd_op = encode(r->srv, op);
-	sqe->user_data = (__u64)++r->seq << 40 | (__u64)(op & 0xff) << 32 |
+	r->seq++;
+	sqe->user_data = (__u64)r->seq << 40 | (__u64)(op & 0xff) << 32 |
 			 (__u32)(__u16)q << 16 | (__u16)tag;
 	cmd = (struct ublksrv_io_cmd *)sqe->cmd;
 	cmd->q_id = q;

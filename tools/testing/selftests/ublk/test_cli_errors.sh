@@ -98,7 +98,7 @@ chmod 755 "$TMP"
 check "no permission for the node" refused 4 permission root -- \
 	capsh --user=nobody -- -c "exec \"$(command -v "$UBLK")\" add -t null"
 chmod 666 /dev/ublk-control
-check "no permission to add" refused 4 permission root -- \
+check "no permission to add" refused 4 "not permitted" root -- \
 	capsh --user=nobody -- -c "exec \"$(command -v "$UBLK")\" add -t null"
 chmod 600 /dev/ublk-control
 

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The module can be unloaded when nothing uses it, not before, and again after a
-# daemon was killed.
+# daemon was killed. Nothing loads it by itself.
+#
+# covers: L-63 L-79 F-10
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -23,6 +25,7 @@ many_reloads() {
 }
 
 defer modprobe ublk_drv
+check "no alias" prints "" modinfo -F alias ublk_drv
 check "unload and load" reload
 check "twenty times" many_reloads
 add_dev -t null

@@ -274,9 +274,8 @@ TEST_F(add, C_51g_lowest_free_number)
 		raw_info_init(&info, 1, 4, 0);
 		ASSERT_EQ(0, try_add(&self->t, &info));
 		ids[i] = info.dev_id;
-		if (i) {
+		if (i)
 			EXPECT_LT(ids[i - 1], ids[i]);
-		}
 	}
 	ASSERT_EQ(0, raw_dev_cmd(&self->t.ctl, UBLK_U_CMD_DEL_DEV, ids[1], 0));
 	ASSERT_EQ(0, raw_dev_cmd(&self->t.ctl, UBLK_U_CMD_DEL_DEV, ids[0], 0));
@@ -307,9 +306,8 @@ TEST_F(add, C_51d_ublks_max)
 	ASSERT_EQ(1, pwrite(fd, "1", 1, 0));
 	EXPECT_EQ(1, raw_read_ulong(path));
 	/* Privileged devices are not counted. */
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, add_flags(&self->t, 0, NULL));
-	}
 	if (self->t.features & UBLK_F_UNPRIVILEGED_DEV &&
 	    !raw_drop_privileges()) {
 		raw_info_init(&info, 1, 4, UBLK_F_UNPRIVILEGED_DEV);
@@ -525,9 +523,8 @@ TEST_F(add, C_64_affinity)
 			all[i] |= mask[i];
 		}
 	}
-	for (cpu = 0; cpu < 128 * 64; cpu++) {
+	for (cpu = 0; cpu < 128 * 64; cpu++)
 		EXPECT_EQ(cpu < cpus, all[cpu / 64] >> cpu % 64 & 1);
-	}
 }
 
 TEST_HARNESS_MAIN

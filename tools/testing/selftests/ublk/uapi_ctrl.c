@@ -221,13 +221,13 @@ TEST_F(ctrl, C_7_type_byte)
 	struct ublksrv_ctrl_cmd cmd = info_cmd(&self->t);
 	struct raw_ctrl *c = &self->t.ctl;
 	unsigned int type;
+	__u32 op;
 
 	for (type = 0; type < 256; type++) {
 		int want = type == 'u' || !type ? 0 : -EOPNOTSUPP;
 
-		EXPECT_EQ(want, raw_ctrl_cmd_ms(c, _IOR(type, 0x02,
-				struct ublksrv_ctrl_cmd), &cmd,
-				RAW_DEADLINE_MS))
+		op = _IOR(type, 0x02, struct ublksrv_ctrl_cmd);
+		EXPECT_EQ(want, raw_ctrl_cmd_ms(c, op, &cmd, RAW_DEADLINE_MS))
 			TH_LOG("type byte 0x%x", type);
 	}
 	/* The type byte comes before the device number. */

@@ -250,8 +250,6 @@ TEST_F(gone, L_24_somebody_else_holds_the_node)
 	/* The rings are shared with the child; this ends the commands. */
 	raw_ring_close(&t->ring);
 	raw_srv_close(&t->srv);
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, agent_ctrl(t->agent, START,
-		  self->id, getpid()), 0));
 	usleep(RAW_QUIET_MS * 1000);
 	state = raw_state(&t->ctl, self->id);
 	EXPECT_EQ(UBLK_S_DEV_LIVE, state);
@@ -273,17 +271,15 @@ TEST_F(gone, D_71_one_ring_closed)
 	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
 	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
-		for (tag = !q; tag < variant->depth; tag++) {
+		for (tag = !q; tag < variant->depth; tag++)
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
-		}
 	}
 	ASSERT_EQ(0, ut_start(t));
 	raw_ring_close(&other);
 	t->srv.state[0] = RAW_X;
 	/* All queues cancel, though one command only was lost. */
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 4; i++)
 		EXPECT_EQ(-EIO, ut_blk(t, AGENT_READ, WIN, 4096, 0));
-	}
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	EXPECT_EQ(0, ut_stop(t));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));

@@ -240,16 +240,15 @@ TEST_F(io, D_50_address_unchecked_reverse_order)
 	/* Any order, any address; direction and size bits do not matter. */
 	t->srv.legacy = false;
 	for (q = t->info.nr_hw_queues - 1; q >= 0; q--) {
-		for (tag = variant->depth - 1; tag >= 0; tag--) {
+		for (tag = variant->depth - 1; tag >= 0; tag--)
 			ASSERT_EQ(0, raw_post(&t->ring, _IO('u', 0x20), q, tag,
 					      -1, 8, 0, NULL));
-		}
 	}
 	EXPECT_TRUE(quiet(t));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, FETCH, 0, 0, 0, 8));
 }
 
-/* covers: D-55 D-51 D-31 I-24 */
+/* covers: D-54 D-55 D-56 D-51 D-31 I-24 */
 TEST_F(io, state_O_read)
 {
 	struct ut *t = &self->t;
@@ -282,6 +281,8 @@ TEST_F(io, state_O_read)
 	EXPECT_EQ(0, raw_commit(r, q, tag, 4096));
 	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, r, RAW_DEADLINE_MS));
 	EXPECT_EQ(0x77, t->agent->data[4095]);
+	/* The commit has armed the tag as well. */
+	EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, q, tag, 4096, self->buf));
 	EXPECT_EQ(0, ut_stop(t));
 }
 

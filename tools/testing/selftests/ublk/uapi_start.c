@@ -87,9 +87,8 @@ TEST_F(start, C_75d_waits_for_the_last_tag)
 	EXPECT_TRUE(waits(t, job));
 	for (q = 0; q < nq; q++) {
 		for (tag = 0; tag < qd; tag++) {
-			if (q == nq - 1 && tag == qd - 1) {
+			if (q == nq - 1 && tag == qd - 1)
 				EXPECT_TRUE(waits(t, job));
-			}
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
 		}
 	}
@@ -302,21 +301,18 @@ TEST_F(start, C_80_ready_with_a_canceled_command)
 	raw_ring_close(&gone);
 	t->srv.state[0] = RAW_X;
 	/* Canceled is still fetched. */
-	if (variant->queues * variant->depth > 1) {
+	if (variant->queues * variant->depth > 1)
 		EXPECT_EQ(-EINVAL, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0,
 					    0, 0, 4096));
-	}
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
-		for (tag = !q; tag < variant->depth; tag++) {
+		for (tag = !q; tag < variant->depth; tag++)
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
-		}
 	}
 	ASSERT_EQ(0, ut_start(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	/* No queue does I/O, the one with all its commands neither. */
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 8; i++)
 		EXPECT_EQ(-EIO, ut_blk(t, AGENT_READ, RAW_WIN_START, 4096, 0));
-	}
 	EXPECT_EQ(0, ut_stop(t));
 	/* The next round is as good as new. */
 	ut_close(t);
@@ -349,6 +345,34 @@ TEST_F(start, L_49_start_and_stop_again)
 		EXPECT_EQ(-1, access(path, F_OK));
 		ut_close(t);
 	}
+}
+
+/* covers: I-10 C-134 */
+TEST_F(start, I_10_one_set_of_parameters)
+{
+	char size[64], block[80];
+	struct ut *t = &self->t;
+	struct ublk_params p;
+	int job;
+
+	if (running_on_mainline())
+		SKIP(return, "limits of one SET_PARAMS, capacity of another");
+	job = start_async(t, getpid());
+	EXPECT_TRUE(waits(t, job));
+	raw_params_init(&p);
+	p.basic.logical_bs_shift = 12;
+	p.basic.dev_sectors = 16384;
+	ASSERT_EQ(0, raw_set_params(&t->ctl, self->id, &p));
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	ASSERT_EQ(0, agent_wait_serving(t->agent, job, &t->ring,
+					RAW_DEADLINE_MS));
+	snprintf(size, sizeof(size), "/sys/block/ublkb%d/size", self->id);
+	snprintf(block, sizeof(block),
+		 "/sys/block/ublkb%d/queue/logical_block_size", self->id);
+	EXPECT_EQ(raw_read_ulong(size) == 16384 ? 4096 : 512,
+		  raw_read_ulong(block));
+	EXPECT_EQ(0, ut_stop(t));
 }
 
 /* A device whose store begins with a partition table of one entry. */

@@ -80,9 +80,8 @@ TEST_F(stop, C_82_dead_device)
 	struct ut *t = &self->t;
 	int i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
-	}
 	/* The node was not open, so nothing is remembered of it. */
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, ut_stop(t));
@@ -216,9 +215,8 @@ TEST_F(stop, I_47_bad_server_blocks_no_other_device)
 	raw_info_init(&other, 1, 4, 0);
 	add = raw_add(&t->ctl, &other);
 	EXPECT_EQ(0, add);
-	if (!add) {
+	if (!add)
 		EXPECT_EQ(0, raw_del(&t->ctl, other.dev_id));
-	}
 	EXPECT_GT(RAW_DEADLINE_MS / 2, raw_now_ms() - start);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
 	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
