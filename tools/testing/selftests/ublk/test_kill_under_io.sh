@@ -17,7 +17,8 @@ start_fio() {
 		job+=(--name="job$i" --filename="/dev/ublkb${ids[i]}")
 	done
 	timeout 90 fio --ioengine=io_uring --thread --direct=1 --rw=randrw \
-		--bs=4k --iodepth=16 --size=48m --verify=crc32c --verify_fatal=1 \
+		--bs=4k --iodepth=16 --size=48m --rate_iops=1000 \
+		--verify=crc32c --verify_fatal=1 \
 		--verify_state_save=0 --time_based --runtime=80 --minimal \
 		"${job[@]}" >"$TMP/fio.out" 2>&1 &
 	fio_pid=$!
