@@ -208,8 +208,9 @@ TEST_F(recover, C_95a_waits_for_the_last_tag)
 	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("node not even open");
 	ASSERT_EQ(0, ut_serve(t, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
-		for (tag = !q; tag < variant->depth; tag++)
+		for (tag = !q; tag < variant->depth; tag++) {
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
+		}
 	}
 	EXPECT_TRUE(rec_waits(t, job));
 	ASSERT_EQ(0, raw_fetch(&t->ring, 0, 0));
@@ -390,8 +391,9 @@ TEST_F(recover, L_52_queue_by_queue)
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, ut_serve(t, 0));
-	for (tag = 0; tag < variant->depth; tag++)
+	for (tag = 0; tag < variant->depth; tag++) {
 		ASSERT_EQ(0, raw_fetch(&t->ring, 0, tag));
+	}
 	first = rec_blk_on_cpu(t, cpu[0], AGENT_WRITE, WIN, 4096);
 	EXPECT_EQ(4096, agent_wait_serving(t->agent, first, &t->ring,
 					   RAW_DEADLINE_MS));
@@ -403,8 +405,9 @@ TEST_F(recover, L_52_queue_by_queue)
 	} else {
 		EXPECT_TRUE(rec_waits(t, second));
 	}
-	for (tag = 0; tag < variant->depth; tag++)
+	for (tag = 0; tag < variant->depth; tag++) {
 		ASSERT_EQ(0, raw_fetch(&t->ring, 1, tag));
+	}
 	/* Ready, but not LIVE: new requests go, held ones may wait. */
 	first = rec_blk_on_cpu(t, cpu[1], AGENT_WRITE, WIN, 4096);
 	EXPECT_EQ(4096, agent_wait_serving(t->agent, first, &t->ring,
@@ -432,8 +435,9 @@ TEST_F(recover, I_24_fetch_of_an_owned_tag)
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, ut_serve(t, 0));
-	for (tag = 0; tag < variant->depth; tag++)
+	for (tag = 0; tag < variant->depth; tag++) {
 		ASSERT_EQ(0, raw_fetch(&t->ring, 0, tag));
+	}
 	job = rec_blk_on_cpu(t, cpu, AGENT_READ, WIN, 4096);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, ev.q, ev.tag,
@@ -460,8 +464,9 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 		/* Nothing, one tag, the first queue, everything. */
 		n = turn == 3 ? t->info.nr_hw_queues : turn;
 		for (i = 0; turn < 3 && i < (turn == 2 ? variant->depth : n);
-		     i++)
+		     i++) {
 			ASSERT_EQ(0, raw_fetch(&t->ring, 0, i));
+		}
 		if (turn == 3) {
 			ASSERT_EQ(0, raw_fetch_all(&t->ring));
 		}
@@ -619,8 +624,9 @@ TEST_F(recover, L_33_live_without_io)
 	raw_ring_close(&other);
 	t->srv.state[0] = RAW_X;
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
-		for (tag = !q; tag < variant->depth; tag++)
+		for (tag = !q; tag < variant->depth; tag++) {
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
+		}
 	}
 	ASSERT_EQ(0, ut_start(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
@@ -775,19 +781,17 @@ TEST_F(recover, L_101_server_dies_while_the_disk_is_registered)
 		job = agent_ctrl(t->agent, START, self->id, c->pid);
 		usleep(500 * i);
 		ASSERT_EQ(0, child_kill(c));
-		usleep(RAW_QUIET_MS * 1000);
-		if (!agent_done(t->agent, job)) {
-			/* Too early: it waits for a server still (L-100). */
-			EXPECT_EQ(UBLK_S_DEV_DEAD,
-				  raw_state(&t->ctl, self->id));
+		ret = agent_wait(t->agent, job, RAW_QUIET_MS);
+		if (ret == RAW_TIMEOUT) {
+			/*
+			 * It waits for a server (L-100), which will not be the
+			 * one that was named; or it is just slow.
+			 */
 			c = child_start(t, 0, 0);
 			ASSERT_NE(NULL, c);
-			EXPECT_EQ(-EINVAL, agent_wait(t->agent, job,
-						      RAW_DEADLINE_MS));
+			ret = agent_wait(t->agent, job, RAW_DEADLINE_MS);
 			ASSERT_EQ(0, child_kill(c));
-			continue;
 		}
-		ret = agent_wait(t->agent, job, 0);
 		EXPECT_TRUE(ret == 0 || ret == -EINVAL) {
 			TH_LOG("START_DEV: %ld", ret);
 		}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * QUIESCE_DEV (control.md C-97 to C-100, lifecycle.md L-56, L-105), and where
+ * this driver does better than mainline's: I-5, I-40. What mainline's driver
+ * would crash on is not tried with it.
+ */
+#define _GNU_SOURCE
+#include "kselftest_harness.h"
+#include "child.h"
+#include "recovery.h"
+
+#define QUIESCE	UBLK_U_CMD_QUIESCE_DEV
+#define WIN	RAW_WIN_START
+
+FIXTURE(quiesce) {
+	struct ut t;
+	int id, lost, tags;
+};
+
+FIXTURE_VARIANT(quiesce) {
+	int queues, depth;
+	__u64 flags;
+};
+
+FIXTURE_VARIANT_ADD(quiesce, hold_q1) {
+	.queues = 1, .depth = 2, .flags = UBLK_F_USER_RECOVERY,
+};
+
+FIXTURE_VARIANT_ADD(quiesce, reissue_q2_get_data) {
+	.queues = 2, .depth = 4,
+	.flags = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE |
+		 UBLK_F_NEED_GET_DATA,
+};
+
+FIXTURE_VARIANT_ADD(quiesce, fail_q1) {
+	.queues = 1, .depth = 2,
+	.flags = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO,
+};
+
+FIXTURE_SETUP(quiesce)
+{
+	struct ut *t = &self->t;
+
+	UT_SETUP(t, variant->flags | UBLK_F_QUIESCE);
+	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
+			    variant->flags | UBLK_F_QUIESCE));
+	self->id = t->info.dev_id;
+	self->lost = rec_lost_state(variant->flags);
+	self->tags = t->info.nr_hw_queues * variant->depth;
+}
+
+FIXTURE_TEARDOWN_PARENT(quiesce)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+static int live(struct ut *t)
+{
+	int ret = rec_begin(t);
+
+	return ret ? ret : ut_start(t);
+}
+
+static int quiesce(struct ut *t, __u64 ms)
+{
+	return raw_dev_cmd(&t->ctl, QUIESCE, t->info.dev_id, ms);
+}
+
+static int start_read(struct ut *t, int n)
+{
+	return agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN + 65536 * n,
+			 4096, 4096 * n);
+}
+
+static bool fails(struct ut *t)
+{
+	return t->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO;
+}
+
+/* covers: C-97a */
+TEST_F(quiesce, C_97a_without_the_flag)
+{
+	struct ut *t = &self->t;
+
+	ASSERT_EQ(0, ut_add(t, 1, 2, UBLK_F_USER_RECOVERY));
+	EXPECT_EQ(-EOPNOTSUPP, quiesce(t, 0));
+	ASSERT_EQ(0, live(t));
+	EXPECT_EQ(-EOPNOTSUPP, quiesce(t, 0));
+	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+}
+
+/* covers: C-97b */
+TEST_F(quiesce, C_97b_dead_device)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+
+	EXPECT_EQ(-ENODEV, quiesce(t, 0));
+	ASSERT_EQ(0, rec_begin(t));
+	EXPECT_EQ(-ENODEV, quiesce(t, 100));
+	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
+	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, ut_stop(t));
+	EXPECT_EQ(-ENODEV, quiesce(t, 0));
+}
+
+/* covers: C-97d C-97g C-97e C-100 L-56 L-31 L-50 D-30 F-19 */
+TEST_F(quiesce, C_97g_idle_server_is_replaced)
+{
+	struct ut *t = &self->t;
+	int job, i;
+
+	ASSERT_EQ(0, live(t));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, quiesce(t, i ? 1000 : 0));
+		EXPECT_EQ(self->tags, raw_collect_abort(&t->ring,
+							RAW_DEADLINE_MS));
+		/* Queues cancel, but the state is the server's to change. */
+		EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+		job = start_read(t, 0);
+		if (fails(t)) {
+			EXPECT_EQ(-EIO, agent_wait(t->agent, job,
+						   RAW_DEADLINE_MS));
+		} else {
+			EXPECT_TRUE(rec_waits(t, job));
+		}
+		ASSERT_EQ(0, rec_lose(t));
+		EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
+		ASSERT_EQ(0, rec_recover(t));
+		EXPECT_EQ(fails(t) ? -EIO : 4096,
+			  agent_wait_serving(t->agent, job, &t->ring,
+					     RAW_DEADLINE_MS));
+		EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+	}
+}
+
+/* covers: C-97c I-5 D-74 */
+TEST_F(quiesce, I_5_with_a_new_server_attached)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_lose(t));
+	EXPECT_EQ(0, quiesce(t, 0)) TH_LOG("nobody to be asked");
+	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
+	if (running_on_mainline())
+		SKIP(return, "takes the new server's commands, then crashes");
+	ASSERT_EQ(0, rec_begin(t));
+	EXPECT_EQ(0, quiesce(t, 0));
+	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
+	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(0, quiesce(t, 0));
+	ASSERT_EQ(0, rec_end(t));
+	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+}
+
+/* covers: C-97e I-40 */
+TEST_F(quiesce, C_97e_large_timeout)
+{
+	struct ut *t = &self->t;
+
+	if (running_on_mainline())
+		SKIP(return, "2^32 ms count as 0 ms");
+	ASSERT_EQ(0, live(t));
+	EXPECT_EQ(0, quiesce(t, 1ULL << 32));
+	EXPECT_EQ(self->tags, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, quiesce(t, ~0ULL)) TH_LOG("again, while it leaves");
+}
+
+/* covers: C-99 I-40 F-20 L-56 D-58 */
+TEST_F(quiesce, I_40_rearmed_commands_are_answered)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, n = 0;
+	long end;
+
+	ASSERT_EQ(0, live(t));
+	job = start_read(t, 0);
+	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, quiesce(t, 0));
+	EXPECT_EQ(self->tags - 1, raw_collect_abort(&t->ring,
+						    RAW_DEADLINE_MS));
+	EXPECT_FALSE(agent_done(t->agent, job));
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	end = raw_now_ms() + (running_on_mainline() ? RAW_QUIET_MS :
+						      RAW_DEADLINE_MS);
+	while (!n && raw_now_ms() < end)
+		n = !raw_event(&t->ring, &ev, 10) &&
+		    ev.res == UBLK_IO_RES_ABORT;
+	if (running_on_mainline() && !n)
+		SKIP(return, "the command armed by that commit is forgotten");
+	EXPECT_EQ(1, n);
+	ASSERT_EQ(0, rec_lose(t));
+	ASSERT_EQ(0, rec_recover(t));
+	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+}
+
+/* All tags of the queue of one CPU in the server's hands. */
+static int own_queue(struct ut *t, int *jobs, struct raw_ev *evs)
+{
+	int cpu = rec_queue_cpu(t, 0), i, ret;
+
+	for (i = 0; i < t->info.queue_depth; i++) {
+		jobs[i] = rec_blk_on_cpu(t, cpu, AGENT_READ, WIN + 65536 * i,
+					 4096);
+		ret = raw_request(&t->ring, &evs[i], RAW_DEADLINE_MS);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* covers: C-97f C-98 I-40 */
+TEST_F(quiesce, I_40_busy_server_timeout_is_undone)
+{
+	struct ut *t = &self->t;
+	int jobs[4], i, ret, later;
+	struct raw_ev evs[4], ev;
+	long start;
+
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_queue(t, jobs, evs));
+	start = raw_now_ms();
+	ret = quiesce(t, 200);
+	if (running_on_mainline()) {
+		EXPECT_EQ(0, ret) TH_LOG("does not wait");
+		SKIP(return, "never waits, is not told to this queue");
+	}
+	EXPECT_EQ(-EBUSY, ret);
+	EXPECT_LE(200, raw_now_ms() - start);
+	EXPECT_GT(RAW_DEADLINE_MS, raw_now_ms() - start);
+	/* As if nothing had been asked. */
+	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
+	later = start_read(t, 8);
+	for (i = 0; i < variant->depth; i++) {
+		ASSERT_EQ(0, raw_serve(&t->ring, &evs[i]));
+		EXPECT_EQ(4096, agent_wait(t->agent, jobs[i],
+					   RAW_DEADLINE_MS));
+	}
+	EXPECT_EQ(4096, agent_wait_serving(t->agent, later, &t->ring,
+					   RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: C-97f C-97g I-40 */
+TEST_F(quiesce, I_40_waits_for_an_idle_tag)
+{
+	struct ut *t = &self->t;
+	int jobs[4], i, quiesced;
+	struct raw_ev evs[4];
+
+	if (running_on_mainline())
+		SKIP(return, "never waits, is not told to this queue");
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_queue(t, jobs, evs));
+	quiesced = agent_ctrl(t->agent, QUIESCE, self->id, 0);
+	EXPECT_TRUE(rec_waits(t, quiesced));
+	EXPECT_EQ(-EBUSY, quiesce(t, 100)) TH_LOG("one at a time");
+	EXPECT_TRUE(rec_waits(t, quiesced));
+	for (i = 0; i < variant->depth; i++) {
+		ASSERT_EQ(0, raw_serve(&t->ring, &evs[i]));
+		EXPECT_EQ(4096, agent_wait(t->agent, jobs[i],
+					   RAW_DEADLINE_MS));
+	}
+	EXPECT_EQ(0, agent_wait(t->agent, quiesced, RAW_DEADLINE_MS));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, rec_lose(t));
+	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
+}
+
+/* covers: C-97f C-98 I-40 */
+TEST_F(quiesce, I_40_interrupted_is_undone)
+{
+	struct ut *t = &self->t;
+	struct raw_ev evs[4];
+	int jobs[4], i;
+
+	if (running_on_mainline())
+		SKIP(return, "never waits");
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_queue(t, jobs, evs));
+	EXPECT_EQ(-EINTR, rec_canceled(t, QUIESCE, 0));
+	for (i = 0; i < variant->depth; i++) {
+		ASSERT_EQ(0, raw_serve(&t->ring, &evs[i]));
+		EXPECT_EQ(4096, agent_wait(t->agent, jobs[i],
+					   RAW_DEADLINE_MS));
+	}
+	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: L-105 C-100 L-20 */
+TEST_F(quiesce, L_105_server_dies_after_quiesce)
+{
+	struct ut *t = &self->t;
+	struct child *c;
+	int job;
+
+	c = child_start(t, 1, 0);
+	ASSERT_NE(NULL, c);
+	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
+				 c->pid));
+	job = start_read(t, 0);
+	ASSERT_EQ(0, child_wait_owned(c, 1));
+	ASSERT_EQ(0, quiesce(t, 0));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	ASSERT_EQ(0, child_kill(c));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
+	ASSERT_EQ(0, rec_start(t));
+	if (!(variant->flags & UBLK_F_USER_RECOVERY_REISSUE)) {
+		EXPECT_EQ(-EIO, agent_wait(t->agent, job, REC_FAST_MS));
+	}
+	ASSERT_EQ(0, rec_recover(t));
+	EXPECT_EQ(variant->flags & UBLK_F_USER_RECOVERY_REISSUE ? 4096 : -EIO,
+		  agent_wait_serving(t->agent, job, &t->ring,
+				     RAW_DEADLINE_MS));
+}
+
+/* covers: C-97g C-82 L-44 */
+TEST_F(quiesce, C_97g_then_stop)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, late, stop;
+
+	ASSERT_EQ(0, live(t));
+	job = start_read(t, 0);
+	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, quiesce(t, 0));
+	late = start_read(t, 1);
+	usleep(RAW_QUIET_MS * 1000);
+	stop = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, self->id, 0);
+	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("for the owned request");
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EIO, agent_wait(t->agent, late, RAW_DEADLINE_MS));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+}
+
+TEST_HARNESS_MAIN

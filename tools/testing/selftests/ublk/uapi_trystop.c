@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TRY_STOP_DEV (control.md C-84 to C-87, I-46): a stop that refuses to take a
+ * disk away from somebody who has it open.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/blkpg.h>
+#include <sys/ioctl.h>
+#include "kselftest_harness.h"
+#include "child.h"
+#include "recovery.h"
+
+#define TRY	UBLK_U_CMD_TRY_STOP_DEV
+#define WIN	RAW_WIN_START
+#define UR	UBLK_F_USER_RECOVERY
+
+FIXTURE(try_stop) {
+	struct ut t;
+	int id;
+};
+
+FIXTURE_SETUP(try_stop)
+{
+	struct ut *t = &self->t;
+
+	UT_SETUP(t, UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN);
+	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	self->id = t->info.dev_id;
+}
+
+FIXTURE_TEARDOWN_PARENT(try_stop)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+static int live(struct ut *t)
+{
+	int ret = rec_begin(t);
+
+	return ret ? ret : ut_start(t);
+}
+
+/* TRY_STOP_DEV by the agent, served meanwhile. */
+static int try_stop(struct ut *t)
+{
+	int job = agent_ctrl(t->agent, TRY, t->info.dev_id, 0);
+
+	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+}
+
+static int hold(struct ut *t)
+{
+	return agent_wait_serving(t->agent,
+				  agent_hold(t->agent, t->info.dev_id),
+				  &t->ring, RAW_DEADLINE_MS);
+}
+
+/* covers: C-84 */
+TEST_F(try_stop, C_84_no_disk)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+
+	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, TRY, self->id, 0));
+	ASSERT_EQ(0, rec_begin(t));
+	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, TRY, self->id, 0));
+	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
+	/* The commands are armed still: the start finds them. */
+	ASSERT_EQ(0, ut_start(t));
+	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	ASSERT_EQ(0, ut_stop(t));
+	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, TRY, self->id, 0));
+}
+
+/* covers: C-84 C-83 L-40 L-42 */
+TEST_F(try_stop, C_84_disk_in_use)
+{
+	struct ut *t = &self->t;
+
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, hold(t));
+	EXPECT_EQ(-EBUSY, try_stop(t));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	/* Nothing has changed: others can open and use it as well. */
+	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+	EXPECT_EQ(-EBUSY, try_stop(t));
+	agent_release(t->agent);
+	ASSERT_EQ(0, try_stop(t));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	EXPECT_FALSE(rec_disk_there(t));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(RAW_X, raw_tag_state(&t->srv, 0, 0));
+	EXPECT_EQ(-ENODEV, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0,
+				    4096)) TH_LOG("stopping, as by STOP_DEV");
+	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
+				      getpid()));
+}
+
+struct part_arg {
+	int id;
+	int step;
+};
+
+/* Make a partition, and keep it, not the whole disk, open. */
+static long part_job(void *arg)
+{
+	struct blkpg_partition part = {
+		.start = 1 << 20, .length = 1 << 20, .pno = 1,
+	};
+	struct blkpg_ioctl_arg blkpg = {
+		.op = BLKPG_ADD_PARTITION, .datalen = sizeof(part),
+		.data = &part,
+	};
+	struct part_arg *p = arg;
+	long end = raw_now_ms() + RAW_DEADLINE_MS, ret;
+	char path[40];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", p->id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, BLKPG, &blkpg) ? -errno : 0;
+	close(fd);
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), "/dev/ublkb%dp1", p->id);
+	if (!raw_wait_path(path, true))
+		return -ENOENT;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	__atomic_store_n(&p->step, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&p->step, __ATOMIC_ACQUIRE) == 1 &&
+	       raw_now_ms() < end)
+		usleep(1000);
+	close(fd);
+	return 0;
+}
+
+/* covers: C-84 */
+TEST_F(try_stop, C_84_partition_in_use)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	struct part_arg arg = { .id = self->id };
+	struct ut *t = &self->t;
+	struct part_arg *p;
+	struct raw_ev ev;
+	int job;
+
+	ASSERT_EQ(0, live(t));
+	job = agent_start(t->agent, part_job, &arg, sizeof(arg));
+	ASSERT_LE(0, job);
+	p = (struct part_arg *)t->agent->jobs[job].arg;
+	while (!__atomic_load_n(&p->step, __ATOMIC_ACQUIRE)) {
+		ASSERT_LT(raw_now_ms(), end);
+		ASSERT_FALSE(agent_done(t->agent, job));
+		if (!raw_event(&t->ring, &ev, 5))
+			raw_serve(&t->ring, &ev);
+	}
+	EXPECT_EQ(-EBUSY, try_stop(t));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	__atomic_store_n(&p->step, 2, __ATOMIC_RELEASE);
+	EXPECT_EQ(0, agent_wait_serving(t->agent, job, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_EQ(0, try_stop(t));
+}
+
+/* Open as somebody with access to the node, but without CAP_SYS_ADMIN. */
+static long plain_open_job(void *arg)
+{
+	char path[32];
+	long ret;
+	int fd;
+
+	ret = raw_drop_privileges();
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), "/dev/ublkb%d", *(int *)arg);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static long plain_open(struct ut *t)
+{
+	int job = agent_start(t->agent, plain_open_job, &t->info.dev_id,
+			      sizeof(int));
+
+	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+}
+
+/* covers: C-85 I-46 L-90 */
+TEST_F(try_stop, I_46_refusal_ends_with_the_next_start)
+{
+	struct ut *t = &self->t;
+	long ret;
+
+	ASSERT_EQ(0, live(t));
+	EXPECT_EQ(0, plain_open(t));
+	ASSERT_EQ(0, try_stop(t));
+	ut_close(t);
+	ASSERT_EQ(0, live(t));
+	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	ret = plain_open(t);
+	if (running_on_mainline()) {
+		EXPECT_EQ(-ENXIO, ret);
+		SKIP(return, "opens without privilege stay refused");
+	}
+	EXPECT_EQ(0, ret);
+}
+
+/* covers: C-87 I-46 L-57 */
+TEST_F(try_stop, I_46_stuck_partition_scan)
+{
+	struct ublksrv_ctrl_dev_info *info = &self->t.info;
+	struct ut *t = &self->t;
+	struct ublk_params p;
+	struct child *c;
+	int job;
+
+	raw_info_init(info, 1, 4, 0);
+	ASSERT_EQ(0, raw_add(&t->ctl, info));
+	ut_remember(t, info->dev_id);
+	raw_params_init(&p);
+	ASSERT_EQ(0, raw_set_params(&t->ctl, info->dev_id, &p));
+	c = child_start(t, 0, 0);
+	ASSERT_NE(NULL, c);
+	__atomic_store_n(&c->hold_all, 1, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, info->dev_id,
+				 c->pid));
+	ASSERT_EQ(0, child_wait_owned(c, 1)) TH_LOG("the scan reads");
+	job = agent_ctrl(t->agent, TRY, info->dev_id, 0);
+	if (running_on_mainline()) {
+		EXPECT_TRUE(rec_waits(t, job));
+		ASSERT_EQ(0, child_kill(c));
+		EXPECT_NE(RAW_TIMEOUT, agent_wait(t->agent, job,
+						  RAW_DEADLINE_MS));
+		SKIP(return, "waits for the scan");
+	}
+	EXPECT_EQ(-EBUSY, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, info->dev_id));
+	ASSERT_EQ(0, child_kill(c));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, info->dev_id, UBLK_S_DEV_DEAD));
+}
+
+/* covers: C-84 L-4 L-44 C-86 */
+TEST_F(try_stop, C_84_without_a_server)
+{
+	const __u64 flags[] = { UR, UR | UBLK_F_USER_RECOVERY_FAIL_IO };
+	struct ut *t = &self->t;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		UT_REQUIRE(t, flags[i]);
+		ASSERT_EQ(0, ut_add(t, 1, 4, flags[i]));
+		ASSERT_EQ(0, live(t));
+		ASSERT_EQ(0, hold(t));
+		ASSERT_EQ(0, rec_lose(t));
+		EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, TRY, t->info.dev_id,
+					      0));
+		EXPECT_EQ(rec_lost_state(flags[i]),
+			  raw_state(&t->ctl, t->info.dev_id));
+		agent_release(t->agent);
+		EXPECT_EQ(0, raw_dev_cmd(&t->ctl, TRY, t->info.dev_id, 0));
+		EXPECT_EQ(UBLK_S_DEV_DEAD,
+			  raw_state(&t->ctl, t->info.dev_id));
+		EXPECT_FALSE(rec_disk_there(t));
+	}
+}
+
+TEST_HARNESS_MAIN

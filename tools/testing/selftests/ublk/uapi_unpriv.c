@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Devices of ordinary users: the path check of control commands, what such a
+ * device may not have, who may open its disk (control.md section 3 and C-44 to
+ * C-48, lifecycle.md L-59, L-82, L-90, L-91; I-2).
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "kselftest_harness.h"
+#include "child.h"
+#include "user.h"
+
+#define INFO	UBLK_U_CMD_GET_DEV_INFO
+#define INFO2	UBLK_U_CMD_GET_DEV_INFO2
+#define WIN	RAW_WIN_START
+
+FIXTURE(user) {
+	struct ut t;
+	int id;
+	char node[32];
+	char dir[32];
+};
+
+FIXTURE_SETUP(user)
+{
+	struct ut *t = &self->t;
+
+	UT_SETUP(t, UBLK_F_UNPRIVILEGED_DEV);
+	ASSERT_EQ(0, user_add(t, 1, 4, 0));
+	self->id = t->info.dev_id;
+	snprintf(self->node, sizeof(self->node), "/dev/ublkc%d", self->id);
+	snprintf(self->dir, sizeof(self->dir), "/tmp/ublk-user-XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->dir));
+	ASSERT_EQ(0, chmod(self->dir, 0755));
+}
+
+FIXTURE_TEARDOWN_PARENT(user)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+/* GET_DEV_INFO with that path, by the user. */
+static int info_by(struct ut *t, uid_t uid, const char *path)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret = user_become(uid, uid == USER_UID ? USER_GID : uid);
+
+	if (!ret)
+		ret = user_path_cmd(t, INFO, path, 0, &info, sizeof(info));
+	return user_root() ? -EPERM : ret;
+}
+
+static int cmd_by(struct ut *t, uid_t uid, __u32 op, __u64 data)
+{
+	int ret = user_become(uid, uid == USER_UID ? USER_GID : uid);
+
+	if (!ret)
+		ret = user_cmd(t, op, data);
+	return user_root() ? -EPERM : ret;
+}
+
+/* covers: C-20 C-44 C-45 C-51h */
+TEST_F(user, C_44_who_may_add)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	__u64 features = 0;
+	int ret, none;
+
+	EXPECT_EQ(USER_UID, t->info.owner_uid);
+	EXPECT_EQ(USER_GID, t->info.owner_gid);
+	EXPECT_TRUE(t->info.flags & UBLK_F_UNPRIVILEGED_DEV);
+	ASSERT_EQ(0, user_become(USER_UID, USER_GID));
+	raw_info_init(&info, 1, 1, 0);
+	none = raw_add(&t->ctl, &info);
+	ret = raw_features(&t->ctl, &features);
+	ASSERT_EQ(0, user_root());
+	EXPECT_EQ(-EPERM, none);
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(t->features, features);
+	/* The flag is for those who need it. */
+	raw_info_init(&info, 1, 1, UBLK_F_UNPRIVILEGED_DEV);
+	ASSERT_EQ(0, raw_add(&t->ctl, &info));
+	ut_remember(t, info.dev_id);
+	EXPECT_EQ(0, info.flags & UBLK_F_UNPRIVILEGED_DEV);
+	EXPECT_EQ(0, info.owner_uid);
+}
+
+/* covers: C-21 C-62 */
+TEST_F(user, C_21_devices_of_the_administrator)
+{
+	struct ut *t = &self->t;
+
+	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	/* Whatever the node says. */
+	ASSERT_EQ(0, user_udev(t->info.dev_id, USER_UID, USER_GID, 0600));
+	EXPECT_EQ(-EPERM, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EPERM, cmd_by(t, USER_UID, INFO2, 0));
+	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/dev/null"));
+}
+
+static int odd_cmd(struct ut *t, __u32 op, void *addr, __u16 len,
+		   __u16 path_len)
+{
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = t->info.dev_id, .queue_id = 0xffff,
+		.addr = (uintptr_t)addr, .len = len, .dev_path_len = path_len,
+	};
+
+	return raw_ctrl_cmd(&t->ctl, op, &cmd);
+}
+
+/* covers: C-22 C-23 C-24 C-25 C-31 */
+TEST_F(user, C_22_path_in_the_buffer)
+{
+	size_t n = strlen(self->node);
+	struct ut *t = &self->t;
+	char buf[4096 + 128];
+	__u16 i;
+
+	memset(buf, 0, sizeof(buf));
+	memcpy(buf, self->node, n);
+	/* Also for the administrator. */
+	EXPECT_EQ(-EINVAL, odd_cmd(t, INFO, buf, sizeof(buf), 0));
+	EXPECT_EQ(-EINVAL, odd_cmd(t, INFO, buf, sizeof(buf), 4097));
+	EXPECT_EQ(-EINVAL, odd_cmd(t, INFO, buf, n, n + 1));
+	EXPECT_EQ(-EFAULT, odd_cmd(t, INFO, NULL, 128, n + 1));
+	EXPECT_EQ(-EFAULT, odd_cmd(t, INFO, (void *)8, 128, n + 1));
+	/* The first NUL ends it, or the length does. */
+	for (i = 0; i < 3; i++) {
+		static const __u16 more[] = { 1, 9, 0 };
+		__u16 len = n + more[i];
+
+		memset(buf, 0, sizeof(buf));
+		if (!more[i])
+			memset(buf, 'x', sizeof(buf));
+		memcpy(buf, self->node, n);
+		EXPECT_EQ(0, odd_cmd(t, INFO, buf, len + 64, len));
+		/* The reply follows the path, which is left alone. */
+		EXPECT_EQ(self->id, *(__u32 *)(buf + len + 12));
+		EXPECT_EQ(0, memcmp(buf, self->node, n));
+		EXPECT_EQ(-EINVAL, odd_cmd(t, INFO, buf, len + 63, len));
+	}
+	memset(buf, 0, sizeof(buf));
+	memcpy(buf, self->node, n);
+	EXPECT_EQ(0, odd_cmd(t, INFO, buf, 4096 + 64, 4096));
+	EXPECT_EQ(0, odd_cmd(t, INFO2, buf, 4096 + 64, 4096));
+}
+
+/* covers: C-26 C-30 C-9 */
+TEST_F(user, C_30_commands_without_an_access)
+{
+	const __u32 features_ioc = _IOWR('u', 0x13, struct ublksrv_ctrl_cmd);
+	const __u32 unknown = _IOWR('u', 0x3f, struct ublksrv_ctrl_cmd);
+	struct ut *t = &self->t;
+
+	EXPECT_EQ(-EINVAL, user_cmd(t, UBLK_U_CMD_DEL_DEV_ASYNC, 0));
+	EXPECT_EQ(-EINVAL, cmd_by(t, USER_UID, UBLK_U_CMD_DEL_DEV_ASYNC, 0));
+	EXPECT_EQ(-EINVAL, cmd_by(t, USER_UID, unknown, 0));
+	EXPECT_EQ(-EOPNOTSUPP, cmd_by(t, USER_UID, features_ioc, 0));
+	/* The path's length is looked at before that, its inode after. */
+	EXPECT_EQ(-EINVAL, user_path_cmd(t, UBLK_U_CMD_DEL_DEV_ASYNC,
+					 "/nonexistent", 0, NULL, 0));
+	EXPECT_EQ(0, user_state(t));
+}
+
+/* covers: C-27 C-28 */
+TEST_F(user, C_27_lookup)
+{
+	char path[64], other[32];
+	struct ut *t = &self->t;
+
+	EXPECT_EQ(0, info_by(t, USER_UID, self->node));
+	EXPECT_EQ(-ENOENT, info_by(t, USER_UID, "/nonexistent/node"));
+	EXPECT_EQ(-ENOTDIR, info_by(t, USER_UID, "/dev/null/node"));
+	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/dev/null"));
+	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/dev/ublk-control"));
+	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/etc/passwd"));
+	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/dev"));
+	/* Links are followed, as far as the user may. */
+	snprintf(path, sizeof(path), "%s/link", self->dir);
+	ASSERT_EQ(0, symlink(self->node, path));
+	EXPECT_EQ(0, info_by(t, USER_UID, path));
+	ASSERT_EQ(0, chmod(self->dir, 0700));
+	EXPECT_EQ(-EACCES, info_by(t, USER_UID, path));
+	EXPECT_EQ(0, unlink(path));
+	/* The node of another device of the same user. */
+	snprintf(other, sizeof(other), "%s", self->node);
+	ASSERT_EQ(0, user_add(t, 1, 1, 0));
+	EXPECT_EQ(-EPERM, info_by(t, USER_UID, other));
+	rmdir(self->dir);
+}
+
+/* covers: C-29 C-31 L-59 */
+TEST_F(user, C_29_permission_of_the_node)
+{
+	struct ut *t = &self->t;
+	gid_t gid = USER_GID;
+
+	ASSERT_EQ(0, chmod(self->node, 0400));
+	EXPECT_EQ(0, info_by(t, USER_UID, self->node));
+	EXPECT_EQ(-EACCES, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EACCES, cmd_by(t, USER_UID, UBLK_U_CMD_DEL_DEV, 0));
+	ASSERT_EQ(0, chmod(self->node, 0200));
+	EXPECT_EQ(-EACCES, info_by(t, USER_UID, self->node));
+	EXPECT_EQ(-EACCES, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
+	ASSERT_EQ(0, chmod(self->node, 0600));
+	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EACCES, info_by(t, USER_OTHER, self->node));
+	/* Who may use the node may command; not the owner alone. */
+	ASSERT_EQ(0, chmod(self->node, 0666));
+	EXPECT_EQ(0, info_by(t, USER_OTHER, self->node));
+	EXPECT_EQ(0, cmd_by(t, USER_OTHER, UBLK_U_CMD_STOP_DEV, 0));
+	/* As udev does with a group. */
+	ASSERT_EQ(0, chown(self->node, 0, gid));
+	ASSERT_EQ(0, chmod(self->node, 0660));
+	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EACCES, cmd_by(t, USER_OTHER, UBLK_U_CMD_STOP_DEV, 0));
+	/* The administrator passes the node's mode, not its identity. */
+	ASSERT_EQ(0, chmod(self->node, 0));
+	EXPECT_EQ(0, user_cmd(t, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EPERM, user_path_cmd(t, UBLK_U_CMD_STOP_DEV, "/dev/null", 0,
+					NULL, 0));
+}
+
+/* covers: I-2 C-28 C-29 */
+TEST_F(user, I_2_nodes_that_the_system_did_not_make)
+{
+	struct ut *t = &self->t;
+	struct stat st;
+	char path[64];
+	int nodev, stranger;
+
+	ASSERT_EQ(0, stat(self->node, &st));
+	ASSERT_EQ(0, mount("none", self->dir, "tmpfs", MS_NODEV, "mode=755"));
+	snprintf(path, sizeof(path), "%s/node", self->dir);
+	ASSERT_EQ(0, mknod(path, S_IFCHR | 0666, st.st_rdev));
+	ASSERT_EQ(0, chmod(path, 0666));
+	ASSERT_EQ(0, chown(path, USER_UID, USER_GID));
+	nodev = info_by(t, USER_UID, path);
+	EXPECT_EQ(0, umount2(self->dir, MNT_DETACH));
+	rmdir(self->dir);
+	ASSERT_EQ(0, chown(self->node, USER_OTHER, USER_OTHER));
+	ASSERT_EQ(0, chmod(self->node, 0666));
+	stranger = info_by(t, USER_UID, self->node);
+	/* Nobody could delete the device now, by that path. */
+	ASSERT_EQ(0, chown(self->node, 0, 0));
+	if (running_on_mainline()) {
+		EXPECT_EQ(0, nodev);
+		EXPECT_EQ(0, stranger);
+		SKIP(return, "any inode with the device number will do");
+	}
+	EXPECT_EQ(-EPERM, nodev);
+	EXPECT_EQ(-EPERM, stranger);
+}
+
+/* covers: C-48 C-49 F-5 */
+TEST_F(user, C_48_forbidden_features)
+{
+	const __u64 never[] = {
+		UBLK_F_USER_COPY, UBLK_F_SUPPORT_ZERO_COPY,
+		UBLK_F_AUTO_BUF_REG,
+	};
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	int i, ret;
+
+	for (i = 0; i < ARRAY_SIZE(never); i++) {
+		raw_info_init(&info, 1, 1, UBLK_F_UNPRIVILEGED_DEV | never[i]);
+		ASSERT_EQ(0, user_become(USER_UID, USER_GID));
+		ret = raw_add(&t->ctl, &info);
+		ASSERT_EQ(0, user_root());
+		if (!ret) {
+			ut_remember(t, info.dev_id);
+			EXPECT_EQ(0, info.flags & never[i]);
+		}
+		EXPECT_EQ(t->features & never[i] ? -EINVAL : 0, ret);
+	}
+}
+
+/* A server process of the user's; the device is LIVE then. NULL on failure. */
+static struct child *user_server(struct ut *t, int hold)
+{
+	struct child *c = NULL;
+	int ret = user_become(USER_UID, USER_GID);
+
+	if (!ret)
+		c = child_start(t, hold, 0);
+	if (c)
+		ret = user_cmd(t, UBLK_U_CMD_START_DEV, c->pid);
+	if (user_root() || ret)
+		return NULL;
+	if (user_udev(t->info.dev_id, USER_UID, USER_GID, 0600))
+		return NULL;
+	return c;
+}
+
+struct user_blk {
+	int id;
+	uid_t uid;
+	gid_t gid;
+	enum agent_blk_op op;
+	char *buf;
+};
+
+static long user_blk_job(void *arg)
+{
+	struct user_blk *u = arg;
+	long ret = user_become(u->uid, u->gid);
+
+	return ret ? ret : agent_blk_run(u->id, u->op, WIN, 4096, u->buf);
+}
+
+static long user_blk(struct ut *t, uid_t uid, gid_t gid, enum agent_blk_op op)
+{
+	struct user_blk arg = {
+		.id = t->info.dev_id, .uid = uid, .gid = gid, .op = op,
+		.buf = t->agent->data,
+	};
+
+	return agent_wait(t->agent, agent_start(t->agent, user_blk_job, &arg,
+						sizeof(arg)),
+			  RAW_DEADLINE_MS);
+}
+
+/* covers: C-47 L-59 C-100 C-92a L-1 */
+TEST_F(user, C_47_no_recovery)
+{
+	const __u64 ask = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO |
+			  UBLK_F_QUIESCE;
+	struct ut *t = &self->t;
+	struct child *c;
+
+	UT_REQUIRE(t, ask | UBLK_F_USER_RECOVERY_REISSUE);
+	ASSERT_EQ(0, user_add(t, 1, 1, UBLK_F_USER_RECOVERY |
+			      UBLK_F_USER_RECOVERY_REISSUE));
+	EXPECT_EQ(0, t->info.flags & (UBLK_F_USER_RECOVERY |
+				      UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, user_add(t, 1, 4, ask));
+	EXPECT_EQ(ask & ~UBLK_F_USER_RECOVERY, t->info.flags & ask);
+	EXPECT_EQ(-EINVAL, user_cmd(t, UBLK_U_CMD_START_USER_RECOVERY, 0));
+	/* Its server's exit stops it. */
+	c = user_server(t, 0);
+	ASSERT_NE(NULL, c);
+	ASSERT_EQ(0, child_kill(c));
+	EXPECT_EQ(0, user_wait_state(t, UBLK_S_DEV_DEAD));
+	/* QUIESCE_DEV works, and the server's exit still stops it. */
+	c = user_server(t, 0);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_QUIESCE_DEV, 0));
+	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+	EXPECT_EQ(4, c->aborted);
+	EXPECT_EQ(0, user_wait_state(t, UBLK_S_DEV_DEAD));
+}
+
+/* covers: L-90 L-82 D-48 L-80 */
+TEST_F(user, L_90_who_may_open_the_disk)
+{
+	const __u16 gid = USER_GID, other = USER_OTHER;
+	struct ut *t = &self->t;
+	struct child *c;
+	char path[32];
+	int job;
+
+	c = user_server(t, 0);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(4096, user_blk(t, USER_UID, gid, AGENT_READ));
+	EXPECT_EQ(4096, user_blk(t, USER_UID, gid, AGENT_WRITE));
+	EXPECT_EQ(-EACCES, user_blk(t, USER_OTHER, other, AGENT_READ));
+	EXPECT_EQ(4096, user_blk(t, 0, 0, AGENT_READ));
+	/* Both ids must be the owner's, whatever the node's mode. */
+	snprintf(path, sizeof(path), "/dev/ublkb%d", self->id);
+	ASSERT_EQ(0, chmod(path, 0666));
+	EXPECT_EQ(-EPERM, user_blk(t, USER_OTHER, other, AGENT_READ));
+	EXPECT_EQ(-EPERM, user_blk(t, USER_UID, other, AGENT_READ));
+	EXPECT_EQ(-EPERM, user_blk(t, USER_OTHER, gid, AGENT_READ));
+	EXPECT_EQ(4096, user_blk(t, USER_UID, gid, AGENT_READ));
+	/* Its daemon is unprivileged: nobody reads partitions from it. */
+	job = agent_blk(t->agent, self->id, AGENT_RRPART, 0, 0, 0);
+	EXPECT_EQ(-EINVAL, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+}
+
+static long mount_job(void *arg)
+{
+	const char *dir = "/mnt";
+	long ret = user_become(USER_UID, USER_GID);
+	char path[32];
+
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), "/dev/ublkb%d", *(int *)arg);
+	/* Opening is what counts here; the first check a mount makes. */
+	ret = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (ret < 0)
+		return -errno;
+	close(ret);
+	ret = mount(path, dir, "ext4", 0, NULL) ? -errno : 0;
+	return ret;
+}
+
+/* covers: L-90 L-91 */
+TEST_F(user, L_90_device_of_the_administrator)
+{
+	struct ut *t = &self->t;
+	long ret;
+
+	ASSERT_EQ(0, ut_up(t, 1, 4, 0));
+	ASSERT_EQ(0, user_udev(t->info.dev_id, 0, 0, 0666));
+	ret = agent_wait_serving(t->agent,
+				 agent_start(t->agent, mount_job,
+					     &t->info.dev_id, sizeof(int)),
+				 &t->ring, RAW_DEADLINE_MS);
+	/* The node decides about opens; mounting is another matter. */
+	EXPECT_EQ(-EPERM, ret);
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* Everything by the user, from opening the control node on. */
+static long whole_life_job(void *arg)
+{
+	struct ut *t = *(struct ut **)arg;
+	struct raw_ctrl root = t->ctl;
+	long ret;
+
+	ret = user_become(USER_UID, USER_GID);
+	if (!ret)
+		ret = raw_ctrl_open(&t->ctl);
+	if (ret)
+		return ret;
+	ret = user_set_params(t);
+	if (!ret)
+		ret = user_state(t);
+	if (!ret)
+		ret = user_cmd(t, UBLK_U_CMD_STOP_DEV, 0);
+	if (!ret)
+		ret = user_cmd(t, UBLK_U_CMD_DEL_DEV, 0);
+	raw_ctrl_close(&t->ctl);
+	t->ctl = root;
+	return ret;
+}
+
+/* covers: C-20 C-22 C-29 L-95 */
+TEST_F(user, C_20_life_of_a_device)
+{
+	struct ut *t = &self->t, *arg = t;
+	struct child *c;
+	struct stat st;
+	long ret;
+
+	ASSERT_EQ(0, stat("/dev/ublk-control", &st));
+	ASSERT_EQ(0, chmod("/dev/ublk-control", 0666));
+	c = user_server(t, 0);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(4096, user_blk(t, USER_UID, USER_GID, AGENT_WRITE));
+	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+	ret = whole_life_job(&arg);
+	ASSERT_EQ(0, user_root());
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(-ENODEV, user_state(t));
+	EXPECT_EQ(0, chmod("/dev/ublk-control", st.st_mode & 07777));
+}
+
+TEST_HARNESS_MAIN
