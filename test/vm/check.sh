@@ -261,7 +261,7 @@ outside_tests() {
 
 # Sort the kselftests into groups by what their guest must be.
 guest_tests() {
-	local test plain=() udev=() distro=()
+	local test plain=() udev=() cpus=() distro=()
 
 	"$VM_DIR/list-tests.sh" >"$tmp/tests" 2>"$tmp/errors" || {
 		sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
@@ -269,9 +269,14 @@ guest_tests() {
 		return
 	}
 	while read -r test; do
+		if [ -z "$kernel$patterns" ] && [ -n "$(option "$test" debug)" ]; then
+			continue
+		fi
 		if selected "$test"; then
 			if [ -n "$(option "$test" udev)" ]; then
 				udev+=("$test:$(limit_of "$test")")
+			elif [ -n "$(option "$test" cpus)" ]; then
+				cpus+=("$test:$(limit_of "$test")")
 			else
 				plain+=("$test:$(limit_of "$test")")
 			fi
@@ -281,12 +286,15 @@ guest_tests() {
 		fi
 	done <"$tmp/tests"
 	if [ -n "$list_only" ]; then
-		printf '%s\n' "${plain[@]%:*}" "${udev[@]%:*}" | sed '/^$/d'
+		printf '%s\n' "${plain[@]%:*}" "${udev[@]%:*}" "${cpus[@]%:*}" |
+			sed '/^$/d'
 		printf '%s (distro)\n' "${distro[@]%:*}" | sed '/^ (/d'
 		return
 	fi
 	[ ${#plain[@]} -eq 0 ] || guest_group "" -- "${plain[@]}"
 	[ ${#udev[@]} -eq 0 ] || guest_group "" --udev -- "${udev[@]}"
+	[ ${#cpus[@]} -eq 0 ] ||
+		guest_group "" --append possible_cpus=32 -- "${cpus[@]}"
 	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
 }
 
