@@ -3,7 +3,8 @@
  * STOP_DEV, and the first half of every deletion.
  *
  * Removing a disk waits for its server, so a worker does it: a command that
- * asked for it waits interruptibly, and what it asked for happens all the same.
+ * asked for it waits interruptibly, and what it asked for happens all the same
+ * (I-49).
  * Callers take a ticket; the worker finishes all tickets given before it began.
  *
  * The removal itself is in disk.c, taking commands back in cancel.c.

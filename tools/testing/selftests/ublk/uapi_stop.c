@@ -6,6 +6,9 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "kselftest_harness.h"
 #include "ut.h"
 
@@ -344,6 +347,59 @@ TEST_F(stop, C_82_two_stops_at_once)
 	EXPECT_EQ(0, agent_wait_serving(t->agent, b, &t->ring,
 					RAW_DEADLINE_MS));
 	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+}
+
+/* A process that sends STOP_DEV and waits for it, to be killed. */
+static pid_t stop_child(struct ut *t)
+{
+	struct raw_ctrl ctl = { };
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (raw_ctrl_open(&ctl))
+		_exit(1);
+	ctl.legacy = t->ctl.legacy;
+	_exit(raw_dev_cmd(&ctl, STOP, t->info.dev_id, 0) ? 1 : 0);
+}
+
+static int reap(pid_t pid, int ms)
+{
+	long end = raw_now_ms() + ms;
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (raw_now_ms() > end)
+			return RAW_TIMEOUT;
+		usleep(1000);
+	}
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* covers: I-49 C-82 */
+TEST_F(stop, I_49_waits_interruptibly)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	pid_t pid;
+	int job;
+
+	if (running_on_mainline())
+		SKIP(return, "that driver's STOP_DEV cannot be killed");
+	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, own_one(t, &job, &ev));
+	pid = stop_child(t);
+	ASSERT_LT(0, pid);
+	EXPECT_EQ(RAW_TIMEOUT, reap(pid, RAW_QUIET_MS));
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(-SIGKILL, reap(pid, RAW_DEADLINE_MS));
+	/* The stop goes on, and ends when the server has answered. */
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
+	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
+					   RAW_DEADLINE_MS));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, UBLK_S_DEV_DEAD));
 }
 
 /* covers: L-43 L-44 C-82 */
