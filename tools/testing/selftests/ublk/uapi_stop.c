@@ -398,8 +398,10 @@ TEST_F(stop, I_49_waits_interruptibly)
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
 	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
 					   RAW_DEADLINE_MS));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop_async(t), &t->ring,
+					RAW_DEADLINE_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, UBLK_S_DEV_DEAD));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 }
 
 /* covers: L-43 L-44 C-82 */
