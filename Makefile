@@ -50,6 +50,7 @@ shell:
 unit:
 	$(MAKE) -C test/unit run
 	$(MAKE) -C test/model run
+	$(MAKE) -C test/fuzz run
 
 install: install-user install-modules
 
@@ -68,6 +69,7 @@ clean: clean-modules
 	$(MAKE) -C ublksrv clean
 	$(MAKE) -C test/unit clean
 	$(MAKE) -C test/model clean
+	$(MAKE) -C test/fuzz clean
 
 # Works without the kernel's build directory.
 clean-modules:

@@ -163,8 +163,9 @@ fi
 for drive in "${drives[@]}"; do
 	qemu+=(-drive "file=$drive,format=raw,if=virtio,snapshot=on,cache=unsafe")
 done
+# no_timer_check: on a busy host the boot's test of the timer fails by itself.
 cmdline="console=ttyS0 loglevel=7 panic=-1 mitigations=off nokaslr tsc=reliable"
-cmdline="$cmdline oops=panic$append"
+cmdline="$cmdline no_timer_check oops=panic$append"
 
 touch "$run/console" "$run/status"
 [ -n "$quiet" ] || vm_log "booting $(cat "$kernel/release") after $(($(date +%s) - VM_T0)) s of preparation"
