@@ -249,7 +249,7 @@ TEST_F(limits, C_132_no_parameters_upset_the_block_layer)
 		SKIP(return, "kernel warnings, see C-132");
 	ASSERT_EQ(0, ut_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	for (n = 0; n < 20; n++) {
+	for (n = 0; n < 10; n++) {
 		for (i = 0; i < 1000; i++) {
 			odd_params(&p, &seed);
 			if (!set(t, &p))
