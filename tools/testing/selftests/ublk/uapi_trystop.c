@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TRY_STOP_DEV (control.md C-84 to C-87, I-46): a stop that refuses to take a
- * disk away from somebody who has it open.
+ * Stops that can fail: TRY_STOP_DEV, which takes no disk away from somebody who
+ * has it open (control.md C-84 to C-87, I-46), and a STOP_DEV that is
+ * interrupted (I-49). Others are in uapi_stop.c.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -270,6 +271,29 @@ TEST_F(try_stop, C_84_without_a_server)
 			  raw_state(&t->ctl, t->info.dev_id));
 		EXPECT_FALSE(rec_disk_there(t));
 	}
+}
+
+/* covers: I-49 L-45 C-82 L-42 */
+TEST_F(try_stop, I_49_stop_can_be_interrupted)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job;
+
+	if (running_on_mainline())
+		SKIP(return, "waits for the server uninterruptibly");
+	ASSERT_EQ(0, live(t));
+	job = agent_blk(t->agent, self->id, AGENT_READ, WIN, 4096, 0);
+	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINTR, rec_canceled(t, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	/* What was asked for happens all the same. */
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
+					   RAW_DEADLINE_MS));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, UBLK_S_DEV_DEAD));
+	EXPECT_FALSE(rec_disk_there(t));
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Server exit in every form (data.md D-4, D-33, D-34, D-70; lifecycle.md L-20,
+ * L-23, L-24): exit, exec, threads that exit, rings closed with the process
+ * alive, the char node passed to or inherited by another process, memory
+ * unmapped, commands issued by a polling thread or by workers. The device has
+ * recovery and reissue, so every test ends with a successor and no request
+ * lost; crash_matrix.c has the other policies.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include "kselftest_harness.h"
+#include "mortal.h"
+#include "recovery.h"
+
+#define STOP	UBLK_U_CMD_STOP_DEV
+#define WIN	RAW_WIN_START
+#define REISSUE	(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
+
+FIXTURE(death) {
+	struct ut t;
+	int id;
+	char *store;
+	struct mortal *m;
+};
+
+FIXTURE_SETUP(death)
+{
+	struct ut *t = &self->t;
+
+	UT_SETUP(t, REISSUE);
+	ASSERT_EQ(0, ut_add(t, 2, 4, REISSUE));
+	self->id = t->info.dev_id;
+	self->store = mortal_store();
+	ASSERT_NE(NULL, self->store);
+	self->m = mortal_new(&t->info, self->store);
+	ASSERT_NE(NULL, self->m);
+}
+
+FIXTURE_TEARDOWN_PARENT(death)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+static int cmd(struct ut *t, __u32 op, __u64 data)
+{
+	return raw_dev_cmd(&t->ctl, op, t->info.dev_id, data);
+}
+
+static int up(struct ut *t, struct mortal *m)
+{
+	int ret = mortal_start(m);
+
+	return ret ? ret : cmd(t, UBLK_U_CMD_START_DEV, m->pid);
+}
+
+static int start_read(struct ut *t)
+{
+	return agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN, 4096, 0);
+}
+
+/* A server that has a request and does not answer. The job, or -errno. */
+static int busy(struct ut *t, struct mortal *m)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	int job;
+
+	__atomic_store_n(&m->hold, 1, __ATOMIC_RELEASE);
+	job = start_read(t);
+	while (!__atomic_load_n(&m->owned, __ATOMIC_ACQUIRE)) {
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+		usleep(1000);
+	}
+	return job;
+}
+
+/* The device loses its server within @ms? */
+static bool lost(struct ut *t, int ms)
+{
+	long end = raw_now_ms() + ms;
+
+	do {
+		if (raw_state(&t->ctl, t->info.dev_id) == UBLK_S_DEV_QUIESCED)
+			return true;
+		usleep(1000);
+	} while (raw_now_ms() < end);
+	return false;
+}
+
+/* A successor that serves the request its predecessor had, and leaves. */
+static int succeed(struct ut *t, char *store, int job)
+{
+	struct mortal *m = mortal_new(&t->info, store);
+	int ret = rec_start(t);
+
+	if (!ret)
+		ret = mortal_start(m);
+	if (!ret)
+		ret = cmd(t, UBLK_U_CMD_END_USER_RECOVERY, m->pid);
+	if (!ret)
+		ret = agent_wait(t->agent, job, REC_FAST_MS) == 4096 ? 0 : -EIO;
+	if (!ret)
+		ret = cmd(t, STOP, 0);
+	return ret ? ret : mortal_wait_exit(m, RAW_DEADLINE_MS);
+}
+
+/* covers: L-20 L-23 D-4 */
+TEST_F(death, L_23_exit)
+{
+	struct ut *t = &self->t;
+	int job;
+
+	ASSERT_EQ(0, up(t, self->m));
+	job = busy(t, self->m);
+	ASSERT_LE(0, job);
+	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_EXIT));
+	EXPECT_EQ(0, mortal_wait_exit(self->m, RAW_DEADLINE_MS));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	EXPECT_EQ(0, succeed(t, self->store, job));
+}
+
+/* covers: D-70 L-20 D-4 C-61 */
+TEST_F(death, D_70_exec)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ut *t = &self->t;
+	int job;
+
+	ASSERT_EQ(0, up(t, self->m));
+	job = busy(t, self->m);
+	ASSERT_LE(0, job);
+	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_EXEC));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	/* The process is there, and is no server any more. */
+	EXPECT_EQ(RAW_TIMEOUT, mortal_wait_exit(self->m, 0));
+	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
+	EXPECT_EQ(self->m->pid, info.ublksrv_pid);
+	EXPECT_EQ(0, succeed(t, self->store, job));
+	EXPECT_EQ(0, mortal_kill(self->m));
+}
+
+/* covers: D-70 L-30 */
+TEST_F(death, D_70_threads_exit)
+{
+	struct ut *t = &self->t;
+	int jobs[4], i;
+	long ret;
+
+	ASSERT_EQ(0, up(t, self->m));
+	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_THREADS));
+	/* Their commands are pending; what comes is held at delivery. */
+	EXPECT_FALSE(lost(t, RAW_QUIET_MS));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	for (i = 0; i < 4; i++) {
+		jobs[i] = start_read(t);
+		EXPECT_TRUE(rec_waits(t, jobs[i]));
+	}
+	ASSERT_EQ(0, mortal_kill(self->m));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	EXPECT_EQ(0, succeed(t, self->store, jobs[0]));
+	for (i = 1; i < 4; i++) {
+		ret = agent_wait(t->agent, jobs[i], REC_FAST_MS);
+		EXPECT_EQ(4096, ret);
+	}
+}
+
+/* covers: D-70 C-82 L-45 */
+TEST_F(death, D_70_stop_with_threads_gone)
+{
+	struct ut *t = &self->t;
+	int i, job, stop;
+
+	ASSERT_EQ(0, up(t, self->m));
+	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_THREADS));
+	for (i = 0; i < 4; i++) {
+		job = start_read(t);
+		EXPECT_TRUE(rec_waits(t, job));
+	}
+	stop = agent_ctrl(t->agent, STOP, self->id, 0);
+	EXPECT_EQ(0, agent_wait(t->agent, stop, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EIO, agent_wait(t->agent, job, REC_FAST_MS));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	ASSERT_EQ(0, mortal_kill(self->m));
+}
+
+/* covers: D-70 D-71 D-4 L-20 L-33 */
+TEST_F(death, D_71_rings_closed_process_alive)
+{
+	struct ut *t = &self->t;
+	int owned, job;
+
+	ASSERT_EQ(0, up(t, self->m));
+	owned = busy(t, self->m);
+	ASSERT_LE(0, owned);
+	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_RINGS));
+	job = start_read(t);
+	EXPECT_TRUE(rec_waits(t, job));
+	EXPECT_FALSE(agent_done(t->agent, owned));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_NODE));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	EXPECT_EQ(RAW_TIMEOUT, mortal_wait_exit(self->m, 0));
+	EXPECT_EQ(0, succeed(t, self->store, owned));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, REC_FAST_MS));
+	EXPECT_EQ(0, mortal_kill(self->m));
+}
+
+/* covers: L-24 D-4 D-12 */
+TEST_F(death, L_24_inherited_by_a_child)
+{
+	struct ut *t = &self->t;
+	int job;
+
+	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
+	ASSERT_EQ(0, up(t, self->m));
+	job = busy(t, self->m);
+	ASSERT_LE(0, job);
+	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_FORK));
+	EXPECT_EQ(0, mortal_wait_exit(self->m, RAW_DEADLINE_MS));
+	EXPECT_FALSE(lost(t, 2 * RAW_QUIET_MS));
+	EXPECT_FALSE(agent_done(t->agent, job));
+	ASSERT_LT(0, self->m->heir);
+	kill(self->m->heir, SIGKILL);
+	EXPECT_EQ(self->m->heir, waitpid(self->m->heir, NULL, 0));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	EXPECT_EQ(0, succeed(t, self->store, job));
+}
+
+/* Send or receive one descriptor over a socket. */
+static int pass_fd(int sock, int fd)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { .buf = "" };
+	char byte = 0;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+		.msg_controllen = sizeof(ctl.buf),
+	};
+	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+
+	if (fd < 0) {
+		if (recvmsg(sock, &msg, 0) != 1)
+			return -errno;
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+		return fd;
+	}
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
+}
+
+/* covers: L-24 D-4 */
+TEST_F(death, L_24_passed_to_another_process)
+{
+	struct ut *t = &self->t;
+	int sock[2], job, got;
+	pid_t pid;
+	char c;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+	pid = fork();
+	if (!pid) {
+		got = pass_fd(sock[1], -1);
+		c = got >= 0;
+		if (write(sock[1], &c, 1) == 1)
+			pause();
+		_exit(0);
+	}
+	ASSERT_LT(0, pid);
+	t->srv.store = self->store;
+	ASSERT_EQ(0, rec_begin(t));
+	ASSERT_EQ(0, ut_start(t));
+	/* Once in the socket only, once in the other process. */
+	ASSERT_EQ(0, pass_fd(sock[0], t->srv.fd));
+	ASSERT_EQ(1, read(sock[0], &c, 1));
+	EXPECT_EQ(1, c);
+	ut_close(t);
+	EXPECT_FALSE(lost(t, 2 * RAW_QUIET_MS));
+	job = start_read(t);
+	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("held, the commands are gone");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	EXPECT_EQ(0, succeed(t, self->store, job));
+}
+
+/* covers: D-4 L-20 D-94 D-99e */
+TEST_F(death, L_23_memory_unmapped)
+{
+	struct ut *t = &self->t;
+	int job;
+
+	ASSERT_EQ(0, up(t, self->m));
+	job = busy(t, self->m);
+	ASSERT_LE(0, job);
+	/* The descriptor area is no reference of the server's that is needed. */
+	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_UNMAP));
+	EXPECT_FALSE(lost(t, RAW_QUIET_MS));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	ASSERT_EQ(0, mortal_kill(self->m));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	EXPECT_EQ(0, succeed(t, self->store, job));
+}
+
+/* covers: D-34 L-20 L-23 */
+TEST_F(death, D_34_polling_thread)
+{
+	struct ut *t = &self->t;
+	int job;
+
+	self->m->ring_flags = IORING_SETUP_SQPOLL;
+	ASSERT_EQ(0, up(t, self->m));
+	job = start_read(t);
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	job = busy(t, self->m);
+	ASSERT_LE(0, job);
+	ASSERT_EQ(0, mortal_kill(self->m));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	EXPECT_EQ(0, succeed(t, self->store, job));
+}
+
+/* covers: D-33 L-20 L-23 */
+TEST_F(death, D_33_issued_by_workers)
+{
+	struct ut *t = &self->t;
+	int job;
+
+	self->m->sqe_flags = IOSQE_ASYNC;
+	ASSERT_EQ(0, up(t, self->m));
+	job = start_read(t);
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	job = busy(t, self->m);
+	ASSERT_LE(0, job);
+	ASSERT_EQ(0, mortal_kill(self->m));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+	EXPECT_EQ(0, succeed(t, self->store, job));
+}
+
+/* covers: D-33 D-34 L-20 */
+TEST_F(death, D_33_killed_while_fetching)
+{
+	static const unsigned int rings[] = { 0, IORING_SETUP_SQPOLL, 0 };
+	static const unsigned int sqes[] = { 0, 0, IOSQE_ASYNC };
+	struct ut *t = &self->t;
+	struct mortal *m;
+	int i;
+
+	for (i = 0; i < 12; i++) {
+		m = mortal_new(&t->info, self->store);
+		ASSERT_NE(NULL, m);
+		m->ring_flags = rings[i % 3];
+		m->sqe_flags = sqes[i % 3];
+		/* Does not wait for the fetches. */
+		m->fetched = RAW_MAX_QUEUES;
+		ASSERT_EQ(0, mortal_start(m));
+		usleep(700 * i);
+		ASSERT_EQ(0, mortal_kill(m));
+		mortal_free(m);
+	}
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	ASSERT_EQ(0, up(t, self->m));
+	EXPECT_EQ(4096, agent_wait(t->agent, start_read(t), RAW_DEADLINE_MS));
+	ASSERT_EQ(0, mortal_kill(self->m));
+	EXPECT_TRUE(lost(t, REC_FAST_MS));
+}
+
+/* covers: D-54 D-56 D-58 C-82 */
+TEST_F(death, D_56_every_commit_arms)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job;
+
+	t->srv.store = self->store;
+	ASSERT_EQ(0, rec_begin(t));
+	ASSERT_EQ(0, ut_start(t));
+	job = start_read(t);
+	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
+	/* Taken, so no completion of its own; refused, so one at once. */
+	EXPECT_EQ(-EINVAL, raw_call(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
+				    ev.q, ev.tag, 4096, 0));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EBUSY, raw_call(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
+				   ev.q, ev.tag, 4096, 4096));
+	/* The command that it armed is given back like any other. */
+	ASSERT_EQ(0, ut_stop(t));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(RAW_X, raw_tag_state(&t->srv, ev.q, ev.tag));
+}
+
+TEST_HARNESS_MAIN
