@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * With USER_RECOVERY_REISSUE nobody notices that a server dies: verifying I/O
+ * goes on while servers are killed at random moments and replaced, and ends
+ * without an I/O error and without a wrong block.
+ *
+ * I/O comes from gen.h in the first blocks and, where it is installed, from fio
+ * with verification in the second half of the disk.
+ *
+ * UBLK_TEST_KILLS	number of kills, default 200
+ * UBLK_TEST_SCALE	multiplies deadlines, for slow kernels
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "kselftest.h"
+#include "gen.h"
+#include "mortal.h"
+
+#define REISSUE (UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
+
+struct fio {
+	pid_t pid;
+	int stop;
+	int runs, failed;
+};
+
+static struct raw_ctrl ctl;
+static struct ublksrv_ctrl_dev_info info;
+static char *store;
+static long deadline_ms = 4 * RAW_DEADLINE_MS;
+static struct { long most, sum; } outage;
+
+static void exec_fio(void)
+{
+	char file[32], offset[40];
+	int null = open("/dev/null", O_RDWR);
+
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	snprintf(file, sizeof(file), "--filename=/dev/ublkb%u", info.dev_id);
+	snprintf(offset, sizeof(offset), "--offset=%llu", RAW_DEV_BYTES / 2);
+	execlp("fio", "fio", "--name=verify", file, offset, "--size=4m",
+	       "--direct=1", "--rw=randrw", "--ioengine=libaio",
+	       "--iodepth=64", "--bsrange=4k-32k", "--verify=crc32c",
+	       "--verify_fatal=1", "--verify_backlog=128", NULL);
+	_exit(127);
+}
+
+/* fio, again and again. It exits with an error for a wrong block as well. */
+static void run_fio(struct fio *f)
+{
+	int status;
+	pid_t pid;
+
+	while (!__atomic_load_n(&f->stop, __ATOMIC_ACQUIRE)) {
+		pid = fork();
+		if (!pid)
+			exec_fio();
+		if (waitpid(pid, &status, 0) != pid || status)
+			f->failed++;
+		__atomic_add_fetch(&f->runs, 1, __ATOMIC_ACQ_REL);
+	}
+}
+
+static struct fio *start_fio(void)
+{
+	struct fio *f;
+	pid_t pid;
+
+	if (system("fio --version >/dev/null 2>&1"))
+		return NULL;
+	f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (f == MAP_FAILED)
+		return NULL;
+	/* Not straight into *f: the child would write its 0 there as well. */
+	pid = fork();
+	if (!pid) {
+		run_fio(f);
+		_exit(0);
+	}
+	f->pid = pid;
+	return f;
+}
+
+static int end_fio(struct fio *f)
+{
+	long end = raw_now_ms() + 4 * deadline_ms;
+
+	__atomic_store_n(&f->stop, 1, __ATOMIC_RELEASE);
+	while (waitpid(f->pid, NULL, WNOHANG) != f->pid) {
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+		usleep(5000);
+	}
+	return 0;
+}
+
+static int add(void)
+{
+	struct ublk_params p;
+	int ret;
+
+	raw_info_init(&info, 2, 64, REISSUE | UBLK_F_NO_AUTO_PART_SCAN);
+	ret = raw_add(&ctl, &info);
+	if (ret)
+		return ret;
+	raw_params_init(&p);
+	return raw_set_params(&ctl, info.dev_id, &p);
+}
+
+static struct mortal *serve(__u32 op)
+{
+	struct mortal *m = mortal_new(&info, store);
+
+	if (m && !mortal_start(m) &&
+	    !raw_dev_cmd(&ctl, op, info.dev_id, m->pid))
+		return m;
+	return NULL;
+}
+
+/* Kill @m and have another one take over. NULL on failure. */
+static struct mortal *replace(struct mortal *m)
+{
+	long start = raw_now_ms(), ms;
+	int ret = mortal_kill(m);
+
+	mortal_free(m);
+	while (!ret) {
+		ret = raw_dev_cmd(&ctl, UBLK_U_CMD_START_USER_RECOVERY,
+				  info.dev_id, 0);
+		if (!ret)
+			break;
+		if (ret != -EBUSY || raw_now_ms() - start > deadline_ms)
+			break;
+		usleep(1000);
+		ret = 0;
+	}
+	if (ret) {
+		ksft_print_msg("not QUIESCED: %d\n", ret);
+		return NULL;
+	}
+	m = serve(UBLK_U_CMD_END_USER_RECOVERY);
+	ms = raw_now_ms() - start;
+	outage.sum += ms;
+	if (ms > outage.most)
+		outage.most = ms;
+	return m;
+}
+
+/* Return: how many kills were survived. */
+static int kills(struct mortal **m, struct gen *g, int n)
+{
+	unsigned int seed = 1;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		/* Some I/O each time, so that each server has served. */
+		if (gen_wait_done(g, 1 + rand_r(&seed) % 64, deadline_ms)) {
+			ksft_print_msg("no I/O before kill %d\n", i);
+			return i;
+		}
+		usleep(rand_r(&seed) % 20000);
+		*m = replace(*m);
+		if (!*m)
+			return i;
+	}
+	return n;
+}
+
+static int number(const char *name, int otherwise)
+{
+	const char *val = getenv(name);
+
+	return val && atoi(val) > 0 ? atoi(val) : otherwise;
+}
+
+static void report(struct gen *g, struct fio *f, int done, int n)
+{
+	ksft_print_msg("%d kills, out of service %ld ms on average, %ld at most\n",
+		       done, outage.sum / (done ? done : 1), outage.most);
+	ksft_print_msg("generator: %llu requests, %llu errors, %llu wrong\n",
+		       g->done, g->errors, g->bad);
+	ksft_test_result(done == n, "survives %d kills\n", n);
+	ksft_test_result(!g->errors && g->done, "no I/O error\n");
+	ksft_test_result(!g->bad && !gen_check(g, store), "no wrong block\n");
+	if (!f) {
+		ksft_test_result_skip("no fio\n");
+		return;
+	}
+	ksft_print_msg("fio: %d runs, %d failed\n", f->runs, f->failed);
+	ksft_test_result(f->runs && !f->failed, "fio verifies\n");
+}
+
+int main(void)
+{
+	int n = number("UBLK_TEST_KILLS", 200), done, ret;
+	struct mortal *m;
+	struct gen *g;
+	struct fio *f;
+
+	ksft_print_header();
+	deadline_ms *= number("UBLK_TEST_SCALE", 1);
+	ret = raw_ctrl_open(&ctl);
+	if (ret == -ENOENT || ret == -EACCES)
+		ksft_exit_skip("no /dev/ublk-control: be root, modprobe ublk_drv\n");
+	ksft_set_plan(5);
+	store = mortal_store();
+	ret = ret ? ret : add();
+	if (ret || !store)
+		ksft_exit_fail_msg("ADD_DEV: %d\n", ret);
+	g = gen_new(info.dev_id, GEN_MIXED);
+	gen_fill(g, store);
+	m = serve(UBLK_U_CMD_START_DEV);
+	if (!m || gen_start(g))
+		ksft_exit_fail_msg("no server or no I/O\n");
+	f = start_fio();
+	done = kills(&m, g, n);
+	/* All runs of fio, the last one included, need a server to the end. */
+	if (f && end_fio(f))
+		ksft_print_msg("fio does not end\n");
+	__atomic_store_n(&g->stop, 1, __ATOMIC_RELEASE);
+	if (gen_wait_exit(g, deadline_ms))
+		ksft_print_msg("the generator does not end\n");
+	report(g, f, done, n);
+	ret = raw_dev_cmd(&ctl, UBLK_U_CMD_STOP_DEV, info.dev_id, 0);
+	if (m && !ret)
+		ret = mortal_wait_exit(m, deadline_ms);
+	if (!ret)
+		ret = raw_del(&ctl, info.dev_id);
+	ksft_test_result(!ret, "stopped and deleted\n");
+	ksft_finished();
+}

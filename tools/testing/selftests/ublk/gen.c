@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Verifying I/O at depth 64: see gen.h. Used by the crash tests.
+ *
+ * The process has no connection to the server, not even inherited descriptors,
+ * and is not killed while it may have requests: that would not end before they
+ * do.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "gen.h"
+
+struct slot {
+	int block;
+	bool write;
+	__u32 stamp;
+};
+
+static struct slot slots[GEN_DEPTH];
+static int free_slots[GEN_DEPTH], nr_free;
+static char *bufs;
+
+static __u64 word(int block, __u32 stamp)
+{
+	return (__u64)block << 32 | stamp;
+}
+
+static void fill(__u64 *p, int block, __u32 stamp)
+{
+	int i;
+
+	for (i = 0; i < GEN_BLOCK / 8; i++)
+		p[i] = word(block, stamp);
+}
+
+static bool possible(struct gen *g, int block, const __u64 *p)
+{
+	int i;
+
+	for (i = 0; i < GEN_BLOCK / 8; i++) {
+		if (p[i] < word(block, g->block[block].sure) ||
+		    p[i] > word(block, g->block[block].tried))
+			return false;
+	}
+	return true;
+}
+
+struct gen *gen_new(int id, enum gen_mode mode)
+{
+	struct gen *g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (g == MAP_FAILED)
+		return NULL;
+	g->id = id;
+	g->mode = mode;
+	return g;
+}
+
+void gen_free(struct gen *g)
+{
+	munmap(g, sizeof(*g));
+}
+
+/* Put the first generation on a device, by way of its server's memory. */
+void gen_fill(struct gen *g, char *store)
+{
+	int i;
+
+	for (i = 0; i < GEN_BLOCKS; i++) {
+		g->block[i].sure = 1;
+		g->block[i].tried = 1;
+		fill((__u64 *)(store + (size_t)i * GEN_BLOCK), i, 1);
+	}
+}
+
+/* Blocks whose contents in the server's memory cannot be. */
+__u64 gen_check(struct gen *g, const char *store)
+{
+	__u64 bad = 0;
+	int i;
+
+	for (i = 0; i < GEN_BLOCKS; i++)
+		bad += !possible(g, i, (const __u64 *)(store +
+						       (size_t)i * GEN_BLOCK));
+	return bad;
+}
+
+static void send_one(struct gen *g, struct io_uring *ring, int fd)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	int n = free_slots[--nr_free], b;
+	struct slot *s = &slots[n];
+	char *buf = bufs + (size_t)n * GEN_BLOCK;
+
+	do {
+		b = random() % GEN_BLOCKS;
+	} while (g->block[b].busy);
+	g->block[b].busy = 1;
+	s->block = b;
+	s->write = g->mode == GEN_WRITES ||
+		   (g->mode == GEN_MIXED && random() & 1);
+	if (s->write) {
+		s->stamp = ++g->block[b].tried;
+		fill((__u64 *)buf, b, s->stamp);
+		io_uring_prep_write(sqe, fd, buf, GEN_BLOCK,
+				    (__u64)b * GEN_BLOCK);
+	} else {
+		memset(buf, 0xee, GEN_BLOCK);
+		io_uring_prep_read(sqe, fd, buf, GEN_BLOCK,
+				   (__u64)b * GEN_BLOCK);
+	}
+	sqe->user_data = n;
+}
+
+static void finish_one(struct gen *g, int n, int res)
+{
+	struct slot *s = &slots[n];
+
+	if (res != GEN_BLOCK) {
+		/* A disk that is gone has no size: reads return 0. */
+		g->last_error = res < 0 ? res : -ENODEV;
+		g->errors++;
+	} else {
+		g->done++;
+		if (s->write)
+			g->block[s->block].sure = s->stamp;
+		else if (!possible(g, s->block, (__u64 *)(bufs + (size_t)n *
+							  GEN_BLOCK)))
+			g->bad++;
+	}
+	g->block[s->block].busy = 0;
+	free_slots[nr_free++] = n;
+}
+
+static void turn(struct gen *g, struct io_uring *ring, int fd)
+{
+	struct __kernel_timespec ts = { .tv_nsec = 5000000 };
+	__u64 errors = g->errors;
+	struct io_uring_cqe *cqe;
+
+	while (nr_free && !__atomic_load_n(&g->stop, __ATOMIC_ACQUIRE))
+		send_one(g, ring, fd);
+	__atomic_store_n(&g->inflight, GEN_DEPTH - nr_free, __ATOMIC_RELEASE);
+	io_uring_submit(ring);
+	if (io_uring_wait_cqe_timeout(ring, &cqe, &ts))
+		return;
+	do {
+		finish_one(g, cqe->user_data, cqe->res);
+		io_uring_cqe_seen(ring, cqe);
+	} while (!io_uring_peek_cqe(ring, &cqe));
+	__atomic_store_n(&g->inflight, GEN_DEPTH - nr_free, __ATOMIC_RELEASE);
+	if (g->errors == errors)
+		return;
+	if (g->give_up)
+		g->stop = 1;
+	usleep(2000);
+}
+
+static int generate(struct gen *g)
+{
+	struct io_uring ring;
+	char path[32];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", g->id);
+	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	bufs = mmap(NULL, (size_t)GEN_DEPTH * GEN_BLOCK, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ret = io_uring_queue_init(GEN_DEPTH, &ring, 0);
+	if (bufs == MAP_FAILED || ret)
+		return 1;
+	srandom(getpid());
+	for (nr_free = 0; nr_free < GEN_DEPTH; nr_free++)
+		free_slots[nr_free] = nr_free;
+	__atomic_store_n(&g->ready, 1, __ATOMIC_RELEASE);
+	do {
+		turn(g, &ring, fd);
+	} while (nr_free < GEN_DEPTH ||
+		 !__atomic_load_n(&g->stop, __ATOMIC_ACQUIRE));
+	close(fd);
+	return 0;
+}
+
+/* The contents are known (gen_fill() or an earlier run). 0 or -errno. */
+int gen_start(struct gen *g)
+{
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < GEN_BLOCKS; i++)
+		g->block[i].busy = 0;
+	g->stop = 0;
+	g->ready = 0;
+	/* Not straight into *g: the child would write its 0 there as well. */
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		_exit(generate(g));
+	g->pid = pid;
+	return 0;
+}
+
+/* Wait until @more requests have succeeded. 0 or RAW_TIMEOUT. */
+int gen_wait_done(struct gen *g, __u64 more, int ms)
+{
+	__u64 goal = __atomic_load_n(&g->done, __ATOMIC_ACQUIRE) + more;
+	long end = raw_now_ms() + ms;
+
+	while (__atomic_load_n(&g->done, __ATOMIC_ACQUIRE) < goal) {
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+		usleep(1000);
+	}
+	return 0;
+}
+
+/* Exit status, -EINTR for a signal, RAW_TIMEOUT. */
+int gen_wait_exit(struct gen *g, int ms)
+{
+	long end = raw_now_ms() + ms;
+	int status;
+
+	while (waitpid(g->pid, &status, WNOHANG) != g->pid) {
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+		usleep(1000);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
