@@ -104,9 +104,10 @@ chmod 600 /dev/ublk-control
 
 # No driver, no node.
 if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
-	mv /dev/ublk-control "$TMP/node"
+	# Renamed where it is: a copy would not be removed with the driver.
+	mv /dev/ublk-control /dev/ublk-control.away
 	check "no /dev/ublk-control" refused 5 ublk-control -- "${add[@]}" -t null
-	mv "$TMP/node" /dev/ublk-control
+	mv /dev/ublk-control.away /dev/ublk-control
 	rmmod ublk_drv
 	defer modprobe ublk_drv
 	check "no module" refused 5 modprobe -- "${add[@]}" -t null
