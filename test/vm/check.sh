@@ -113,6 +113,9 @@ host_tests() {
 	done
 	[ ! -e "$TOP_DIR/scripts/check-docs.sh" ] ||
 		host_test docs 120 "$VM_DIR/chroot.sh" -- scripts/check-docs.sh
+	# Compilers and checkers of the guest's release.
+	[ -n "$kernel" ] || [ ! -e "$TOP_DIR/scripts/check.sh" ] ||
+		host_test static 900 "$VM_DIR/chroot.sh" -- scripts/check.sh
 	# Needs liburing of the guest's release, not the driver.
 	[ ! -e "$TOP_DIR/test/user/Makefile" ] ||
 		host_test user 600 "$VM_DIR/chroot.sh" -- make -s -C test/user run
