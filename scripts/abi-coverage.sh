@@ -6,8 +6,8 @@
 # Which test covers which numbered statement of the ABI. A test names what it
 # covers in a comment, "covers: C-40 D-51". Every statement C-, D-, L- and I- of
 # Documentation/block/ublk-abi needs a test, or a line with the reason in
-# test/abi-uncovered. Prints KTAP; --table prints the whole table instead: a line
-# per test with its statements, then the statements without a test.
+# test/abi-uncovered. Prints KTAP with the table as comments: a line per test with
+# its statements, then the statements without a test; --table prints that alone.
 
 set -euo pipefail
 cd -- "$(dirname -- "$0")/.."
@@ -69,20 +69,24 @@ unexcused=$(grep -vxF -f "$tmp/excused-ids" "$tmp/untested" || true)
 unknown=$(grep -vxF -f "$tmp/statements" "$tmp/tested" || true)
 bad_reasons=$(sed -n 's/^? //p' "$tmp/excused")
 
-if [ "$mode" = --table ]; then
+table() {
+	local id reason
+
 	awk '{ s[$1] = s[$1] " " $2 } END { for (f in s) print f ":" s[f] }' \
 		"$tmp/covered" | sort
-	echo
 	echo "statements without a test, and why:"
 	while read -r id; do
 		reason=$(sed -n "s/^$id //p" "$tmp/excused" | head -n 1)
 		printf '%-8s %s\n' "$id" "${reason:-NO REASON GIVEN}"
 	done <"$tmp/untested"
-	echo
 	printf '%d statements, %d with a test, %d without\n' \
 		"$(wc -l <"$tmp/statements")" \
 		"$(grep -cxF -f "$tmp/tested" "$tmp/statements")" \
 		"$(wc -l <"$tmp/untested")"
+}
+
+if [ "$mode" = --table ]; then
+	table
 	exit 0
 fi
 
@@ -91,7 +95,7 @@ result() {
 		echo "ok $1 $2"
 	else
 		echo "not ok $1 $2"
-		printf '# %s\n' $3
+		while read -r id; do echo "# $id"; done <<<"$3"
 		failed=1
 	fi
 }
@@ -102,4 +106,5 @@ echo "1..3"
 result 1 "every ABI statement has a test or a reason" "$unexcused"
 result 2 "tests name statements that exist" "$unknown"
 result 3 "reasons name statements that exist" "$bad_reasons"
+table | sed 's/^/# /'
 [ -z "$failed" ]

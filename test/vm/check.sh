@@ -113,6 +113,8 @@ host_tests() {
 	done
 	[ ! -e "$TOP_DIR/scripts/check-docs.sh" ] ||
 		host_test docs 120 "$VM_DIR/chroot.sh" -- scripts/check-docs.sh
+	[ ! -e "$TOP_DIR/scripts/abi-coverage.sh" ] ||
+		host_test coverage 60 "$TOP_DIR/scripts/abi-coverage.sh"
 	# Compilers and checkers of the guest's release.
 	[ -n "$kernel" ] || [ ! -e "$TOP_DIR/scripts/check.sh" ] ||
 		host_test static 900 "$VM_DIR/chroot.sh" -- scripts/check.sh
