@@ -62,6 +62,7 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct mock_tag tags[MOCK_QUEUES][MOCK_DEPTH];
 static struct mock_ring rings[MOCK_RINGS];
 static struct ublksrv_ctrl_dev_info info;
+static struct ublk_params disk;
 static char *descs;
 static int descs_fd = -1;
 static bool exists;
@@ -562,7 +563,8 @@ int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
 		i->nr_hw_queues = MOCK_QUEUES;
 	if (mock.no_queues)
 		i->nr_hw_queues = 1;
-	i->flags &= mock.get_data ? UBLK_F_NEED_GET_DATA : 0;
+	i->flags &= UBLK_F_USER_RECOVERY |
+		(mock.get_data ? UBLK_F_NEED_GET_DATA : 0);
 	i->io_desc_size = 24;
 	info = *i;
 	exists = true;
@@ -590,8 +592,64 @@ int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
 {
 	(void)ctrl;
 	(void)id;
-	(void)params;
+	if (!mock.set_params)
+		disk = *params;
 	return -mock.set_params;
+}
+
+struct ublksrv_ctrl_dev_info *mock_info(void)
+{
+	return &info;
+}
+
+struct ublk_params *mock_params(void)
+{
+	return &disk;
+}
+
+int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, __u32 id,
+		       struct ublksrv_ctrl_dev_info *i)
+{
+	(void)ctrl;
+	if (!exists || id != info.dev_id)
+		return -ENODEV;
+	*i = info;
+	return 0;
+}
+
+int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, __u32 id,
+			 struct ublk_params *params)
+{
+	(void)ctrl;
+	if (!exists || id != info.dev_id)
+		return -ENODEV;
+	*params = disk;
+	params->types |= UBLK_PARAM_TYPE_DEVT;
+	return 0;
+}
+
+int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, __u32 id)
+{
+	(void)ctrl;
+	(void)id;
+	if (!(info.flags & UBLK_F_USER_RECOVERY))
+		return -EINVAL;
+	if (mock.busy) {
+		mock.busy--;
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* The server has to have fetched every tag by then. */
+int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, __u32 id, pid_t pid)
+{
+	int start = mock.start, ret;
+
+	mock.start = mock.end_recovery;
+	ret = ublk_ctrl_start_dev(ctrl, id, pid);
+	mock.start = start;
+	return ret;
 }
 
 int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, __u32 id, pid_t pid)

@@ -30,6 +30,8 @@ struct mock_faults {
 	unsigned int ring_einval;	/* ring flags that are unknown */
 	bool get_data;			/* driver grants NEED_GET_DATA */
 	bool no_queues;			/* driver gives one queue only */
+	int end_recovery;		/* errno of END_USER_RECOVERY */
+	int busy;			/* START_USER_RECOVERYs that fail */
 };
 
 extern struct mock_faults mock;
@@ -48,6 +50,12 @@ void *mock_buffer(unsigned int qid, unsigned int tag);
 
 /* As by another process: every armed command gets ENODEV. */
 void mock_stop_all(void);
+
+/* The device as GET_DEV_INFO and GET_PARAMS tell it. */
+struct ublksrv_ctrl_dev_info;
+struct ublk_params;
+struct ublksrv_ctrl_dev_info *mock_info(void);
+struct ublk_params *mock_params(void);
 
 /* What was counted since mock_reset(). */
 unsigned int mock_nr_enter(void);	/* submit-and-wait calls */

@@ -43,7 +43,7 @@ static void record(void)
 	ktap_eq(ublk_dev_add(dev), 0);
 	ktap_eq(ublk_dev_configure(dev), 0);
 	ktap_eq(ublk_dev_start(dev), 0);
-	ktap_eq(state_write(dev, &null_target, cfg), 0);
+	ktap_eq(state_write(dev, &null_target, cfg, true), 0);
 	ktap_eq(ublk_dev_stop(dev), 0);
 	ktap_eq(ublk_dev_del(dev), 0);
 	ublk_dev_free(dev);

@@ -18,6 +18,11 @@ struct add_cfg {
 	__u64 depth;
 	__u64 io_buf;
 	bool get_data;
+	bool recovery;
+	bool reissue;
+	bool fail_io;
+	bool unprivileged;
+	bool no_scan;
 	bool mlock;
 	bool foreground;
 	bool quiet;
@@ -38,6 +43,18 @@ static const struct ublk_opt add_opts[] = {
 	  "SIZE", "512K", 4096, 1U << UBLK_IO_BUF_BITS, "longest request" },
 	{ "need_get_data|need-get-data", 'g', UBLK_OPT_FLAG, 0, OFF(get_data),
 	  NULL, NULL, 0, 0, "ask for the data of writes" },
+	{ "user-recovery|user_recovery", 'r', UBLK_OPT_FLAG, 0, OFF(recovery),
+	  NULL, NULL, 0, 0, "when the daemon dies, hold IO for \"ublk recover\"" },
+	{ "user-recovery-reissue|user_recovery_reissue", 'i', UBLK_OPT_FLAG, 0,
+	  OFF(reissue), NULL, NULL, 0, 0,
+	  "as -r, and send again what the dead daemon had" },
+	{ "user-recovery-fail-io|user_recovery_fail_io", 'e', UBLK_OPT_FLAG, 0,
+	  OFF(fail_io), NULL, NULL, 0, 0,
+	  "as -r, and fail IO meanwhile" },
+	{ "unprivileged", 'u', UBLK_OPT_FLAG, 0, OFF(unprivileged),
+	  NULL, NULL, 0, 0, "device of an ordinary user" },
+	{ "no-auto-part-scan|no_auto_part_scan", 0, UBLK_OPT_FLAG, 0,
+	  OFF(no_scan), NULL, NULL, 0, 0, "do not look for partitions" },
 	{ "mlock", 0, UBLK_OPT_FLAG, 0, OFF(mlock),
 	  NULL, NULL, 0, 0, "lock IO buffers in memory" },
 	{ "foreground", 0, UBLK_OPT_FLAG, 0, OFF(foreground),
@@ -113,6 +130,33 @@ static int add_parse(struct add_cfg *cfg, struct daemon_args *args,
 	return ret ? cli_usage(&add_command) : -1;
 }
 
+static int add_features(const struct add_cfg *cfg, struct daemon_args *args)
+{
+	__u64 f = 0;
+
+	if (cfg->reissue && cfg->fail_io)
+		return ublk_error(-EINVAL, "--user-recovery-reissue and --user-recovery-fail-io exclude each other");
+	if (cfg->recovery || cfg->reissue || cfg->fail_io) {
+		if (cfg->unprivileged)
+			return ublk_error(-EINVAL, "--unprivileged: such a device cannot be recovered, leave --user-recovery out");
+		f |= UBLK_F_USER_RECOVERY;
+		args->wanted |= UBLK_F_QUIESCE;
+	}
+	if (cfg->reissue)
+		f |= UBLK_F_USER_RECOVERY_REISSUE;
+	if (cfg->fail_io)
+		f |= UBLK_F_USER_RECOVERY_FAIL_IO;
+	if (cfg->get_data)
+		f |= UBLK_F_NEED_GET_DATA;
+	if (cfg->unprivileged)
+		f |= UBLK_F_UNPRIVILEGED_DEV;
+	if (cfg->no_scan)
+		f |= UBLK_F_NO_AUTO_PART_SCAN;
+	args->wanted |= UBLK_F_UPDATE_SIZE;
+	args->dev.features = f;
+	return 0;
+}
+
 static int add_run(int argc, char **argv)
 {
 	struct add_cfg cfg = { .id = UBLK_ID_AUTO };
@@ -123,14 +167,14 @@ static int add_run(int argc, char **argv)
 	int ret;
 
 	ret = add_parse(&cfg, &args, tables, argc, argv);
+	if (ret < 0 && add_features(&cfg, &args))
+		ret = cli_usage(&add_command);
 	if (ret < 0) {
 		args.dev.struct_size = sizeof(args.dev);
 		args.dev.id = cfg.id;
 		args.dev.nr_queues = cfg.queues;
 		args.dev.depth = cfg.depth;
 		args.dev.io_buf_bytes = cfg.io_buf;
-		if (cfg.get_data)
-			args.dev.features |= UBLK_F_NEED_GET_DATA;
 		if (cfg.mlock)
 			args.dev.flags |= UBLK_DEV_MLOCK;
 		args.foreground = cfg.foreground;

@@ -44,6 +44,12 @@ extern const struct cli_command add_command;
 extern const struct cli_command del_command;
 extern const struct cli_command list_command;
 extern const struct cli_command features_command;
+extern const struct cli_command recover_command;
+extern const struct cli_command stop_command;
+extern const struct cli_command quiesce_command;
+extern const struct cli_command resize_command;
+extern const struct cli_command set_affinity_command;
+extern const struct cli_command udev_owner_command;
 
 /* main.c */
 int cli_exit_status(int err);
@@ -66,9 +72,15 @@ int nodes_wait_gone(__u32 id, unsigned int ms);
  * state.c: what is remembered about a device that is served by this program,
  * one file per device.
  */
+struct json_t;
+
 struct state {
 	__u32 id;
 	pid_t pid;
+	__u64 flags;
+	__u32 queues, depth, max_io_bytes;	/* 0 when unknown */
+	bool mlock;
+	struct json_t *options;			/* for config_unpack() */
 	unsigned int nr_tids;
 	pid_t *tids;
 	const struct ublk_target *target;	/* NULL when unknown */
@@ -77,7 +89,10 @@ struct state {
 };
 
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
-		const void *cfg);
+		const void *cfg, bool mlock);
+const char *state_name(__u32 id);
+bool state_matches(const struct state *st,
+		   const struct ublksrv_ctrl_dev_info *info);
 int state_read(__u32 id, struct state *st);
 void state_free(struct state *st);
 void state_remove(__u32 id, pid_t pid);
@@ -86,13 +101,27 @@ void state_remove_stale(__u32 id);
 /* daemon.c */
 struct daemon_args {
 	struct ublk_dev_opts dev;
+	__u64 wanted;		/* features for where the driver has them */
 	const struct ublk_target *target;
 	void *cfg;
+	bool recover;		/* the device exists and waits for a server */
 	bool foreground;
 	bool quiet;
 };
 
 int daemon_run(const struct daemon_args *args);
+
+/* bringup.c */
+int bringup(const struct daemon_args *args, struct ublk_dev **dev);
+
+/* control.c: what the commands on existing devices share */
+int control_open(__u32 id, struct ublk_ctrl **ctrl,
+		 struct ublksrv_ctrl_dev_info *info);
+int control_explain(__u32 id, int err);
+int control_open_daemon(__u32 id, pid_t pid);
+bool control_daemon_ended(int pidfd, unsigned int ms);
+int control_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
+		       unsigned int ms, struct ublksrv_ctrl_dev_info *info);
 
 /* list.c */
 int list_print(struct ublk_ctrl *ctrl, __u32 id);

@@ -7,8 +7,10 @@
  * that on, so it does not matter to scripts in which process something went
  * wrong. A caller that has gone away before that is a reason to give up.
  *
- * SIGTERM and SIGINT stop and delete the device. When somebody else stopped it
- * there is nothing to do but to go.
+ * SIGTERM and SIGINT stop and delete the device, also a recoverable one. When
+ * somebody else stopped it there is nothing to do but to go; when it was
+ * quiesced, or a thread of a recoverable device failed, the device is left for
+ * "recover", and with it the run-state file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +26,6 @@
 
 #include "cli.h"
 
-#define DISK_MS		10000	/* until the disk's node is in /dev */
 #define READY_MS	90000	/* until the daemon reports */
 
 struct report {
@@ -78,55 +79,6 @@ static void daemon_detach(void)
 	ublk_set_log(daemon_syslog, UBLK_LOG_INFO);
 }
 
-/* All steps up to a disk that can be opened; undone on failure. */
-static int daemon_bring_up(const struct daemon_args *args,
-			   struct ublk_dev **pdev)
-{
-	struct ublk_params params;
-	struct ublk_dev *dev;
-	char why[256];
-	int ret;
-
-	ret = ublk_dev_new(&dev, &args->dev, args->target, args->cfg);
-	if (ret)
-		return ret;
-	ret = ublk_dev_add(dev);
-	if (ret)
-		goto err_free;
-	ret = ublk_dev_configure(dev);
-	if (!ret)
-		ret = ublk_dev_start(dev);
-	if (ret)
-		goto err_del;
-	ret = ublk_ctrl_get_params(ublk_dev_ctrl(dev),
-				   ublk_dev_info(dev)->dev_id, &params);
-	if (ret)
-		ublk_error(ret, "GET_PARAMS: %s", strerror(-ret));
-	else
-		ret = nodes_wait_disk(&params, ublk_dev_info(dev)->dev_id,
-				      DISK_MS);
-	if (!ret)
-		ret = state_write(dev, args->target, args->cfg);
-	if (ret)
-		goto err_stop;
-	*pdev = dev;
-	return 0;
-
-	/* the sentence of the first failure is the one to report */
-err_stop:
-	snprintf(why, sizeof(why), "%s", ublk_strerror_last());
-	ublk_dev_stop(dev);
-	ublk_error(ret, "%s", why);
-err_del:
-	snprintf(why, sizeof(why), "dev %u: %s", ublk_dev_info(dev)->dev_id,
-		 ublk_strerror_last());
-	ublk_dev_del(dev);
-	ublk_error(ret, "%s", why);
-err_free:
-	ublk_dev_free(dev);
-	return ret;
-}
-
 /* Until a signal or the end of the threads. Return: true for a signal. */
 static bool daemon_sleep(struct ublk_dev *dev, int signal_fd)
 {
@@ -145,6 +97,32 @@ static bool daemon_sleep(struct ublk_dev *dev, int signal_fd)
 	}
 }
 
+/* Every tag has got its ENODEV: because of a quiesce, or of a stop? */
+static bool daemon_hands_over(struct ublk_dev *dev)
+{
+	struct ublksrv_ctrl_dev_info info;
+	__u32 id = ublk_dev_info(dev)->dev_id;
+
+	if (!(ublk_dev_info(dev)->flags & UBLK_F_USER_RECOVERY))
+		return false;
+	/* a stop takes the disk away before it tells the daemon (L-43) */
+	return !ublk_ctrl_get_info(ublk_dev_ctrl(dev), id, &info) &&
+		info.state != UBLK_S_DEV_DEAD;
+}
+
+static int daemon_stop(struct ublk_dev *dev)
+{
+	__u32 id = ublk_dev_info(dev)->dev_id;
+	int ret = ublk_dev_stop(dev);
+
+	state_remove(id, getpid());
+	if (!ret)
+		ret = ublk_dev_del(dev);
+	if (ret)
+		ublk_log(UBLK_LOG_ERR, "dev %u: %s", id, ublk_strerror_last());
+	return ret;
+}
+
 static int daemon_shut_down(struct ublk_dev *dev, bool by_signal)
 {
 	__u32 id = ublk_dev_info(dev)->dev_id;
@@ -153,17 +131,18 @@ static int daemon_shut_down(struct ublk_dev *dev, bool by_signal)
 
 	if (failed)
 		ublk_log(UBLK_LOG_ERR, "dev %u: %s", id, ublk_strerror_last());
-	if (failed || by_signal) {
-		ret = ublk_dev_stop(dev);
-		state_remove(id, getpid());
-		if (!ret)
-			ret = ublk_dev_del(dev);
-		if (ret)
-			ublk_log(UBLK_LOG_ERR, "dev %u: %s", id,
-				 ublk_strerror_last());
+	if (by_signal) {
+		ret = daemon_stop(dev);
+	} else if (failed && daemon_hands_over(dev)) {
+		ublk_log(UBLK_LOG_ERR, "dev %u: left for \"ublk recover -n %u\"",
+			 id, id);
+		ublk_dev_detach(dev);
+	} else if (failed) {
+		ret = daemon_stop(dev);
 	} else {
 		/* before the char device is closed and the number reused */
-		state_remove(id, getpid());
+		if (!daemon_hands_over(dev))
+			state_remove(id, getpid());
 		ublk_dev_wait(dev);
 	}
 	ublk_dev_free(dev);
@@ -194,7 +173,7 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 
 	if (!report_send(fd, &r))
 		return EXIT_FAILED;
-	ret = daemon_bring_up(args, &dev);
+	ret = bringup(args, &dev);
 	if (ret) {
 		r.what = REPORT_FAILED;
 		r.status = cli_exit_status(ret);

@@ -7,11 +7,9 @@
  * second may never happen, hence the deadline.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/syscall.h>
 
 #include "cli.h"
 
@@ -22,6 +20,7 @@ struct del_cfg {
 	__u64 id;
 	__u64 timeout;
 	bool all;
+	bool async;
 	bool quiet;
 };
 
@@ -33,52 +32,38 @@ static const struct ublk_opt del_opts[] = {
 	  NULL, NULL, 0, 0, "delete every device" },
 	{ "timeout", 0, UBLK_OPT_UINT, 0, offsetof(struct del_cfg, timeout),
 	  "SECONDS", "30", 1, 86400, "how long to wait for it" },
+	{ "async", 0, UBLK_OPT_FLAG, 0, offsetof(struct del_cfg, async),
+	  NULL, NULL, 0, 0, "do not wait until the number is free" },
 	{ "quiet", 0, UBLK_OPT_FLAG, 0, offsetof(struct del_cfg, quiet),
 	  NULL, NULL, 0, 0, "accepted for scripts, prints nothing anyway" },
 	{ 0 }
 };
 
-/* The daemon has let go of the device; see its process off. */
-static void del_wait_daemon(int pidfd)
-{
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-
-	if (pidfd < 0)
-		return;
-	while (poll(&p, 1, DAEMON_MS) < 0 && errno == EINTR)
-		;
-	close(pidfd);
-}
-
-static int del_open_daemon(__u32 id, pid_t pid)
-{
-	struct state st;
-
-	/* the driver forgets the pid of a stopped device */
-	if (pid <= 0 && !state_read(id, &st)) {
-		pid = st.pid;
-		state_free(&st);
-	}
-	return pid > 0 ? syscall(SYS_pidfd_open, pid, 0) : -1;
-}
-
 static int del_explain(__u32 id, int err, unsigned int seconds)
 {
-	switch (-err) {
-	case ENODEV:
-		return ublk_error(err, "dev %u: no such device; see \"ublk list\"",
-				  id);
-	case EPERM:
-	case EACCES:
-		return ublk_error(err, "dev %u: %s; run as root", id,
-				  strerror(-err));
-	case ETIMEDOUT:
+	if (err == -ETIMEDOUT)
 		return ublk_error(err,
 				  "dev %u: not gone after %u s, /dev/ublkb%u is still in use; unmount or close it, then the number gets free",
 				  id, seconds, id);
-	default:
-		return ublk_error(err, "dev %u: %s", id, strerror(-err));
-	}
+	return control_explain(id, err);
+}
+
+/* Only stopped when this returns; the daemon and the nodes may linger. */
+static int del_async(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret;
+
+	ublk_ctrl_set_deadline(ctrl, seconds * 1000);
+	ret = ublk_ctrl_get_info(ctrl, id, &info);
+	if (!ret && info.flags & UBLK_F_UNPRIVILEGED_DEV)
+		return ublk_error(-EINVAL, "dev %u: the driver has no --async for devices of ordinary users; leave it out",
+				  id);
+	if (!ret)
+		ret = ublk_ctrl_del_dev_async(ctrl, id);
+	if (!ret || ret == -ENODEV)
+		state_remove_stale(id);
+	return ret ? del_explain(id, ret, seconds) : 0;
 }
 
 static int del_one(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
@@ -93,20 +78,21 @@ static int del_one(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
 	if (ret)
 		return del_explain(id, ret, seconds);
 
-	pidfd = del_open_daemon(id, info.ublksrv_pid);
+	pidfd = control_open_daemon(id, info.ublksrv_pid);
 	ublk_ctrl_set_deadline(ctrl, seconds * 1000);
 	ret = ublk_ctrl_del_dev(ctrl, id);
-	if (ret) {
-		if (pidfd >= 0)
-			close(pidfd);
+	/* the daemon has let go of the device; see its process off */
+	if (!ret)
+		control_daemon_ended(pidfd, DAEMON_MS);
+	if (pidfd >= 0)
+		close(pidfd);
+	if (ret)
 		return del_explain(id, ret, seconds);
-	}
-	del_wait_daemon(pidfd);
 	state_remove_stale(id);
 	return nodes_wait_gone(id, NODES_MS);
 }
 
-static int del_all(struct ublk_ctrl *ctrl, unsigned int seconds)
+static int del_all(struct ublk_ctrl *ctrl, const struct del_cfg *cfg)
 {
 	__u32 *ids;
 	int nr, i, ret = 0, err;
@@ -115,7 +101,8 @@ static int del_all(struct ublk_ctrl *ctrl, unsigned int seconds)
 	if (nr < 0)
 		return ublk_error(nr, "reading sysfs: %s", strerror(-nr));
 	for (i = 0; i < nr; i++) {
-		err = del_one(ctrl, ids[i], seconds);
+		err = cfg->async ? del_async(ctrl, ids[i], cfg->timeout) :
+			del_one(ctrl, ids[i], cfg->timeout);
 		if (!err || err == -ENODEV)
 			continue;
 		/* the others shall go all the same */
@@ -143,8 +130,12 @@ static int del_run(int argc, char **argv)
 	ret = ublk_ctrl_open(&ctrl);
 	if (ret)
 		return cli_fail(ret);
-	ret = cfg.all ? del_all(ctrl, cfg.timeout) :
-		del_one(ctrl, cfg.id, cfg.timeout);
+	if (cfg.all)
+		ret = del_all(ctrl, &cfg);
+	else if (cfg.async)
+		ret = del_async(ctrl, cfg.id, cfg.timeout);
+	else
+		ret = del_one(ctrl, cfg.id, cfg.timeout);
 	ublk_ctrl_close(ctrl);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -24,6 +25,7 @@ struct list_dev {
 	struct ublk_params params;
 	struct state state;
 	bool has_state;
+	bool has_daemon;	/* which is the one in @state */
 	char flags[512];
 };
 
@@ -35,6 +37,13 @@ static const struct ublk_opt list_opts[] = {
 	{ 0 }
 };
 
+/* For a daemon, by "ublk recover". */
+static bool list_waits(const struct ublksrv_ctrl_dev_info *info)
+{
+	return info->state == UBLK_S_DEV_QUIESCED ||
+		info->state == UBLK_S_DEV_FAIL_IO;
+}
+
 static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
 {
 	int ret;
@@ -43,18 +52,15 @@ static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
 	ret = ublk_ctrl_get_info(ctrl, id, &d->info);
 	if (!ret)
 		ret = ublk_ctrl_get_params(ctrl, id, &d->params);
-	if (ret == -ENODEV)
-		return ublk_error(ret, "dev %u: no such device; see \"ublk list\"",
-				  id);
-	if (ret == -EPERM || ret == -EACCES)
-		return ublk_error(ret, "dev %u: %s; run as root", id,
-				  strerror(-ret));
 	if (ret)
-		return ublk_error(ret, "dev %u: %s", id, strerror(-ret));
+		return control_explain(id, ret);
 	names_of_features(d->info.flags, d->flags, sizeof(d->flags));
 	if (!state_read(id, &d->state)) {
 		/* of an earlier device with this number, or of a dead daemon */
-		d->has_state = d->state.pid == d->info.ublksrv_pid;
+		d->has_daemon = d->state.pid == d->info.ublksrv_pid;
+		d->has_state = d->has_daemon ||
+			(list_waits(&d->info) &&
+			 state_matches(&d->state, &d->info));
 		if (!d->has_state)
 			state_free(&d->state);
 	}
@@ -71,7 +77,7 @@ static void list_text_queues(struct ublk_ctrl *ctrl, const struct list_dev *d)
 
 	for (q = 0; q < d->info.nr_hw_queues; q++) {
 		printf("\tqueue %u: tid %d affinity(", q,
-		       d->has_state && q < d->state.nr_tids ?
+		       d->has_daemon && q < d->state.nr_tids ?
 		       d->state.tids[q] : -1);
 		if (!ublk_ctrl_get_affinity(ctrl, d->info.dev_id, q, &cpus.set,
 					    sizeof(cpus)))
@@ -107,7 +113,7 @@ static json_t *list_json(const struct list_dev *d)
 	json_t *tids = json_array();
 	unsigned int q;
 
-	for (q = 0; d->has_state && q < d->state.nr_tids; q++)
+	for (q = 0; d->has_daemon && q < d->state.nr_tids; q++)
 		json_array_append_new(tids, json_integer(d->state.tids[q]));
 	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:i, s:s, s:I, s:s, s:o, s:s}",
 			 "id", (int)i->dev_id,
@@ -163,6 +169,9 @@ static int list_all(struct ublk_ctrl *ctrl, json_t *array)
 		ret = list_one(ctrl, ids[i], array);
 		/* deleted since */
 		if (ret == -ENODEV)
+			ret = 0;
+		/* an ordinary user sees his own */
+		if (geteuid() && (ret == -EPERM || ret == -EACCES))
 			ret = 0;
 	}
 	free(ids);

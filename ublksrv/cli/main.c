@@ -12,9 +12,15 @@
 
 static const struct cli_command * const commands[] = {
 	&add_command,
+	&recover_command,
+	&stop_command,
+	&quiesce_command,
 	&del_command,
+	&resize_command,
+	&set_affinity_command,
 	&list_command,
 	&features_command,
+	&udev_owner_command,
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -93,13 +99,13 @@ static void help_all(FILE *out)
 
 	fputs("usage: ublk COMMAND [OPTIONS]\n\ncommands:\n", out);
 	for (i = 0; i < NR_COMMANDS; i++)
-		fprintf(out, "  %-10s %s\n", commands[i]->name,
+		fprintf(out, "  %-12s %s\n", commands[i]->name,
 			commands[i]->summary);
-	fputs("  help       this text, or \"ublk help COMMAND\"\n"
-	      "  version    version of the program\n"
+	fputs("  help         this text, or \"ublk help COMMAND\"\n"
+	      "  version      version of the program\n"
 	      "\ntargets (ublk add -t TARGET):\n", out);
 	for (i = 0; ublk_targets[i]; i++)
-		fprintf(out, "  %-10s %s\n", ublk_targets[i]->name,
+		fprintf(out, "  %-12s %s\n", ublk_targets[i]->name,
 			ublk_targets[i]->summary);
 	fputs("\nexit status: 0 success, 1 failure, 2 wrong usage, 3 no such device,\n"
 	      "4 permission denied, 5 driver not loaded\n", out);

@@ -82,8 +82,9 @@ int nodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 
 	snprintf(path, sizeof(path), "/dev/ublkb%u", id);
 	for (i = 0; i <= ms; i += 5) {
+		/* readable: udev gives it to its owner, which may take a while */
 		if (!stat(path, &st) && S_ISBLK(st.st_mode) &&
-		    st.st_rdev == want)
+		    st.st_rdev == want && !access(path, R_OK))
 			return 0;
 		nodes_pause();
 	}

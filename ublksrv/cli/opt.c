@@ -277,19 +277,32 @@ static int opt_run(struct opt_parser *p, const struct opt_table *tables,
 	return 0;
 }
 
+int opt_defaults(const struct opt_table *table)
+{
+	const struct ublk_opt *o;
+	int ret = 0;
+
+	for (o = table->opts; o && o->name && !ret; o++) {
+		struct opt_row row = { .opt = o, .table = table };
+
+		if (o->def)
+			ret = opt_set(&row, o->def);
+	}
+	return ret;
+}
+
 int opt_parse(const struct opt_table *tables, int nr, int argc, char **argv)
 {
 	struct opt_parser *p = calloc(1, sizeof(*p));
 	unsigned int i;
 	char name[40];
-	int ret = 0;
+	int ret = 0, t;
 
 	if (!p)
 		return ublk_error(-ENOMEM, "out of memory");
 	opt_build(p, tables, nr);
-	for (i = 0; i < p->nr_rows && !ret; i++)
-		if (p->rows[i].opt->def)
-			ret = opt_set(&p->rows[i], p->rows[i].opt->def);
+	for (t = 0; t < nr && !ret; t++)
+		ret = opt_defaults(&tables[t]);
 	if (!ret)
 		ret = opt_run(p, tables, nr, argc, argv);
 	for (i = 0; i < p->nr_rows && !ret; i++) {

@@ -36,6 +36,14 @@ struct opt_table {
 int opt_parse(const struct opt_table *tables, int nr, int argc, char **argv);
 
 /**
+ * opt_defaults - fill a configuration with the defaults of its options
+ * @table: table
+ *
+ * Return: 0 or -EINVAL with a sentence
+ */
+int opt_defaults(const struct opt_table *table);
+
+/**
  * opt_help - print the rows of a table
  * @out: stream
  * @opts: table

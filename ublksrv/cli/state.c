@@ -6,7 +6,8 @@
  * Written by the daemon when the device is ready: complete, under another
  * name, then renamed. Removed by the daemon, or by "del" when the daemon died.
  * Only the process named in a file, or anyone once that process is gone,
- * removes it. Readers treat a file they cannot use as missing.
+ * removes it. Readers treat a file they cannot use as missing. The file of a
+ * recoverable device outlives its daemon: "recover" needs nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,15 +21,43 @@
 #include <jansson.h>
 
 #include "cli.h"
-#include "opt.h"
+#include "config.h"
 
 #define STATE_VERSION	1
 
+/* An ordinary user has a directory of his own; the system's is root's. */
 static const char *state_dir(void)
 {
 	const char *dir = getenv("UBLK_RUN_DIR");
+	static char own[200];
 
-	return dir && *dir ? dir : "/run/ublk";
+	if (dir && *dir)
+		return dir;
+	if (!geteuid())
+		return "/run/ublk";
+	dir = getenv("XDG_RUNTIME_DIR");
+	if (dir && *dir == '/' && strlen(dir) < sizeof(own) - 10)
+		snprintf(own, sizeof(own), "%s/ublk", dir);
+	else
+		snprintf(own, sizeof(own), "/tmp/ublk-%u", geteuid());
+	return own;
+}
+
+/* In a directory that others may write to, others may have been first. */
+static int state_make_dir(void)
+{
+	const char *dir = state_dir();
+	struct stat st;
+
+	if (mkdir(dir, geteuid() ? 0700 : 0755) && errno != EEXIST)
+		return ublk_error(-errno, "%s: %s; set UBLK_RUN_DIR", dir,
+				  strerror(errno));
+	if (geteuid() &&
+	    (lstat(dir, &st) || !S_ISDIR(st.st_mode) ||
+	     st.st_uid != geteuid() || st.st_mode & 022))
+		return ublk_error(-EPERM, "%s: not a directory of yours alone; set UBLK_RUN_DIR",
+				  dir);
+	return 0;
 }
 
 static void state_path(char *buf, size_t len, __u32 id, const char *suffix)
@@ -36,34 +65,18 @@ static void state_path(char *buf, size_t len, __u32 id, const char *suffix)
 	snprintf(buf, len, "%s/%u.json%s", state_dir(), id, suffix);
 }
 
-/* The options of a target as an object, by long name. */
-static json_t *state_pack_options(const struct ublk_opt *o, const void *cfg)
+/**
+ * state_name - name of the file of a device
+ * @id: device
+ *
+ * Return: text, valid until the next call
+ */
+const char *state_name(__u32 id)
 {
-	json_t *obj = json_object(), *val;
-	char name[40];
+	static char path[256];
 
-	for (; o && o->name; o++) {
-		const char *at = (const char *)cfg + o->offset;
-
-		switch (o->type) {
-		case UBLK_OPT_FLAG:
-			val = json_boolean(*(const bool *)at);
-			break;
-		case UBLK_OPT_UINT:
-		case UBLK_OPT_SIZE:
-			val = json_integer(*(const __u64 *)at);
-			break;
-		default:
-			if (!*(char * const *)at)
-				continue;
-			val = json_string(*(char * const *)at);
-			if (!val)
-				/* a file name need not be UTF-8 */
-				val = json_null();
-		}
-		json_object_set_new(obj, opt_name(o, name, sizeof(name)), val);
-	}
-	return obj;
+	state_path(path, sizeof(path), id, "");
+	return path;
 }
 
 static json_t *state_pack_params(const struct ublk_params *p)
@@ -83,7 +96,8 @@ static json_t *state_pack_params(const struct ublk_params *p)
 }
 
 static json_t *state_pack(struct ublk_dev *dev,
-			  const struct ublk_target *target, const void *cfg)
+			  const struct ublk_target *target, const void *cfg,
+			  bool mlock)
 {
 	const struct ublksrv_ctrl_dev_info *info = ublk_dev_info(dev);
 	json_t *tids = json_array();
@@ -92,7 +106,7 @@ static json_t *state_pack(struct ublk_dev *dev,
 	for (i = 0; i < info->nr_hw_queues; i++)
 		json_array_append_new(tids,
 				      json_integer(ublk_dev_queue_tid(dev, i)));
-	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:o, s:s, s:o, s:o}",
+	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:o, s:s, s:o, s:o}",
 			 "version", STATE_VERSION,
 			 "id", (int)info->dev_id,
 			 "pid", (int)getpid(),
@@ -100,9 +114,10 @@ static json_t *state_pack(struct ublk_dev *dev,
 			 "queues", (int)info->nr_hw_queues,
 			 "depth", (int)info->queue_depth,
 			 "max_io_bytes", (json_int_t)info->max_io_buf_bytes,
+			 "mlock", mlock,
 			 "tids", tids,
 			 "target", target->name,
-			 "options", state_pack_options(target->opts, cfg),
+			 "options", config_pack(target, cfg),
 			 "params", state_pack_params(ublk_dev_params(dev)));
 }
 
@@ -125,21 +140,22 @@ static int state_save(const char *path, const json_t *root)
  * @dev: started device
  * @target: its target
  * @cfg: the target's configuration
+ * @mlock: its buffers are locked in memory
  *
  * Return: 0 or negative errno with a sentence
  */
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
-		const void *cfg)
+		const void *cfg, bool mlock)
 {
 	__u32 id = ublk_dev_info(dev)->dev_id;
 	char path[256], tmp[256];
 	json_t *root;
 	int ret;
 
-	if (mkdir(state_dir(), 0755) && errno != EEXIST)
-		return ublk_error(-errno, "%s: %s", state_dir(),
-				  strerror(errno));
-	root = state_pack(dev, target, cfg);
+	ret = state_make_dir();
+	if (ret)
+		return ret;
+	root = state_pack(dev, target, cfg, mlock);
 	if (!root)
 		return ublk_error(-ENOMEM, "run-state file: out of memory");
 	state_path(path, sizeof(path), id, "");
@@ -182,15 +198,18 @@ static char *state_options_text(json_t *options)
 
 static int state_unpack(json_t *root, __u32 id, struct state *st)
 {
+	json_int_t flags = 0, max_io_bytes = 0;
+	int version, file_id, pid, queues = 0, depth = 0, mlock = 0;
 	json_t *tids, *options, *tid;
-	int version, file_id, pid;
 	const char *target;
 	size_t i;
 
-	if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:s, s:o}",
+	if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:s, s:o, s?I, s?i, s?i, s?I, s?b}",
 			"version", &version, "id", &file_id, "pid", &pid,
 			"tids", &tids, "target", &target,
-			"options", &options))
+			"options", &options, "flags", &flags,
+			"queues", &queues, "depth", &depth,
+			"max_io_bytes", &max_io_bytes, "mlock", &mlock))
 		return -EBADMSG;
 	if (version != STATE_VERSION || file_id < 0 ||
 	    (__u32)file_id != id || pid <= 0 || !json_is_array(tids) ||
@@ -202,6 +221,12 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 
 	st->id = id;
 	st->pid = pid;
+	st->flags = flags;
+	st->queues = queues;
+	st->depth = depth;
+	st->max_io_bytes = max_io_bytes;
+	st->mlock = mlock;
+	st->options = json_incref(options);
 	st->nr_tids = json_array_size(tids);
 	st->tids = calloc(st->nr_tids ? : 1, sizeof(*st->tids));
 	st->target = ublk_target_find(target);
@@ -247,10 +272,27 @@ int state_read(__u32 id, struct state *st)
  */
 void state_free(struct state *st)
 {
+	json_decref(st->options);
 	free(st->tids);
 	free(st->target_name);
 	free(st->target_text);
 	memset(st, 0, sizeof(*st));
+}
+
+/**
+ * state_matches - is it the record of this device, and not of an earlier one
+ * @st: record
+ * @info: device with that number
+ *
+ * Return: true if what cannot change is equal
+ */
+bool state_matches(const struct state *st,
+		   const struct ublksrv_ctrl_dev_info *info)
+{
+	return st->id == info->dev_id && st->flags == info->flags &&
+		st->queues == info->nr_hw_queues &&
+		st->depth == info->queue_depth &&
+		st->max_io_bytes == info->max_io_buf_bytes;
 }
 
 static int state_lock(void)

@@ -500,9 +500,26 @@ int ublk_dev_new(struct ublk_dev **dev, const struct ublk_dev_opts *opts,
 int ublk_dev_add(struct ublk_dev *dev);
 
 /**
- * ublk_dev_configure - set parameters, open the char device, map the
+ * ublk_dev_recover - take over a device without a server: new -> added
+ * @dev: handle, made with the number and the buffer size of the device
+ *
+ * In the place of ublk_dev_add(). Number of queues, depth, features and
+ * parameters are those of the device (L-51); the target must offer the same
+ * blocks, at least the size, and writing if the disk is writable. Waits some
+ * seconds for the end of an old server. Whatever fails from here on leaves the
+ * device waiting for a server.
+ *
+ * Return: 0; -EBUSY while it is served; -EINVAL when it was not added with
+ * UBLK_F_USER_RECOVERY or the target does not fit; others
+ */
+int ublk_dev_recover(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_configure - open the char device, set parameters, map the
  *	descriptors: added -> configured
  * @dev: handle
+ *
+ * A recovered device keeps its parameters.
  *
  * Return: 0 or negative errno
  */
@@ -541,6 +558,18 @@ int ublk_dev_failed(struct ublk_dev *dev);
  * Return: 0 or -EPERM
  */
 int ublk_dev_wait(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_detach - end the threads at once: started -> stopped
+ * @dev: handle
+ *
+ * As if the process died: the driver does with requests and disk what the
+ * device's recovery features say. For handing over a device, or to let go of
+ * one after ublk_dev_failed(). Sends no command.
+ *
+ * Return: 0 or -EPERM
+ */
+int ublk_dev_detach(struct ublk_dev *dev);
 
 /**
  * ublk_dev_stop - remove the disk, end the threads: started -> stopped

@@ -211,8 +211,13 @@ int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, __u32 id,
 	ret = ctrl_exec(ctrl, &req, true);
 	if (ret < 0 && ret != -ENODEV) {
 		/* no node at the usual path, or a driver without the command */
+		int first = ret;
+
 		req.op = UBLK_U_CMD_GET_DEV_INFO;
 		ret = ctrl_exec(ctrl, &req, false);
+		/* without a path it says nothing but EINVAL to a user */
+		if (ret == -EINVAL && first != -EOPNOTSUPP)
+			ret = first;
 	}
 	if (ret < 0)
 		return ret;
@@ -253,8 +258,14 @@ int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
 		.payload = info, .len = sizeof(*info),
 	};
 
-	ctrl->known = false;
-	return ctrl_run(ctrl, &req);
+	int ret = ctrl_run(ctrl, &req);
+
+	ctrl->known = !ret;
+	if (!ret) {
+		ctrl->known_id = info->dev_id;
+		ctrl->known_flags = info->flags;
+	}
+	return ret;
 }
 
 int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, __u32 id)

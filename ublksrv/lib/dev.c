@@ -7,6 +7,10 @@
  * stage. They send the control commands (ctrl.c), map the queues (queue.c) and
  * start and end the threads (worker.c). Whatever fails leaves the device in
  * the stage it was in, so ublk_dev_del() and ublk_dev_free() clean up.
+ *
+ * A device whose server went away enters by ublk_dev_recover() in the place of
+ * ublk_dev_add(); it keeps its parameters, and a failure leaves it waiting for
+ * the next server.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +21,7 @@
 
 #define OPEN_DEADLINE_MS	5000
 #define START_DEADLINE_MS	30000
+#define RECOVER_DEADLINE_MS	15000
 
 static const char * const stage_names[] = {
 	[UBLK_STAGE_NEW]	= "new",
@@ -131,10 +136,92 @@ int ublk_dev_add(struct ublk_dev *dev)
 	missing = dev->features & ~dev->info.flags;
 	if (missing) {
 		ublk_ctrl_del_dev(dev->ctrl, dev->info.dev_id);
+		if (missing & UBLK_F_UNPRIVILEGED_DEV)
+			return ublk_error(-EOPNOTSUPP,
+					  "only processes without CAP_SYS_ADMIN get unprivileged devices; leave --unprivileged out");
 		return ublk_error(-EOPNOTSUPP,
 				  "driver does not offer feature 0x%llx here; see \"ublk features\"",
 				  (unsigned long long)missing);
 	}
+	dev->stage = UBLK_STAGE_ADDED;
+	return 0;
+}
+
+/* START_USER_RECOVERY, while the old server's round comes to its end (C-94). */
+static int dev_start_recovery(struct ublk_dev *dev)
+{
+	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	__u32 id = dev->info.dev_id;
+	int ret = -EBUSY, ms;
+
+	for (ms = 0; ret == -EBUSY && ms < RECOVER_DEADLINE_MS; ms += 10) {
+		if (ms)
+			nanosleep(&pause, NULL);
+		ret = ublk_ctrl_start_recovery(dev->ctrl, id);
+	}
+	if (ret == -EBUSY)
+		return ublk_error(ret, "dev %u: is still served; end its server first, or \"ublk quiesce -n %u\"",
+				  id, id);
+	if (ret == -EINVAL)
+		return ublk_error(ret, "dev %u: cannot be recovered, it was added without user recovery; \"ublk del -n %u\"",
+				  id, id);
+	if (ret)
+		return ublk_error(ret, "dev %u: driver refused the recovery: %s",
+				  id, strerror(-ret));
+	return 0;
+}
+
+/* The disk stays what it is, so the target has to offer the same. */
+static int dev_check_recovered(struct ublk_dev *dev,
+			       const struct ublk_params *disk)
+{
+	const struct ublk_param_basic *now = &dev->params.basic;
+	const struct ublk_param_basic *was = &disk->basic;
+	__u32 id = dev->info.dev_id;
+
+	if (now->logical_bs_shift > was->logical_bs_shift)
+		return ublk_error(-EINVAL, "dev %u: the disk has blocks of %u bytes, what serves it now needs %u",
+				  id, 1U << was->logical_bs_shift,
+				  1U << now->logical_bs_shift);
+	if (now->dev_sectors < was->dev_sectors)
+		return ublk_error(-EINVAL, "dev %u: the disk has %llu sectors, what serves it now only %llu",
+				  id, (unsigned long long)was->dev_sectors,
+				  (unsigned long long)now->dev_sectors);
+	if ((now->attrs ^ was->attrs) & UBLK_ATTR_READ_ONLY &&
+	    !(was->attrs & UBLK_ATTR_READ_ONLY))
+		return ublk_error(-EINVAL, "dev %u: the disk is writable, what serves it now is not",
+				  id);
+	return 0;
+}
+
+int ublk_dev_recover(struct ublk_dev *dev)
+{
+	struct ublksrv_ctrl_dev_info info;
+	__u32 id = dev->info.dev_id;
+	struct ublk_params params;
+	int ret;
+
+	ret = dev_need(dev, UBLK_STAGE_NEW, "recover");
+	if (ret)
+		return ret;
+	ret = ublk_ctrl_get_info(dev->ctrl, id, &info);
+	if (!ret)
+		ret = ublk_ctrl_get_params(dev->ctrl, id, &params);
+	if (ret)
+		return ublk_error(ret, "dev %u: %s", id, strerror(-ret));
+	if (info.max_io_buf_bytes != dev->info.max_io_buf_bytes)
+		return ublk_error(-EINVAL, "dev %u: has requests of up to %u bytes, not %u",
+				  id, info.max_io_buf_bytes,
+				  dev->info.max_io_buf_bytes);
+	ret = dev_check_recovered(dev, &params);
+	if (!ret)
+		ret = dev_start_recovery(dev);
+	if (ret)
+		return ret;
+	params.types &= ~UBLK_PARAM_TYPE_DEVT;
+	dev->params = params;
+	dev->info = info;
+	dev->recovering = true;
 	dev->stage = UBLK_STAGE_ADDED;
 	return 0;
 }
@@ -155,6 +242,9 @@ static int dev_open_char(struct ublk_dev *dev)
 			break;
 		nanosleep(&pause, NULL);
 	}
+	if (errno == EACCES)
+		return ublk_error(-EACCES, "%s: permission denied; is the udev rule of ublk installed?",
+				  path);
 	return ublk_error(-errno, "%s: %s", path, strerror(errno));
 }
 
@@ -203,14 +293,17 @@ int ublk_dev_configure(struct ublk_dev *dev)
 	ret = dev_need(dev, UBLK_STAGE_ADDED, "configure");
 	if (ret)
 		return ret;
-	ret = ublk_ctrl_set_params(dev->ctrl, dev->info.dev_id, &dev->params);
-	if (ret)
-		return ublk_error(ret, "driver refused the parameters: %s",
-				  strerror(-ret));
-
+	/* first: commands of ordinary users count on the node's permissions */
 	dev->char_fd = dev_open_char(dev);
 	if (dev->char_fd < 0)
 		return dev->char_fd;
+	ret = dev->recovering ? 0 :
+		ublk_ctrl_set_params(dev->ctrl, dev->info.dev_id, &dev->params);
+	if (ret) {
+		ublk_error(ret, "driver refused the parameters: %s",
+			   strerror(-ret));
+		goto err_release;
+	}
 	dev->nr_workers = nr;
 	dev->workers = calloc(nr, sizeof(*dev->workers));
 	dev->queues = calloc(nr, sizeof(*dev->queues));
@@ -268,6 +361,23 @@ static int dev_start_workers(struct ublk_dev *dev)
 	return ret;
 }
 
+static int dev_start_disk(struct ublk_dev *dev)
+{
+	__u32 id = dev->info.dev_id;
+	int ret;
+
+	ublk_ctrl_set_deadline(dev->ctrl, START_DEADLINE_MS);
+	ret = dev->recovering ?
+		ublk_ctrl_end_recovery(dev->ctrl, id, getpid()) :
+		ublk_ctrl_start_dev(dev->ctrl, id, getpid());
+	ublk_ctrl_set_deadline(dev->ctrl, 0);
+	if (ret)
+		ublk_error(ret, "driver refused to %s the disk: %s",
+			   dev->recovering ? "continue" : "start",
+			   strerror(-ret));
+	return ret;
+}
+
 int ublk_dev_start(struct ublk_dev *dev)
 {
 	int ret;
@@ -276,20 +386,16 @@ int ublk_dev_start(struct ublk_dev *dev)
 	if (ret)
 		return ret;
 	ret = dev_start_workers(dev);
-	if (!ret) {
-		ublk_ctrl_set_deadline(dev->ctrl, START_DEADLINE_MS);
-		ret = ublk_ctrl_start_dev(dev->ctrl, dev->info.dev_id,
-					  getpid());
-		ublk_ctrl_set_deadline(dev->ctrl, 0);
-		if (ret)
-			ublk_error(ret, "driver refused to start the disk: %s",
-				   strerror(-ret));
-	}
+	if (!ret)
+		ret = dev_start_disk(dev);
 	if (!ret) {
 		dev->stage = UBLK_STAGE_STARTED;
 		return 0;
 	}
-	/* there is no disk, so nobody waits for what the threads own */
+	/*
+	 * There is no disk, so nobody waits for what the threads own; or it is
+	 * held again, for the next server.
+	 */
 	dev_join(dev, true);
 	dev_release_queues(dev);
 	dev->stage = UBLK_STAGE_STOPPED;
@@ -323,6 +429,19 @@ int ublk_dev_wait(struct ublk_dev *dev)
 	if (ret)
 		return ret;
 	dev_join(dev, false);
+	dev_release_queues(dev);
+	dev->stage = UBLK_STAGE_STOPPED;
+	return 0;
+}
+
+int ublk_dev_detach(struct ublk_dev *dev)
+{
+	int ret;
+
+	ret = dev_need(dev, UBLK_STAGE_STARTED, "detach");
+	if (ret)
+		return ret;
+	dev_join(dev, true);
 	dev_release_queues(dev);
 	dev->stage = UBLK_STAGE_STOPPED;
 	return 0;

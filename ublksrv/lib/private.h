@@ -116,6 +116,7 @@ struct ublk_dev {
 	const struct ublk_target *target;
 	void *cfg, *priv;
 	bool target_is_open;
+	bool recovering;		/* the disk existed before this process */
 	enum ublk_dev_stage stage;
 	unsigned int flags;
 	__u64 features;

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A target's configuration as JSON: what "add" was told, so that "recover" need
+ * not be told again.
+ *
+ * Every option is written under its first long name, also when it has its
+ * default: defaults of a newer program may differ. File names are bytes, JSON
+ * is UTF-8, so a name that is not becomes {"hex": "..."}.
+ *
+ * Used by state.c and recover.c; knows neither files nor devices.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "opt.h"
+
+static json_t *config_pack_bytes(const char *text)
+{
+	json_t *val = json_string(text), *obj;
+	size_t len = strlen(text), i;
+	char *hex;
+
+	if (val)
+		return val;
+	hex = malloc(2 * len + 1);
+	if (!hex)
+		return NULL;
+	for (i = 0; i < len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)text[i]);
+	obj = json_pack("{s:s}", "hex", hex);
+	free(hex);
+	return obj;
+}
+
+static int config_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *pos = c ? strchr(digits, c) : NULL;
+
+	return pos ? pos - digits : -1;
+}
+
+/* Return: text for free(), or NULL */
+static char *config_unpack_bytes(const json_t *val)
+{
+	const char *hex = json_string_value(json_object_get(val, "hex"));
+	size_t len, i;
+	char *text;
+
+	if (json_is_string(val))
+		return strdup(json_string_value(val));
+	if (!hex || strlen(hex) % 2)
+		return NULL;
+	len = strlen(hex) / 2;
+	text = malloc(len + 1);
+	for (i = 0; text && i < len; i++) {
+		int hi = config_digit(hex[2 * i]);
+		int lo = config_digit(hex[2 * i + 1]);
+
+		if (hi < 0 || lo < 0 || !(hi | lo)) {
+			free(text);
+			return NULL;
+		}
+		text[i] = hi << 4 | lo;
+	}
+	if (text)
+		text[len] = 0;
+	return text;
+}
+
+json_t *config_pack(const struct ublk_target *target, const void *cfg)
+{
+	const struct ublk_opt *o = target->opts;
+	json_t *obj = json_object(), *val;
+	char name[40];
+
+	for (; o && o->name; o++) {
+		const char *at = (const char *)cfg + o->offset;
+
+		switch (o->type) {
+		case UBLK_OPT_FLAG:
+			val = json_boolean(*(const bool *)at);
+			break;
+		case UBLK_OPT_UINT:
+		case UBLK_OPT_SIZE:
+			val = json_integer(*(const __u64 *)at);
+			break;
+		default:
+			if (!*(char * const *)at)
+				continue;
+			val = config_pack_bytes(*(char * const *)at);
+		}
+		if (json_object_set_new(obj, opt_name(o, name, sizeof(name)),
+					val)) {
+			json_decref(obj);
+			return NULL;
+		}
+	}
+	return obj;
+}
+
+static bool config_in_range(const struct ublk_opt *o, __u64 val)
+{
+	/* 0 is what an option without default has when it is not given */
+	return (!val && !o->def) ||
+		(val >= o->min && (!o->max || val <= o->max));
+}
+
+static int config_set(const struct ublk_opt *o, char *at, const json_t *val)
+{
+	char *text;
+
+	switch (o->type) {
+	case UBLK_OPT_FLAG:
+		if (!json_is_boolean(val))
+			return -EBADMSG;
+		*(bool *)at = json_is_true(val);
+		return 0;
+	case UBLK_OPT_UINT:
+	case UBLK_OPT_SIZE:
+		if (!json_is_integer(val) ||
+		    !config_in_range(o, json_integer_value(val)))
+			return -EBADMSG;
+		*(__u64 *)at = json_integer_value(val);
+		return 0;
+	default:
+		text = config_unpack_bytes(val);
+		if (!text)
+			return -EBADMSG;
+		free(*(char **)at);
+		*(char **)at = text;
+		return 0;
+	}
+}
+
+static const struct ublk_opt *config_find(const struct ublk_target *target,
+					  const char *key)
+{
+	const struct ublk_opt *o;
+	char name[40];
+
+	for (o = target->opts; o && o->name; o++)
+		if (!strcmp(opt_name(o, name, sizeof(name)), key))
+			return o;
+	return NULL;
+}
+
+/* Defaults; text is made the configuration's own, as config_free() expects. */
+static int config_defaults(const struct ublk_target *target, void *cfg)
+{
+	struct opt_table table = { target->opts, cfg, target->name };
+	const struct ublk_opt *o;
+	int ret;
+
+	ret = opt_defaults(&table);
+	for (o = target->opts; o && o->name; o++) {
+		char **at = (char **)((char *)cfg + o->offset);
+
+		if (o->type != UBLK_OPT_STR || !*at)
+			continue;
+		*at = strdup(*at);
+		if (!*at)
+			ret = ublk_error(-ENOMEM, "out of memory");
+	}
+	return ret;
+}
+
+static int config_check_required(const struct ublk_target *target,
+				 json_t *options)
+{
+	const struct ublk_opt *o;
+	char name[40];
+
+	for (o = target->opts; o && o->name; o++) {
+		if (!(o->flags & UBLK_OPT_REQUIRED))
+			continue;
+		opt_name(o, name, sizeof(name));
+		if (!json_object_get(options, name))
+			return ublk_error(-EBADMSG, "%s: option \"%s\" is missing",
+					  target->name, name);
+	}
+	return 0;
+}
+
+int config_unpack(const struct ublk_target *target, json_t *options,
+		  void **pcfg)
+{
+	void *cfg = calloc(1, target->config_size ? : 1);
+	const struct ublk_opt *o;
+	const char *key;
+	json_t *val;
+	int ret;
+
+	if (!cfg)
+		return ublk_error(-ENOMEM, "out of memory");
+	ret = config_defaults(target, cfg);
+	if (!ret)
+		ret = config_check_required(target, options);
+	if (ret)
+		goto err_free;
+	json_object_foreach(options, key, val) {
+		o = config_find(target, key);
+		ret = -EBADMSG;
+		if (!o) {
+			ublk_error(ret, "%s: this program does not know its option \"%s\"",
+				   target->name, key);
+			goto err_free;
+		}
+		ret = config_set(o, (char *)cfg + o->offset, val);
+		if (ret) {
+			ublk_error(ret, "%s: bad value of option \"%s\"",
+				   target->name, key);
+			goto err_free;
+		}
+	}
+	*pcfg = cfg;
+	return 0;
+
+err_free:
+	config_free(target, cfg);
+	return ret;
+}
+
+void config_set_size(const struct ublk_target *target, void *cfg, __u64 bytes)
+{
+	const struct ublk_opt *o = config_find(target, "size");
+
+	if (o && o->type == UBLK_OPT_SIZE)
+		*(__u64 *)((char *)cfg + o->offset) = bytes;
+}
+
+void config_free(const struct ublk_target *target, void *cfg)
+{
+	const struct ublk_opt *o;
+
+	for (o = target->opts; cfg && o && o->name; o++)
+		if (o->type == UBLK_OPT_STR || o->type == UBLK_OPT_PATH)
+			free(*(char **)((char *)cfg + o->offset));
+	free(cfg);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A target's configuration as JSON, for the run-state file: see config.c.
+ */
+#ifndef UBLK_CONFIG_H
+#define UBLK_CONFIG_H
+
+#include <jansson.h>
+
+#include "libublk.h"
+
+/**
+ * config_pack - the options of a target as an object, by long name
+ * @target: target
+ * @cfg: its configuration
+ *
+ * Return: new reference, or NULL without memory
+ */
+json_t *config_pack(const struct ublk_target *target, const void *cfg);
+
+/**
+ * config_unpack - a configuration from what config_pack() made
+ * @target: target
+ * @options: object; an option that it lacks gets its default
+ * @cfg: receives the configuration, for config_free()
+ *
+ * An option that this program does not know is refused: to leave it out could
+ * mean to write to a wrong place.
+ *
+ * Return: 0; -EBADMSG or -ENOMEM with a sentence
+ */
+int config_unpack(const struct ublk_target *target, json_t *options,
+		  void **cfg);
+
+/**
+ * config_set_size - make a configuration ask for a capacity
+ * @target: target
+ * @cfg: its configuration
+ * @bytes: value for the option "size", if the target has one
+ */
+void config_set_size(const struct ublk_target *target, void *cfg, __u64 bytes);
+
+/**
+ * config_free - release what config_unpack() made
+ * @target: target
+ * @cfg: configuration or NULL
+ */
+void config_free(const struct ublk_target *target, void *cfg);
+
+#endif

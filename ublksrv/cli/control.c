@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the commands on existing devices share: find the device, explain what
+ * the driver says, and wait for daemons and states, always with a deadline.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+
+#include "cli.h"
+
+/**
+ * control_explain - the sentence for an error that any command can give
+ * @id: device
+ * @err: negative errno
+ *
+ * Return: @err
+ */
+int control_explain(__u32 id, int err)
+{
+	switch (-err) {
+	case ENODEV:
+		return ublk_error(err, "dev %u: no such device; see \"ublk list\"",
+				  id);
+	case EPERM:
+	case EACCES:
+		return ublk_error(err, "dev %u: %s; run as root", id,
+				  strerror(-err));
+	default:
+		return ublk_error(err, "dev %u: %s", id, strerror(-err));
+	}
+}
+
+/**
+ * control_open - open the control device and look up a device
+ * @id: device
+ * @ctrl: receives a handle
+ * @info: receives what the driver tells
+ *
+ * Return: 0 or negative errno with a sentence, and nothing open
+ */
+int control_open(__u32 id, struct ublk_ctrl **ctrl,
+		 struct ublksrv_ctrl_dev_info *info)
+{
+	int ret;
+
+	ret = ublk_ctrl_open(ctrl);
+	if (ret)
+		return ret;
+	ret = ublk_ctrl_get_info(*ctrl, id, info);
+	if (ret) {
+		ublk_ctrl_close(*ctrl);
+		return control_explain(id, ret);
+	}
+	return 0;
+}
+
+/**
+ * control_open_daemon - a descriptor of the process that serves a device
+ * @id: device
+ * @pid: from the driver, which forgets the one of a stopped device
+ *
+ * Return: pidfd, or -1 when there is none
+ */
+int control_open_daemon(__u32 id, pid_t pid)
+{
+	struct state st;
+
+	if (pid <= 0 && !state_read(id, &st)) {
+		pid = st.pid;
+		state_free(&st);
+	}
+	return pid > 0 ? syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
+/**
+ * control_daemon_ended - wait for the end of a process
+ * @pidfd: from control_open_daemon(), or -1
+ * @ms: deadline
+ *
+ * Return: true if it has ended
+ */
+bool control_daemon_ended(int pidfd, unsigned int ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int ret;
+
+	if (pidfd < 0)
+		return true;
+	do {
+		ret = poll(&p, 1, ms);
+	} while (ret < 0 && errno == EINTR);
+	return ret > 0;
+}
+
+/**
+ * control_wait_state - wait until a device has left a state
+ * @ctrl: handle
+ * @id: device
+ * @not_state: that state
+ * @ms: deadline
+ * @info: receives the last answer of the driver
+ *
+ * Return: 0, -ETIMEDOUT, or what the driver says
+ */
+int control_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
+		       unsigned int ms, struct ublksrv_ctrl_dev_info *info)
+{
+	struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i <= ms; i += 5) {
+		ret = ublk_ctrl_get_info(ctrl, id, info);
+		if (ret || info->state != not_state)
+			return ret;
+		nanosleep(&pause, NULL);
+	}
+	return -ETIMEDOUT;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * "ublk recover": a new daemon for a device whose daemon died or was quiesced.
+ *
+ * What serves the device is in its run-state file, how many queues it has and
+ * the rest in the driver. Everything that can be judged without touching the
+ * device is judged here, before there is a daemon; bringup.c does the rest.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "config.h"
+
+/* A daemon that was just killed gets that long to be gone. */
+#define GRACE_MS	2000
+/* The end of its round follows, see ublk_dev_recover(). */
+#define ROUND_MS	10000
+
+struct recover_cfg {
+	__u64 id;
+	bool foreground;
+	bool quiet;
+};
+
+static const struct ublk_opt recover_opts[] = {
+	{ "number|dev_id", 'n', UBLK_OPT_UINT, UBLK_OPT_POSITIONAL,
+	  offsetof(struct recover_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
+	  "device to serve again" },
+	{ "foreground", 0, UBLK_OPT_FLAG, 0,
+	  offsetof(struct recover_cfg, foreground), NULL, NULL, 0, 0,
+	  "serve from this process, do not daemonise" },
+	{ "quiet", 0, UBLK_OPT_FLAG, 0, offsetof(struct recover_cfg, quiet),
+	  NULL, NULL, 0, 0, "print nothing on success" },
+	{ 0 }
+};
+
+/* Wait for the end of a server that was killed a moment ago. */
+static int recover_wait_old(struct ublk_ctrl *ctrl,
+			    struct ublksrv_ctrl_dev_info *info)
+{
+	pid_t pid = info->ublksrv_pid;
+	__u32 id = info->dev_id;
+	int pidfd, ret;
+	bool ended;
+
+	if (info->state != UBLK_S_DEV_LIVE)
+		return 0;
+	pidfd = pid > 0 ? control_open_daemon(id, pid) : -1;
+	ended = control_daemon_ended(pidfd, GRACE_MS);
+	if (pidfd >= 0)
+		close(pidfd);
+	ret = ended ? control_wait_state(ctrl, id, UBLK_S_DEV_LIVE, ROUND_MS,
+					 info) : -ETIMEDOUT;
+	if (ret == -ETIMEDOUT)
+		return ublk_error(-EBUSY, "dev %u: is still served by process %d; \"ublk quiesce -n %u\" makes it hand over",
+				  id, pid, id);
+	return ret ? control_explain(id, ret) : 0;
+}
+
+/* Is the device one that waits for a server? */
+static int recover_check(struct ublk_ctrl *ctrl,
+			 struct ublksrv_ctrl_dev_info *info)
+{
+	__u32 id = info->dev_id;
+	int ret;
+
+	if (!(info->flags & UBLK_F_USER_RECOVERY))
+		return ublk_error(-EINVAL, "dev %u: cannot be recovered, it was added without --user-recovery; \"ublk del -n %u\"",
+				  id, id);
+	ret = recover_wait_old(ctrl, info);
+	if (ret)
+		return ret;
+	if (info->state != UBLK_S_DEV_QUIESCED &&
+	    info->state != UBLK_S_DEV_FAIL_IO)
+		return ublk_error(-EINVAL, "dev %u: does not wait for a server, its state is %s; \"ublk del -n %u\" and add it again",
+				  id, name_of_state(info->state), id);
+	return 0;
+}
+
+static int recover_load(__u32 id, const struct ublksrv_ctrl_dev_info *info,
+			struct state *st)
+{
+	int ret = state_read(id, st);
+
+	if (ret == -EBADMSG)
+		return ublk_error(ret, "dev %u: %s is damaged; all that is left is \"ublk del -n %u\"",
+				  id, state_name(id), id);
+	if (ret)
+		return ublk_error(ret, "dev %u: %s: %s; only the program that added the device can recover it, or \"ublk del -n %u\"",
+				  id, state_name(id), strerror(-ret), id);
+	if (!state_matches(st, info))
+		ret = ublk_error(-EINVAL, "dev %u: %s belongs to an earlier device with that number; \"ublk del -n %u\"",
+				 id, state_name(id), id);
+	else if (!st->target)
+		ret = ublk_error(-EINVAL, "dev %u: this program has no target \"%s\"; use the one that added the device",
+				 id, st->target_name);
+	if (ret)
+		state_free(st);
+	return ret;
+}
+
+/*
+ * The target is asked for the disk's present size, whatever it was added with:
+ * it may have been resized, and the backing store too.
+ */
+static int recover_config(struct ublk_ctrl *ctrl, const struct state *st,
+			  struct daemon_args *args)
+{
+	struct ublk_params params;
+	int ret;
+
+	ret = ublk_ctrl_get_params(ctrl, st->id, &params);
+	if (ret)
+		return control_explain(st->id, ret);
+	ret = config_unpack(st->target, st->options, &args->cfg);
+	if (ret)
+		return ublk_error(ret, "dev %u: %s: %s", st->id,
+				  state_name(st->id), ublk_strerror_last());
+	config_set_size(st->target, args->cfg, params.basic.dev_sectors << 9);
+	return 0;
+}
+
+static int recover_prepare(__u32 id, struct daemon_args *args)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_ctrl *ctrl;
+	struct state st;
+	int ret;
+
+	ret = control_open(id, &ctrl, &info);
+	if (ret)
+		return ret;
+	ret = recover_check(ctrl, &info);
+	if (!ret)
+		ret = recover_load(id, &info, &st);
+	if (ret)
+		goto out;
+	args->recover = true;
+	args->target = st.target;
+	args->dev.struct_size = sizeof(args->dev);
+	args->dev.id = id;
+	args->dev.nr_queues = info.nr_hw_queues;
+	args->dev.depth = info.queue_depth;
+	args->dev.io_buf_bytes = info.max_io_buf_bytes;
+	args->dev.features = info.flags;
+	if (st.mlock)
+		args->dev.flags |= UBLK_DEV_MLOCK;
+	ret = recover_config(ctrl, &st, args);
+	state_free(&st);
+out:
+	ublk_ctrl_close(ctrl);
+	return ret;
+}
+
+static int recover_run(int argc, char **argv)
+{
+	struct recover_cfg cfg = { .id = UBLK_ID_AUTO };
+	struct daemon_args args = { 0 };
+	int ret;
+
+	ret = cli_parse(&recover_command, &cfg, argc, argv);
+	if (ret >= 0)
+		return ret;
+	if (cfg.id == UBLK_ID_AUTO) {
+		ublk_error(-EINVAL, "which device? give -n ID");
+		return cli_usage(&recover_command);
+	}
+	args.foreground = cfg.foreground;
+	args.quiet = cfg.quiet;
+	ret = recover_prepare(cfg.id, &args);
+	if (ret)
+		return cli_fail(ret);
+	ret = daemon_run(&args);
+	config_free(args.target, args.cfg);
+	return ret;
+}
+
+const struct cli_command recover_command = {
+	.name = "recover",
+	.args = "-n ID",
+	.summary = "serve a device again that lost its daemon",
+	.opts = recover_opts,
+	.run = recover_run,
+};

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * "ublk resize" and "ublk set-affinity": change a device that is in use.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+struct resize_cfg {
+	__u64 id;
+	__u64 size;
+};
+
+static const struct ublk_opt resize_opts[] = {
+	{ "number|dev_id", 'n', UBLK_OPT_UINT, 0,
+	  offsetof(struct resize_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
+	  "device to resize" },
+	{ "size", 's', UBLK_OPT_SIZE, UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
+	  offsetof(struct resize_cfg, size), "SIZE", NULL, 1, LLONG_MAX,
+	  "new capacity" },
+	{ 0 }
+};
+
+static int resize_explain(const struct resize_cfg *cfg, int err)
+{
+	__u32 id = cfg->id;
+
+	switch (-err) {
+	case EOPNOTSUPP:
+		return ublk_error(err, "dev %u: the loaded driver has no UPDATE_SIZE; see \"ublk features\"",
+				  id);
+	case ENODEV:
+		return ublk_error(-EINVAL, "dev %u: has no disk, it is not started",
+				  id);
+	case EINVAL:
+		return ublk_error(err, "dev %u: the driver refuses a size of %llu",
+				  id, (unsigned long long)cfg->size);
+	default:
+		return control_explain(id, err);
+	}
+}
+
+static int resize_device(const struct resize_cfg *cfg)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_params params;
+	struct ublk_ctrl *ctrl;
+	__u64 block;
+	int ret;
+
+	ret = control_open(cfg->id, &ctrl, &info);
+	if (ret)
+		return ret;
+	ret = ublk_ctrl_get_params(ctrl, cfg->id, &params);
+	if (ret) {
+		control_explain(cfg->id, ret);
+		goto out;
+	}
+	block = params.types & UBLK_PARAM_TYPE_BASIC ?
+		1ULL << params.basic.logical_bs_shift : 512;
+	if (cfg->size % block) {
+		ret = ublk_error(-EINVAL, "dev %llu: --size %llu is not a multiple of the block size %llu",
+				 (unsigned long long)cfg->id,
+				 (unsigned long long)cfg->size,
+				 (unsigned long long)block);
+		goto out;
+	}
+	ret = ublk_ctrl_update_size(ctrl, cfg->id, cfg->size >> 9);
+	if (ret)
+		resize_explain(cfg, ret);
+out:
+	ublk_ctrl_close(ctrl);
+	return ret;
+}
+
+static int resize_run(int argc, char **argv)
+{
+	struct resize_cfg cfg = { .id = UBLK_ID_AUTO };
+	int ret;
+
+	ret = cli_parse(&resize_command, &cfg, argc, argv);
+	if (ret >= 0)
+		return ret;
+	if (cfg.id == UBLK_ID_AUTO) {
+		ublk_error(-EINVAL, "which device? give -n ID");
+		return cli_usage(&resize_command);
+	}
+	ret = resize_device(&cfg);
+	return ret ? cli_fail(ret) : EXIT_OK;
+}
+
+const struct cli_command resize_command = {
+	.name = "resize",
+	.args = "-n ID -s SIZE",
+	.summary = "change the capacity of a disk",
+	.opts = resize_opts,
+	.run = resize_run,
+};
+
+#define AFFINITY_CPUS	8192
+
+/* A set of CPUs in the layout of cpu_set_t. */
+struct cpus {
+	unsigned long bits[AFFINITY_CPUS / (8 * sizeof(long))];
+};
+
+struct affinity_cfg {
+	__u64 id;
+	__u64 queue;
+	const char *list;
+};
+
+static const struct ublk_opt affinity_opts[] = {
+	{ "number|dev_id", 'n', UBLK_OPT_UINT, 0,
+	  offsetof(struct affinity_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
+	  "device" },
+	{ "queue", 'q', UBLK_OPT_UINT, UBLK_OPT_REQUIRED,
+	  offsetof(struct affinity_cfg, queue), "QUEUE", NULL, 0,
+	  UBLK_MAX_NR_QUEUES - 1, "number of the queue" },
+	{ "cpus|cpuset", 0, UBLK_OPT_STR, UBLK_OPT_REQUIRED,
+	  offsetof(struct affinity_cfg, list), "LIST", NULL, 0, 0,
+	  "CPUs of its thread, as 0-3,6" },
+	{ 0 }
+};
+
+/* One "N" or "N-M". Return: what follows, or NULL */
+static const char *cpus_parse_range(const char *text, struct cpus *cpus)
+{
+	unsigned long first, last, cpu;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return NULL;
+	first = strtoul(text, &end, 10);
+	last = first;
+	if (*end == '-') {
+		if (!isdigit((unsigned char)end[1]))
+			return NULL;
+		last = strtoul(end + 1, &end, 10);
+	}
+	if (last < first || last >= AFFINITY_CPUS)
+		return NULL;
+	for (cpu = first; cpu <= last; cpu++)
+		CPU_SET_S(cpu, sizeof(*cpus), (cpu_set_t *)cpus);
+	return end;
+}
+
+static int cpus_parse(const char *list, struct cpus *cpus)
+{
+	const char *at = list;
+
+	memset(cpus, 0, sizeof(*cpus));
+	for (;;) {
+		at = cpus_parse_range(at, cpus);
+		if (!at || (*at && *at != ','))
+			return ublk_error(-EINVAL, "--cpus: \"%s\" is not a list of CPUs below %d; give them as 0-3,6",
+					  list, AFFINITY_CPUS);
+		if (!*at++)
+			return 0;
+	}
+}
+
+/* The thread of a queue, if the record is of the process that serves it now. */
+static pid_t affinity_tid(const struct affinity_cfg *cfg,
+			  const struct ublksrv_ctrl_dev_info *info)
+{
+	__u32 id = cfg->id;
+	char path[64];
+	struct state st;
+	pid_t tid = -1;
+
+	if (cfg->queue >= info->nr_hw_queues)
+		return ublk_error(-EINVAL, "dev %u: has %u queues, the first is 0",
+				  id, info->nr_hw_queues);
+	if (info->ublksrv_pid <= 0)
+		return ublk_error(-ESRCH, "dev %u: no daemon serves it", id);
+	if (!state_read(id, &st)) {
+		if (st.pid == info->ublksrv_pid && state_matches(&st, info) &&
+		    cfg->queue < st.nr_tids)
+			tid = st.tids[cfg->queue];
+		state_free(&st);
+	}
+	if (tid <= 0)
+		return ublk_error(-ENOENT, "dev %u: no thread is recorded in %s; another program serves it",
+				  id, state_name(id));
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", info->ublksrv_pid,
+		 tid);
+	if (access(path, F_OK))
+		return ublk_error(-ESRCH, "dev %u: process %d has no thread %d",
+				  id, info->ublksrv_pid, tid);
+	return tid;
+}
+
+static int affinity_apply(const struct affinity_cfg *cfg, pid_t tid,
+			  const struct cpus *want)
+{
+	__u32 id = cfg->id;
+	struct cpus have;
+
+	if (sched_setaffinity(tid, sizeof(*want), (const cpu_set_t *)want)) {
+		if (errno == EINVAL)
+			return ublk_error(-EINVAL, "dev %u: none of the CPUs %s is there and allowed for its daemon",
+					  id, cfg->list);
+		return ublk_error(-errno, "dev %u: thread %d: %s", id, tid,
+				  strerror(errno));
+	}
+	memset(&have, 0, sizeof(have));
+	if (sched_getaffinity(tid, sizeof(have), (cpu_set_t *)&have) < 0)
+		return ublk_error(-errno, "dev %u: thread %d: %s", id, tid,
+				  strerror(errno));
+	/* the kernel leaves out what is offline or not in the cpuset */
+	if (memcmp(&have, want, sizeof(have)))
+		ublk_log(UBLK_LOG_WARN, "dev %u: some of the CPUs %s are not there or not allowed for its daemon",
+			 id, cfg->list);
+	return 0;
+}
+
+static int affinity_run(int argc, char **argv)
+{
+	struct affinity_cfg cfg = { .id = UBLK_ID_AUTO };
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_ctrl *ctrl;
+	struct cpus cpus;
+	int ret;
+
+	ret = cli_parse(&set_affinity_command, &cfg, argc, argv);
+	if (ret >= 0)
+		return ret;
+	if (cfg.id == UBLK_ID_AUTO)
+		ret = ublk_error(-EINVAL, "which device? give -n ID");
+	else
+		ret = cpus_parse(cfg.list, &cpus);
+	if (ret)
+		return cli_usage(&set_affinity_command);
+	ret = control_open(cfg.id, &ctrl, &info);
+	if (ret)
+		return cli_fail(ret);
+	ublk_ctrl_close(ctrl);
+	ret = affinity_tid(&cfg, &info);
+	if (ret > 0)
+		ret = affinity_apply(&cfg, ret, &cpus);
+	return ret ? cli_fail(ret) : EXIT_OK;
+}
+
+const struct cli_command set_affinity_command = {
+	.name = "set-affinity",
+	.args = "-n ID -q QUEUE --cpus LIST",
+	.summary = "bind the thread of a queue to CPUs",
+	.opts = affinity_opts,
+	.run = affinity_run,
+};
