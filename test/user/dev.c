@@ -403,6 +403,82 @@ static void test_stopped_by_others(void)
 	ktap_eq(tgt.nr_queue_close, 2);
 }
 
+/* Served by a first handle, left, and taken over by a second one. */
+static void test_recover(void)
+{
+	struct ublk_dev *dev;
+	int t;
+
+	reset();
+	opts.nr_queues = 2;
+	opts.features = UBLK_F_USER_RECOVERY;
+	dev = up(&with_done);
+	ktap_eq(ublk_dev_detach(dev), 0);
+	ktap_eq(ublk_dev_detach(dev), -EPERM);
+	ublk_dev_free(dev);
+	ktap_eq(mock_device_exists(), 1);
+
+	mock.busy = 3;
+	opts.id = mock_info()->dev_id;
+	ktap_eq(ublk_dev_new(&dev, &opts, &with_done, NULL), 0);
+	ktap_eq(ublk_dev_recover(dev), 0);
+	ktap_eq(mock.busy, 0);
+	ktap_eq(ublk_dev_recover(dev), -EPERM);
+	/* parameters are kept, a SET_PARAMS would be refused */
+	mock.set_params = EACCES;
+	ktap_eq(ublk_dev_configure(dev), 0);
+	ktap_eq(ublk_dev_start(dev), 0);
+	t = mock_request(1, UBLK_IO_OP_READ, 0, 8);
+	ktap_true(t >= 0);
+	ktap_eq(mock_wait(1, t), 4096);
+	down(dev);
+}
+
+/* What is refused leaves the device to the next one. */
+static void test_recover_refused(void)
+{
+	static const struct {
+		const char *what;
+		__u32 max_io;
+		__u64 flags, sectors;
+		int end, res;
+	} rows[] = {
+		{ "buffers", 8192, UBLK_F_USER_RECOVERY, 0, 0, -EINVAL },
+		{ "flag", 0, 0, 0, 0, -EINVAL },
+		{ "size", 0, UBLK_F_USER_RECOVERY, 4096, 0, -EINVAL },
+		{ "end", 0, UBLK_F_USER_RECOVERY, 0, EBUSY, -EBUSY },
+	};
+	struct ublk_dev *dev;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_row = rows[i].what;
+		reset();
+		opts.features = UBLK_F_USER_RECOVERY;
+		dev = up(&with_done);
+		ktap_eq(ublk_dev_detach(dev), 0);
+		ublk_dev_free(dev);
+		mock_info()->flags = rows[i].flags;
+		if (rows[i].max_io)
+			mock_info()->max_io_buf_bytes = rows[i].max_io;
+		if (rows[i].sectors)
+			mock_params()->basic.dev_sectors = rows[i].sectors;
+		mock.end_recovery = rows[i].end;
+
+		opts.id = mock_info()->dev_id;
+		ktap_eq(ublk_dev_new(&dev, &opts, &with_done, NULL), 0);
+		ret = ublk_dev_recover(dev);
+		if (!ret)
+			ret = ublk_dev_configure(dev);
+		if (!ret)
+			ret = ublk_dev_start(dev);
+		ktap_eq(ret, rows[i].res);
+		ublk_dev_free(dev);
+		ktap_eq(mock_device_exists(), 1);
+	}
+}
+
 static void quiet_log(enum ublk_log_level level, const char *msg)
 {
 	(void)level;
@@ -571,6 +647,8 @@ static const struct ktap_test tests[] = {
 	{ "fewer_queues", test_fewer_queues },
 	{ "stop_with_request", test_stop_with_request },
 	{ "stopped_by_others", test_stopped_by_others },
+	{ "recover", test_recover },
+	{ "recover_refused", test_recover_refused },
 	{ "commit_refused", test_commit_refused },
 	{ "commit_twice", test_commit_twice },
 	{ "start_failures", test_start_failures },

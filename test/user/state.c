@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Run-state files: what is written comes back, what is damaged is refused, and
- * only the right process removes one. Also the names of states and features.
+ * only the right process removes one. Options of targets as
+ * JSON, names of states and features.
  */
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "cli.h"
+#include "config.h"
 #include "ktap.h"
 #include "mock_kernel.h"
 #include "opt.h"
@@ -67,6 +69,154 @@ static void test_round_trip(void)
 	state_free(&st);
 	snprintf(tmp, sizeof(tmp), "%s.new", file);
 	ktap_true(access(tmp, F_OK));
+}
+
+/* What "recover" starts from. */
+static void test_for_recovery(void)
+{
+	struct ublksrv_ctrl_dev_info info = {
+		.dev_id = ID, .nr_hw_queues = 2, .queue_depth = 4,
+		.max_io_buf_bytes = 65536,
+	}, other;
+	struct state st;
+
+	record();
+	ktap_eq(strcmp(state_name(ID), file), 0);
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_eq(st.queues, 2);
+	ktap_eq(st.depth, 4);
+	ktap_eq(st.max_io_bytes, 65536);
+	ktap_true(st.mlock);
+	ktap_true(state_matches(&st, &info));
+	other = info;
+	other.queue_depth++;
+	ktap_true(!state_matches(&st, &other));
+	other = info;
+	other.flags = UBLK_F_USER_RECOVERY;
+	ktap_true(!state_matches(&st, &other));
+	other = info;
+	other.nr_hw_queues--;
+	ktap_true(!state_matches(&st, &other));
+	state_free(&st);
+
+	/* an older file says less, and fits no device */
+	write_text("{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}}");
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_true(!state_matches(&st, &info));
+	state_free(&st);
+}
+
+struct cfg {
+	__u64 num, size;
+	bool flag;
+	const char *str, *path;
+};
+
+static const struct ublk_opt cfg_opts[] = {
+	{ "num|number", 'n', UBLK_OPT_UINT, 0, offsetof(struct cfg, num),
+	  "N", "3", 1, 10, "" },
+	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct cfg, size),
+	  "SIZE", NULL, 512, 0, "" },
+	{ "flag", 0, UBLK_OPT_FLAG, 0, offsetof(struct cfg, flag),
+	  NULL, NULL, 0, 0, "" },
+	{ "str", 0, UBLK_OPT_STR, 0, offsetof(struct cfg, str),
+	  "TEXT", "word", 0, 0, "" },
+	{ "path", 'f', UBLK_OPT_PATH, UBLK_OPT_REQUIRED,
+	  offsetof(struct cfg, path), "FILE", NULL, 0, 0, "" },
+	{ 0 }
+};
+
+static const struct ublk_target cfg_target = {
+	UBLK_TARGET(),
+	.name = "cfg",
+	.opts = cfg_opts,
+	.config_size = sizeof(struct cfg),
+};
+
+static void test_config_round_trip(void)
+{
+	static const char * const paths[] = {
+		"/x y/\"z\"", "/\xff\xfe\x01", "/\xc3\xa4", "/",
+	};
+	struct cfg in = { .num = 7, .size = ~0ULL, .flag = true, .str = "a b" };
+	struct cfg *out;
+	json_t *obj;
+	void *p;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(paths); i++) {
+		ktap_row = paths[i];
+		in.path = paths[i];
+		obj = config_pack(&cfg_target, &in);
+		ktap_true(obj);
+		ktap_eq(config_unpack(&cfg_target, obj, &p), 0);
+		json_decref(obj);
+		out = p;
+		ktap_eq(out->num, 7);
+		ktap_true(out->size == ~0ULL);
+		ktap_true(out->flag);
+		ktap_eq(strcmp(out->str, "a b"), 0);
+		ktap_eq(strcmp(out->path, paths[i]), 0);
+		config_set_size(&cfg_target, out, 4096);
+		ktap_eq(out->size, 4096);
+		config_free(&cfg_target, out);
+	}
+}
+
+static void test_config_texts(void)
+{
+	static const struct {
+		const char *text, *why;		/* NULL: accepted */
+	} rows[] = {
+		{ "{\"path\":\"/\"}", NULL },
+		{ "{\"path\":{\"hex\":\"2f61\"}}", NULL },
+		{ "{\"path\":\"/\",\"size\":0}", NULL },
+		{ "{}", "cfg: option \"path\" is missing" },
+		{ "{\"path\":\"/\",\"later\":1}",
+		  "cfg: this program does not know its option \"later\"" },
+		{ "{\"path\":\"/\",\"number\":4}",
+		  "cfg: this program does not know its option \"number\"" },
+		{ "{\"path\":null}", "cfg: bad value of option \"path\"" },
+		{ "{\"path\":7}", "cfg: bad value of option \"path\"" },
+		{ "{\"path\":{\"hex\":\"2\"}}",
+		  "cfg: bad value of option \"path\"" },
+		{ "{\"path\":{\"hex\":\"2f00\"}}",
+		  "cfg: bad value of option \"path\"" },
+		{ "{\"path\":{\"hex\":\"2g\"}}",
+		  "cfg: bad value of option \"path\"" },
+		{ "{\"path\":\"/\",\"num\":0}",
+		  "cfg: bad value of option \"num\"" },
+		{ "{\"path\":\"/\",\"num\":11}",
+		  "cfg: bad value of option \"num\"" },
+		{ "{\"path\":\"/\",\"num\":\"4\"}",
+		  "cfg: bad value of option \"num\"" },
+		{ "{\"path\":\"/\",\"size\":511}",
+		  "cfg: bad value of option \"size\"" },
+		{ "{\"path\":\"/\",\"flag\":1}",
+		  "cfg: bad value of option \"flag\"" },
+	};
+	json_t *obj;
+	void *p;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_row = rows[i].text;
+		obj = json_loads(rows[i].text, 0, NULL);
+		ktap_true(obj);
+		ret = config_unpack(&cfg_target, obj, &p);
+		json_decref(obj);
+		ktap_eq(ret, rows[i].why ? -EBADMSG : 0);
+		if (!ret) {
+			/* what is not said has its default */
+			ktap_eq(((struct cfg *)p)->num, 3);
+			ktap_eq(strcmp(((struct cfg *)p)->str, "word"), 0);
+			config_free(&cfg_target, p);
+		} else if (strcmp(ublk_strerror_last(), rows[i].why)) {
+			ktap_fail(__FILE__, __LINE__, "says: %s",
+				  ublk_strerror_last());
+		}
+	}
 }
 
 static void test_damaged(void)
@@ -179,6 +329,9 @@ static void test_names(void)
 
 static const struct ktap_test tests[] = {
 	{ "round_trip", test_round_trip },
+	{ "for_recovery", test_for_recovery },
+	{ "config_round_trip", test_config_round_trip },
+	{ "config_texts", test_config_texts },
 	{ "damaged", test_damaged },
 	{ "every_prefix_is_refused", test_every_prefix_is_refused },
 	{ "unknown_target", test_unknown_target },

@@ -277,6 +277,17 @@ static int opt_run(struct opt_parser *p, const struct opt_table *tables,
 	return 0;
 }
 
+/* "OWNER " where there are two; a command's own name is the caller's part. */
+static const char *opt_owner(const struct opt_row *row, int nr)
+{
+	static char who[64];
+
+	if (nr < 2)
+		return "";
+	snprintf(who, sizeof(who), "%s ", row->table->owner);
+	return who;
+}
+
 int opt_defaults(const struct opt_table *table)
 {
 	const struct ublk_opt *o;
@@ -309,8 +320,8 @@ int opt_parse(const struct opt_table *tables, int nr, int argc, char **argv)
 		struct opt_row *row = &p->rows[i];
 
 		if (row->opt->flags & UBLK_OPT_REQUIRED && !row->given)
-			ret = ublk_error(-EINVAL, "%s needs --%s %s",
-					 row->table->owner,
+			ret = ublk_error(-EINVAL, "%sneeds --%s %s",
+					 opt_owner(row, nr),
 					 opt_name(row->opt, name, sizeof(name)),
 					 row->opt->arg);
 	}
