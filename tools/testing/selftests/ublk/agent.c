@@ -258,26 +258,35 @@ static long blk_io(int fd, enum agent_blk_op op, __u64 off, __u32 len,
 	return -1;
 }
 
-/* One operation on /dev/ublkbN, done by the caller itself. */
-long agent_blk_run(int id, enum agent_blk_op op, __u64 off, __u32 len,
-		   void *buf)
+static int blk_open(int id, enum agent_blk_op op)
 {
 	int flags = op == AGENT_READAHEAD ? O_RDONLY : O_RDWR | O_DIRECT;
 	char path[32];
-	long ret;
-	int fd;
 
 	if (op == AGENT_READ || op == AGENT_RRPART)
 		flags = O_RDONLY | O_DIRECT;
 	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	fd = open(path, flags | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = blk_io(fd, op, off, len, buf);
+	return open(path, flags | O_CLOEXEC);
+}
+
+static long blk_run(int fd, enum agent_blk_op op, __u64 off, __u32 len,
+		    void *buf)
+{
+	long ret = blk_io(fd, op, off, len, buf);
+
 	if (ret < 0)
 		ret = -errno;
 	close(fd);
 	return ret;
+}
+
+/* One operation on /dev/ublkbN, done by the caller itself. */
+long agent_blk_run(int id, enum agent_blk_op op, __u64 off, __u32 len,
+		   void *buf)
+{
+	int fd = blk_open(id, op);
+
+	return fd < 0 ? -errno : blk_run(fd, op, off, len, buf);
 }
 
 struct blk_arg {
@@ -286,13 +295,70 @@ struct blk_arg {
 	__u64 off;
 	__u32 len;
 	char *buf;
+	int opened;
 };
 
 static long blk_job(void *arg)
 {
 	struct blk_arg *b = arg;
+	int fd = blk_open(b->id, b->op);
 
-	return agent_blk_run(b->id, b->op, b->off, b->len, b->buf);
+	if (fd < 0)
+		return -errno;
+	__atomic_store_n(&b->opened, 1, __ATOMIC_RELEASE);
+	return blk_run(fd, b->op, b->off, b->len, b->buf);
+}
+
+/*
+ * Wait until the job of agent_blk() has opened the disk: opening one that is
+ * being removed may make the kernel look for a module, which takes its time.
+ */
+bool agent_wait_open(struct agent *a, int job)
+{
+	struct blk_arg *b = (struct blk_arg *)a->jobs[job].arg;
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+
+	while (!__atomic_load_n(&b->opened, __ATOMIC_ACQUIRE)) {
+		if (agent_done(a, job) || raw_now_ms() >= end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+/*
+ * Wait until a command that sleeps is being executed: io_uring has made a
+ * worker thread for it.
+ */
+bool agent_wait_worker(struct agent *a)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	char path[64], comm[32];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", a->pid);
+	while (!found && raw_now_ms() < end) {
+		dir = opendir(path);
+		while (dir && !found && (d = readdir(dir))) {
+			char file[sizeof(path) + 32];
+
+			snprintf(file, sizeof(file), "%s/%d/comm", path,
+				 atoi(d->d_name));
+			f = fopen(file, "r");
+			if (!f)
+				continue;
+			found = fgets(comm, sizeof(comm), f) &&
+				!strncmp(comm, "iou-wrk", 7);
+			fclose(f);
+		}
+		if (dir)
+			closedir(dir);
+		usleep(10000);
+	}
+	return found;
 }
 
 /* Block I/O at byte @off of the disk and byte @data of the data area. */

@@ -49,6 +49,8 @@ long agent_wait(struct agent *a, int job, int ms);
 int agent_ctrl(struct agent *a, __u32 op, int id, __u64 data);
 int agent_blk(struct agent *a, int id, enum agent_blk_op op, __u64 off,
 	      __u32 len, __u32 data);
+bool agent_wait_open(struct agent *a, int job);
+bool agent_wait_worker(struct agent *a);
 int agent_hold(struct agent *a, int id);
 void agent_release(struct agent *a);
 long agent_blk_run(int id, enum agent_blk_op op, __u64 off, __u32 len,

@@ -107,6 +107,7 @@ TEST_F(start, C_75d_interrupted_by_a_signal)
 	int job, ret;
 
 	job = start_async(t, getpid());
+	ASSERT_TRUE(agent_wait_worker(t->agent));
 	EXPECT_TRUE(waits(t, job));
 	/* The waiting command keeps the deleted device findable. */
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC, self->id,
