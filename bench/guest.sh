@@ -59,7 +59,7 @@ measure() {
 modprobe null_blk nr_devices=1 gb=2 queue_mode=2 irqmode=0 submit_queues=1
 modprobe ublk_drv
 
-if [ "$driver" != ours ]; then
+if [ "$driver" != our ]; then
 	measure "null_blk" /dev/nullb0
 	modprobe loop
 	losetup --direct-io=on /dev/loop0 /dev/nullb0

@@ -42,7 +42,7 @@ measure() {
 }
 
 [ -n "$quick" ] || measure distribution --distro-driver
-measure ours
+measure our
 
 mkdir -p "$(dirname -- "$json")"
 awk -F'\t' -v json="$json" -f "$top/bench/table.awk" "$rows"
