@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# "ublk recover": a killed daemon is replaced from the run-state file alone, with
+# each recovery option; IO held meanwhile continues; what cannot be recovered is
+# refused with one line.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require feature:USER_RECOVERY cmp
+
+# says WORD... -- COMMAND...: it fails with one line that has all these words.
+says() {
+	local words=()
+
+	while [ "$1" != -- ]; do
+		words+=("$1")
+		shift
+	done
+	shift
+	if timeout 30 "$@" >"$TMP/out" 2>"$TMP/err"; then
+		echo "status 0"
+		return 1
+	fi
+	cat "$TMP/err"
+	[ "$(wc -l <"$TMP/err")" -eq 1 ] || { echo "not one line"; return 1; }
+	for word in "${words[@]}"; do
+		grep -qi -- "$word" "$TMP/err" || { echo "no \"$word\""; return 1; }
+	done
+}
+
+kill_daemon() {
+	local pid
+
+	pid=$(pid_of "$DEV")
+	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" &&
+		busywait 5000 state_is "$DEV" "$1"
+}
+
+recover() {
+	timeout 60 "$UBLK" recover -n "$DEV" >"$TMP/recover.out" || return
+	"$UBLK" list -n "$DEV" | cmp - "$TMP/recover.out"
+}
+
+flags_have() {
+	"$UBLK" list -n "$DEV" | grep "^	flags" | grep -qw -- "$1"
+}
+
+img=$(new_file img 16M)
+dd if=/dev/urandom of="$TMP/data" bs=1M count=8 status=none
+
+# Without options that a recovery would have to be told again.
+add_dev -t loop -f "$img" -r -q 2 -d 16 --size 12M --offset 1M --buffered-io
+old=$(pid_of "$DEV")
+check "-r: flag" flags_have USER_RECOVERY
+check "data is written" dd if="$TMP/data" of="$BDEV" bs=1M oflag=direct status=none
+check "recover while it is served" says "still served" "$old" quiesce -- \
+	"$UBLK" recover -n "$DEV"
+check "the daemon is killed" kill_daemon QUIESCED
+check "its record is kept" test -s "/run/ublk/$DEV.json"
+check "list shows the target" grep -q "^	target loop.*$img" <("$UBLK" list -n "$DEV")
+
+# A read that is held until there is a daemon again.
+timeout 20 dd if="$BDEV" of="$TMP/back" bs=1M count=8 iflag=direct status=none &
+reader=$!
+check "it is recovered, and prints what list prints" recover
+check "state" state_is "$DEV" LIVE
+check "another process" test "$(pid_of "$DEV")" -ne "$old"
+check "the held read ends" wait "$reader"
+check "with the data" cmp "$TMP/data" "$TMP/back"
+check "the file has it where it belongs" cmp -n 8388608 -i 0:1048576 "$TMP/data" "$img"
+check "size is as before" prints 12582912 blockdev --getsize64 "$BDEV"
+
+# The record is complete again: a second round from what the first one wrote.
+check "killed again" kill_daemon QUIESCED
+mv "/run/ublk/$DEV.json" "$TMP/record"
+check "without a record" says "no such file" "ublk del" -- "$UBLK" recover -n "$DEV"
+echo "{" >"/run/ublk/$DEV.json"
+check "with a damaged record" says damaged "ublk del" -- "$UBLK" recover -n "$DEV"
+sed 's/"depth": 16/"depth": 17/' "$TMP/record" >"/run/ublk/$DEV.json"
+check "with the record of another device" says earlier -- "$UBLK" recover -n "$DEV"
+mv "$TMP/record" "/run/ublk/$DEV.json"
+truncate -s 4M "$img"
+check "the file has become too short" says "$img" enlarge -- "$UBLK" recover -n "$DEV"
+check "which leaves it waiting" state_is "$DEV" QUIESCED
+truncate -s 16M "$img"
+check "recovered in the foreground's way" recover
+pid=$(pid_of "$DEV")
+check "TERM stops and deletes" kill -TERM "$pid"
+check "the device is gone" busywait 5000 not test -e "/dev/ublkc$DEV"
+check "and its record" busywait 5000 not test -e "/run/ublk/$DEV.json"
+
+add_dev -t loop -f "$img" --user-recovery-reissue
+check "-i implies -r" flags_have USER_RECOVERY
+check "-i: flag" flags_have USER_RECOVERY_REISSUE
+check "-i: killed" kill_daemon QUIESCED
+check "-i: recovered" recover
+check "-i: reads" dd if="$BDEV" of=/dev/null bs=1M iflag=direct status=none
+check "-i: killed again" kill_daemon QUIESCED
+check "-i: deleted without a daemon" del_dev
+check "-i: no record is left" not test -e "/run/ublk/$DEV.json"
+
+add_dev -t null --user-recovery-fail-io
+check "-e: flag" flags_have USER_RECOVERY_FAIL_IO
+check "-e: killed" kill_daemon FAIL_IO
+check "-e: IO fails meanwhile" not timeout 10 dd if="$BDEV" of=/dev/null bs=4k \
+	count=1 iflag=direct status=none
+check "-e: recovered" recover
+check "-e: reads" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct status=none
+check "-e: deleted" del_dev
+
+add_dev -t null
+pid=$(pid_of "$DEV")
+check "without -r: refused" says "cannot be recovered" user-recovery -- \
+	"$UBLK" recover -n "$DEV"
+kill -9 "$pid"
+check "without -r: DEAD" busywait 5000 state_is "$DEV" DEAD
+check "without -r: refused when dead" says "cannot be recovered" -- \
+	"$UBLK" recover -n "$DEV"
+check "without -r: deleted" del_dev
+check "no such device" says "no such device" -- "$UBLK" recover -n 77
+check "-i and -e" says exclude -- "$UBLK" add -t null -i -e
+finish

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# An ordinary user adds a device, makes a file system on it, sees nobody else's,
+# and deletes it; udev gives him the nodes by the rule of the ublk tree.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require feature:UNPRIVILEGED_DEV capsh udevadm mkfs.ext4 e2fsck
+
+udevadm control --ping --timeout=2 2>/dev/null || skip_all "udevd does not run"
+for RULES in "$LIB_DIR/../../../../ublksrv/etc/60-ublk.rules" \
+	/usr/local/lib/udev/rules.d/60-ublk.rules \
+	/lib/udev/rules.d/60-ublk.rules ""; do
+	[ ! -f "$RULES" ] || break
+done
+[ -n "$RULES" ] || skip_all "no udev rule 60-ublk.rules"
+
+# The rule as it is, with this program; a local one opens the control device.
+PROG=$(readlink -f "$(command -v "$UBLK")")
+mkdir -p /run/udev/rules.d
+sed "s|PROGRAM=\"[^ ]*ublk |PROGRAM=\"$PROG |" "$RULES" >/run/udev/rules.d/60-ublk.rules
+echo 'KERNEL=="ublk-control", MODE="0666"' >/run/udev/rules.d/61-ublk-test.rules
+remove_rules() {
+	rm -f /run/udev/rules.d/60-ublk.rules /run/udev/rules.d/61-ublk-test.rules
+	udevadm control --reload
+	chmod 600 /dev/ublk-control
+}
+defer remove_rules
+udevadm control --reload
+udevadm trigger --action=change --settle /dev/ublk-control
+
+chmod 755 "$TMP"
+mkdir "$TMP/run" "$TMP/home"
+chown -R nobody "$TMP/run" "$TMP/home"
+gid=$(id -g nobody)
+
+# as_user COMMAND...: as "nobody", without capabilities.
+as_user() {
+	local line
+
+	line="cd '$TMP/home' && UBLK_RUN_DIR='$TMP/run' exec $(printf '%q ' "$@")"
+	timeout 60 capsh --user=nobody -- -c "$line"
+}
+
+# The device that the last "add" printed, for the cleanup as well.
+user_add() {
+	as_user "$PROG" add "$@" >"$TMP/add.out" || return
+	cat "$TMP/add.out"
+	DEV=$(sed -n 's/^dev id \([0-9]*\):.*/\1/p' "$TMP/add.out")
+	[ -n "$DEV" ] || return
+	LIB_DEVS+=("$DEV")
+	BDEV=/dev/ublkb$DEV
+}
+
+# refused WORD COMMAND...: fails with one line that has the word.
+refused() {
+	local word=$1
+	shift
+
+	if as_user "$@" >"$TMP/out" 2>"$TMP/err"; then
+		return 1
+	fi
+	cat "$TMP/err"
+	[ "$(wc -l <"$TMP/err")" -eq 1 ] && grep -qi -- "$word" "$TMP/err"
+}
+
+as_user truncate -s 32M img
+check "everybody may open the control device" prints 666 stat -c %a /dev/ublk-control
+check "the user adds a device" user_add -t loop -f img -u
+check "the char node is his" prints "$(id -u nobody) $gid 600" stat -c '%u %g %a' "/dev/ublkc$DEV"
+check "the disk is his" prints "$(id -u nobody) $gid 600" stat -c '%u %g %a' "$BDEV"
+check "flag" grep -q UNPRIVILEGED_DEV "$TMP/add.out"
+check "owner as the rule asks" prints "$(id -u nobody) $gid" "$PROG" udev-owner "ublkc$DEV"
+check "he writes to it" as_user dd if=/dev/zero of="$BDEV" bs=64k count=16 \
+	oflag=direct status=none
+check "he reads from it" as_user dd if="$BDEV" of=/dev/null bs=64k count=16 \
+	iflag=direct status=none
+check "he makes a file system" as_user mkfs.ext4 -q "$BDEV"
+check "which is sound" as_user e2fsck -fn "$BDEV"
+check "he lists it" prints "dev id $DEV:" sh -c \
+	"capsh --user=nobody -- -c '$PROG list' | grep -o '^dev id [0-9]*:'"
+mine=$DEV
+
+add_dev -t null
+other=$DEV
+check "the administrator's is not his" not as_user dd if="$BDEV" of=/dev/null \
+	bs=4k count=1 status=none
+check "nor can he delete it" refused root "$PROG" del -n "$other"
+check "it has no owner" not "$PROG" udev-owner "ublkb$other"
+check "without -u he adds nothing" refused root "$PROG" add -t null
+check "-u and -r" refused recover "$PROG" add -t null -u -r
+check "-u by the administrator" not "$PROG" add -t null -u
+check "no device is left of that" test ! -e "/dev/ublkc$((other + 1))"
+check "deleted" del_dev "$other"
+
+check "he resizes his own" as_user "$PROG" resize -n "$mine" -s 16M
+check "he stops it" as_user "$PROG" stop -n "$mine"
+check "he deletes it" as_user "$PROG" del -n "$mine"
+check "it is gone" busywait 5000 not test -e "/dev/ublkc$mine"
+check "nothing is left of it" prints "" ls "$TMP/run"
+finish
