@@ -126,10 +126,14 @@ bool chaos_reap(pid_t pid, int ms)
 
 static void start_ctl(struct chaos *c, struct chaos_ctl_slot *slot)
 {
+	pid_t pid;
+
 	slot->since = 0;
-	slot->pid = chaos_fork();
-	if (!slot->pid)
+	/* Not straight into the slot: the child would write its 0 as well. */
+	pid = chaos_fork();
+	if (!pid)
 		chaos_ctl(c, slot);
+	slot->pid = pid;
 }
 
 static bool immortal(struct chaos *c, const char *what, pid_t pid)

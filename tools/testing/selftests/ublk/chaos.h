@@ -18,7 +18,7 @@
 #define CHAOS_DEVS	8
 #define CHAOS_CTLS	4
 /* Killed processes die, canceled commands end: within this time. */
-#define CHAOS_LIMIT_MS	30000
+#define CHAOS_LIMIT_MS	60000
 #define CHAOS_ERRNOS	134
 
 enum chaos_op {

@@ -262,18 +262,18 @@ static void check_server(struct chaos *c, struct slot *slot)
 		chaos_count(&c->kills);
 		slot->killed = true;
 		slot->end = now + CHAOS_LIMIT_MS;
+	}
+	do {
+		pid = waitpid(-slot->pid, NULL, WNOHANG);
+	} while (pid > 0);
+	if (pid < 0) {
+		slot->pid = 0;
 	} else if (slot->killed && now >= slot->end) {
 		fprintf(stderr, "# server %d does not die\n", slot->pid);
 		chaos_dump(slot->pid);
 		chaos_count(&c->immortal);
 		slot->pid = 0;
-		return;
 	}
-	do {
-		pid = waitpid(-slot->pid, NULL, WNOHANG);
-	} while (pid > 0);
-	if (pid < 0)
-		slot->pid = 0;
 }
 
 void chaos_servers(struct chaos *c)
