@@ -89,9 +89,11 @@ static void test_bad_input(void)
 		{ "features", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "add -t null -i -e", 2,
-		  "ublk: add: --user-recovery-reissue and --user-recovery-fail-io exclude each other\n" },
+		  "ublk: add: --user-recovery-reissue and --user-recovery-fail-io exclude each other\n"
+		},
 		{ "add -t null -u -r", 2,
-		  "ublk: add: --unprivileged: such a device cannot be recovered, leave --user-recovery out\n" },
+		  "ublk: add: --unprivileged: such a device cannot be recovered, leave --user-recovery out\n"
+		},
 		{ "add -t null -r", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "recover", 2,
@@ -111,15 +113,19 @@ static void test_bad_input(void)
 		{ "resize -s 1M", 2,
 		  "ublk: resize: which device? give -n ID\n" },
 		{ "resize -n 0 -s 0", 2,
-		  "ublk: resize: --size: \"0\" is out of range, it must be 1..9223372036854775807\n" },
+		  "ublk: resize: --size: \"0\" is out of range, it must be 1..9223372036854775807\n"
+		},
 		{ "resize -n 0 -s 1M", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "set-affinity -n 0 -q 0 --cpus 3-1", 2,
-		  "ublk: set-affinity: --cpus: \"3-1\" is not a list of CPUs below 8192; give them as 0-3,6\n" },
+		  "ublk: set-affinity: --cpus: \"3-1\" is not a list of CPUs below 8192; give them as 0-3,6\n"
+		},
 		{ "set-affinity -n 0 -q 0 --cpus 1,", 2,
-		  "ublk: set-affinity: --cpus: \"1,\" is not a list of CPUs below 8192; give them as 0-3,6\n" },
+		  "ublk: set-affinity: --cpus: \"1,\" is not a list of CPUs below 8192; give them as 0-3,6\n"
+		},
 		{ "set-affinity -n 0 -q 0 --cpus 8192", 2,
-		  "ublk: set-affinity: --cpus: \"8192\" is not a list of CPUs below 8192; give them as 0-3,6\n" },
+		  "ublk: set-affinity: --cpus: \"8192\" is not a list of CPUs below 8192; give them as 0-3,6\n"
+		},
 		{ "set-affinity -n 0 -q 0 --cpus 0-3,8191", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "del -n 0 --async", 5,
