@@ -23,10 +23,10 @@ static const struct {
 	[CHAOS_ADD] = { UBLK_U_CMD_ADD_DEV, 6, { EEXIST } },
 	[CHAOS_SET_PARAMS] = { UBLK_U_CMD_SET_PARAMS, 6, { EACCES, EINVAL } },
 	[CHAOS_START] = { UBLK_U_CMD_START_DEV, 8, { EINVAL, EEXIST, EBUSY } },
-	[CHAOS_STOP] = { UBLK_U_CMD_STOP_DEV, 2 },
-	[CHAOS_TRY_STOP] = { UBLK_U_CMD_TRY_STOP_DEV, 3, { EBUSY } },
-	[CHAOS_DEL] = { UBLK_U_CMD_DEL_DEV, 1 },
-	[CHAOS_DEL_ASYNC] = { UBLK_U_CMD_DEL_DEV_ASYNC, 1 },
+	[CHAOS_STOP] = { UBLK_U_CMD_STOP_DEV, 3 },
+	[CHAOS_TRY_STOP] = { UBLK_U_CMD_TRY_STOP_DEV, 5, { EBUSY } },
+	[CHAOS_DEL] = { UBLK_U_CMD_DEL_DEV, 3 },
+	[CHAOS_DEL_ASYNC] = { UBLK_U_CMD_DEL_DEV_ASYNC, 2 },
 	[CHAOS_GET_PARAMS] = { UBLK_U_CMD_GET_PARAMS, 6, { EINVAL } },
 	[CHAOS_INFO] = { UBLK_U_CMD_GET_DEV_INFO, 6 },
 	[CHAOS_INFO2] = { UBLK_U_CMD_GET_DEV_INFO2, 3, { ENOENT, EPERM } },
@@ -244,7 +244,8 @@ static void one(struct chaos *c, struct chaos_rng *r,
 	slot->op = op;
 	slot->id = id;
 	fill(c, r, op, id, &cmd, &buf);
-	ret = run(slot, ctl, ops[op].op, &cmd, 1 + chaos_rnd(r, 2000));
+	ret = run(slot, ctl, ops[op].op, &cmd,
+		  1 + chaos_rnd(r, chaos_rnd(r, 2) ? 200 : 2000));
 	if (slot->canceled)
 		chaos_count(&c->canceled);
 	if (ret > 0 || -ret >= CHAOS_ERRNOS ||
