@@ -13,7 +13,7 @@ fio_log=$(mktemp)
 # 20,000 IOs of one process, or 1 GiB of them, no scheduler. fio counts in whole
 # milliseconds, and what the disk of the guest does meanwhile is not as exact as
 # its clock: a job is run this often, and the lowest figure counts.
-runs=5
+runs=3
 jobs=(
 	"4k-randread-qd32 randread 4k 32"
 	"4k-randwrite-qd32 randwrite 4k 32"
