@@ -128,6 +128,11 @@ void raw_srv_close(struct raw_srv *s);
 char *raw_buf(struct raw_srv *s, int q, int tag);
 struct ublksrv_io_desc raw_desc(struct raw_srv *s, int q, int tag);
 enum raw_tag raw_tag_state(struct raw_srv *s, int q, int tag);
+bool raw_copy_mode(const struct raw_srv *s);
+__u64 raw_addr(struct raw_srv *s, int q, int tag);
+__u64 raw_pos(int q, int tag, __u64 off);
+int raw_answer(struct raw_srv *s, const struct raw_ev *ev);
+bool raw_foreign(const struct raw_ev *ev);
 
 int raw_ring_open(struct raw_ring *r, struct raw_srv *s, unsigned int flags);
 void raw_ring_close(struct raw_ring *r);
