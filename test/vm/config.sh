@@ -19,9 +19,9 @@ UBLK_SUITE=trixie
 UBLK_PACKAGES="
 	gcc make libc6-dev pkg-config liburing-dev libjansson-dev sparse valgrind
 	rsync kmod udev procps psmisc strace util-linux util-linux-extra
-	fio e2fsprogs xfsprogs fdisk gdisk parted
+	fio e2fsprogs xfsprogs f2fs-tools btrfs-progs zonefs-tools fdisk gdisk parted
 	libcap2-bin busybox-static cpio xz-utils zstd
-	perl python3 python3-docutils linux-perf
+	perl python3 python3-docutils linux-perf shellcheck
 "
 
 # Kernel modules that go into the root, as directories below kernel/. The rest
