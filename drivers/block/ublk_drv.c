@@ -28,6 +28,7 @@
  *   cmd.c	  commands from the server: fetch, commit, get data
  *   complete.c	  end, requeue or fail
  *   copy.c	  moving data
+ *   integrity.c	  moving protection information
  *   timeout.c	  what happens when no answer comes
  *
  *   trace.h	  tracepoints

@@ -50,11 +50,14 @@ static u32 ublk_dispatch_map_flags(blk_opf_t opf)
 		flags |= UBLK_IO_F_NOUNMAP;
 	if (opf & REQ_SWAP)
 		flags |= UBLK_IO_F_SWAP;
+	if (opf & REQ_INTEGRITY)
+		flags |= UBLK_IO_F_INTEGRITY;
 	return flags;
 }
 
 #define UBLK_DISPATCH_FLAGS						\
-	(REQ_FAILFAST_MASK | REQ_META | REQ_FUA | REQ_NOUNMAP | REQ_SWAP)
+	(REQ_FAILFAST_MASK | REQ_META | REQ_FUA | REQ_NOUNMAP | REQ_SWAP |	\
+	 REQ_INTEGRITY)
 
 /* Most requests carry no flag that a server is told about. */
 static __always_inline u32 ublk_dispatch_flags(const struct request *req)

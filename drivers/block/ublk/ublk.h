@@ -46,6 +46,7 @@
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/spinlock.h>
+#include <linux/uio.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -375,6 +376,32 @@ void ublk_complete(struct ublk_io *io, struct request *req, int res);
 void ublk_complete_hold(struct ublk_queue *q, struct request *req);
 void ublk_complete_gone(struct ublk_device *ub, struct request *req);
 void ublk_complete_bounced(struct ublk_queue *q, struct request *req);
+
+/* integrity.c */
+#ifdef CONFIG_BLK_DEV_INTEGRITY
+void ublk_integrity_limits(const struct ublk_param_integrity *p,
+			   struct queue_limits *lim);
+int ublk_integrity_len(const struct request *req);
+size_t ublk_integrity_copy(const struct request *req, size_t off,
+			   struct iov_iter *iter, bool to_server);
+#else
+/* Never reached with a request: no device has UBLK_F_INTEGRITY (D-142). */
+static inline void ublk_integrity_limits(const struct ublk_param_integrity *p,
+					 struct queue_limits *lim)
+{
+}
+
+static inline int ublk_integrity_len(const struct request *req)
+{
+	return -EINVAL;
+}
+
+static inline size_t ublk_integrity_copy(const struct request *req, size_t off,
+					 struct iov_iter *iter, bool to_server)
+{
+	return 0;
+}
+#endif
 
 /* copy.c */
 unsigned int ublk_copy_to_server(const struct request *req, u64 addr,

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Protection information: the profile of a disk, and its way between a request
+ * and the server.
+ *
+ * The payload of a request is read and written like its data, with user copy,
+ * at positions with bit 62 set; the caller has found the request and holds it.
+ * Generating and verifying are the block layer's business (D-201). What a valid
+ * profile is, is decided in logic/limits.h.
+ *
+ * Built with CONFIG_BLK_DEV_INTEGRITY only; without it no device gets
+ * UBLK_F_INTEGRITY. Takes no lock.
+ */
+#include <linux/blk-integrity.h>
+#include <linux/fs.h>
+#include <linux/uio.h>
+
+#include "ublk.h"
+
+static enum blk_integrity_checksum ublk_integrity_csum(u8 csum_type)
+{
+	switch (csum_type) {
+	case LBMD_PI_CSUM_IP:
+		return BLK_INTEGRITY_CSUM_IP;
+	case LBMD_PI_CSUM_CRC16_T10DIF:
+		return BLK_INTEGRITY_CSUM_CRC;
+	case LBMD_PI_CSUM_CRC64_NVME:
+		return BLK_INTEGRITY_CSUM_CRC64;
+	default:
+		return BLK_INTEGRITY_CSUM_NONE;
+	}
+}
+
+/**
+ * ublk_integrity_limits() - the profile of a new disk (control.md section 13)
+ * @p: valid parameters
+ * @lim: integrity members are filled
+ *
+ * An interval may lie in two segments: the driver copies bytes.
+ */
+void ublk_integrity_limits(const struct ublk_param_integrity *p,
+			   struct queue_limits *lim)
+{
+	struct blk_integrity *bi = &lim->integrity;
+
+	bi->flags = BLK_SPLIT_INTERVAL_CAPABLE;
+	if (p->flags & LBMD_PI_CAP_INTEGRITY)
+		bi->flags |= BLK_INTEGRITY_DEVICE_CAPABLE;
+	if (p->flags & LBMD_PI_CAP_REFTAG)
+		bi->flags |= BLK_INTEGRITY_REF_TAG;
+	bi->csum_type = ublk_integrity_csum(p->csum_type);
+	bi->metadata_size = p->metadata_size;
+	bi->pi_offset = p->pi_offset;
+	bi->interval_exp = p->interval_exp;
+	bi->tag_size = p->tag_size;
+	bi->pi_tuple_size = ublk_limits_tuple_size(p->csum_type);
+	lim->max_integrity_segments = p->max_integrity_segments ?: USHRT_MAX;
+}
+
+/**
+ * ublk_integrity_len() - length of a request's integrity buffer (D-155)
+ * @req: delivered request with data
+ *
+ * Context: any, the request is kept from ending.
+ * Return: bytes, whether or not the request has a payload (D-202); -EINVAL on a
+ * disk without integrity parameters (I-9).
+ */
+int ublk_integrity_len(const struct request *req)
+{
+	struct blk_integrity *bi = &req->q->limits.integrity;
+
+	if (!bi->metadata_size)
+		return -EINVAL;
+	return bio_integrity_bytes(bi, blk_rq_sectors(req));
+}
+
+/* Copy at most what is left in @iter, from @bv without its first @skip bytes. */
+static size_t ublk_integrity_copy_vec(struct bio_vec *bv, size_t skip,
+				      struct iov_iter *iter, bool to_server)
+{
+	size_t len = min(bv->bv_len - skip, iov_iter_count(iter));
+	void *addr = bvec_kmap_local(bv) + skip;
+	size_t copied;
+
+	copied = to_server ? copy_to_iter(addr, len, iter) :
+			     copy_from_iter(addr, len, iter);
+	kunmap_local(addr);
+	return copied;
+}
+
+/**
+ * ublk_integrity_copy() - move protection information (D-200)
+ * @req: delivered request with data, kept from ending
+ * @off: first byte, at most ublk_integrity_len()
+ * @iter: the server's buffer; at most what is left behind @off is moved
+ * @to_server: direction
+ *
+ * Context: may fault and sleep.
+ * Return: bytes moved, fewer than asked for on a fault; 0 for a request without
+ * a payload.
+ */
+size_t ublk_integrity_copy(const struct request *req, size_t off,
+			   struct iov_iter *iter, bool to_server)
+{
+	struct bio *bio = req->bio;
+	struct bvec_iter pos;
+	struct bio_vec bv;
+	size_t done = 0;
+
+	if (!blk_integrity_rq(req))
+		return 0;
+	bio_for_each_integrity_vec(bv, bio, pos) {
+		size_t copied;
+
+		if (off >= bv.bv_len) {
+			off -= bv.bv_len;
+			continue;
+		}
+		copied = ublk_integrity_copy_vec(&bv, off, iter, to_server);
+		done += copied;
+		if (copied != bv.bv_len - off)
+			break;
+		off = 0;
+	}
+	return done;
+}
