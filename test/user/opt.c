@@ -168,6 +168,51 @@ static void test_path_is_absolute(void)
 	opt_free(&t);
 }
 
+static int parse_list(int argc, char **argv, char ***files, char ***words)
+{
+	struct {
+		char **files, **words;
+	} c = { 0 };
+	static const struct ublk_opt opts[] = {
+		{ "file", 'f', UBLK_OPT_PATH, UBLK_OPT_LIST |
+		  UBLK_OPT_POSITIONAL | UBLK_OPT_REQUIRED, 0,
+		  "FILE", NULL, 0, 0, "files" },
+		{ "word", 'w', UBLK_OPT_STR, UBLK_OPT_LIST, sizeof(char **),
+		  "TEXT", NULL, 0, 0, "words" },
+		{ 0 }
+	};
+	struct opt_table t = { opts, &c, "list" };
+	int ret = opt_parse(&t, 1, argc, argv);
+
+	if (ret)
+		opt_free(&t);
+	*files = c.files;
+	*words = c.words;
+	return ret;
+}
+
+static void test_list(void)
+{
+	char cmd[] = "cmd", f[] = "-f", w[] = "-w", one[] = "/dev/../dev",
+	     two[] = "/", again[] = "/", bad[] = "/no/such";
+	char *argv[] = { cmd, f, one, w, one, two, again, w, two, NULL };
+	char *wrong[] = { cmd, two, bad, NULL }, *none[] = { cmd, NULL };
+	char **files, **words;
+
+	ktap_eq(parse_list(9, argv, &files, &words), 0);
+	/* the option first, as getopt() moves the arguments to the end */
+	ktap_true(files && !strcmp(files[0], "/dev") && !strcmp(files[1], "/") &&
+		  !strcmp(files[2], "/") && !files[3]);
+	ktap_true(words && !strcmp(words[0], one) && !strcmp(words[1], two) &&
+		  !words[2]);
+	opt_list_free(&files);
+	opt_list_free(&words);
+	ktap_true(!files && !words);
+	ktap_eq(parse_list(3, wrong, &files, &words), -EINVAL);
+	ktap_eq(parse_list(1, none, &files, &words), -EINVAL);
+	ktap_eq(strcmp(ublk_strerror_last(), "needs --file FILE"), 0);
+}
+
 static void test_refused(void)
 {
 	static const struct {
@@ -233,6 +278,7 @@ static const struct ktap_test tests[] = {
 	{ "spellings", test_spellings },
 	{ "letter_of_target_wins", test_letter_of_target_wins },
 	{ "path_is_absolute", test_path_is_absolute },
+	{ "list", test_list },
 	{ "refused", test_refused },
 	{ "help", test_help },
 };

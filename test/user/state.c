@@ -110,6 +110,7 @@ struct cfg {
 	__u64 num, size;
 	bool flag;
 	const char *str, *path;
+	char **list;
 };
 
 static const struct ublk_opt cfg_opts[] = {
@@ -123,6 +124,8 @@ static const struct ublk_opt cfg_opts[] = {
 	  "TEXT", "word", 0, 0, "" },
 	{ "path", 'f', UBLK_OPT_PATH, UBLK_OPT_REQUIRED,
 	  offsetof(struct cfg, path), "FILE", NULL, 0, 0, "" },
+	{ "list", 'l', UBLK_OPT_PATH, UBLK_OPT_LIST,
+	  offsetof(struct cfg, list), "FILE", NULL, 0, 0, "" },
 	{ 0 }
 };
 
@@ -138,6 +141,8 @@ static void test_config_round_trip(void)
 	static const char * const paths[] = {
 		"/x y/\"z\"", "/\xff\xfe\x01", "/\xc3\xa4", "/",
 	};
+	static char b[] = "/b c", x[] = "/\xff", a[] = "/a";
+	static char *list[] = { b, x, a, NULL };
 	struct cfg in = { .num = 7, .size = ~0ULL, .flag = true, .str = "a b" };
 	struct cfg *out;
 	json_t *obj;
@@ -147,6 +152,7 @@ static void test_config_round_trip(void)
 	for (i = 0; i < ARRAY_SIZE(paths); i++) {
 		ktap_row = paths[i];
 		in.path = paths[i];
+		in.list = i ? list : NULL;
 		obj = config_pack(&cfg_target, &in);
 		ktap_true(obj);
 		ktap_eq(config_unpack(&cfg_target, obj, &p), 0);
@@ -157,6 +163,10 @@ static void test_config_round_trip(void)
 		ktap_true(out->flag);
 		ktap_eq(strcmp(out->str, "a b"), 0);
 		ktap_eq(strcmp(out->path, paths[i]), 0);
+		ktap_true(i ? !strcmp(out->list[0], b) &&
+			  !strcmp(out->list[1], x) &&
+			  !strcmp(out->list[2], a) && !out->list[3] :
+			  !out->list);
 		config_set_size(&cfg_target, out, 4096);
 		ktap_eq(out->size, 4096);
 		config_free(&cfg_target, out);
@@ -171,6 +181,12 @@ static void test_config_texts(void)
 		{ "{\"path\":\"/\"}", NULL },
 		{ "{\"path\":{\"hex\":\"2f61\"}}", NULL },
 		{ "{\"path\":\"/\",\"size\":0}", NULL },
+		{ "{\"path\":\"/\",\"list\":[]}", NULL },
+		{ "{\"path\":\"/\",\"list\":[\"a\",{\"hex\":\"ff\"}]}", NULL },
+		{ "{\"path\":\"/\",\"list\":\"a\"}",
+		  "cfg: bad value of option \"list\"" },
+		{ "{\"path\":\"/\",\"list\":[\"a\",7]}",
+		  "cfg: bad value of option \"list\"" },
 		{ "{}", "cfg: option \"path\" is missing" },
 		{ "{\"path\":\"/\",\"later\":1}",
 		  "cfg: this program does not know its option \"later\"" },

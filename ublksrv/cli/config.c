@@ -70,6 +70,38 @@ static char *config_unpack_bytes(const json_t *val)
 	return text;
 }
 
+static json_t *config_pack_list(char * const *text)
+{
+	json_t *list = json_array();
+
+	for (; text && *text; text++) {
+		if (!json_array_append_new(list, config_pack_bytes(*text)))
+			continue;
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
+static int config_unpack_list(char ***list, const json_t *array)
+{
+	const json_t *val;
+	char *text;
+	size_t i;
+
+	if (!json_is_array(array))
+		return -EBADMSG;
+	opt_list_free(list);
+	json_array_foreach(array, i, val) {
+		text = config_unpack_bytes(val);
+		if (!text)
+			return -EBADMSG;
+		if (opt_list_add(list, text))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 json_t *config_pack(const struct ublk_target *target, const void *cfg)
 {
 	const struct ublk_opt *o = target->opts;
@@ -90,7 +122,9 @@ json_t *config_pack(const struct ublk_target *target, const void *cfg)
 		default:
 			if (!*(char * const *)at)
 				continue;
-			val = config_pack_bytes(*(char * const *)at);
+			val = o->flags & UBLK_OPT_LIST ?
+				config_pack_list(*(char ** const *)at) :
+				config_pack_bytes(*(char * const *)at);
 		}
 		if (json_object_set_new(obj, opt_name(o, name, sizeof(name)),
 					val)) {
@@ -112,6 +146,8 @@ static int config_set(const struct ublk_opt *o, char *at, const json_t *val)
 {
 	char *text;
 
+	if (o->flags & UBLK_OPT_LIST)
+		return config_unpack_list((char ***)at, val);
 	switch (o->type) {
 	case UBLK_OPT_FLAG:
 		if (!json_is_boolean(val))
@@ -158,7 +194,8 @@ static int config_defaults(const struct ublk_target *target, void *cfg)
 	for (o = target->opts; o && o->name; o++) {
 		char **at = (char **)((char *)cfg + o->offset);
 
-		if (o->type != UBLK_OPT_STR || !*at)
+		if (o->type != UBLK_OPT_STR || !*at ||
+		    o->flags & UBLK_OPT_LIST)
 			continue;
 		*at = strdup(*at);
 		if (!*at)
@@ -235,8 +272,13 @@ void config_free(const struct ublk_target *target, void *cfg)
 {
 	const struct ublk_opt *o;
 
-	for (o = target->opts; cfg && o && o->name; o++)
-		if (o->type == UBLK_OPT_STR || o->type == UBLK_OPT_PATH)
-			free(*(char **)((char *)cfg + o->offset));
+	for (o = target->opts; cfg && o && o->name; o++) {
+		char **at = (char **)((char *)cfg + o->offset);
+
+		if (o->flags & UBLK_OPT_LIST)
+			opt_list_free((char ***)at);
+		else if (o->type == UBLK_OPT_STR || o->type == UBLK_OPT_PATH)
+			free(*at);
+	}
 	free(cfg);
 }

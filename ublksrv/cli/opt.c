@@ -6,8 +6,9 @@
  * number; rows of the second table follow those of the first. A letter of the
  * second table wins over the same letter of the first.
  *
- * UBLK_OPT_PATH values are made absolute here and are the only ones that are
- * allocated: the daemon leaves the working directory.
+ * UBLK_OPT_PATH values are made absolute here: the daemon leaves the working
+ * directory. They and the members of lists are the only ones that are
+ * allocated.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -128,10 +129,52 @@ static int opt_set_path(struct opt_row *row, const char *text, char **dst)
 	return 0;
 }
 
+int opt_list_add(char ***list, char *text)
+{
+	size_t nr = 0;
+	char **more = NULL;
+
+	while (*list && (*list)[nr])
+		nr++;
+	if (text)
+		more = realloc(*list, (nr + 2) * sizeof(*more));
+	if (!more) {
+		free(text);
+		return ublk_error(-ENOMEM, "out of memory");
+	}
+	more[nr] = text;
+	more[nr + 1] = NULL;
+	*list = more;
+	return 0;
+}
+
+void opt_list_free(char ***list)
+{
+	char **text;
+
+	for (text = *list; text && *text; text++)
+		free(*text);
+	free(*list);
+	*list = NULL;
+}
+
+static int opt_append(struct opt_row *row, const char *text, char ***list)
+{
+	char *copy = NULL;
+	int ret;
+
+	if (row->opt->type != UBLK_OPT_PATH)
+		return opt_list_add(list, strdup(text));
+	ret = opt_set_path(row, text, &copy);
+	return ret ? : opt_list_add(list, copy);
+}
+
 static int opt_set(struct opt_row *row, const char *text)
 {
 	char *dst = (char *)row->table->base + row->opt->offset;
 
+	if (row->opt->flags & UBLK_OPT_LIST)
+		return opt_append(row, text, (char ***)dst);
 	switch (row->opt->type) {
 	case UBLK_OPT_FLAG:
 		*(bool *)dst = true;
@@ -241,7 +284,8 @@ static int opt_positional(struct opt_parser *p, const char *text,
 	for (i = 0; i < p->nr_rows; i++) {
 		struct opt_row *row = &p->rows[i];
 
-		if (!(row->opt->flags & UBLK_OPT_POSITIONAL) || row->given)
+		if (!(row->opt->flags & UBLK_OPT_POSITIONAL) ||
+		    (row->given && !(row->opt->flags & UBLK_OPT_LIST)))
 			continue;
 		row->given = true;
 		return opt_set(row, text);
@@ -356,6 +400,10 @@ void opt_free(const struct opt_table *table)
 	for (o = table->opts; o && o->name; o++) {
 		char **dst = (char **)((char *)table->base + o->offset);
 
+		if (o->flags & UBLK_OPT_LIST) {
+			opt_list_free((char ***)dst);
+			continue;
+		}
 		if (o->type != UBLK_OPT_PATH)
 			continue;
 		free(*dst);

@@ -84,4 +84,19 @@ int opt_size(const char *text, __u64 *val);
  */
 const char *opt_name(const struct ublk_opt *opt, char *buf, size_t len);
 
+/**
+ * opt_list_add - append to the value of an option with UBLK_OPT_LIST
+ * @list: member of the configuration
+ * @text: allocated text; freed when this fails
+ *
+ * Return: 0 or -ENOMEM with a sentence
+ */
+int opt_list_add(char ***list, char *text);
+
+/**
+ * opt_list_free - release such a value
+ * @list: member of the configuration, NULL afterwards
+ */
+void opt_list_free(char ***list);
+
 #endif

@@ -188,7 +188,7 @@ static char *state_options_text(json_t *options)
 		    (json_is_integer(v) && !json_integer_value(v)))
 			continue;
 		val = json_is_string(v) ? strdup(json_string_value(v)) :
-			json_dumps(v, JSON_ENCODE_ANY);
+			json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
 		fprintf(out, " %s=%s", key, val ? : "");
 		free(val);
 	}

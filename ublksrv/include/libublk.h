@@ -301,6 +301,11 @@ enum ublk_opt_type {
 #define UBLK_OPT_REQUIRED	0x1
 /* Also accepted as the argument without a dash. */
 #define UBLK_OPT_POSITIONAL	0x2
+/*
+ * May be given more than once, STR and PATH only. The member is a char ** that
+ * ends with NULL, or NULL itself when the option was not given; order is kept.
+ */
+#define UBLK_OPT_LIST		0x4
 
 /**
  * struct ublk_opt - one row of an option table
