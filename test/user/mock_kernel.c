@@ -576,6 +576,13 @@ int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
 	return 0;
 }
 
+int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, __u64 *features)
+{
+	(void)ctrl;
+	*features = mock.features;
+	return mock.features ? 0 : -EOPNOTSUPP;
+}
+
 int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, __u32 id)
 {
 	(void)ctrl;

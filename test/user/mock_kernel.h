@@ -31,6 +31,7 @@ struct mock_faults {
 	bool get_data;			/* driver grants NEED_GET_DATA */
 	bool no_queues;			/* driver gives one queue only */
 	int end_recovery;		/* errno of END_USER_RECOVERY */
+	__u64 features;			/* of the driver; 0: cannot tell */
 	int busy;			/* START_USER_RECOVERYs that fail */
 };
 

@@ -339,22 +339,31 @@ struct ublk_opt {
  * @dev: device
  * @priv: for the target
  * @id: queue number
- * @depth: number of tags
+ * @depth: number of tags of the whole hardware queue
+ * @thread: which of the threads that share the hardware queue, from 0
+ *
+ * Where several threads serve a hardware queue each has a struct ublk_queue,
+ * and a ring, of its own; queue_open() is called in each.
  */
 struct ublk_queue {
 	struct ublk_dev *dev;
 	void *priv;
 	__u16 id;
 	__u16 depth;
+	__u16 thread;
 };
 
 /**
  * struct ublk_io - a tag, while its request belongs to the server
  * @desc: the request; stays unchanged until ublk_io_complete()
- * @buf: data buffer, at least max_io_buf_bytes long, page aligned
+ * @buf: data buffer, at least max_io_buf_bytes long, page aligned; NULL while
+ *	the data lies in the ring's buffer table, which only happens to targets
+ *	with UBLK_TARGET_RING_DATA
  * @priv: io_size bytes of the target, zeroed once at start
- * @q: queue
+ * @q: queue; may be another thread's at the tag's next request
  * @tag: tag number
+ * @slot: where in the ring's buffer table the data lies if @buf is NULL
+ * @lib: the library's
  */
 struct ublk_io {
 	const struct ublksrv_io_desc *desc;
@@ -362,7 +371,16 @@ struct ublk_io {
 	void *priv;
 	struct ublk_queue *q;
 	__u16 tag;
+	__u16 slot;
+	__u32 lib;
 };
+
+/*
+ * Flag of a target: it never touches io->buf with the CPU, data moves by SQEs
+ * from ublk_io_prep_read() and ublk_io_prep_write(), or not at all. Only such
+ * targets get modes without an io->buf.
+ */
+#define UBLK_TARGET_RING_DATA	0x1
 
 /**
  * struct ublk_target - what a device does with its requests
@@ -382,8 +400,12 @@ struct ublk_io {
  * @done: optional; all work from ublk_io_sqe() is finished. @res is the first
  *	error or the sum of the results. Either sends more work or completes.
  *	Without it the request is completed with @res.
+ * @flags: UBLK_TARGET_*
+ * @features: UBLK_F_* that the target cannot do without, UBLK_F_ZONED say; see
+ *	ublk_dev_require() for those that depend on the configuration
  *
- * New members are only added at the end.
+ * New members are only added at the end; what an older target does not have
+ * counts as zero.
  */
 struct ublk_target {
 	size_t struct_size;
@@ -397,6 +419,9 @@ struct ublk_target {
 	void (*queue_close)(struct ublk_queue *q);
 	void (*submit)(struct ublk_queue *q, struct ublk_io *io);
 	void (*done)(struct ublk_queue *q, struct ublk_io *io, int res);
+
+	unsigned int flags;
+	__u64 features;
 };
 
 /* First member of an initializer of struct ublk_target. */
@@ -437,6 +462,71 @@ void ublk_io_complete(struct ublk_io *io, int res);
 struct io_uring_sqe *ublk_io_sqe(struct ublk_io *io);
 
 /**
+ * ublk_io_prep_read - fill an SQE: from a descriptor to the request's data
+ * @io: tag of a read
+ * @sqe: from ublk_io_sqe()
+ * @fd: source; a table index if the caller sets IOSQE_FIXED_FILE in sqe->flags
+ * @pos: position in it
+ * @len: bytes
+ * @off: where in the request's data, in bytes; @off + @len stays within it
+ *
+ * Works in every mode, wherever the data lies.
+ *
+ * Context: the queue's thread.
+ */
+void ublk_io_prep_read(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
+		       __u64 pos, __u32 len, __u32 off);
+
+/**
+ * ublk_io_prep_write - fill an SQE: from the request's data to a descriptor
+ * @io: tag of a write or zone append
+ * @sqe: from ublk_io_sqe(); rw_flags may be set afterwards
+ * @fd: destination; as ublk_io_prep_read()
+ * @pos: position in it
+ * @len: bytes
+ * @off: where in the request's data, in bytes; @off + @len stays within it
+ *
+ * Context: the queue's thread.
+ */
+void ublk_io_prep_write(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
+			__u64 pos, __u32 len, __u32 off);
+
+/**
+ * ublk_io_set_zone_lba - where a zone append went (D-211)
+ * @io: tag of a zone append, before ublk_io_complete()
+ * @sector: first sector that was written
+ *
+ * Context: the thread that completes the request.
+ */
+void ublk_io_set_zone_lba(struct ublk_io *io, __u64 sector);
+
+/**
+ * ublk_io_read_integrity - get the protection information of a write (D-200)
+ * @io: tag of a request with UBLK_IO_F_INTEGRITY
+ * @buf: receives it
+ * @len: bytes
+ * @off: where in the request's protection information
+ *
+ * Context: any thread, before ublk_io_complete().
+ * Return: bytes, fewer than @len where the information ends; or negative errno
+ */
+int ublk_io_read_integrity(const struct ublk_io *io, void *buf, __u32 len,
+			   __u32 off);
+
+/**
+ * ublk_io_write_integrity - give the protection information of a read (D-200)
+ * @io: tag of a request with UBLK_IO_F_INTEGRITY
+ * @buf: holds it
+ * @len: bytes
+ * @off: where in the request's protection information
+ *
+ * Context: any thread, before ublk_io_complete().
+ * Return: bytes, fewer than @len where the information ends; or negative errno
+ */
+int ublk_io_write_integrity(const struct ublk_io *io, const void *buf,
+			    __u32 len, __u32 off);
+
+/**
  * ublk_queue_fixed_fd - register a descriptor in the queue's ring
  * @q: queue, from queue_open()
  * @fd: descriptor
@@ -462,6 +552,22 @@ enum ublk_dev_stage {
 /* Lock the IO buffers in memory. */
 #define UBLK_DEV_MLOCK		0x1
 
+/* How the data of requests gets from and to the server. */
+enum ublk_mode {
+	UBLK_MODE_AUTO,		/* the fastest that is possible */
+	UBLK_MODE_COPY,		/* the driver copies */
+	UBLK_MODE_USER_COPY,	/* the library copies: pread, pwrite */
+	UBLK_MODE_ZERO_COPY,	/* automatic registration of request pages */
+};
+
+enum ublk_choice {
+	UBLK_CHOICE_AUTO,
+	UBLK_CHOICE_NO,
+	UBLK_CHOICE_YES,
+};
+
+#define UBLK_MAX_IO_THREADS	64
+
 /**
  * struct ublk_dev_opts - what ublk_dev_new() should make
  * @struct_size: sizeof(struct ublk_dev_opts)
@@ -469,8 +575,18 @@ enum ublk_dev_stage {
  * @nr_queues: hardware queues, 1..4096; the driver may give fewer
  * @depth: tags per queue, 1..4096
  * @io_buf_bytes: longest request, whole pages
- * @features: UBLK_F_* that must be granted
+ * @features: UBLK_F_* that must be granted, without those of a mode
  * @flags: UBLK_DEV_*
+ * @mode: how data moves
+ * @batch: commands for many requests at once
+ * @io_threads: threads per hardware queue, 0 for one, up to
+ *	UBLK_MAX_IO_THREADS and @depth
+ * @shmem: file, in shared memory or hugetlbfs say, that the device's users map
+ *	too: requests whose data lies in it are served from there; or NULL
+ *
+ * A mode that is named has to be possible; what is left to the library depends
+ * on driver, target and privileges, and why is logged. With ublk_dev_recover()
+ * the device has its mode already; @mode and @batch are not looked at.
  */
 struct ublk_dev_opts {
 	size_t struct_size;
@@ -480,6 +596,11 @@ struct ublk_dev_opts {
 	__u32 io_buf_bytes;
 	__u64 features;
 	unsigned int flags;
+
+	enum ublk_mode mode;
+	enum ublk_choice batch;
+	unsigned int io_threads;
+	const char *shmem;
 };
 
 /**
@@ -495,6 +616,14 @@ struct ublk_dev_opts {
  */
 int ublk_dev_new(struct ublk_dev **dev, const struct ublk_dev_opts *opts,
 		 const struct ublk_target *target, void *cfg);
+
+/**
+ * ublk_dev_require - a feature that this configuration cannot do without
+ * @dev: handle, in the target's open()
+ * @features: UBLK_F_*, UBLK_F_INTEGRITY say; features of a mode, such as
+ *	UBLK_F_USER_COPY, restrict the choice of the mode
+ */
+void ublk_dev_require(struct ublk_dev *dev, __u64 features);
 
 /**
  * ublk_dev_add - create the device: new -> added
@@ -633,6 +762,36 @@ struct ublk_params *ublk_dev_params(struct ublk_dev *dev);
  * Return: thread id
  */
 pid_t ublk_dev_queue_tid(const struct ublk_dev *dev, unsigned int qid);
+
+/**
+ * ublk_dev_thread_tid - one of the threads that serve a queue
+ * @dev: handle, started
+ * @qid: queue
+ * @thread: below ublk_dev_io_threads()
+ *
+ * Return: thread id
+ */
+pid_t ublk_dev_thread_tid(const struct ublk_dev *dev, unsigned int qid,
+			  unsigned int thread);
+
+/**
+ * ublk_dev_io_threads - threads per hardware queue
+ * @dev: handle
+ *
+ * Return: 1 or more
+ */
+unsigned int ublk_dev_io_threads(const struct ublk_dev *dev);
+
+/**
+ * ublk_dev_mode_reason - why the library chose the mode that it chose
+ * @dev: handle
+ *
+ * The mode itself shows in the flags of ublk_dev_info().
+ *
+ * Return: text without newline; "" where nothing was left to choose, or the
+ * fastest mode was possible
+ */
+const char *ublk_dev_mode_reason(const struct ublk_dev *dev);
 
 /**
  * ublk_dev_set_priv - attach the target's device data

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * IO buffers of a queue: one mapping, one page aligned piece per tag.
+ * IO buffers of a thread's tags: one mapping, one page aligned piece per tag.
+ * There are none where the data stays in the request's pages.
  *
  * Called by queue.c in the queue's thread, after it has been bound to its
  * CPUs, so pages come from the node that uses them. Pages are only allocated
@@ -12,8 +13,10 @@
 
 int buf_alloc(struct queue *q, size_t io_bytes, bool lock)
 {
-	size_t len = io_bytes * q->pub.depth;
-	unsigned int tag;
+	size_t len = io_bytes * q->nr_tags;
+	/* the driver copies, so commands name the buffer (D-40, D-41) */
+	bool named = !(q->pub.dev->info.flags & UBLK_F_USER_COPY);
+	unsigned int i;
 	void *mem;
 
 	mem = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -32,8 +35,12 @@ int buf_alloc(struct queue *q, size_t io_bytes, bool lock)
 	}
 	q->bufs = mem;
 	q->bufs_len = len;
-	for (tag = 0; tag < q->pub.depth; tag++)
-		q->ios[tag].pub.buf = (char *)mem + tag * io_bytes;
+	for (i = 0; i < q->nr_tags; i++) {
+		struct io *io = &q->ios[q->base + i * q->step];
+
+		io->pub.buf = (char *)mem + i * io_bytes;
+		io->addr = named ? (uintptr_t)io->pub.buf : 0;
+	}
 	return 0;
 }
 

@@ -8,9 +8,9 @@
  * start and end the threads (worker.c). Whatever fails leaves the device in
  * the stage it was in, so ublk_dev_del() and ublk_dev_free() clean up.
  *
- * A device whose server went away enters by ublk_dev_recover() in the place of
- * ublk_dev_add(); it keeps its parameters, and a failure leaves it waiting for
- * the next server.
+ * A device whose server went away enters by ublk_dev_recover() (recover.c) in
+ * the place of ublk_dev_add(); it keeps its parameters, and a failure leaves it
+ * waiting for the next server.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +21,6 @@
 
 #define OPEN_DEADLINE_MS	5000
 #define START_DEADLINE_MS	30000
-#define RECOVER_DEADLINE_MS	15000
 
 static const char * const stage_names[] = {
 	[UBLK_STAGE_NEW]	= "new",
@@ -31,7 +30,7 @@ static const char * const stage_names[] = {
 	[UBLK_STAGE_STOPPED]	= "stopped",
 };
 
-static int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
+int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
 		    const char *call)
 {
 	if (dev->stage == stage)
@@ -40,14 +39,10 @@ static int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
 			  call, stage_names[stage], stage_names[dev->stage]);
 }
 
-static int dev_check_opts(const struct ublk_dev_opts *o,
-			  const struct ublk_target *t)
+static int dev_check_opts(const struct ublk_dev_opts *o)
 {
 	long page = sysconf(_SC_PAGESIZE);
 
-	if (o->struct_size != sizeof(*o) ||
-	    t->struct_size < offsetof(struct ublk_target, done))
-		return ublk_error(-EINVAL, "built against another libublk");
 	if (!o->nr_queues || o->nr_queues > UBLK_MAX_NR_QUEUES)
 		return ublk_error(-EINVAL, "%u queues: must be 1..%u",
 				  o->nr_queues, UBLK_MAX_NR_QUEUES);
@@ -59,32 +54,59 @@ static int dev_check_opts(const struct ublk_dev_opts *o,
 		return ublk_error(-EINVAL,
 				  "buffer size %u: must be pages, up to %u",
 				  o->io_buf_bytes, 1U << UBLK_IO_BUF_BITS);
+	if (o->io_threads > UBLK_MAX_IO_THREADS || o->io_threads > o->depth)
+		return ublk_error(-EINVAL, "%u threads per queue: must be up to %u and the queue depth",
+				  o->io_threads, UBLK_MAX_IO_THREADS);
 	return 0;
 }
 
-int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *opts,
+/*
+ * What a user of an older version passes is shorter; members that he does not
+ * know are zero.
+ */
+static int dev_import(void *own, size_t size, const void *given,
+		      size_t given_size, size_t least)
+{
+	if (given_size < least || given_size > size)
+		return ublk_error(-EINVAL, "built against another libublk");
+	memset(own, 0, size);
+	memcpy(own, given, given_size);
+	return 0;
+}
+
+int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 		 const struct ublk_target *target, void *cfg)
 {
+	struct ublk_dev_opts own, *opts = &own;
 	struct ublk_dev *dev;
 	int ret;
 
-	ret = dev_check_opts(opts, target);
+	ret = dev_import(opts, sizeof(*opts), given, given->struct_size,
+			 offsetof(struct ublk_dev_opts, mode));
+	if (!ret)
+		ret = dev_check_opts(opts);
 	if (ret)
 		return ret;
 	dev = calloc(1, sizeof(*dev));
 	if (!dev)
 		return ublk_error(-ENOMEM, "out of memory");
-	dev->target = target;
+	ret = dev_import(&dev->own, sizeof(dev->own), target,
+			 target->struct_size,
+			 offsetof(struct ublk_target, done));
+	if (ret) {
+		free(dev);
+		return ret;
+	}
+	dev->target = &dev->own;
 	dev->cfg = cfg;
 	dev->flags = opts->flags;
-	dev->features = opts->features;
+	dev->io_threads = opts->io_threads ? : 1;
 	dev->char_fd = -1;
 	dev->event_fd = -1;
 	dev->info.dev_id = opts->id;
 	dev->info.nr_hw_queues = opts->nr_queues;
 	dev->info.queue_depth = opts->depth;
 	dev->info.max_io_buf_bytes = opts->io_buf_bytes;
-	dev->info.flags = opts->features;
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_cond_init(&dev->cond, NULL);
 	ublk_params_init(&dev->params, opts->io_buf_bytes);
@@ -101,8 +123,10 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *opts,
 	if (ret)
 		goto err_free;
 	dev->target_is_open = true;
-	ret = ublk_params_check(&dev->params, opts->io_buf_bytes,
-				opts->features);
+	ret = mode_choose(dev, opts);
+	if (!ret)
+		ret = ublk_params_check(&dev->params, opts->io_buf_bytes,
+					dev->features);
 	if (ret)
 		goto err_free;
 	*pdev = dev;
@@ -111,6 +135,11 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *opts,
 err_free:
 	ublk_dev_free(dev);
 	return ret;
+}
+
+void ublk_dev_require(struct ublk_dev *dev, __u64 features)
+{
+	dev->required |= features;
 }
 
 int ublk_dev_add(struct ublk_dev *dev)
@@ -147,85 +176,6 @@ int ublk_dev_add(struct ublk_dev *dev)
 	return 0;
 }
 
-/* START_USER_RECOVERY, while the old server's round comes to its end (C-94). */
-static int dev_start_recovery(struct ublk_dev *dev)
-{
-	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-	__u32 id = dev->info.dev_id;
-	int ret = -EBUSY, ms;
-
-	for (ms = 0; ret == -EBUSY && ms < RECOVER_DEADLINE_MS; ms += 10) {
-		if (ms)
-			nanosleep(&pause, NULL);
-		ret = ublk_ctrl_start_recovery(dev->ctrl, id);
-	}
-	if (ret == -EBUSY)
-		return ublk_error(ret, "dev %u: is still served; end its server first, or \"ublk quiesce -n %u\"",
-				  id, id);
-	if (ret == -EINVAL)
-		return ublk_error(ret, "dev %u: cannot be recovered, it was added without user recovery; \"ublk del -n %u\"",
-				  id, id);
-	if (ret)
-		return ublk_error(ret, "dev %u: driver refused the recovery: %s",
-				  id, strerror(-ret));
-	return 0;
-}
-
-/* The disk stays what it is, so the target has to offer the same. */
-static int dev_check_recovered(struct ublk_dev *dev,
-			       const struct ublk_params *disk)
-{
-	const struct ublk_param_basic *now = &dev->params.basic;
-	const struct ublk_param_basic *was = &disk->basic;
-	__u32 id = dev->info.dev_id;
-
-	if (now->logical_bs_shift > was->logical_bs_shift)
-		return ublk_error(-EINVAL, "dev %u: the disk has blocks of %u bytes, what serves it now needs %u",
-				  id, 1U << was->logical_bs_shift,
-				  1U << now->logical_bs_shift);
-	if (now->dev_sectors < was->dev_sectors)
-		return ublk_error(-EINVAL, "dev %u: the disk has %llu sectors, what serves it now only %llu",
-				  id, (unsigned long long)was->dev_sectors,
-				  (unsigned long long)now->dev_sectors);
-	if ((now->attrs ^ was->attrs) & UBLK_ATTR_READ_ONLY &&
-	    !(was->attrs & UBLK_ATTR_READ_ONLY))
-		return ublk_error(-EINVAL, "dev %u: the disk is writable, what serves it now is not",
-				  id);
-	return 0;
-}
-
-int ublk_dev_recover(struct ublk_dev *dev)
-{
-	struct ublksrv_ctrl_dev_info info;
-	__u32 id = dev->info.dev_id;
-	struct ublk_params params;
-	int ret;
-
-	ret = dev_need(dev, UBLK_STAGE_NEW, "recover");
-	if (ret)
-		return ret;
-	ret = ublk_ctrl_get_info(dev->ctrl, id, &info);
-	if (!ret)
-		ret = ublk_ctrl_get_params(dev->ctrl, id, &params);
-	if (ret)
-		return ublk_error(ret, "dev %u: %s", id, strerror(-ret));
-	if (info.max_io_buf_bytes != dev->info.max_io_buf_bytes)
-		return ublk_error(-EINVAL, "dev %u: has requests of up to %u bytes, not %u",
-				  id, info.max_io_buf_bytes,
-				  dev->info.max_io_buf_bytes);
-	ret = dev_check_recovered(dev, &params);
-	if (!ret)
-		ret = dev_start_recovery(dev);
-	if (ret)
-		return ret;
-	params.types &= ~UBLK_PARAM_TYPE_DEVT;
-	dev->params = params;
-	dev->info = info;
-	dev->recovering = true;
-	dev->stage = UBLK_STAGE_ADDED;
-	return 0;
-}
-
 /* udev may be late with the node's permissions, an old round may linger. */
 static int dev_open_char(struct ublk_dev *dev)
 {
@@ -252,7 +202,8 @@ static void dev_release_queues(struct ublk_dev *dev)
 {
 	unsigned int i;
 
-	for (i = 0; dev->queues && i < dev->info.nr_hw_queues; i++)
+	/* others point into the first thread's */
+	for (i = dev->nr_workers; dev->queues && i-- > 0;)
 		queue_exit(&dev->queues[i]);
 	for (i = 0; dev->workers && i < dev->nr_workers; i++)
 		free(dev->workers[i].cpus);
@@ -274,20 +225,19 @@ static int dev_init_workers(struct ublk_dev *dev)
 
 		w->dev = dev;
 		w->index = i;
-		w->submit = dev->target->submit;
 		w->wake_fd = -1;
 		w->cpus = calloc(1, AFFINITY_BYTES);
 		if (!w->cpus)
 			return ublk_error(-ENOMEM, "out of memory");
 		/* without an answer the thread is simply not bound */
-		affinity_get(dev, i, w->cpus);
+		affinity_get(dev, i / dev->io_threads, w->cpus);
 	}
 	return 0;
 }
 
 int ublk_dev_configure(struct ublk_dev *dev)
 {
-	unsigned int i, nr = dev->info.nr_hw_queues;
+	unsigned int i, nr = dev->info.nr_hw_queues * dev->io_threads;
 	int ret;
 
 	ret = dev_need(dev, UBLK_STAGE_ADDED, "configure");
@@ -313,8 +263,7 @@ int ublk_dev_configure(struct ublk_dev *dev)
 	}
 	ret = dev_init_workers(dev);
 	for (i = 0; i < nr && !ret; i++)
-		ret = queue_init(&dev->queues[i], dev, i,
-				 &dev->workers[i % dev->nr_workers]);
+		ret = queue_init(&dev->queues[i], dev, i, &dev->workers[i]);
 	if (ret)
 		goto err_release;
 	dev->stage = UBLK_STAGE_CONFIGURED;
@@ -340,16 +289,18 @@ static void dev_join(struct ublk_dev *dev, bool abort)
 		worker_join(&dev->workers[i]);
 }
 
-static int dev_start_workers(struct ublk_dev *dev)
+/* Every @step-th thread from @from on, until each has sent its commands. */
+static int dev_start_some(struct ublk_dev *dev, unsigned int from,
+			  unsigned int step)
 {
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < dev->nr_workers && !ret; i++)
+	for (i = from; i < dev->nr_workers && !ret; i += step)
 		ret = worker_start(&dev->workers[i]);
 
 	pthread_mutex_lock(&dev->lock);
-	for (i = 0; i < dev->nr_workers && !ret; i++) {
+	for (i = from; i < dev->nr_workers && !ret; i += step) {
 		struct worker *w = &dev->workers[i];
 
 		while (w->state == WORKER_STARTING)
@@ -358,6 +309,17 @@ static int dev_start_workers(struct ublk_dev *dev)
 			ret = ublk_error(w->fatal, "%s", w->error);
 	}
 	pthread_mutex_unlock(&dev->lock);
+	return ret;
+}
+
+/* A queue's first thread prepares what the others count on (D-239). */
+static int dev_start_workers(struct ublk_dev *dev)
+{
+	unsigned int t;
+	int ret = 0;
+
+	for (t = 0; t < dev->io_threads && !ret; t++)
+		ret = dev_start_some(dev, t, dev->io_threads);
 	return ret;
 }
 
@@ -415,8 +377,8 @@ int ublk_dev_failed(struct ublk_dev *dev)
 	for (i = 0; i < dev->nr_workers && !err && dev->workers; i++) {
 		err = dev->workers[i].fatal;
 		if (err)
-			ublk_error(err, "queue %u: thread gave up: %s", i,
-				   strerror(-err));
+			ublk_error(err, "queue %u: thread gave up: %s",
+				   i / dev->io_threads, strerror(-err));
 	}
 	return err;
 }
@@ -525,7 +487,23 @@ struct ublk_params *ublk_dev_params(struct ublk_dev *dev)
 
 pid_t ublk_dev_queue_tid(const struct ublk_dev *dev, unsigned int qid)
 {
-	return dev->workers[qid % dev->nr_workers].tid;
+	return ublk_dev_thread_tid(dev, qid, 0);
+}
+
+pid_t ublk_dev_thread_tid(const struct ublk_dev *dev, unsigned int qid,
+			  unsigned int thread)
+{
+	return dev->workers[qid * dev->io_threads + thread].tid;
+}
+
+unsigned int ublk_dev_io_threads(const struct ublk_dev *dev)
+{
+	return dev->io_threads;
+}
+
+const char *ublk_dev_mode_reason(const struct ublk_dev *dev)
+{
+	return dev->mode_why;
 }
 
 void ublk_dev_set_priv(struct ublk_dev *dev, void *priv)

@@ -88,7 +88,12 @@ void offload_woken(struct worker *w, int res)
 	w->done_list = NULL;
 	pthread_mutex_unlock(&w->done_lock);
 	for (; io; io = next) {
+		int result = io->res;
+
 		next = io->next;
-		queue_commit(w, io, io->res);
+		/* shared with what a request uses while it is open */
+		io->pending = 0;
+		io->sum = 0;
+		w->commit(w, io, result);
 	}
 }

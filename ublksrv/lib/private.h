@@ -37,13 +37,18 @@
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
 /*
- * user_data of a worker's ring: address of a struct io, and in the low bits
- * what completed.
+ * user_data of a worker's ring: an address, and in the low bits what
+ * completed.
  */
-#define UD_COMMAND	0UL	/* a command of /dev/ublkcN */
-#define UD_BACKEND	1UL	/* an SQE from ublk_io_sqe() */
-#define UD_WAKE		2UL	/* the worker's wake descriptor */
-#define UD_MASK		3UL
+#define UD_COMMAND	0UL	/* struct io: a command of /dev/ublkcN */
+#define UD_BACKEND	1UL	/* struct io: an SQE from ublk_io_sqe() */
+#define UD_WAKE		2UL	/* none: the worker's wake descriptor */
+#define UD_REGISTER	3UL	/* struct io: REGISTER_IO_BUF */
+#define UD_UNREGISTER	4UL	/* struct io: UNREGISTER_IO_BUF */
+#define UD_PREP		5UL	/* none: PREP_IO_CMDS */
+#define UD_COMMIT	6UL	/* struct batch_commit: COMMIT_IO_CMDS */
+#define UD_FETCH	7UL	/* none: FETCH_IO_CMDS */
+#define UD_MASK		7UL
 
 /* First four bytes of struct ublksrv_io_cmd. */
 struct io_id {
@@ -51,34 +56,49 @@ struct io_id {
 	__u16 tag;
 };
 
+/* struct ublk_io.lib: the buffer was registered by REGISTER_IO_BUF. */
+#define IO_REGISTERED	0x1U
+
 /*
  * A tag. One cache line, so that neighbours do not share one when an offload
  * thread completes requests.
  *
- * pending, err and sum are only valid between submit() and the commit; next
- * and res only while the tag is on a done list.
+ * pending and sum are only valid between submit() and the commit; next and res
+ * only while the tag is on a done list.
  */
 struct io {
 	struct ublk_io pub;
 	struct io_id id;
-	__u32 pending;		/* backend SQEs without CQE */
-	__s32 err;			/* first error of them */
 	union {
-		__s32 sum;		/* bytes of them */
-		__s32 res;		/* result on its way to the worker */
+		__s32 sum;	/* of its backend SQEs, or their first error */
+		__s32 res;	/* result on its way to the worker */
 	};
-	struct io *next;
+	union {
+		__u32 pending;	/* backend SQEs without CQE */
+		struct io *next;
+	};
+	/* for the driver: the buffer, or where a zone append went */
+	__u64 addr;
 } __attribute__((aligned(64)));
 
+/*
+ * A thread's share of a hardware queue: all of it, unless several threads
+ * serve the queue. The first thread's owns what is marked so, the others
+ * point there.
+ */
 struct queue {
 	struct ublk_queue pub;
 	struct worker *worker;
-	struct io *ios;
-	const void *descs;		/* mapping of the descriptor area */
+	struct queue *first;
+	struct io *ios;			/* first's: all tags */
+	void *io_priv;			/* first's */
+	const void *descs;		/* first's: mapping of descriptors */
 	size_t descs_len;
-	void *bufs;
+	/* Tags that this thread fetches: base, base + step, ... */
+	unsigned int base, step, nr_tags;
+	void *bufs;			/* of these tags */
 	size_t bufs_len;
-	void *io_priv;
+	bool is_open;
 };
 
 enum worker_state {
@@ -89,16 +109,27 @@ enum worker_state {
 
 struct worker {
 	struct io_uring ring;
+	/* What the mode and the target make of a request, in this order. */
+	void (*deliver)(struct ublk_queue *q, struct ublk_io *io);
+	void (*next)(struct ublk_queue *q, struct ublk_io *io);
 	void (*submit)(struct ublk_queue *q, struct ublk_io *io);
-	unsigned int nr_live;		/* tags without their last CQE */
+	void (*done)(struct ublk_queue *q, struct ublk_io *io, int res);
+	void (*commit)(struct worker *w, struct io *io, int res);
+	void (*send)(struct worker *w, struct io *io, int res);
+	struct queue *queue;
+	struct batch *batch;		/* NULL with commands per tag */
+	/* tags without their last CQE; in batch mode what is not over yet */
+	unsigned int nr_live;
+	unsigned int nr_wait;		/* CQEs that a turn waits for */
+	__u8 reg_flags;			/* UBLK_AUTO_BUF_REG_* */
 	int fatal;			/* leave the loop now, for this errno */
 
 	struct ublk_dev *dev;
-	unsigned int index;		/* serves queues index, +nr_workers.. */
+	unsigned int index;
 	pthread_t thread;
 	bool has_thread;
 	pid_t tid;
-	cpu_set_t *cpus;		/* AFFINITY_BYTES, of its first queue */
+	cpu_set_t *cpus;		/* AFFINITY_BYTES */
 	enum worker_state state;
 	unsigned int nr_files;		/* used slots of the file table */
 
@@ -113,21 +144,25 @@ struct worker {
 
 struct ublk_dev {
 	struct ublk_ctrl *ctrl;
-	const struct ublk_target *target;
+	const struct ublk_target *target;	/* @own */
+	struct ublk_target own;		/* with the members of this version */
 	void *cfg, *priv;
 	bool target_is_open;
 	bool recovering;		/* the disk existed before this process */
 	enum ublk_dev_stage stage;
 	unsigned int flags;
-	__u64 features;
+	__u64 features;			/* that must be granted */
+	__u64 required;			/* by the target, part of @features */
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;
 	int char_fd;
 	int event_fd;
+	unsigned int io_threads;	/* per hardware queue */
+	char mode_why[160];
 
 	unsigned int nr_workers;
-	struct worker *workers;
-	struct queue *queues;
+	struct worker *workers;		/* thread t of queue q at */
+	struct queue *queues;		/* q * io_threads + t */
 
 	pthread_mutex_t lock;		/* worker->state, ->error, ->tid */
 	pthread_cond_t cond;
@@ -154,15 +189,33 @@ void offload_push(struct worker *w, struct io *io, int res);
 void offload_wake(struct worker *w);
 
 /* queue.c */
-int queue_init(struct queue *q, struct ublk_dev *dev, unsigned int id,
+int queue_init(struct queue *q, struct ublk_dev *dev, unsigned int index,
 	       struct worker *w);
 void queue_exit(struct queue *q);
 int queue_open(struct queue *q);
 void queue_close(struct queue *q);
-int queue_fetch(struct queue *q);
-void queue_on_command(struct worker *w, struct io *io, int res);
-void queue_on_backend(struct worker *w, struct io *io, int res);
-void queue_commit(struct worker *w, struct io *io, int res);
+
+/* tag.c: commands for one tag each */
+int tag_fetch(struct queue *q);
+void tag_on_command(struct worker *w, struct io *io, int res);
+void tag_set_send(struct worker *w);
+void tag_register(struct worker *w, struct io *io, bool on);
+
+/* io.c */
+void io_on_backend(struct worker *w, struct io *io, int res);
+
+/* copy.c */
+void copy_deliver(struct ublk_queue *q, struct ublk_io *io);
+void copy_commit(struct worker *w, struct io *io, int res);
+
+/* mode.c */
+int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts);
+int mode_check(const struct ublk_dev *dev, __u64 flags);
+void mode_set_up(struct worker *w);
+
+/* dev.c */
+int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
+	     const char *call);
 
 static inline struct queue *to_queue(struct ublk_queue *pub)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A worker: one thread, one ring, and the loop that serves its queues.
+ * A worker: one thread, one ring, and the loop that serves its queue, or its
+ * share of a queue.
  *
- * The thread makes the ring itself (SINGLE_ISSUER), opens the queues, fetches
- * all tags, reports through dev->lock that it is ready, and then makes one
+ * The thread makes the ring itself (SINGLE_ISSUER), opens the queue, fetches
+ * its tags, reports through dev->lock that it is ready, and then makes one
  * submit-and-wait per turn: what all CQEs of a turn lead to is submitted by
  * the system call that waits for the next ones.
  *
@@ -73,11 +74,11 @@ static inline void worker_reap(struct worker *w)
 		io_uring_smp_store_release(cq->khead, ++head);
 		if (likely((ud & UD_MASK) == UD_COMMAND)) {
 			if (likely(res == UBLK_IO_RES_OK))
-				w->submit(io->pub.q, &io->pub);
+				w->deliver(io->pub.q, &io->pub);
 			else
-				queue_on_command(w, io, res);
+				tag_on_command(w, io, res);
 		} else if (likely((ud & UD_MASK) == UD_BACKEND)) {
-			queue_on_backend(w, io, res);
+			io_on_backend(w, io, res);
 		} else {
 			offload_woken(w, res);
 		}
@@ -87,7 +88,7 @@ static inline void worker_reap(struct worker *w)
 static void worker_loop(struct worker *w)
 {
 	while (w->nr_live && !w->fatal) {
-		int ret = io_uring_submit_and_wait(&w->ring, 1);
+		int ret = io_uring_submit_and_wait(&w->ring, w->nr_wait);
 
 		if (unlikely(ret < 0) && ret != -EINTR && ret != -EAGAIN &&
 		    ret != -EBUSY)
@@ -162,70 +163,43 @@ static void worker_setup_thread(struct worker *w)
 	char name[16];
 	int ret;
 
-	snprintf(name, sizeof(name), "ublk%uq%u",
-		 w->dev->info.dev_id % 100000, w->index % 10000);
+	if (w->queue->pub.thread)
+		snprintf(name, sizeof(name), "ublk%uq%ut%u",
+			 w->dev->info.dev_id % 10000, w->queue->pub.id % 1000,
+			 w->queue->pub.thread % 100);
+	else
+		snprintf(name, sizeof(name), "ublk%uq%u",
+			 w->dev->info.dev_id % 100000,
+			 w->queue->pub.id % 10000);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	worker_set_io_flusher(w);
 	ret = affinity_set(w->cpus);
 	if (ret)
 		ublk_log(UBLK_LOG_INFO, "dev %u: queue %u: not bound to CPUs: %s",
-			 w->dev->info.dev_id, w->index, strerror(-ret));
-}
-
-/*
- * A fetch command that is refused at once has its CQE now; START_DEV would
- * wait for it in vain. ENODEV is a stop and left to the loop.
- */
-static int worker_check_fetch(struct worker *w)
-{
-	struct io_uring_cqe *cqe;
-	unsigned int head;
-
-	io_uring_for_each_cqe(&w->ring, head, cqe) {
-		if ((cqe->user_data & UD_MASK) != UD_COMMAND ||
-		    cqe->res >= 0 || cqe->res == UBLK_IO_RES_ABORT)
-			continue;
-		return ublk_error(cqe->res, "driver refused to fetch: %s",
-				  strerror(-cqe->res));
-	}
-	return 0;
+			 w->dev->info.dev_id, w->queue->pub.id, strerror(-ret));
 }
 
 static int worker_open(struct worker *w)
 {
-	struct ublk_dev *dev = w->dev;
-	unsigned int nr = dev->info.nr_hw_queues, i, tags = 0;
 	int ret;
 
-	for (i = w->index; i < nr; i += dev->nr_workers)
-		tags += dev->info.queue_depth;
-	ret = worker_ring_init(w, tags);
-	if (ret)
-		return ret;
-	for (i = w->index; i < nr && !ret; i += dev->nr_workers)
-		ret = queue_open(&dev->queues[i]);
+	mode_set_up(w);
+	ret = worker_ring_init(w, w->queue->nr_tags);
+	if (!ret)
+		ret = queue_open(w->queue);
 	if (!ret)
 		ret = offload_arm(w);
-	for (i = w->index; i < nr && !ret; i += dev->nr_workers)
-		ret = queue_fetch(&dev->queues[i]);
-	if (!ret) {
-		ret = io_uring_submit(&w->ring);
-		ret = ret < 0 ? ublk_error(ret, "io_uring: %s", strerror(-ret))
-			      : worker_check_fetch(w);
-	}
+	if (!ret)
+		ret = tag_fetch(w->queue);
 	return ret;
 }
 
 static void worker_close(struct worker *w)
 {
-	struct ublk_dev *dev = w->dev;
-	unsigned int i;
-
 	/* first the ring: operations in flight use the buffers */
 	if (w->nr_files)
 		io_uring_queue_exit(&w->ring);
-	for (i = w->index; i < dev->info.nr_hw_queues; i += dev->nr_workers)
-		queue_close(&dev->queues[i]);
+	queue_close(w->queue);
 }
 
 static void worker_report(struct worker *w, enum worker_state state, int err)
@@ -237,8 +211,8 @@ static void worker_report(struct worker *w, enum worker_state state, int err)
 	w->tid = gettid();
 	if (err) {
 		w->fatal = err;
-		snprintf(w->error, sizeof(w->error), "queue %u: %s", w->index,
-			 ublk_strerror_last());
+		snprintf(w->error, sizeof(w->error), "queue %u: %s",
+			 w->queue->pub.id, ublk_strerror_last());
 	}
 	pthread_cond_broadcast(&dev->cond);
 	pthread_mutex_unlock(&dev->lock);

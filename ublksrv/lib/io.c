@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * A request in a target's hands: what targets call between submit() and the
+ * end of the request.
+ *
+ * Everything runs in the thread of the request's queue, but
+ * ublk_io_complete() and the integrity functions, which may come from any.
+ * How a completed request gets to the driver is the worker's commit function,
+ * chosen once from the device's mode (mode.c); nothing here asks for the mode.
+ * Where the data lies shows in io->buf: nowhere means the ring's buffer table.
+ */
+#include <unistd.h>
+
+#include "logic/pos.h"
+
+#include "private.h"
+
+void ublk_io_complete(struct ublk_io *pub, int res)
+{
+	struct worker *w = to_queue(pub->q)->worker;
+
+	if (likely(w == worker_self))
+		w->commit(w, to_io(pub), res);
+	else
+		offload_push(w, to_io(pub), res);
+}
+
+struct io_uring_sqe *ublk_io_sqe(struct ublk_io *pub)
+{
+	struct io *io = to_io(pub);
+	struct io_uring_sqe *sqe = worker_sqe(to_queue(pub->q)->worker);
+
+	if (unlikely(!sqe))
+		return NULL;
+	io_uring_initialize_sqe(sqe);
+	sqe->user_data = (uintptr_t)io | UD_BACKEND;
+	io->pending++;
+	return sqe;
+}
+
+/* An SQE of this request has completed. */
+void io_on_backend(struct worker *w, struct io *io, int res)
+{
+	/* the sum of what was done, or the first error */
+	if (unlikely(res < 0 || io->sum < 0)) {
+		if (io->sum >= 0)
+			io->sum = res;
+	} else {
+		io->sum += res;
+	}
+	if (--io->pending)
+		return;
+
+	res = io->sum;
+	io->sum = 0;
+	if (w->done)
+		w->done(io->pub.q, &io->pub, res);
+	else
+		w->commit(w, io, res);
+}
+
+/* A registered buffer begins at address 0 (D-120). */
+static inline void io_prep(struct ublk_io *io, struct io_uring_sqe *sqe,
+			   unsigned int op, unsigned int op_fixed, int fd,
+			   __u64 pos, __u32 len, __u32 off)
+{
+	if (io->buf) {
+		io_uring_prep_rw(op, sqe, fd, (char *)io->buf + off, len, pos);
+	} else {
+		io_uring_prep_rw(op_fixed, sqe, fd, (void *)(uintptr_t)off,
+				 len, pos);
+		sqe->buf_index = io->slot;
+	}
+}
+
+void ublk_io_prep_read(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
+		       __u64 pos, __u32 len, __u32 off)
+{
+	io_prep(io, sqe, IORING_OP_READ, IORING_OP_READ_FIXED, fd, pos, len,
+		off);
+}
+
+void ublk_io_prep_write(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
+			__u64 pos, __u32 len, __u32 off)
+{
+	io_prep(io, sqe, IORING_OP_WRITE, IORING_OP_WRITE_FIXED, fd, pos, len,
+		off);
+}
+
+void ublk_io_set_zone_lba(struct ublk_io *pub, __u64 sector)
+{
+	to_io(pub)->addr = sector;
+}
+
+static __u64 io_integrity_pos(const struct ublk_io *io, __u32 off)
+{
+	return ublk_pos_encode(io->q->id, io->tag, off) |
+		UBLKSRV_IO_INTEGRITY_FLAG;
+}
+
+int ublk_io_read_integrity(const struct ublk_io *io, void *buf, __u32 len,
+			   __u32 off)
+{
+	ssize_t ret = pread(io->q->dev->char_fd, buf, len,
+			    io_integrity_pos(io, off));
+
+	return ret < 0 ? -errno : ret;
+}
+
+int ublk_io_write_integrity(const struct ublk_io *io, const void *buf,
+			    __u32 len, __u32 off)
+{
+	ssize_t ret = pwrite(io->q->dev->char_fd, buf, len,
+			     io_integrity_pos(io, off));
+
+	return ret < 0 ? -errno : ret;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Which way the data of a device goes, and whether commands go in batches.
+ *
+ * mode_choose() decides once per device, in ublk_dev_new(): what the user
+ * named has to be possible, what he left open becomes the fastest that is.
+ * mode_set_up() makes the functions of it that a worker calls per request, so
+ * that none of them asks for the mode. "Fastest" is what bench/ measures.
+ */
+#include <stdio.h>
+
+#include "private.h"
+
+/* What the choice depends on. */
+struct mode_env {
+	__u64 have;		/* of the driver, or all if it does not tell */
+	__u64 need;
+	unsigned int target_flags;
+	unsigned int depth, io_threads;
+	bool shmem;
+};
+
+static const enum ublk_mode mode_order[] = {
+	UBLK_MODE_COPY, UBLK_MODE_USER_COPY,
+};
+
+static const char * const mode_names[] = {
+	[UBLK_MODE_COPY]	= "copy",
+	[UBLK_MODE_USER_COPY]	= "user copy",
+	[UBLK_MODE_ZERO_COPY]	= "zero copy",
+};
+
+static const char *mode_not_zero_copy(const struct mode_env *env)
+{
+	if (!(env->target_flags & UBLK_TARGET_RING_DATA))
+		return "the target has to see the data";
+	if (env->need & UBLK_F_UNPRIVILEGED_DEV)
+		return "not for unprivileged devices";
+	if (env->need & UBLK_F_NEED_GET_DATA)
+		return "need_get_data is for copy";
+	if (env->need & (UBLK_F_INTEGRITY | UBLK_F_USER_COPY))
+		return "the target needs user copy";
+	if (env->shmem)
+		return "shared memory is for copies";
+	if (!(env->have & UBLK_F_AUTO_BUF_REG))
+		return "the driver does not offer it";
+	if (env->need & UBLK_F_ZONED &&
+	    !(env->have & UBLK_F_SUPPORT_ZERO_COPY))
+		return "the driver does not offer it for zoned devices";
+	return NULL;
+}
+
+static const char *mode_not_copy(const struct mode_env *env)
+{
+	if (env->need & UBLK_F_ZONED)
+		return "not for zoned devices";
+	if (env->need & (UBLK_F_INTEGRITY | UBLK_F_USER_COPY))
+		return "the target needs user copy";
+	return NULL;
+}
+
+static const char *mode_not_user_copy(const struct mode_env *env)
+{
+	if (env->need & UBLK_F_UNPRIVILEGED_DEV)
+		return "not for unprivileged devices";
+	if (env->need & UBLK_F_NEED_GET_DATA)
+		return "need_get_data is for copy";
+	if (!(env->have & UBLK_F_USER_COPY))
+		return "the driver does not offer it";
+	return NULL;
+}
+
+/* Why @mode cannot be; NULL if it can. */
+static const char *mode_why_not(enum ublk_mode mode, const struct mode_env *env)
+{
+	switch (mode) {
+	case UBLK_MODE_ZERO_COPY:
+		return mode_not_zero_copy(env);
+	case UBLK_MODE_COPY:
+		return mode_not_copy(env);
+	default:
+		return mode_not_user_copy(env);
+	}
+}
+
+static __u64 mode_flags(enum ublk_mode mode, const struct mode_env *env)
+{
+	switch (mode) {
+	case UBLK_MODE_ZERO_COPY:
+		return UBLK_F_AUTO_BUF_REG |
+			(env->have & UBLK_F_SUPPORT_ZERO_COPY);
+	case UBLK_MODE_USER_COPY:
+		return UBLK_F_USER_COPY;
+	default:
+		return 0;
+	}
+}
+
+static int mode_pick_data(const struct mode_env *env, enum ublk_mode asked,
+			  __u64 *flags, char *why, size_t len)
+{
+	const char *reason;
+	unsigned int i;
+
+	if (asked != UBLK_MODE_AUTO) {
+		reason = mode_why_not(asked, env);
+		if (reason)
+			return ublk_error(-EOPNOTSUPP, "%s: %s; leave the mode open or choose another one",
+					  mode_names[asked], reason);
+		*flags |= mode_flags(asked, env);
+		return 0;
+	}
+	*why = 0;
+	for (i = 0; i < ARRAY_SIZE(mode_order); i++) {
+		reason = mode_why_not(mode_order[i], env);
+		if (!reason) {
+			*flags |= mode_flags(mode_order[i], env);
+			return 0;
+		}
+		if (!*why)
+			snprintf(why, len, "no %s: %s",
+				 mode_names[mode_order[i]], reason);
+	}
+	return ublk_error(-EOPNOTSUPP, "no way to move data: %s", why);
+}
+
+/* GET_FEATURES is newer than the driver itself: what is unknown is tried. */
+static __u64 mode_driver_features(struct ublk_dev *dev)
+{
+	__u64 have;
+
+	return ublk_ctrl_get_features(dev->ctrl, &have) ? 0 : have;
+}
+
+/**
+ * mode_choose - decide on the mode of a new device
+ * @dev: handle, its target is open; receives features and reason
+ * @opts: what was asked for
+ *
+ * Return: 0, or -EOPNOTSUPP with a sentence
+ */
+int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts)
+{
+	struct mode_env env = {
+		.have = mode_driver_features(dev),
+		.need = opts->features | dev->own.features | dev->required,
+		.target_flags = dev->own.flags,
+		.depth = opts->depth,
+		.io_threads = dev->io_threads,
+		.shmem = opts->shmem,
+	};
+	__u64 flags = env.need;
+	int ret;
+
+	ret = mode_pick_data(&env, opts->mode, &flags, dev->mode_why,
+			     sizeof(dev->mode_why));
+	if (ret)
+		return ret;
+	dev->required = dev->own.features | dev->required;
+	dev->features = flags;
+	dev->info.flags = flags;
+	return 0;
+}
+
+/**
+ * mode_check - can this library and target serve a device as it is
+ * @dev: handle, its target is open
+ * @flags: of the device
+ *
+ * Return: 0, or -EINVAL with a sentence
+ */
+int mode_check(const struct ublk_dev *dev, __u64 flags)
+{
+	__u32 id = dev->info.dev_id;
+
+	if (dev->required & ~flags)
+		return ublk_error(-EINVAL, "dev %u: the disk was made without feature 0x%llx, which what serves it now needs",
+				  id, (unsigned long long)(dev->required & ~flags));
+	if (flags & (UBLK_F_AUTO_BUF_REG | UBLK_F_SUPPORT_ZERO_COPY) &&
+	    !(dev->own.flags & UBLK_TARGET_RING_DATA))
+		return ublk_error(-EINVAL, "dev %u: moves data by zero copy, what serves it now cannot",
+				  id);
+	return 0;
+}
+
+void mode_set_up(struct worker *w)
+{
+	__u64 flags = w->dev->info.flags;
+
+	w->submit = w->dev->own.submit;
+	w->done = w->dev->own.done;
+	w->nr_wait = 1;
+	tag_set_send(w);
+	w->deliver = w->submit;
+	w->commit = w->send;
+	if (flags & UBLK_F_USER_COPY) {
+		w->deliver = copy_deliver;
+		w->commit = copy_commit;
+	}
+}

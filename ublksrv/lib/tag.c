@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * The commands for one tag each: fetch, commit, get data, (un)register.
+ *
+ * In the worker's thread only. All commands of a tag are sent by the thread
+ * that fetched it (D-230), on one ring, with the char device in slot 0 of its
+ * file table. A device with batch commands uses batch.c instead; it only
+ * registers buffers from here.
+ *
+ * What tag_set_send() chooses from is on the path of every request and is kept
+ * to one SQE: 64 bytes from constants, the tag and the result.
+ */
+#include "private.h"
+
+/* A command as it lies in the SQE, ublksrv_io_cmd at offset 48 included. */
+struct command {
+	__u8 opcode;
+	__u8 flags;
+	__u16 ioprio;
+	__s32 fd;
+	__u32 op;
+	__u32 pad;
+	__u64 reg;
+	__u64 len_flags;
+	__u64 user_data;
+	__u64 group;
+	struct io_id id;
+	__s32 result;
+	__u64 addr;
+} __attribute__((may_alias));
+
+_Static_assert(sizeof(struct command) == 64, "a command is one SQE");
+_Static_assert(offsetof(struct command, op) ==
+	       offsetof(struct io_uring_sqe, cmd_op), "cmd_op");
+_Static_assert(offsetof(struct command, reg) ==
+	       offsetof(struct io_uring_sqe, addr), "addr");
+_Static_assert(offsetof(struct command, user_data) ==
+	       offsetof(struct io_uring_sqe, user_data), "user_data");
+_Static_assert(offsetof(struct command, id) ==
+	       offsetof(struct io_uring_sqe, cmd), "cmd");
+_Static_assert(sizeof(struct io) == 64, "a tag is one cache line");
+
+static inline void tag_command(struct worker *w, struct io *io, __u32 op,
+			       __u64 kind, int res, __u64 addr, __u64 reg)
+{
+	struct command *c = (struct command *)worker_sqe(w);
+
+	if (unlikely(!c))
+		return;
+	*c = (struct command){
+		.opcode = IORING_OP_URING_CMD,
+		.flags = IOSQE_FIXED_FILE,
+		.op = op,
+		.reg = reg,
+		.user_data = (uintptr_t)io | kind,
+		.id = io->id,
+		.result = res,
+		.addr = addr,
+	};
+}
+
+/* Where the tag's next request is to be registered (data.md section 11). */
+static inline __u64 tag_reg_word(const struct worker *w, const struct io *io)
+{
+	return io->pub.slot | (__u64)w->reg_flags << 16;
+}
+
+static void tag_send_copy(struct worker *w, struct io *io, int res)
+{
+	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
+		    io->addr, 0);
+}
+
+/* Without a buffer the address is where a zone append went, else 0. */
+static void tag_send_counted(struct worker *w, struct io *io, int res)
+{
+	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
+		    io->addr, 0);
+	io->addr = 0;
+}
+
+static void tag_send_registered(struct worker *w, struct io *io, int res)
+{
+	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
+		    io->addr, tag_reg_word(w, io));
+	io->addr = 0;
+}
+
+void tag_set_send(struct worker *w)
+{
+	__u64 flags = w->dev->info.flags;
+
+	if (flags & UBLK_F_AUTO_BUF_REG)
+		w->send = tag_send_registered;
+	else if (flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY))
+		w->send = tag_send_counted;
+	else
+		w->send = tag_send_copy;
+}
+
+/* Put the request's pages into the ring's buffer table, or take them out. */
+void tag_register(struct worker *w, struct io *io, bool on)
+{
+	tag_command(w, io, on ? UBLK_U_IO_REGISTER_IO_BUF :
+		    UBLK_U_IO_UNREGISTER_IO_BUF, on ? UD_REGISTER :
+		    UD_UNREGISTER, 0, io->pub.slot, 0);
+}
+
+/*
+ * A command completed with something else than "request delivered". ENODEV is
+ * the last CQE of the tag (D-232). Any other error means that driver and
+ * library disagree about the tag, whose request would never end: give up the
+ * worker, so that the driver fails what it owns.
+ */
+void tag_on_command(struct worker *w, struct io *io, int res)
+{
+	if (res == UBLK_IO_RES_NEED_GET_DATA) {
+		tag_command(w, io, UBLK_U_IO_NEED_GET_DATA, UD_COMMAND, 0,
+			    io->addr, 0);
+		return;
+	}
+	if (res == UBLK_IO_RES_ABORT) {
+		w->nr_live--;
+		return;
+	}
+	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u tag %u: driver refused a command: %s",
+		 w->dev->info.dev_id, io->id.q_id, io->id.tag, strerror(-res));
+	worker_fatal(w, res);
+}
+
+/*
+ * Queue every tag's first command, and see whether it is taken: one that is
+ * refused at once has its CQE now, and START_DEV would wait for it in vain.
+ * ENODEV is a stop and left to the loop.
+ */
+int tag_fetch(struct queue *q)
+{
+	struct worker *w = q->worker;
+	__u64 auto_reg = w->dev->info.flags & UBLK_F_AUTO_BUF_REG;
+	struct io_uring_cqe *cqe;
+	unsigned int i, head;
+	int ret;
+
+	for (i = 0; i < q->nr_tags && !w->fatal; i++) {
+		struct io *io = &q->ios[q->base + i * q->step];
+
+		tag_command(w, io, UBLK_U_IO_FETCH_REQ, UD_COMMAND, 0,
+			    io->addr, auto_reg ? tag_reg_word(w, io) : 0);
+	}
+	ret = w->fatal ? w->fatal : io_uring_submit(&w->ring);
+	if (ret < 0)
+		return ublk_error(ret, "io_uring: %s", strerror(-ret));
+	w->nr_live += q->nr_tags;
+	io_uring_for_each_cqe(&w->ring, head, cqe) {
+		if ((cqe->user_data & UD_MASK) != UD_COMMAND ||
+		    cqe->res >= 0 || cqe->res == UBLK_IO_RES_ABORT)
+			continue;
+		return ublk_error(cqe->res, "driver refused to fetch: %s",
+				  strerror(-cqe->res));
+	}
+	return 0;
+}
