@@ -29,6 +29,8 @@
  *   complete.c	  end, requeue or fail
  *   copy.c	  moving data
  *   integrity.c	  moving protection information
+ *   usercopy.c	  moving data, by pread and pwrite of the server
+ *   buf.c	  references to a request, its pages in a ring of the server
  *   timeout.c	  what happens when no answer comes
  *
  *   trace.h	  tracepoints

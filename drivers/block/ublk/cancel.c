@@ -97,9 +97,12 @@ bool ublk_cancel_armed(struct ublk_device *ub)
  * @ub: device without any open file, its queues closed
  *
  * Nobody else can touch a tag here: no command is left, so neither a daemon nor
- * a new request (the gate is closed, no tag is armed).
+ * a new request (the gate is closed, no tag is armed). Buffers registered in
+ * rings that still exist are waited for: the pages must not get a new owner
+ * while an operation uses them (D-106). A request that was committed before ends
+ * with its last reference, without this function.
  *
- * Context: exit work; does not need ub->mutex, so that a stop which waits for
+ * Context: exit work; sleeps; does not need ub->mutex, so that a stop which waits for
  * these requests while holding it can finish (C-161).
  */
 void ublk_cancel_requests(struct ublk_device *ub)
@@ -113,6 +116,8 @@ void ublk_cancel_requests(struct ublk_device *ub)
 			struct ublk_io *io = &q->io[tag];
 			bool owned = ublk_tag_is_owned(io->state);
 
+			ublk_buf_wait_idle(io);
+			atomic_set(&io->shared, 0);
 			WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
 			if (owned)
 				ublk_complete_gone(ub, io->req);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * I/O commands of one tag: FETCH_REQ, COMMIT_AND_FETCH_REQ, NEED_GET_DATA.
+ * I/O commands of one tag: FETCH_REQ, COMMIT_AND_FETCH_REQ, NEED_GET_DATA,
+ * REGISTER_IO_BUF, UNREGISTER_IO_BUF.
  *
  * Entry of every io_uring command on /dev/ublkcN. The SQE is memory that the
  * server can change meanwhile: each field is read once, into struct
@@ -16,11 +17,26 @@
 #include "ublk.h"
 #include "trace.h"
 
-/* The fields of a command, read once. */
+/*
+ * The fields of a command, read once.
+ * @addr: of the command area: buffer, slot, or position of a zone append
+ * @reg: of the SQE itself: the registration word of an AUTO_BUF_REG device
+ */
 struct ublk_cmd_args {
 	u64	addr;
+	u64	reg;
 	s32	result;
 };
+
+/* D-41, D-42, D-52, D-53: in the counted modes, what the tag is armed with. */
+static int ublk_cmd_take_reg(const struct ublk_queue *q,
+			     const struct ublk_cmd_args *args,
+			     struct ublk_auto_buf_reg *reg)
+{
+	*reg = ublk_sqe_addr_to_auto_buf_reg(q->auto_reg ? args->reg :
+							   args->addr);
+	return q->auto_reg ? ublk_elem_check_reg(*reg) : 0;
+}
 
 /**
  * ublk_cmd_arm() - the tag waits for a request on this command
@@ -57,12 +73,13 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 {
 	struct ublk_device *ub = q->ub;
 	bool privileged = capable(CAP_SYS_ADMIN);
+	struct ublk_auto_buf_reg reg;
 	int next;
 
 	if (q->driver_copies) {
 		if (!args->addr && !q->need_get_data)
 			return -EINVAL;
-	} else if (args->addr) {
+	} else if (args->addr || ublk_cmd_take_reg(q, args, &reg)) {
 		return -EINVAL;
 	}
 
@@ -76,7 +93,10 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 
 	get_task_struct(current);
 	WRITE_ONCE(io->task, current);
-	io->addr = args->addr;
+	if (q->driver_copies)
+		io->addr = args->addr;
+	else
+		io->reg = reg;
 	if (!privileged)
 		ub->unprivileged_daemons = true;
 	ublk_cmd_arm(q, io, cmd, issue_flags);
@@ -102,6 +122,40 @@ static int ublk_cmd_copy(const struct request *req,
 }
 
 /*
+ * COMMIT_AND_FETCH_REQ in the counted modes. The request ends here if nobody but
+ * the server refers to it, else with the last reference (state R).
+ */
+static __always_inline int ublk_cmd_commit_counted(struct ublk_queue *q,
+						   struct ublk_io *io,
+						   struct io_uring_cmd *cmd,
+						   unsigned int issue_flags,
+						   const struct ublk_cmd_args *args)
+{
+	struct request *req = io->req;
+	struct ublk_rq *rq = blk_mq_rq_to_pdu(req);
+	struct ublk_auto_buf_reg reg;
+	unsigned int lent;
+	bool counted;
+
+	if (unlikely(args->addr && req_op(req) != REQ_OP_ZONE_APPEND))
+		return -EINVAL;
+	if (unlikely(ublk_cmd_take_reg(q, args, &reg)))
+		return -EINVAL;
+
+	ublk_buf_commit(io, cmd, issue_flags);
+	io->reg = reg;
+	rq->result = args->result;
+	counted = atomic_read(&io->shared);
+	lent = io->lent;
+	io->lent = 0;
+	trace_ublk_commit(q, req, args->result);
+	ublk_cmd_arm(q, io, cmd, issue_flags);
+	if (!counted || ublk_buf_put_owner(io, lent))
+		ublk_complete_counted(req, args->result);
+	return -EIOCBQUEUED;
+}
+
+/*
  * COMMIT_AND_FETCH_REQ, D-51 to D-58. Read data is taken from the address in
  * this command (D-93), before the tag is armed and the request ends.
  */
@@ -113,31 +167,31 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 {
 	struct request *req = io->req;
 	int res = args->result;
+	unsigned int delivered;
+	bool read;
 	int next;
 
 	next = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_COMMIT);
 	if (unlikely(next < 0))
 		return next;
+	if (!q->driver_copies)
+		return ublk_cmd_commit_counted(q, io, cmd, issue_flags, args);
 
-	if (q->driver_copies) {
-		bool read = req_op(req) == REQ_OP_READ;
-
-		if (unlikely(!args->addr && (!q->need_get_data || read)))
-			return -EINVAL;
-		if (read && res > 0) {
-			res = ublk_cmd_copy(req, args);
-			/* The request stays with the server and ends with it. */
-			if (unlikely(res < 0))
-				return res;
-		}
-	} else if (args->addr) {
+	read = req_op(req) == REQ_OP_READ;
+	if (unlikely(!args->addr && (!q->need_get_data || read)))
 		return -EINVAL;
+	if (read && res > 0) {
+		res = ublk_cmd_copy(req, args);
+		/* The request stays with the server and ends with it. */
+		if (unlikely(res < 0))
+			return res;
 	}
 
 	io->addr = args->addr;
+	delivered = io->delivered;
 	trace_ublk_commit(q, req, res);
 	ublk_cmd_arm(q, io, cmd, issue_flags);
-	ublk_complete(io, req, res);
+	ublk_complete(req, res, delivered);
 	return -EIOCBQUEUED;
 }
 
@@ -159,9 +213,38 @@ static int ublk_cmd_other(struct ublk_io *io, unsigned int nr,
 			  unsigned int issue_flags,
 			  const struct ublk_cmd_args *args)
 {
+	unsigned int state = READ_ONCE(io->state);
+
 	if (nr == _IOC_NR(UBLK_U_IO_NEED_GET_DATA))
 		return ublk_cmd_get_data(q, io, cmd, issue_flags, args);
-	return ublk_tag_is_owned(READ_ONCE(io->state)) ? -EINVAL : -EBUSY;
+	if (!ublk_tag_is_owned(state))
+		return -EBUSY;
+	if (nr == _IOC_NR(UBLK_U_IO_REGISTER_IO_BUF) &&
+	    state == UBLK_TAG_SERVER && ublk_has(q->ub, UBLK_F_SUPPORT_ZERO_COPY))
+		return ublk_buf_register(io, cmd, args->addr, issue_flags);
+	return -EINVAL;
+}
+
+/* UNREGISTER_IO_BUF, D-115 to D-118: the slot may hold any kernel buffer. */
+static int ublk_cmd_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
+			       const struct ublk_cmd_args *args,
+			       unsigned int issue_flags)
+{
+	if (!ublk_has(ub, UBLK_F_SUPPORT_ZERO_COPY))
+		return -EINVAL;
+	return io_buffer_unregister(cmd, (u32)args->addr, issue_flags);
+}
+
+/* D-31 step 6: not the tag's daemon task, or there is none. */
+static int ublk_cmd_remote(struct ublk_device *ub, struct ublk_io *io,
+			   unsigned int nr, struct io_uring_cmd *cmd,
+			   const struct ublk_cmd_args *args,
+			   unsigned int issue_flags)
+{
+	if (nr != _IOC_NR(UBLK_U_IO_REGISTER_IO_BUF) ||
+	    !ublk_has(ub, UBLK_F_SUPPORT_ZERO_COPY))
+		return -EINVAL;
+	return ublk_buf_register_remote(io, cmd, args->addr, issue_flags);
 }
 
 /* D-31, in the submitter's task with the ring lock held. */
@@ -180,12 +263,12 @@ static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	tag = READ_ONCE(sqe->tag);
 	args.result = READ_ONCE(sqe->result);
 	args.addr = READ_ONCE(sqe->addr);
+	args.reg = READ_ONCE(cmd->sqe->addr);
 
 	if (unlikely(!ublk_opcode_ok(cmd->cmd_op)))
 		return -EOPNOTSUPP;
-	/* Without zero copy there is nothing to unregister (D-115). */
 	if (unlikely(nr == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF)))
-		return -EINVAL;
+		return ublk_cmd_unregister(ub, cmd, &args, issue_flags);
 	if (unlikely(qid >= ub->info.nr_hw_queues))
 		return -EINVAL;
 	q = ub->queues[array_index_nospec(qid, ub->info.nr_hw_queues)];
@@ -196,7 +279,7 @@ static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (unlikely(nr == UBLK_IO_FETCH_REQ))
 		return ublk_cmd_fetch(q, io, cmd, issue_flags, &args);
 	if (unlikely(READ_ONCE(io->task) != current))
-		return -EINVAL;
+		return ublk_cmd_remote(ub, io, nr, cmd, &args, issue_flags);
 	if (likely(nr == UBLK_IO_COMMIT_AND_FETCH_REQ))
 		return ublk_cmd_commit(q, io, cmd, issue_flags, &args);
 	return ublk_cmd_other(io, nr, q, cmd, issue_flags, &args);

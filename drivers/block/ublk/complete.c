@@ -21,10 +21,10 @@ static void ublk_complete_part(struct request *req, unsigned int bytes)
 
 /**
  * ublk_complete() - finish a request with the server's result
- * @io: its tag, with io->delivered as it was when the server owned it
  * @req: the request
  * @res: bytes done or negative errno, as committed; for a read already limited
  *	to what was copied out
+ * @delivered: bytes that the server got or can have filled
  *
  * Results: section "Result handling" of data.md, D-97 to D-101, with I-20 to
  * I-22: a positive result is rounded down to sectors, less than a sector is an
@@ -32,7 +32,7 @@ static void ublk_complete_part(struct request *req, unsigned int bytes)
  *
  * Context: task context; does not sleep.
  */
-void ublk_complete(struct ublk_io *io, struct request *req, int res)
+void ublk_complete(struct request *req, int res, unsigned int delivered)
 {
 	unsigned int len = blk_rq_bytes(req);
 	unsigned int done;
@@ -47,8 +47,11 @@ void ublk_complete(struct ublk_io *io, struct request *req, int res)
 		done = res;
 		break;
 	case REQ_OP_WRITE:
-		done = res ? min_t(unsigned int, res, io->delivered) :
-			     io->delivered;
+		done = res ? min_t(unsigned int, res, delivered) : delivered;
+		break;
+	case REQ_OP_ZONE_APPEND:
+		/* The rest of an append has no place of its own. */
+		done = res && res < len ? 0 : len;
 		break;
 	default:
 		done = len;
@@ -65,6 +68,28 @@ void ublk_complete(struct ublk_io *io, struct request *req, int res)
 		ublk_complete_part(req, done);
 	else
 		blk_mq_end_request(req, BLK_STS_IOERR);
+}
+
+/**
+ * ublk_complete_counted() - the same, for data that the driver has not copied
+ * @req: request of a counted mode, without references
+ * @res: as committed
+ *
+ * A read succeeds as a whole (D-99b). What the server has not filled must not
+ * show what the page held before (I-8).
+ *
+ * Context: any; does not sleep.
+ */
+void ublk_complete_counted(struct request *req, int res)
+{
+	unsigned int len = blk_rq_bytes(req);
+
+	if (req_op(req) == REQ_OP_READ && res > 0) {
+		if (unlikely(res < len))
+			ublk_copy_zero(req, res);
+		res = len;
+	}
+	ublk_complete(req, res, len);
 }
 
 /**

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copy mode: move data between a request's pages and a server buffer.
+ * Move data between a request's pages and a server buffer.
  *
- * Called by dispatch.c (write data in, D-90) and cmd.c (read data out, D-92),
- * always in the server's task, whose address space the buffer belongs to. A
- * multi-page segment is copied in one go. Nothing is called back from here.
+ * Called in copy mode by dispatch.c (write data in, D-90) and cmd.c (read data
+ * out, D-92), in the server's task, whose address space the buffer belongs to;
+ * and by usercopy.c in whatever task makes the system call. A multi-page segment
+ * is copied in one go. Nothing is called back from here.
  */
 #include <linux/highmem.h>
 #include <linux/uio.h>
@@ -61,6 +62,66 @@ ublk_copy(const struct request *req, u64 addr, unsigned int len, bool to_server)
 			break;
 	}
 	return done;
+}
+
+/**
+ * ublk_copy_iter() - copy a part of a request's data
+ * @req: request with data
+ * @off: where to begin, in bytes of the data
+ * @iter: the server's memory; advanced by what was copied
+ * @to_server: direction
+ *
+ * Context: a task with the memory of @iter; may fault and sleep.
+ * Return: bytes copied: what @iter has room for, up to the end of the data, or
+ * fewer on a fault.
+ */
+size_t ublk_copy_iter(const struct request *req, size_t off,
+		      struct iov_iter *iter, bool to_server)
+{
+	struct req_iterator ri;
+	struct bio_vec bv;
+	size_t done = 0;
+
+	rq_for_each_bvec(bv, req, ri) {
+		size_t want, copied;
+
+		if (off >= bv.bv_len) {
+			off -= bv.bv_len;
+			continue;
+		}
+		bv.bv_offset += off;
+		bv.bv_len -= off;
+		off = 0;
+
+		want = min_t(size_t, bv.bv_len, iov_iter_count(iter));
+		copied = ublk_copy_segment(&bv, want, iter, to_server);
+		done += copied;
+		if (copied != bv.bv_len || !iov_iter_count(iter))
+			break;
+	}
+	return done;
+}
+
+/**
+ * ublk_copy_zero() - zero the data of a request from a place on (I-8)
+ * @req: request with data
+ * @off: first byte to be zeroed
+ *
+ * Context: any; does not sleep.
+ */
+void ublk_copy_zero(const struct request *req, size_t off)
+{
+	struct req_iterator ri;
+	struct bio_vec bv;
+
+	rq_for_each_segment(bv, req, ri) {
+		size_t skip = min_t(size_t, off, bv.bv_len);
+
+		off -= skip;
+		if (skip < bv.bv_len)
+			memzero_page(bv.bv_page, bv.bv_offset + skip,
+				     bv.bv_len - skip);
+	}
 }
 
 /**

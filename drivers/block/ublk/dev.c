@@ -162,6 +162,7 @@ static int ublk_dev_init_queue(struct ublk_device *ub, unsigned int qid)
 	q->depth = depth;
 	q->desc_size = info->io_desc_size;
 	q->driver_copies = ublk_features_driver_copies(info->flags);
+	q->auto_reg = ublk_has(ub, UBLK_F_AUTO_BUF_REG);
 	q->need_get_data = ublk_has(ub, UBLK_F_NEED_GET_DATA);
 	q->descs = vmalloc_user(ublk_pos_desc_len(depth, info->io_desc_size,
 						  PAGE_SIZE));
@@ -211,6 +212,7 @@ static int ublk_dev_init_tag_set(struct ublk_device *ub)
 	set->nr_hw_queues = ub->info.nr_hw_queues;
 	set->queue_depth = ub->info.queue_depth;
 	set->numa_node = NUMA_NO_NODE;
+	set->cmd_size = sizeof(struct ublk_rq);
 	set->driver_data = ub;
 	ret = blk_mq_alloc_tag_set(set);
 	if (ret)

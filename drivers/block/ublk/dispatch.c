@@ -139,7 +139,14 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 	ublk_dispatch_fill(q, io, req);
 	io->delivered = blk_rq_bytes(req);
 
-	if (write && q->driver_copies) {
+	if (!q->driver_copies) {
+		if (unlikely(!ublk_buf_deliver(q, io, req, io->cmd,
+					       IO_URING_CMD_TASK_WORK_ISSUE_FLAGS))) {
+			ublk_dispatch_bounce(io);
+			blk_mq_end_request(req, BLK_STS_IOERR);
+			return;
+		}
+	} else if (write) {
 		if (unlikely(q->need_get_data)) {
 			res = UBLK_IO_RES_NEED_GET_DATA;
 		} else if (unlikely(!ublk_dispatch_copy(q, io, req))) {

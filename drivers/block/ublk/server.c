@@ -223,6 +223,8 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 	__module_get(THIS_MODULE);
 	get_device(&ub->cdev_dev);
 	file->private_data = ub;
+	/* A user copy never waits for anything but the faults of its memory. */
+	file->f_mode |= FMODE_NOWAIT;
 	return 0;
 }
 
@@ -278,6 +280,7 @@ static void ublk_server_reset_queue(struct ublk_queue *q)
 		io->cmd = NULL;
 		io->req = NULL;
 		io->addr = 0;
+		io->flags = 0;
 	}
 	q->nr_fetched = 0;
 }
@@ -363,5 +366,7 @@ const struct file_operations ublk_server_fops = {
 	.open		= ublk_server_open,
 	.release	= ublk_server_release,
 	.mmap		= ublk_server_mmap,
+	.read_iter	= ublk_usercopy_read,
+	.write_iter	= ublk_usercopy_write,
 	.uring_cmd	= ublk_cmd_uring_cmd,
 };

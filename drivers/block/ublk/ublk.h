@@ -4,7 +4,9 @@
  *
  * A request moves forward through the files:
  *   queue.c -> dispatch.c -> (server) -> cmd.c -> complete.c
- * copy.c moves data for dispatch.c and cmd.c and calls nobody back.
+ * copy.c moves data for dispatch.c and cmd.c and calls nobody back. buf.c lends
+ * the request's pages to io_uring and calls complete.c when the last reference
+ * to a committed request is dropped.
  *
  * Locks, in the order in which they nest:
  *
@@ -36,6 +38,9 @@
  *			read the old value fails to claim a tag and looks again.
  *			A request is held under ub->lock, so that it cannot miss
  *			the next change.
+ *   io->shared		references to a delivered request, logic/refs.h. Whoever
+ *			brings it to zero ends the request, and must not touch
+ *			the tag any more: the round may be over by then.
  */
 #ifndef UBLK_H
 #define UBLK_H
@@ -53,9 +58,11 @@
 #include <linux/ublk_cmd.h>
 
 #include "logic/device.h"
+#include "logic/elem.h"
 #include "logic/features.h"
 #include "logic/limits.h"
 #include "logic/pos.h"
+#include "logic/refs.h"
 #include "logic/tag.h"
 
 /* Features of the ABI that this kernel cannot offer; compat/ may define it. */
@@ -69,9 +76,12 @@
 	  UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE |		\
 	  UBLK_F_UNPRIVILEGED_DEV | UBLK_F_CMD_IOCTL_ENCODE |		\
 	  UBLK_F_USER_RECOVERY_FAIL_IO | UBLK_F_UPDATE_SIZE |		\
+	  UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY |			\
+	  UBLK_F_AUTO_BUF_REG | UBLK_F_BUF_REG_OFF_DAEMON |		\
 	  UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON |			\
 	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN |		\
-	  UBLK_F_IO_DESC_SIZE) &					\
+	  UBLK_F_IO_DESC_SIZE |						\
+	  (IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY) ? UBLK_F_INTEGRITY : 0)) & \
 	 ~UBLK_F_UNAVAILABLE)
 
 #define UBLK_MAX_DEVICES	BIT(MINORBITS)
@@ -87,6 +97,13 @@ struct ublk_queue;
  * @req: the request, in QUEUED, NEED_DATA and SERVER
  * @task: daemon task, with a reference; set by FETCH_REQ until the round ends
  * @addr: the server's buffer, given by the last command that carried one
+ * @reg: with AUTO_BUF_REG: what the last command said about registration
+ * @shared: references to the request, see logic/refs.h; 0 while no request with
+ *	data is delivered, and always in copy mode
+ * @lent: the daemon task's part of them
+ * @flags: UBLK_IO_*, from delivery to commit
+ * @buf_slot: where the request is registered, with UBLK_IO_AUTO_REG
+ * @buf_ring: in which ring, with UBLK_IO_AUTO_REG; compared only
  *
  * A cache line each: neighbours belong to other CPUs.
  */
@@ -96,8 +113,27 @@ struct ublk_io {
 	struct io_uring_cmd	*cmd;
 	struct request		*req;
 	struct task_struct	*task;
-	u64			addr;
+	union {
+		u64			addr;
+		struct ublk_auto_buf_reg reg;
+	};
+	atomic_t		shared;
+	unsigned int		lent;
+	u16			flags;
+	u16			buf_slot;
+	void			*buf_ring;
 } ____cacheline_aligned_in_smp;
+
+/* The driver registered the request's pages in @buf_slot of @buf_ring. */
+#define UBLK_IO_AUTO_REG	0x1
+
+/**
+ * struct ublk_rq - the driver's part of a request
+ * @result: what the server committed, while references keep the request open
+ */
+struct ublk_rq {
+	int			result;
+};
 
 /**
  * struct ublk_queue - one hardware queue
@@ -107,6 +143,7 @@ struct ublk_io {
  * @depth: number of tags
  * @desc_size: bytes per descriptor slot
  * @driver_copies: copy mode: the driver moves the data
+ * @auto_reg: data is registered in the server's ring at delivery
  * @need_get_data: writes are announced first
  * @gate: &enum ublk_gate, the cached answer of ublk_device_gate()
  * @cond: UBLK_COND_*, under ub->lock
@@ -122,6 +159,7 @@ struct ublk_queue {
 	u16			depth;
 	u16			desc_size;
 	bool			driver_copies;
+	bool			auto_reg;
 	bool			need_get_data;
 	u8			gate;
 
@@ -372,7 +410,8 @@ void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
 		  struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 /* complete.c */
-void ublk_complete(struct ublk_io *io, struct request *req, int res);
+void ublk_complete(struct request *req, int res, unsigned int delivered);
+void ublk_complete_counted(struct request *req, int res);
 void ublk_complete_hold(struct ublk_queue *q, struct request *req);
 void ublk_complete_gone(struct ublk_device *ub, struct request *req);
 void ublk_complete_bounced(struct ublk_queue *q, struct request *req);
@@ -408,5 +447,40 @@ unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
 				 unsigned int len);
 unsigned int ublk_copy_from_server(const struct request *req, u64 addr,
 				   unsigned int len);
+size_t ublk_copy_iter(const struct request *req, size_t off,
+		      struct iov_iter *iter, bool to_server);
+void ublk_copy_zero(const struct request *req, size_t off);
+
+/* usercopy.c */
+ssize_t ublk_usercopy_read(struct kiocb *iocb, struct iov_iter *iter);
+ssize_t ublk_usercopy_write(struct kiocb *iocb, struct iov_iter *iter);
+
+/* buf.c */
+bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
+		      struct request *req, struct io_uring_cmd *cmd,
+		      unsigned int issue_flags);
+void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
+		     unsigned int issue_flags);
+bool ublk_buf_get(struct ublk_io *io);
+void ublk_buf_put(struct ublk_io *io);
+void ublk_buf_wait_idle(const struct ublk_io *io);
+int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
+		      unsigned int index, unsigned int issue_flags);
+int ublk_buf_register_remote(struct ublk_io *io, struct io_uring_cmd *cmd,
+			     unsigned int index, unsigned int issue_flags);
+
+/**
+ * ublk_buf_put_owner() - the server's commit gives its reference back (D-103)
+ * @io: tag with references; armed again already, or in the caller's hands
+ * @lent: the daemon's part, taken out of @io before it was armed
+ *
+ * Context: any task that executes a commit.
+ * Return: true if the request is to be ended by the caller, false if the last
+ * reference does it.
+ */
+static inline bool ublk_buf_put_owner(struct ublk_io *io, unsigned int lent)
+{
+	return atomic_sub_and_test(ublk_refs_collapse(lent), &io->shared);
+}
 
 #endif

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counted modes: references to a delivered request, and its pages as a buffer in
+ * a ring of the server.
+ *
+ * In these modes the driver moves no data. The server reaches it through user
+ * copy (usercopy.c) or through a slot of a ring's buffer table, which the driver
+ * fills at delivery (AUTO_BUF_REG) or when asked to (REGISTER_IO_BUF). Each slot
+ * and each copy in progress holds a reference, so the request outlives them all
+ * even when the server has committed it (D-103). The arithmetic is in
+ * logic/refs.h, searched exhaustively by test/model/refs.c.
+ *
+ * Called by dispatch.c, cmd.c, usercopy.c and cancel.c; calls complete.c when
+ * the last reference to a committed request goes.
+ */
+#include <linux/delay.h>
+
+#include "ublk.h"
+
+/**
+ * ublk_buf_get() - take a reference in any task
+ * @io: tag
+ *
+ * Context: any; the char node is open.
+ * Return: true if the tag has a request with data that the server was given; then
+ * io->req stays what it is until ublk_buf_put() (D-113, D-146).
+ */
+bool ublk_buf_get(struct ublk_io *io)
+{
+	int old = atomic_read(&io->shared);
+	u32 new;
+
+	do {
+		new = ublk_refs_get(old);
+		if (!new)
+			return false;
+	} while (!atomic_try_cmpxchg(&io->shared, &old, new));
+	return true;
+}
+
+/**
+ * ublk_buf_put() - drop a reference
+ * @io: tag; may be gone afterwards, and its device as well
+ *
+ * References are alike, so the daemon task gives back one of its own as long as
+ * it has any. It has none after its commit.
+ *
+ * Context: any; does not sleep.
+ */
+void ublk_buf_put(struct ublk_io *io)
+{
+	struct request *req = io->req;
+	struct ublk_rq *rq;
+
+	if (current == READ_ONCE(io->task) && ublk_refs_take_back(io->lent)) {
+		WRITE_ONCE(io->lent, io->lent - 1);
+		return;
+	}
+	if (!atomic_dec_and_test(&io->shared))
+		return;
+	/* The owner was among those before: rq->result is written. */
+	rq = blk_mq_rq_to_pdu(req);
+	ublk_complete_counted(req, rq->result);
+}
+
+/* io_uring has let go of the request's pages, at last (D-104). */
+static void ublk_buf_release(void *priv)
+{
+	struct request *req = priv;
+	struct ublk_queue *q = req->mq_hctx->driver_data;
+
+	ublk_buf_put(&q->io[req->tag]);
+}
+
+/* D-127, D-128. Return: references that the daemon task has lent, or -EIO. */
+static int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
+				  struct request *req, struct io_uring_cmd *cmd,
+				  unsigned int issue_flags)
+{
+	if (likely(!io_buffer_register_request(cmd, req, ublk_buf_release,
+					       io->reg.index, issue_flags))) {
+		io->flags |= UBLK_IO_AUTO_REG;
+		io->buf_slot = io->reg.index;
+		io->buf_ring = io_uring_cmd_ctx_handle(cmd);
+		return 1;
+	}
+	if (!(io->reg.flags & UBLK_AUTO_BUF_REG_FALLBACK))
+		return -EIO;
+	ublk_desc(q, req->tag)->op_flags |= UBLK_IO_F_NEED_REG_BUF;
+	return 0;
+}
+
+/**
+ * ublk_buf_deliver() - make a request's data reachable for the server
+ * @q: queue of a counted mode
+ * @io: tag, on its way to the server
+ * @req: its request, descriptor filled
+ * @cmd: command that delivers it; its ring gets the buffer
+ * @issue_flags: with which @cmd is being handled
+ *
+ * Requests without data have only their owner and no count (D-105, D-129).
+ *
+ * Context: the delivering task, with the ring lock of @cmd.
+ * Return: false if the request was to be registered, could not, and must not be
+ * delivered without (D-128).
+ */
+bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
+		      struct request *req, struct io_uring_cmd *cmd,
+		      unsigned int issue_flags)
+{
+	int lent = 0;
+
+	if (!blk_rq_has_data(req))
+		return true;
+	if (q->auto_reg) {
+		lent = ublk_buf_auto_register(q, io, req, cmd, issue_flags);
+		if (unlikely(lent < 0))
+			return false;
+	}
+	io->lent = lent;
+	/* io->req is seen by whoever gets a reference. */
+	atomic_set_release(&io->shared, ublk_refs_init());
+	return true;
+}
+
+/**
+ * ublk_buf_commit() - the server commits: take back what was registered for it
+ * @io: tag, owned by the server
+ * @cmd: the commit
+ * @issue_flags: of the commit
+ *
+ * Only a commit on the ring that has the buffer clears the slot (D-130, D-131);
+ * from elsewhere it is left to the server, and the request stays open until then.
+ *
+ * Context: the committing task.
+ */
+void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
+		     unsigned int issue_flags)
+{
+	if (!(io->flags & UBLK_IO_AUTO_REG))
+		return;
+	io->flags &= ~UBLK_IO_AUTO_REG;
+	if (io->buf_ring == io_uring_cmd_ctx_handle(cmd))
+		io_buffer_unregister(cmd, io->buf_slot, issue_flags);
+}
+
+/**
+ * ublk_buf_register() - REGISTER_IO_BUF by the daemon task (D-107 to D-111)
+ * @io: tag, owned by the server
+ * @cmd: command; its ring gets the buffer
+ * @index: slot
+ * @issue_flags: of @cmd
+ *
+ * Context: the tag's daemon task.
+ * Return: 0; -EINVAL for a request without data or a slot beyond the table,
+ * -EBUSY for a slot in use, -ENOMEM.
+ */
+int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
+		      unsigned int index, unsigned int issue_flags)
+{
+	u32 lent;
+	int ret;
+
+	if (!atomic_read(&io->shared))
+		return -EINVAL;
+	lent = ublk_refs_lend(io->lent);
+	if (!lent)
+		return -EBUSY;
+	ret = io_buffer_register_request(cmd, io->req, ublk_buf_release, index,
+					 issue_flags);
+	if (!ret)
+		io->lent = lent;
+	return ret;
+}
+
+/**
+ * ublk_buf_register_remote() - the same by any other task (D-112 to D-114)
+ * @io: tag in any state
+ * @cmd: command; its ring gets the buffer
+ * @index: slot
+ * @issue_flags: of @cmd
+ *
+ * Context: any task with the char node open.
+ * Return: as ublk_buf_register(); -EINVAL also if the server has no request with
+ * data under this tag.
+ */
+int ublk_buf_register_remote(struct ublk_io *io, struct io_uring_cmd *cmd,
+			     unsigned int index, unsigned int issue_flags)
+{
+	int ret;
+
+	if (!ublk_buf_get(io))
+		return -EINVAL;
+	ret = io_buffer_register_request(cmd, io->req, ublk_buf_release, index,
+					 issue_flags);
+	if (ret)
+		ublk_buf_put(io);
+	return ret;
+}
+
+static bool ublk_buf_idle(const struct ublk_io *io)
+{
+	/* Both only sink now, so that two reads never add up to too little. */
+	u32 shared = atomic_read(&io->shared);
+
+	return ublk_refs_idle(shared, READ_ONCE(io->lent));
+}
+
+/**
+ * ublk_buf_wait_idle() - wait until the owner alone refers to the request
+ * @io: tag, after the last close of the char node
+ *
+ * Looks often at first and once a tick later: whoever drops the last reference
+ * cannot wake anybody, as the device may be gone by then.
+ *
+ * Context: exit work; sleeps until the rings that have the buffer let it go,
+ * which they do at the latest when they are freed (D-106).
+ */
+void ublk_buf_wait_idle(const struct ublk_io *io)
+{
+	unsigned int us = 10;
+
+	while (!ublk_buf_idle(io)) {
+		usleep_range(us, 2 * us);
+		us = min(2 * us, jiffies_to_usecs(1));
+	}
+}

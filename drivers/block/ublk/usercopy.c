@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User copy: pread and pwrite on the char node move a request's data.
+ *
+ * The file position says which byte of which tag is meant (logic/pos.h). Any
+ * task that holds the descriptor may copy, at any time while the server has the
+ * request. The tag's daemon task needs no reference: it cannot commit meanwhile.
+ * All others take one, so that the request does not end under the copy (D-154).
+ *
+ * Nothing here waits but for page faults, so io_uring executes its reads and
+ * writes inline instead of in a worker.
+ */
+#include <linux/fs.h>
+#include <linux/nospec.h>
+#include <linux/uio.h>
+
+#include "ublk.h"
+
+/* pwrite fills what the block layer reads, pread fetches what it writes. */
+static bool ublk_usercopy_direction_ok(const struct request *req,
+				       bool to_server)
+{
+	switch (req_op(req)) {
+	case REQ_OP_READ:
+	case REQ_OP_DRV_IN:
+		return !to_server;
+	case REQ_OP_WRITE:
+	case REQ_OP_ZONE_APPEND:
+		return to_server;
+	default:
+		return false;
+	}
+}
+
+/* D-147 to D-149, with the request held by the caller. */
+static ssize_t ublk_usercopy_request(const struct request *req,
+				     struct ublk_pos pos, struct iov_iter *iter,
+				     bool to_server)
+{
+	int len = pos.integrity ? ublk_integrity_len(req) : blk_rq_bytes(req);
+
+	if (len < 0)
+		return len;
+	if (pos.off > len)
+		return -EINVAL;
+	if (!ublk_usercopy_direction_ok(req, to_server))
+		return -EACCES;
+	if (pos.integrity)
+		return ublk_integrity_copy(req, pos.off, iter, to_server);
+	return ublk_copy_iter(req, pos.off, iter, to_server);
+}
+
+/* Checks in the order of D-140 to D-146. */
+static ssize_t ublk_usercopy(struct kiocb *iocb, struct iov_iter *iter,
+			     bool to_server)
+{
+	struct ublk_device *ub = iocb->ki_filp->private_data;
+	struct ublk_pos pos = ublk_pos_decode(iocb->ki_pos);
+	struct ublk_queue *q;
+	struct ublk_io *io;
+	ssize_t ret;
+
+	if (!user_backed_iter(iter))
+		return -EACCES;
+	if (READ_ONCE(ub->state) == UBLK_S_DEV_DEAD)
+		return -EACCES;
+	ret = ublk_pos_check(pos, ub->info.flags, ub->info.nr_hw_queues,
+			     ub->info.queue_depth);
+	if (ret)
+		return ret;
+	q = ub->queues[array_index_nospec(pos.qid, ub->info.nr_hw_queues)];
+	io = &q->io[array_index_nospec(pos.tag, q->depth)];
+
+	if (current == READ_ONCE(io->task)) {
+		if (io->state != UBLK_TAG_SERVER || !atomic_read(&io->shared))
+			return -EINVAL;
+		return ublk_usercopy_request(io->req, pos, iter, to_server);
+	}
+
+	if (!ublk_buf_get(io))
+		return -EINVAL;
+	ret = ublk_usercopy_request(io->req, pos, iter, to_server);
+	ublk_buf_put(io);
+	return ret;
+}
+
+/**
+ * ublk_usercopy_read() - read_iter of the char node: from request to server
+ * @iocb: position as in logic/pos.h
+ * @iter: the server's memory
+ *
+ * Context: any task; may fault and sleep.
+ * Return: bytes copied, fewer than asked for at the end of the data or on a
+ * fault; errors of D-140 to D-148.
+ */
+ssize_t ublk_usercopy_read(struct kiocb *iocb, struct iov_iter *iter)
+{
+	return ublk_usercopy(iocb, iter, true);
+}
+
+/**
+ * ublk_usercopy_write() - write_iter of the char node: from server to request
+ * @iocb: position as in logic/pos.h
+ * @iter: the server's memory
+ *
+ * Context: any task; may fault and sleep.
+ * Return: as ublk_usercopy_read().
+ */
+ssize_t ublk_usercopy_write(struct kiocb *iocb, struct iov_iter *iter)
+{
+	return ublk_usercopy(iocb, iter, false);
+}
