@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Common part of the uapi_batch_*.c fixtures: see ut_batch.h.
+ *
+ * As in ut.c, what waits for this server is done by the agent meanwhile.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "recovery.h"
+#include "ut_batch.h"
+
+/* Open the char device and a ring with group 0; nothing is sent. */
+int ub_serve(struct ub *u, unsigned int ring_flags)
+{
+	int ret = raw_srv_open(&u->t.srv, &u->t.info);
+
+	if (!ret)
+		ret = raw_batch_open(&u->b, &u->t.srv, ring_flags);
+	return ret ? ret : raw_group_open(&u->b, 0, UB_BUFS, UB_BUF_BYTES, 0);
+}
+
+int ub_fetch_all(struct ub *u)
+{
+	int q, ret = 0;
+
+	for (q = 0; q < u->t.info.nr_hw_queues && ret >= 0; q++)
+		ret = raw_batch_fetch(&u->b, q, 0);
+	return ret < 0 ? ret : 0;
+}
+
+/* START_DEV for this process, serving meanwhile. */
+int ub_start(struct ub *u)
+{
+	return ub_wait(u, agent_ctrl(u->t.agent, UBLK_U_CMD_START_DEV,
+				     u->t.info.dev_id, getpid()));
+}
+
+/* Slots in the ring's buffer table, for AUTO_BUF_REG and zero copy. */
+int ub_table(struct ub *u, unsigned int slots)
+{
+	return io_uring_register_buffers_sparse(&u->b.ring, slots);
+}
+
+/* A LIVE device; a buffer table of one slot per tag and some more. */
+int ub_up(struct ub *u, int queues, int depth, __u64 flags)
+{
+	int ret = ut_add(&u->t, queues, depth, flags | UBLK_F_BATCH_IO);
+
+	if (!ret)
+		ret = ub_serve(u, 0);
+	if (!ret)
+		ret = ub_table(u, queues * depth + 8);
+	if (!ret)
+		ret = ub_fetch_all(u);
+	if (!ret)
+		ret = raw_batch_prep_all(&u->b);
+	return ret ? ret : ub_start(u);
+}
+
+/* STOP_DEV, serving meanwhile. */
+int ub_stop(struct ub *u)
+{
+	return ub_wait(u, agent_ctrl(u->t.agent, UBLK_U_CMD_STOP_DEV,
+				     u->t.info.dev_id, 0));
+}
+
+/* End the round. */
+void ub_close(struct ub *u)
+{
+	raw_batch_close(&u->b);
+	raw_srv_close(&u->t.srv);
+}
+
+/*
+ * Start block I/O; what is written comes from the agent's data at the offset
+ * in the window, what is read goes there. The job, or -errno.
+ */
+int ub_blk(struct ub *u, enum agent_blk_op op, __u64 off, __u32 len)
+{
+	return agent_blk(u->t.agent, u->t.info.dev_id, op, off, len,
+			 (off - RAW_WIN_START) % AGENT_DATA);
+}
+
+/* Serve until the job is done. */
+long ub_wait(struct ub *u, int job)
+{
+	return raw_batch_wait(u->t.agent, job, &u->b, RAW_DEADLINE_MS);
+}
+
+/* Start block I/O and wait until this server has it. */
+int ub_request(struct ub *u, enum agent_blk_op op, __u64 off, __u32 len,
+	       int *job, struct raw_ev *ev)
+{
+	*job = ub_blk(u, op, off, len);
+	if (*job < 0)
+		return *job;
+	return raw_batch_request(&u->b, ev, RAW_DEADLINE_MS);
+}
+
+/* Requests that the block layer has given to the driver. */
+int ub_inflight(struct ub *u)
+{
+	char path[64];
+	int r, w, n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%u/inflight",
+		 u->t.info.dev_id);
+	f = fopen(path, "r");
+	if (!f)
+		return -errno;
+	n = fscanf(f, "%d %d", &r, &w);
+	fclose(f);
+	return n == 2 ? r + w : -EIO;
+}
+
+/* Requests reach the driver in the order in which they are made. */
+int ub_no_scheduler(struct ub *u)
+{
+	char path[64];
+	FILE *f;
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/scheduler",
+		 u->t.info.dev_id);
+	f = fopen(path, "w");
+	if (!f)
+		return -errno;
+	ret = fputs("none", f) < 0 ? -EIO : 0;
+	if (fclose(f))
+		ret = -errno;
+	return ret;
+}
+
+/* All block I/O of the agent from now on is done by CPU 0: one queue. */
+int ub_one_cpu(struct ub *u)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	return sched_setaffinity(u->t.agent->pid, sizeof(set), &set) ? -errno :
+								       0;
+}
+
+static int wait_inflight(struct ub *u, int nr)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	int ret;
+
+	do {
+		ret = ub_inflight(u);
+		if (ret < 0 || ret == nr)
+			return ret < 0 ? ret : 0;
+		usleep(1000);
+	} while (raw_now_ms() < end);
+	return RAW_TIMEOUT;
+}
+
+/*
+ * Start 4 KiB requests at the steps @where of the window one after the other;
+ * each has reached the driver before the next one is made.
+ */
+int ub_enqueue(struct ub *u, enum agent_blk_op op, const int *where, int nr,
+	       int *jobs)
+{
+	int i, ret, had = ub_inflight(u);
+
+	for (i = 0; i < nr; i++) {
+		jobs[i] = ub_blk(u, op, RAW_WIN_START + where[i] * UB_STEP,
+				 4096);
+		if (jobs[i] < 0)
+			return jobs[i];
+		ret = wait_inflight(u, had + i + 1);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Which step of the window a request is about. */
+int ub_where(const struct ublksrv_io_desc *iod)
+{
+	return ((iod->start_sector << 9) - RAW_WIN_START) / UB_STEP;
+}
+
+struct burst_arg {
+	int id, nr;
+	char *data;
+};
+
+static long burst_io(struct io_uring *ring, int fd, struct burst_arg *a)
+{
+	struct io_uring_cqe *cqe;
+	long good = 0;
+	int i, ret;
+
+	for (i = 0; i < a->nr; i++)
+		io_uring_prep_read(io_uring_get_sqe(ring), fd,
+				   a->data + i * 4096, 4096,
+				   RAW_WIN_START + (__u64)i * UB_STEP);
+	ret = io_uring_submit(ring);
+	if (ret != a->nr)
+		return ret < 0 ? ret : -EIO;
+	for (i = 0; i < a->nr; i++) {
+		ret = io_uring_wait_cqe(ring, &cqe);
+		if (ret)
+			return ret;
+		good += cqe->res == 4096;
+		io_uring_cqe_seen(ring, cqe);
+	}
+	return good;
+}
+
+static long burst_job(void *arg)
+{
+	struct burst_arg *a = arg;
+	struct io_uring ring;
+	char path[32];
+	long ret;
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", a->id);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = io_uring_queue_init(a->nr, &ring, 0);
+	if (!ret) {
+		ret = burst_io(&ring, fd, a);
+		io_uring_queue_exit(&ring);
+	}
+	close(fd);
+	return ret;
+}
+
+/*
+ * @nr reads of 4 KiB at once, one at each step of the window. The job's result
+ * is how many were good.
+ */
+int ub_burst(struct ub *u, int nr)
+{
+	struct burst_arg a = {
+		.id = u->t.info.dev_id, .nr = nr, .data = u->t.agent->data,
+	};
+	int job = agent_start(u->t.agent, burst_job, &a, sizeof(a));
+	int ret;
+
+	if (job < 0)
+		return job;
+	ret = wait_inflight(u, nr);
+	return ret ? ret : job;
+}
+
+/* Nothing completes now. */
+bool ub_quiet(struct ub *u)
+{
+	struct raw_ev ev;
+
+	return raw_batch_request(&u->b, &ev, RAW_QUIET_MS) == RAW_TIMEOUT;
+}
+
+/* The job does not end, although this server takes what comes. */
+bool ub_waits(struct ub *u, int job)
+{
+	return rec_waits(&u->t, job);
+}
+
+/* End the round of a LIVE device, with requests or without. */
+int ub_lose(struct ub *u)
+{
+	struct ut *t = &u->t;
+	int ret;
+
+	ub_close(u);
+	ret = raw_wait_state(&t->ctl, t->info.dev_id,
+			     rec_lost_state(t->info.flags));
+	return ret ? ret : rec_start(t);
+}
+
+/* END_USER_RECOVERY for this process, serving meanwhile. */
+int ub_end_recovery(struct ub *u)
+{
+	return ub_wait(u, agent_ctrl(u->t.agent, UBLK_U_CMD_END_USER_RECOVERY,
+				     u->t.info.dev_id, getpid()));
+}
+
+/* The next server of a lost device (D-239: PREP, then FETCH_IO_CMDS). */
+int ub_recover(struct ub *u)
+{
+	int ret = ub_serve(u, 0);
+
+	if (!ret)
+		ret = ub_table(u, u->t.info.nr_hw_queues *
+				  u->t.info.queue_depth + 8);
+	if (!ret)
+		ret = raw_batch_prep_all(&u->b);
+	if (!ret)
+		ret = ub_fetch_all(u);
+	return ret ? ret : ub_end_recovery(u);
+}
