@@ -33,6 +33,7 @@ static void record(void)
 	struct ublk_dev_opts opts = {
 		.struct_size = sizeof(opts), .id = ID,
 		.nr_queues = 2, .depth = 4, .io_buf_bytes = 65536,
+		.flags = UBLK_DEV_MLOCK,
 	};
 	static char cfg[64] __attribute__((aligned(16)));
 	struct opt_table table = { null_target.opts, cfg, "null" };
@@ -45,7 +46,7 @@ static void record(void)
 	ktap_eq(ublk_dev_add(dev), 0);
 	ktap_eq(ublk_dev_configure(dev), 0);
 	ktap_eq(ublk_dev_start(dev), 0);
-	ktap_eq(state_write(dev, &null_target, cfg, true), 0);
+	ktap_eq(state_write(dev, &null_target, cfg, &opts), 0);
 	ktap_eq(ublk_dev_stop(dev), 0);
 	ktap_eq(ublk_dev_del(dev), 0);
 	ublk_dev_free(dev);

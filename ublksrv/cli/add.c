@@ -17,6 +17,7 @@ struct add_cfg {
 	__u64 queues;
 	__u64 depth;
 	__u64 io_buf;
+	struct mode_args mode;
 	bool get_data;
 	bool recovery;
 	bool reissue;
@@ -41,6 +42,23 @@ static const struct ublk_opt add_opts[] = {
 	  "N", "128", 1, UBLK_MAX_QUEUE_DEPTH, "requests per queue" },
 	{ "io-buf-size|max-io-size", 0, UBLK_OPT_SIZE, 0, OFF(io_buf),
 	  "SIZE", "512K", 4096, 1U << UBLK_IO_BUF_BITS, "longest request" },
+	{ "zerocopy|zero-copy|zero_copy|auto-zc|auto_zc", 'z', UBLK_OPT_FLAG, 0,
+	  OFF(mode.zero_copy), NULL, NULL, 0, 0,
+	  "serve from the request's own pages" },
+	{ "usercopy|user-copy|user_copy", 0, UBLK_OPT_FLAG, 0,
+	  OFF(mode.user_copy), NULL, NULL, 0, 0,
+	  "the daemon copies, not the driver" },
+	{ "copy", 0, UBLK_OPT_FLAG, 0, OFF(mode.copy),
+	  NULL, NULL, 0, 0, "the driver copies" },
+	{ "batch-io|batch_io|batch", 'b', UBLK_OPT_FLAG, 0, OFF(mode.batch),
+	  NULL, NULL, 0, 0, "one command for many requests" },
+	{ "no-batch-io|no_batch_io|no-batch|no_batch", 0, UBLK_OPT_FLAG, 0,
+	  OFF(mode.no_batch), NULL, NULL, 0, 0, "a command for each request" },
+	{ "per-io-threads|per_io_threads", 0, UBLK_OPT_UINT, 0,
+	  OFF(mode.io_threads), "N", "1", 1, UBLK_MAX_IO_THREADS,
+	  "threads that share each queue" },
+	{ "shmem_zc|shmem-zc", 0, UBLK_OPT_PATH, 0, OFF(mode.shmem),
+	  "FILE", NULL, 0, 0, "serve IO on memory mapped from FILE in place" },
 	{ "need_get_data|need-get-data", 'g', UBLK_OPT_FLAG, 0, OFF(get_data),
 	  NULL, NULL, 0, 0, "ask for the data of writes" },
 	{ "user-recovery|user_recovery", 'r', UBLK_OPT_FLAG, 0, OFF(recovery),
@@ -154,7 +172,7 @@ static int add_features(const struct add_cfg *cfg, struct daemon_args *args)
 		f |= UBLK_F_NO_AUTO_PART_SCAN;
 	args->wanted |= UBLK_F_UPDATE_SIZE;
 	args->dev.features = f;
-	return 0;
+	return mode_from_args(&cfg->mode, &args->dev);
 }
 
 static int add_run(int argc, char **argv)
@@ -181,6 +199,7 @@ static int add_run(int argc, char **argv)
 		args.quiet = cfg.quiet;
 		ret = daemon_run(&args);
 	}
+	opt_free(&tables[0]);
 	if (args.target)
 		opt_free(&tables[1]);
 	free(args.cfg);

@@ -56,8 +56,7 @@ static int bringup_wait_disk(struct ublk_dev *dev)
 
 static int bringup_record(const struct daemon_args *args, struct ublk_dev *dev)
 {
-	return state_write(dev, args->target, args->cfg,
-			   args->dev.flags & UBLK_DEV_MLOCK);
+	return state_write(dev, args->target, args->cfg, &args->dev);
 }
 
 static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)

@@ -56,6 +56,7 @@ int cli_exit_status(int err);
 int cli_fail(int err);
 int cli_usage(const struct cli_command *cmd);
 int cli_parse(const struct cli_command *cmd, void *cfg, int argc, char **argv);
+int cli_need_id(const struct cli_command *cmd, __u64 id);
 void cli_help_command(FILE *out, const struct cli_command *cmd);
 
 /* names.c: numbers to text */
@@ -80,16 +81,19 @@ struct state {
 	__u64 flags;
 	__u32 queues, depth, max_io_bytes;	/* 0 when unknown */
 	bool mlock;
+	unsigned int io_threads;		/* per queue */
+	char *shmem;				/* file, or NULL */
+	__u64 shmem_dev, shmem_ino;		/* which file that was */
 	struct json_t *options;			/* for config_unpack() */
 	unsigned int nr_tids;
-	pid_t *tids;
+	pid_t *tids;				/* io_threads for each queue */
 	const struct ublk_target *target;	/* NULL when unknown */
 	char *target_name;
 	char *target_text;			/* options, for people */
 };
 
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
-		const void *cfg, bool mlock);
+		const void *cfg, const struct ublk_dev_opts *opts);
 const char *state_name(__u32 id);
 bool state_matches(const struct state *st,
 		   const struct ublksrv_ctrl_dev_info *info);
@@ -97,6 +101,22 @@ int state_read(__u32 id, struct state *st);
 void state_free(struct state *st);
 void state_remove(__u32 id, pid_t pid);
 void state_remove_stale(__u32 id);
+
+/* mode.c: how data moves, in words */
+struct mode_args {
+	bool copy;
+	bool user_copy;
+	bool zero_copy;
+	bool batch;
+	bool no_batch;
+	__u64 io_threads;
+	const char *shmem;
+};
+
+int mode_from_args(const struct mode_args *a, struct ublk_dev_opts *opts);
+void mode_from_flags(__u64 flags, struct ublk_dev_opts *opts);
+const char *mode_text(__u64 flags);
+int mode_check_shmem(const struct state *st);
 
 /* daemon.c */
 struct daemon_args {

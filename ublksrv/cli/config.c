@@ -16,7 +16,7 @@
 #include "config.h"
 #include "opt.h"
 
-static json_t *config_pack_bytes(const char *text)
+json_t *config_pack_text(const char *text)
 {
 	json_t *val = json_string(text), *obj;
 	size_t len = strlen(text), i;
@@ -42,8 +42,7 @@ static int config_digit(char c)
 	return pos ? pos - digits : -1;
 }
 
-/* Return: text for free(), or NULL */
-static char *config_unpack_bytes(const json_t *val)
+char *config_unpack_text(const json_t *val)
 {
 	const char *hex = json_string_value(json_object_get(val, "hex"));
 	size_t len, i;
@@ -75,7 +74,7 @@ static json_t *config_pack_list(char * const *text)
 	json_t *list = json_array();
 
 	for (; text && *text; text++) {
-		if (!json_array_append_new(list, config_pack_bytes(*text)))
+		if (!json_array_append_new(list, config_pack_text(*text)))
 			continue;
 		json_decref(list);
 		return NULL;
@@ -93,7 +92,7 @@ static int config_unpack_list(char ***list, const json_t *array)
 		return -EBADMSG;
 	opt_list_free(list);
 	json_array_foreach(array, i, val) {
-		text = config_unpack_bytes(val);
+		text = config_unpack_text(val);
 		if (!text)
 			return -EBADMSG;
 		if (opt_list_add(list, text))
@@ -124,7 +123,7 @@ json_t *config_pack(const struct ublk_target *target, const void *cfg)
 				continue;
 			val = o->flags & UBLK_OPT_LIST ?
 				config_pack_list(*(char ** const *)at) :
-				config_pack_bytes(*(char * const *)at);
+				config_pack_text(*(char * const *)at);
 		}
 		if (json_object_set_new(obj, opt_name(o, name, sizeof(name)),
 					val)) {
@@ -162,7 +161,7 @@ static int config_set(const struct ublk_opt *o, char *at, const json_t *val)
 		*(__u64 *)at = json_integer_value(val);
 		return 0;
 	default:
-		text = config_unpack_bytes(val);
+		text = config_unpack_text(val);
 		if (!text)
 			return -EBADMSG;
 		free(*(char **)at);

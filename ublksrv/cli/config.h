@@ -10,6 +10,22 @@
 #include "libublk.h"
 
 /**
+ * config_pack_text - a file name or other bytes as JSON
+ * @text: bytes
+ *
+ * Return: new reference, or NULL without memory
+ */
+json_t *config_pack_text(const char *text);
+
+/**
+ * config_unpack_text - what config_pack_text() made
+ * @val: value
+ *
+ * Return: text for free(), or NULL
+ */
+char *config_unpack_text(const json_t *val);
+
+/**
  * config_pack - the options of a target as an object, by long name
  * @target: target
  * @cfg: its configuration

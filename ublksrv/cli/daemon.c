@@ -79,6 +79,16 @@ static void daemon_detach(void)
 	ublk_set_log(daemon_syslog, UBLK_LOG_INFO);
 }
 
+/* What was left to the library, and what became of it. */
+static void daemon_log_mode(struct ublk_dev *dev)
+{
+	const struct ublksrv_ctrl_dev_info *info = ublk_dev_info(dev);
+	const char *why = ublk_dev_mode_reason(dev);
+
+	ublk_log(*why ? UBLK_LOG_INFO : UBLK_LOG_DEBUG, "dev %u: mode %s%s%s",
+		 info->dev_id, mode_text(info->flags), *why ? "; " : "", why);
+}
+
 /* Until a signal or the end of the threads. Return: true for a signal. */
 static bool daemon_sleep(struct ublk_dev *dev, int signal_fd)
 {
@@ -190,6 +200,7 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 		daemon_detach();
 	else if (!args->quiet)
 		list_print(ublk_dev_ctrl(dev), r.id);
+	daemon_log_mode(dev);
 	fflush(stdout);
 	by_signal = !report_send(fd, &r);
 	if (fd >= 0)

@@ -67,24 +67,33 @@ static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
 	return 0;
 }
 
+/* Of a thread, as far as it is known who serves the device. */
+static pid_t list_tid(const struct list_dev *d, unsigned int q, unsigned int t)
+{
+	unsigned int i = q * d->state.io_threads + t;
+
+	return d->has_daemon && i < d->state.nr_tids ? d->state.tids[i] : -1;
+}
+
 static void list_text_queues(struct ublk_ctrl *ctrl, const struct list_dev *d)
 {
 	union {
 		cpu_set_t set;
 		char bytes[1024];
 	} cpus;
-	unsigned int q, cpu;
+	unsigned int q, cpu, t;
 
 	for (q = 0; q < d->info.nr_hw_queues; q++) {
-		printf("\tqueue %u: tid %d affinity(", q,
-		       d->has_daemon && q < d->state.nr_tids ?
-		       d->state.tids[q] : -1);
+		printf("\tqueue %u: tid %d affinity(", q, list_tid(d, q, 0));
 		if (!ublk_ctrl_get_affinity(ctrl, d->info.dev_id, q, &cpus.set,
 					    sizeof(cpus)))
 			for (cpu = 0; cpu < 8 * sizeof(cpus); cpu++)
 				if (CPU_ISSET_S(cpu, sizeof(cpus), &cpus.set))
 					printf("%u ", cpu);
 		printf(")\n");
+		for (t = 1; d->has_daemon && t < d->state.io_threads; t++)
+			printf("\tthread %u of queue %u: tid %d\n", t, q,
+			       list_tid(d, q, t));
 	}
 }
 
@@ -101,6 +110,7 @@ static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 	printf("\tflags 0x%llx [ %s ]\n", (unsigned long long)i->flags,
 	       d->flags);
 	list_text_queues(ctrl, d);
+	printf("\tmode %s\n", mode_text(i->flags));
 	if (d->has_state)
 		printf("\ttarget %s%s\n", d->state.target_name,
 		       d->state.target_text);
@@ -115,7 +125,7 @@ static json_t *list_json(const struct list_dev *d)
 
 	for (q = 0; d->has_daemon && q < d->state.nr_tids; q++)
 		json_array_append_new(tids, json_integer(d->state.tids[q]));
-	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:i, s:s, s:I, s:s, s:o, s:s}",
+	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:i, s:s, s:I, s:s, s:s, s:i, s:o, s:s}",
 			 "id", (int)i->dev_id,
 			 "queues", (int)i->nr_hw_queues,
 			 "depth", (int)i->queue_depth,
@@ -126,6 +136,9 @@ static json_t *list_json(const struct list_dev *d)
 			 "state", name_of_state(i->state),
 			 "flags", (json_int_t)i->flags,
 			 "flag_names", d->flags,
+			 "mode", mode_text(i->flags),
+			 "io_threads", (int)(d->has_state ?
+					     d->state.io_threads : 1),
 			 "tids", tids,
 			 "target", d->has_state ? d->state.target_name : "");
 }

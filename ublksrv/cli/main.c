@@ -56,6 +56,15 @@ int cli_usage(const struct cli_command *cmd)
 	return EXIT_USAGE;
 }
 
+/* For commands on one device. Return: 0 or an exit status */
+int cli_need_id(const struct cli_command *cmd, __u64 id)
+{
+	if (id != UBLK_ID_AUTO)
+		return 0;
+	ublk_error(-EINVAL, "which device? give -n ID");
+	return cli_usage(cmd);
+}
+
 /*
  * Parse the arguments of a command without target.
  * Return: -1 to go on, or an exit status

@@ -144,10 +144,18 @@ static int recover_prepare(__u32 id, struct daemon_args *args)
 	args->dev.nr_queues = info.nr_hw_queues;
 	args->dev.depth = info.queue_depth;
 	args->dev.io_buf_bytes = info.max_io_buf_bytes;
-	args->dev.features = info.flags;
+	mode_from_flags(info.flags, &args->dev);
+	args->dev.io_threads = st.io_threads;
 	if (st.mlock)
 		args->dev.flags |= UBLK_DEV_MLOCK;
-	ret = recover_config(ctrl, &st, args);
+	ret = mode_check_shmem(&st);
+	if (!ret)
+		ret = recover_config(ctrl, &st, args);
+	if (!ret) {
+		/* for as long as args->cfg */
+		args->dev.shmem = st.shmem;
+		st.shmem = NULL;
+	}
 	state_free(&st);
 out:
 	ublk_ctrl_close(ctrl);
@@ -163,10 +171,9 @@ static int recover_run(int argc, char **argv)
 	ret = cli_parse(&recover_command, &cfg, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (cfg.id == UBLK_ID_AUTO) {
-		ublk_error(-EINVAL, "which device? give -n ID");
-		return cli_usage(&recover_command);
-	}
+	ret = cli_need_id(&recover_command, cfg.id);
+	if (ret)
+		return ret;
 	args.foreground = cfg.foreground;
 	args.quiet = cfg.quiet;
 	ret = recover_prepare(cfg.id, &args);
@@ -174,6 +181,7 @@ static int recover_run(int argc, char **argv)
 		return cli_fail(ret);
 	ret = daemon_run(&args);
 	config_free(args.target, args.cfg);
+	free((void *)(uintptr_t)args.dev.shmem);
 	return ret;
 }
 

@@ -95,18 +95,32 @@ static json_t *state_pack_params(const struct ublk_params *p)
 			 "dma_alignment", (int)p->dma.alignment);
 }
 
+/* The file and which one it was; nothing where there is none. */
+static json_t *state_pack_shmem(const char *path)
+{
+	struct stat st;
+
+	if (!path || stat(path, &st))
+		return json_null();
+	return json_pack("{s:o, s:I, s:I}", "file", config_pack_text(path),
+			 "dev", (json_int_t)st.st_dev,
+			 "ino", (json_int_t)st.st_ino);
+}
+
 static json_t *state_pack(struct ublk_dev *dev,
 			  const struct ublk_target *target, const void *cfg,
-			  bool mlock)
+			  const struct ublk_dev_opts *opts)
 {
 	const struct ublksrv_ctrl_dev_info *info = ublk_dev_info(dev);
+	unsigned int threads = ublk_dev_io_threads(dev);
 	json_t *tids = json_array();
 	unsigned int i;
 
-	for (i = 0; i < info->nr_hw_queues; i++)
+	for (i = 0; i < info->nr_hw_queues * threads; i++)
 		json_array_append_new(tids,
-				      json_integer(ublk_dev_queue_tid(dev, i)));
-	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:o, s:s, s:o, s:o}",
+			json_integer(ublk_dev_thread_tid(dev, i / threads,
+							 i % threads)));
+	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o}",
 			 "version", STATE_VERSION,
 			 "id", (int)info->dev_id,
 			 "pid", (int)getpid(),
@@ -114,7 +128,9 @@ static json_t *state_pack(struct ublk_dev *dev,
 			 "queues", (int)info->nr_hw_queues,
 			 "depth", (int)info->queue_depth,
 			 "max_io_bytes", (json_int_t)info->max_io_buf_bytes,
-			 "mlock", mlock,
+			 "mlock", !!(opts->flags & UBLK_DEV_MLOCK),
+			 "io_threads", (int)threads,
+			 "shmem", state_pack_shmem(opts->shmem),
 			 "tids", tids,
 			 "target", target->name,
 			 "options", config_pack(target, cfg),
@@ -140,12 +156,12 @@ static int state_save(const char *path, const json_t *root)
  * @dev: started device
  * @target: its target
  * @cfg: the target's configuration
- * @mlock: its buffers are locked in memory
+ * @opts: what was asked for
  *
  * Return: 0 or negative errno with a sentence
  */
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
-		const void *cfg, bool mlock)
+		const void *cfg, const struct ublk_dev_opts *opts)
 {
 	__u32 id = ublk_dev_info(dev)->dev_id;
 	char path[256], tmp[256];
@@ -155,7 +171,7 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 	ret = state_make_dir();
 	if (ret)
 		return ret;
-	root = state_pack(dev, target, cfg, mlock);
+	root = state_pack(dev, target, cfg, opts);
 	if (!root)
 		return ublk_error(-ENOMEM, "run-state file: out of memory");
 	state_path(path, sizeof(path), id, "");
@@ -196,31 +212,53 @@ static char *state_options_text(json_t *options)
 	return text;
 }
 
+static int state_unpack_shmem(json_t *shmem, struct state *st)
+{
+	json_int_t dev, ino;
+	json_t *file;
+
+	if (!shmem || json_is_null(shmem))
+		return 0;
+	if (json_unpack(shmem, "{s:o, s:I, s:I}", "file", &file, "dev", &dev,
+			"ino", &ino))
+		return -EBADMSG;
+	st->shmem = config_unpack_text(file);
+	st->shmem_dev = dev;
+	st->shmem_ino = ino;
+	return st->shmem ? 0 : -EBADMSG;
+}
+
 static int state_unpack(json_t *root, __u32 id, struct state *st)
 {
 	json_int_t flags = 0, max_io_bytes = 0;
 	int version, file_id, pid, queues = 0, depth = 0, mlock = 0;
-	json_t *tids, *options, *tid;
+	json_t *tids, *options, *tid, *shmem = NULL;
+	int io_threads = 1;
 	const char *target;
 	size_t i;
 
-	if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:s, s:o, s?I, s?i, s?i, s?I, s?b}",
+	if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:s, s:o, s?I, s?i, s?i, s?I, s?b, s?i, s?o}",
 			"version", &version, "id", &file_id, "pid", &pid,
 			"tids", &tids, "target", &target,
 			"options", &options, "flags", &flags,
 			"queues", &queues, "depth", &depth,
-			"max_io_bytes", &max_io_bytes, "mlock", &mlock))
+			"max_io_bytes", &max_io_bytes, "mlock", &mlock,
+			"io_threads", &io_threads, "shmem", &shmem))
 		return -EBADMSG;
 	if (version != STATE_VERSION || file_id < 0 ||
 	    (__u32)file_id != id || pid <= 0 || !json_is_array(tids) ||
+	    io_threads < 1 || io_threads > UBLK_MAX_IO_THREADS ||
 	    !json_is_object(options))
 		return -EBADMSG;
 	json_array_foreach(tids, i, tid)
 		if (!json_is_integer(tid))
 			return -EBADMSG;
 
+	if (state_unpack_shmem(shmem, st))
+		return -EBADMSG;
 	st->id = id;
 	st->pid = pid;
+	st->io_threads = io_threads;
 	st->flags = flags;
 	st->queues = queues;
 	st->depth = depth;
@@ -273,6 +311,7 @@ int state_read(__u32 id, struct state *st)
 void state_free(struct state *st)
 {
 	json_decref(st->options);
+	free(st->shmem);
 	free(st->tids);
 	free(st->target_name);
 	free(st->target_text);

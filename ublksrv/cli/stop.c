@@ -85,10 +85,9 @@ static int stop_run(int argc, char **argv)
 	ret = cli_parse(&stop_command, &cfg, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (cfg.id == UBLK_ID_AUTO) {
-		ublk_error(-EINVAL, "which device? give -n ID");
-		return cli_usage(&stop_command);
-	}
+	ret = cli_need_id(&stop_command, cfg.id);
+	if (ret)
+		return ret;
 	ret = stop_device(&cfg);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }
@@ -186,10 +185,9 @@ static int quiesce_run(int argc, char **argv)
 	ret = cli_parse(&quiesce_command, &cfg, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (cfg.id == UBLK_ID_AUTO) {
-		ublk_error(-EINVAL, "which device? give -n ID");
-		return cli_usage(&quiesce_command);
-	}
+	ret = cli_need_id(&quiesce_command, cfg.id);
+	if (ret)
+		return ret;
 	ret = quiesce_device(&cfg);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }

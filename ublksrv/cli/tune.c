@@ -87,10 +87,9 @@ static int resize_run(int argc, char **argv)
 	ret = cli_parse(&resize_command, &cfg, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (cfg.id == UBLK_ID_AUTO) {
-		ublk_error(-EINVAL, "which device? give -n ID");
-		return cli_usage(&resize_command);
-	}
+	ret = cli_need_id(&resize_command, cfg.id);
+	if (ret)
+		return ret;
 	ret = resize_device(&cfg);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }
@@ -125,7 +124,7 @@ static const struct ublk_opt affinity_opts[] = {
 	  UBLK_MAX_NR_QUEUES - 1, "number of the queue" },
 	{ "cpus|cpuset", 0, UBLK_OPT_STR, UBLK_OPT_REQUIRED,
 	  offsetof(struct affinity_cfg, list), "LIST", NULL, 0, 0,
-	  "CPUs of its thread, as 0-3,6" },
+	  "CPUs of its threads, as 0-3,6" },
 	{ 0 }
 };
 
@@ -166,9 +165,13 @@ static int cpus_parse(const char *list, struct cpus *cpus)
 	}
 }
 
-/* The thread of a queue, if the record is of the process that serves it now. */
+/*
+ * One of the threads of a queue, if the record is of the process that serves it
+ * now; @nr receives how many there are.
+ */
 static pid_t affinity_tid(const struct affinity_cfg *cfg,
-			  const struct ublksrv_ctrl_dev_info *info)
+			  const struct ublksrv_ctrl_dev_info *info,
+			  unsigned int thread, unsigned int *nr)
 {
 	__u32 id = cfg->id;
 	char path[64];
@@ -181,9 +184,12 @@ static pid_t affinity_tid(const struct affinity_cfg *cfg,
 	if (info->ublksrv_pid <= 0)
 		return ublk_error(-ESRCH, "dev %u: no daemon serves it", id);
 	if (!state_read(id, &st)) {
+		unsigned int i = cfg->queue * st.io_threads + thread;
+
+		*nr = st.io_threads;
 		if (st.pid == info->ublksrv_pid && state_matches(&st, info) &&
-		    cfg->queue < st.nr_tids)
-			tid = st.tids[cfg->queue];
+		    i < st.nr_tids)
+			tid = st.tids[i];
 		state_free(&st);
 	}
 	if (tid <= 0)
@@ -226,32 +232,35 @@ static int affinity_run(int argc, char **argv)
 	struct affinity_cfg cfg = { .id = UBLK_ID_AUTO };
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_ctrl *ctrl;
+	unsigned int i, nr = 1;
 	struct cpus cpus;
 	int ret;
 
 	ret = cli_parse(&set_affinity_command, &cfg, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (cfg.id == UBLK_ID_AUTO)
-		ret = ublk_error(-EINVAL, "which device? give -n ID");
-	else
-		ret = cpus_parse(cfg.list, &cpus);
+	ret = cli_need_id(&set_affinity_command, cfg.id);
+	if (ret)
+		return ret;
+	ret = cpus_parse(cfg.list, &cpus);
 	if (ret)
 		return cli_usage(&set_affinity_command);
 	ret = control_open(cfg.id, &ctrl, &info);
 	if (ret)
 		return cli_fail(ret);
 	ublk_ctrl_close(ctrl);
-	ret = affinity_tid(&cfg, &info);
-	if (ret > 0)
-		ret = affinity_apply(&cfg, ret, &cpus);
+	for (i = 0, ret = 0; i < nr && !ret; i++) {
+		ret = affinity_tid(&cfg, &info, i, &nr);
+		if (ret > 0)
+			ret = affinity_apply(&cfg, ret, &cpus);
+	}
 	return ret ? cli_fail(ret) : EXIT_OK;
 }
 
 const struct cli_command set_affinity_command = {
 	.name = "set-affinity",
 	.args = "-n ID -q QUEUE --cpus LIST",
-	.summary = "bind the thread of a queue to CPUs",
+	.summary = "bind the threads of a queue to CPUs",
 	.opts = affinity_opts,
 	.run = affinity_run,
 };

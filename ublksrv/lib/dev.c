@@ -124,6 +124,8 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 		goto err_free;
 	dev->target_is_open = true;
 	ret = mode_choose(dev, opts);
+	if (!ret && opts->shmem)
+		ret = shmem_map(dev, opts->shmem);
 	if (!ret)
 		ret = ublk_params_check(&dev->params, opts->io_buf_bytes,
 					dev->features);
@@ -254,6 +256,9 @@ int ublk_dev_configure(struct ublk_dev *dev)
 			   strerror(-ret));
 		goto err_release;
 	}
+	ret = shmem_register(dev);
+	if (ret)
+		goto err_release;
 	dev->nr_workers = nr;
 	dev->workers = calloc(nr, sizeof(*dev->workers));
 	dev->queues = calloc(nr, sizeof(*dev->queues));
@@ -430,7 +435,11 @@ int ublk_dev_stop(struct ublk_dev *dev)
 			ublk_error(ret, "driver refused to stop the disk: %s",
 				   strerror(-ret));
 	}
-	dev_join(dev, failed || ret);
+	/*
+	 * In batch mode a fetch command that was at work during the stop may
+	 * not be told of it (D-195); there are no requests left to lose.
+	 */
+	dev_join(dev, failed || ret || dev->info.flags & UBLK_F_BATCH_IO);
 	dev_release_queues(dev);
 	if (failed)
 		ublk_ctrl_stop_dev(dev->ctrl, dev->info.dev_id);
@@ -462,6 +471,7 @@ void ublk_dev_free(struct ublk_dev *dev)
 	dev_release_queues(dev);
 	if (dev->target_is_open && dev->target->close)
 		dev->target->close(dev);
+	shmem_unmap(dev);
 	if (dev->event_fd >= 0)
 		close(dev->event_fd);
 	ublk_ctrl_close(dev->ctrl);

@@ -21,7 +21,7 @@ struct mode_env {
 };
 
 static const enum ublk_mode mode_order[] = {
-	UBLK_MODE_COPY, UBLK_MODE_USER_COPY,
+	UBLK_MODE_ZERO_COPY, UBLK_MODE_COPY, UBLK_MODE_USER_COPY,
 };
 
 static const char * const mode_names[] = {
@@ -102,6 +102,7 @@ static int mode_pick_data(const struct mode_env *env, enum ublk_mode asked,
 	const char *reason;
 	unsigned int i;
 
+	*why = 0;
 	if (asked != UBLK_MODE_AUTO) {
 		reason = mode_why_not(asked, env);
 		if (reason)
@@ -110,7 +111,6 @@ static int mode_pick_data(const struct mode_env *env, enum ublk_mode asked,
 		*flags |= mode_flags(asked, env);
 		return 0;
 	}
-	*why = 0;
 	for (i = 0; i < ARRAY_SIZE(mode_order); i++) {
 		reason = mode_why_not(mode_order[i], env);
 		if (!reason) {
@@ -122,6 +122,59 @@ static int mode_pick_data(const struct mode_env *env, enum ublk_mode asked,
 				 mode_names[mode_order[i]], reason);
 	}
 	return ublk_error(-EOPNOTSUPP, "no way to move data: %s", why);
+}
+
+static const char *mode_not_batch(const struct mode_env *env)
+{
+	if (env->need & UBLK_F_NEED_GET_DATA)
+		return "need_get_data is for commands per request";
+	if (env->depth == 1)
+		return "the queue depth is 1";
+	if (!(env->have & UBLK_F_BATCH_IO))
+		return "the driver does not offer them";
+	return NULL;
+}
+
+/*
+ * Several threads per queue: requests are spread over them by tag. Batch
+ * commands leave that to the driver, which keeps one thread busy first (D-192).
+ */
+static int mode_pick_batch(const struct mode_env *env, enum ublk_choice asked,
+			   __u64 *flags, char *why, size_t len)
+{
+	const char *reason = mode_not_batch(env);
+	bool per_io = env->have & UBLK_F_PER_IO_DAEMON;
+	size_t used = strlen(why);
+
+	if (asked == UBLK_CHOICE_YES && reason)
+		return ublk_error(-EOPNOTSUPP, "batch commands: %s; leave them out",
+				  reason);
+	if (asked == UBLK_CHOICE_AUTO && !reason && env->io_threads > 1 &&
+	    per_io)
+		reason = "threads share the queues by tag";
+	if (asked != UBLK_CHOICE_NO && !reason) {
+		*flags |= UBLK_F_BATCH_IO;
+		return 0;
+	}
+	if (env->io_threads > 1 && !per_io)
+		return ublk_error(-EOPNOTSUPP, "several threads per queue: the driver does not offer it; use one");
+	if (asked == UBLK_CHOICE_AUTO)
+		snprintf(why + used, len - used, "%sno batch commands: %s",
+			 used ? "; " : "", reason);
+	return 0;
+}
+
+/* Memory that is shared with the users of the device. */
+static int mode_pick_shmem(const struct mode_env *env, __u64 *flags)
+{
+	if (!env->shmem)
+		return 0;
+	if (!(env->have & UBLK_F_SHMEM_ZC))
+		return ublk_error(-EOPNOTSUPP, "shared memory: the driver does not offer it; leave it out");
+	if (env->need & UBLK_F_NEED_GET_DATA)
+		return ublk_error(-EOPNOTSUPP, "shared memory: not together with need_get_data; leave one out");
+	*flags |= UBLK_F_SHMEM_ZC;
+	return 0;
 }
 
 /* GET_FEATURES is newer than the driver itself: what is unknown is tried. */
@@ -154,6 +207,11 @@ int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts)
 
 	ret = mode_pick_data(&env, opts->mode, &flags, dev->mode_why,
 			     sizeof(dev->mode_why));
+	if (!ret)
+		ret = mode_pick_batch(&env, opts->batch, &flags, dev->mode_why,
+				      sizeof(dev->mode_why));
+	if (!ret)
+		ret = mode_pick_shmem(&env, &flags);
 	if (ret)
 		return ret;
 	dev->required = dev->own.features | dev->required;
@@ -176,7 +234,13 @@ int mode_check(const struct ublk_dev *dev, __u64 flags)
 	if (dev->required & ~flags)
 		return ublk_error(-EINVAL, "dev %u: the disk was made without feature 0x%llx, which what serves it now needs",
 				  id, (unsigned long long)(dev->required & ~flags));
-	if (flags & (UBLK_F_AUTO_BUF_REG | UBLK_F_SUPPORT_ZERO_COPY) &&
+	if (flags & UBLK_F_SUPPORT_ZERO_COPY && !(flags & UBLK_F_AUTO_BUF_REG))
+		return ublk_error(-EINVAL, "dev %u: was made by a program that registers buffers itself; recover it with that",
+				  id);
+	if (flags & UBLK_F_SHMEM_ZC && !dev->shmem)
+		return ublk_error(-EINVAL, "dev %u: uses shared memory; name its file",
+				  id);
+	if (flags & UBLK_F_AUTO_BUF_REG &&
 	    !(dev->own.flags & UBLK_TARGET_RING_DATA))
 		return ublk_error(-EINVAL, "dev %u: moves data by zero copy, what serves it now cannot",
 				  id);
@@ -190,11 +254,24 @@ void mode_set_up(struct worker *w)
 	w->submit = w->dev->own.submit;
 	w->done = w->dev->own.done;
 	w->nr_wait = 1;
-	tag_set_send(w);
+	if (flags & UBLK_F_BATCH_IO)
+		batch_set_send(w);
+	else
+		tag_set_send(w);
+	if (flags & UBLK_F_AUTO_BUF_REG && flags & UBLK_F_SUPPORT_ZERO_COPY)
+		w->reg_flags = UBLK_AUTO_BUF_REG_FALLBACK;
+
 	w->deliver = w->submit;
 	w->commit = w->send;
 	if (flags & UBLK_F_USER_COPY) {
 		w->deliver = copy_deliver;
 		w->commit = copy_commit;
+	} else if (flags & UBLK_F_SUPPORT_ZERO_COPY) {
+		w->deliver = zcopy_deliver;
+		w->commit = zcopy_commit;
+	}
+	if (w->dev->shmem && !(flags & UBLK_F_AUTO_BUF_REG)) {
+		w->next = w->deliver;
+		w->deliver = shmem_deliver;
 	}
 }

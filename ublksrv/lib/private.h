@@ -159,6 +159,8 @@ struct ublk_dev {
 	int event_fd;
 	unsigned int io_threads;	/* per hardware queue */
 	char mode_why[160];
+	void *shmem;			/* shared with the device's users */
+	size_t shmem_len;
 
 	unsigned int nr_workers;
 	struct worker *workers;		/* thread t of queue q at */
@@ -207,6 +209,30 @@ void io_on_backend(struct worker *w, struct io *io, int res);
 /* copy.c */
 void copy_deliver(struct ublk_queue *q, struct ublk_io *io);
 void copy_commit(struct worker *w, struct io *io, int res);
+
+/* zcopy.c */
+int zcopy_open(struct worker *w, unsigned int nr_slots);
+void zcopy_deliver(struct ublk_queue *q, struct ublk_io *io);
+void zcopy_commit(struct worker *w, struct io *io, int res);
+void zcopy_on_register(struct worker *w, struct io *io, int res);
+void zcopy_on_unregister(struct worker *w, struct io *io, int res);
+
+/* shmem.c */
+int shmem_map(struct ublk_dev *dev, const char *path);
+void shmem_unmap(struct ublk_dev *dev);
+int shmem_register(struct ublk_dev *dev);
+void shmem_deliver(struct ublk_queue *q, struct ublk_io *io);
+
+/* batch.c */
+struct batch_commit;
+int batch_open(struct worker *w);
+void batch_close(struct worker *w);
+void batch_set_send(struct worker *w);
+int batch_prepare(struct worker *w);
+int batch_fetch(struct worker *w);
+void batch_flush(struct worker *w);
+void batch_on_commit(struct worker *w, struct batch_commit *bc, int res);
+void batch_on_fetch(struct worker *w, int res, unsigned int flags);
 
 /* mode.c */
 int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts);

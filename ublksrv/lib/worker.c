@@ -25,6 +25,7 @@
 #endif
 
 #define WORKER_MAX_SQ	4096
+#define WORKER_BATCH_CQES	256
 
 __thread struct worker *worker_self;
 
@@ -57,6 +58,31 @@ struct io_uring_sqe *worker_flush(struct worker *w)
 	return NULL;
 }
 
+/* Everything that is not on the path of every request. */
+static void worker_on_other(struct worker *w, __u64 ud, int res,
+			    unsigned int flags)
+{
+	void *ptr = (void *)(uintptr_t)(ud & ~UD_MASK);
+
+	switch (ud & UD_MASK) {
+	case UD_FETCH:
+		batch_on_fetch(w, res, flags);
+		break;
+	case UD_COMMIT:
+		batch_on_commit(w, ptr, res);
+		break;
+	case UD_REGISTER:
+		zcopy_on_register(w, ptr, res);
+		break;
+	case UD_UNREGISTER:
+		zcopy_on_unregister(w, ptr, res);
+		break;
+	case UD_WAKE:
+		offload_woken(w, res);
+		break;
+	}
+}
+
 static inline void worker_reap(struct worker *w)
 {
 	struct io_uring_cq *cq = &w->ring.cq;
@@ -67,6 +93,7 @@ static inline void worker_reap(struct worker *w)
 	while (head != tail) {
 		struct io_uring_cqe *cqe = &cq->cqes[head & mask];
 		__u64 ud = cqe->user_data;
+		unsigned int flags = cqe->flags;
 		int res = cqe->res;
 		struct io *io = (struct io *)(uintptr_t)(ud & ~UD_MASK);
 
@@ -80,7 +107,7 @@ static inline void worker_reap(struct worker *w)
 		} else if (likely((ud & UD_MASK) == UD_BACKEND)) {
 			io_on_backend(w, io, res);
 		} else {
-			offload_woken(w, res);
+			worker_on_other(w, ud, res, flags);
 		}
 	}
 }
@@ -88,8 +115,11 @@ static inline void worker_reap(struct worker *w)
 static void worker_loop(struct worker *w)
 {
 	while (w->nr_live && !w->fatal) {
-		int ret = io_uring_submit_and_wait(&w->ring, w->nr_wait);
+		int ret;
 
+		if (w->batch)
+			batch_flush(w);
+		ret = io_uring_submit_and_wait(&w->ring, w->nr_wait);
 		if (unlikely(ret < 0) && ret != -EINTR && ret != -EAGAIN &&
 		    ret != -EBUSY)
 			worker_fatal(w, ret);
@@ -117,8 +147,11 @@ static int worker_ring_init(struct worker *w, unsigned int tags)
 		struct io_uring_params p = {
 			.flags = flags[i] | IORING_SETUP_CQSIZE |
 				 IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,
-			/* command, backend and cancel per tag, and the wake */
-			.cq_entries = 3 * tags + 16,
+			/*
+			 * command, backend and cancel per tag; the wake, and
+			 * batches
+			 */
+			.cq_entries = 3 * tags + 16 + WORKER_BATCH_CQES,
 		};
 
 		ret = io_uring_queue_init_params(entries < 8 ? 8 : entries,
@@ -181,16 +214,26 @@ static void worker_setup_thread(struct worker *w)
 
 static int worker_open(struct worker *w)
 {
+	__u64 flags = w->dev->info.flags;
+	bool batch = flags & UBLK_F_BATCH_IO;
+	unsigned int tags;
 	int ret;
 
+	tags = batch ? w->dev->info.queue_depth : w->queue->nr_tags;
 	mode_set_up(w);
-	ret = worker_ring_init(w, w->queue->nr_tags);
+	ret = worker_ring_init(w, tags);
+	if (!ret && flags & UBLK_F_AUTO_BUF_REG)
+		ret = zcopy_open(w, tags);
+	if (!ret && batch)
+		ret = batch_open(w);
 	if (!ret)
 		ret = queue_open(w->queue);
+	if (!ret && batch)
+		ret = batch_prepare(w);
 	if (!ret)
 		ret = offload_arm(w);
 	if (!ret)
-		ret = tag_fetch(w->queue);
+		ret = batch ? batch_fetch(w) : tag_fetch(w->queue);
 	return ret;
 }
 
@@ -199,6 +242,7 @@ static void worker_close(struct worker *w)
 	/* first the ring: operations in flight use the buffers */
 	if (w->nr_files)
 		io_uring_queue_exit(&w->ring);
+	batch_close(w);
 	queue_close(w->queue);
 }
 

@@ -232,12 +232,12 @@ static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 		return;		/* the queue is about to give up */
 	switch (op) {
 	case UBLK_IO_OP_READ:
-		io_uring_prep_read(sqe, fd, (char *)io->buf + lio->done,
-				   len - lio->done, pos + lio->done);
+		ublk_io_prep_read(io, sqe, fd, pos + lio->done,
+				  len - lio->done, lio->done);
 		break;
 	case UBLK_IO_OP_WRITE:
-		io_uring_prep_write(sqe, fd, (char *)io->buf + lio->done,
-				    len - lio->done, pos + lio->done);
+		ublk_io_prep_write(io, sqe, fd, pos + lio->done,
+				   len - lio->done, lio->done);
 		if (d->op_flags & UBLK_IO_F_FUA)
 			sqe->rw_flags = RWF_DSYNC;
 		break;
@@ -327,4 +327,5 @@ const struct ublk_target loop_target = {
 	.queue_open = loop_queue_open,
 	.submit = loop_submit,
 	.done = loop_done,
+	.flags = UBLK_TARGET_RING_DATA,
 };

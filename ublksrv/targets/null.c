@@ -3,7 +3,8 @@
  * Target null: every request succeeds at once, data goes nowhere.
  *
  * For measuring the cost of the driver and the library. Reads return whatever
- * the IO buffer holds: zeroes, or data of earlier writes to the same tag.
+ * is there: what the IO buffer of the tag holds, or with zero copy what the
+ * reader's memory held before.
  */
 #include <errno.h>
 #include <limits.h>
@@ -56,4 +57,5 @@ const struct ublk_target null_target = {
 	.config_size = sizeof(struct null_cfg),
 	.open = null_open,
 	.submit = null_submit,
+	.flags = UBLK_TARGET_RING_DATA,
 };

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Batch commands: one that brings many requests, one that ends many
+ * (data.md section 13).
+ *
+ * In the worker's thread only. Tags arrive in buffers of the ring's provided
+ * group 0, named by the CQEs of one multishot FETCH_IO_CMDS; a buffer goes back
+ * as soon as its tags are read. Results are collected in an array and sent
+ * as one COMMIT_IO_CMDS at the end of the loop's turn.
+ *
+ * A commit completes when it is submitted. The turn waits for one CQE more per
+ * commit, or the end of a commit would wake the thread for nothing.
+ *
+ * nr_live counts the fetch command, the tags that the server owns, and the
+ * commits without CQE: the loop ends when there is nothing left of them.
+ */
+#include <sys/mman.h>
+
+#include "logic/elem.h"
+
+#include "private.h"
+
+#define BATCH_GROUP	0
+#define BATCH_MAX_BUFS	256U
+/* Tags per CQE, at most (D-187). */
+#define BATCH_MAX_TAGS	128U
+/* Arrays of results: one being filled, the others with the driver. */
+#define BATCH_COMMITS	4
+
+#ifndef IORING_URING_CMD_MULTISHOT
+#define IORING_URING_CMD_MULTISHOT	(1U << 1)
+#endif
+
+/* Results on their way; stays as it is until the CQE (D-174). */
+struct batch_commit {
+	char *elems;
+	unsigned int first, nr;		/* elements sent last */
+	bool busy;
+} __attribute__((aligned(16)));
+
+struct batch {
+	char *tail;			/* where the next element goes */
+	struct batch_commit *cur;
+	unsigned int elem_bytes;
+	__u16 flags;			/* of PREP and COMMIT */
+
+	struct io_uring_buf_ring *ring;
+	char *bufs;
+	unsigned int nr_bufs, buf_bytes;
+
+	struct batch_commit commits[BATCH_COMMITS];
+};
+
+/* A batch command as it lies in the SQE. */
+struct batch_command {
+	__u8 opcode;
+	__u8 flags;
+	__u16 ioprio;
+	__s32 fd;
+	__u32 op;
+	__u32 pad;
+	__u64 addr;
+	__u32 len;
+	__u32 cmd_flags;
+	__u64 user_data;
+	__u16 group;
+	__u16 personality;
+	__u32 file_index;
+	struct ublk_batch_io io;
+} __attribute__((may_alias));
+
+_Static_assert(sizeof(struct batch_command) == 64, "a command is one SQE");
+_Static_assert(offsetof(struct batch_command, group) ==
+	       offsetof(struct io_uring_sqe, buf_group), "buf_group");
+_Static_assert(offsetof(struct batch_command, cmd_flags) ==
+	       offsetof(struct io_uring_sqe, uring_cmd_flags), "cmd_flags");
+_Static_assert(offsetof(struct batch_command, io) ==
+	       offsetof(struct io_uring_sqe, cmd), "cmd");
+_Static_assert(offsetof(struct ublk_io, slot) ==
+	       offsetof(struct ublk_io, tag) + 2, "tag and slot of an element");
+
+/* ---- results to the driver ---------------------------------------------- */
+
+/* struct ublk_elem_header */
+static inline __u64 batch_header(const struct io *io, int res)
+{
+	return io->pub.tag | (__u64)io->pub.slot << 16 | (__u64)res << 32;
+}
+
+static void batch_send(struct worker *w, struct io *io, int res)
+{
+	struct batch *b = w->batch;
+	__u64 *e = (__u64 *)b->tail;
+
+	e[0] = batch_header(io, res);
+	b->tail += 8;
+}
+
+/* With the buffer of the next request, or where a zone append went. */
+static void batch_send_addr(struct worker *w, struct io *io, int res)
+{
+	struct batch *b = w->batch;
+	__u64 *e = (__u64 *)b->tail;
+
+	e[0] = batch_header(io, res);
+	e[1] = io->addr;
+	b->tail += 16;
+}
+
+void batch_set_send(struct worker *w)
+{
+	__u64 f = w->dev->info.flags;
+
+	w->send = f & (UBLK_F_AUTO_BUF_REG | UBLK_F_USER_COPY) &&
+		!(f & UBLK_F_ZONED) ? batch_send : batch_send_addr;
+}
+
+static struct batch_command *batch_command(struct worker *w, __u32 op,
+					   __u64 user_data)
+{
+	struct batch_command *c = (struct batch_command *)worker_sqe(w);
+	struct batch *b = w->batch;
+
+	if (unlikely(!c))
+		return NULL;
+	*c = (struct batch_command){
+		.opcode = IORING_OP_URING_CMD,
+		.flags = IOSQE_FIXED_FILE,
+		.op = op,
+		.user_data = user_data,
+		.io = {
+			.q_id = w->queue->pub.id,
+			.flags = b->flags,
+			.elem_bytes = b->elem_bytes,
+		},
+	};
+	return c;
+}
+
+static void batch_send_commit(struct worker *w, struct batch_commit *bc)
+{
+	struct batch_command *c =
+		batch_command(w, UBLK_U_IO_COMMIT_IO_CMDS,
+			      (uintptr_t)bc | UD_COMMIT);
+
+	if (unlikely(!c))
+		return;
+	c->addr = (uintptr_t)bc->elems +
+		(size_t)bc->first * w->batch->elem_bytes;
+	c->io.nr_elem = bc->nr;
+	w->nr_wait++;
+}
+
+/*
+ * End of a turn: send what has been collected. A tag is in the array once, so
+ * it has room even if everything has to wait for the next turn because all
+ * others are with the driver.
+ */
+void batch_flush(struct worker *w)
+{
+	struct batch *b = w->batch;
+	struct batch_commit *bc = b->cur, *next;
+
+	if (b->tail == bc->elems)
+		return;
+	for (next = b->commits; next->busy || next == bc; next++)
+		if (next == &b->commits[BATCH_COMMITS - 1])
+			return;
+	bc->first = 0;
+	bc->nr = (b->tail - bc->elems) / b->elem_bytes;
+	bc->busy = true;
+	b->cur = next;
+	b->tail = next->elems;
+	batch_send_commit(w, bc);
+}
+
+/*
+ * The CQE of a commit. Fewer than all elements: the reason comes when the one
+ * that failed is sent again, as the first (D-174, D-238). An error there means
+ * that driver and library disagree about the tag, as in tag_on_command().
+ */
+void batch_on_commit(struct worker *w, struct batch_commit *bc, int res)
+{
+	unsigned int done = res > 0 ? res / w->batch->elem_bytes : 0;
+
+	w->nr_wait--;
+	w->nr_live -= done;
+	bc->first += done;
+	bc->nr -= done;
+	if (!bc->nr) {
+		bc->busy = false;
+	} else if (done || res == -EINTR || res == -EAGAIN) {
+		batch_send_commit(w, bc);
+	} else {
+		if (res >= 0)
+			res = -EIO;
+		ublk_log(UBLK_LOG_ERR, "dev %u: queue %u: driver refused a commit: %s",
+			 w->dev->info.dev_id, w->queue->pub.id, strerror(-res));
+		worker_fatal(w, res);
+	}
+}
+
+/* ---- requests from the driver ------------------------------------------- */
+
+static void batch_send_fetch(struct worker *w)
+{
+	struct batch_command *c = batch_command(w, UBLK_U_IO_FETCH_IO_CMDS,
+						UD_FETCH);
+
+	if (unlikely(!c))
+		return;
+	c->flags |= IOSQE_BUFFER_SELECT;
+	c->cmd_flags = IORING_URING_CMD_MULTISHOT;
+	c->group = BATCH_GROUP;
+	c->io.flags = 0;
+	c->io.elem_bytes = sizeof(__u16);
+	w->nr_live++;
+}
+
+static inline void batch_give_buffer(struct batch *b, unsigned int bid)
+{
+	io_uring_buf_ring_add(b->ring, b->bufs + (size_t)bid * b->buf_bytes,
+			      b->buf_bytes, bid,
+			      io_uring_buf_ring_mask(b->nr_bufs), 0);
+	io_uring_buf_ring_advance(b->ring, 1);
+}
+
+static void batch_deliver(struct worker *w, unsigned int bid, unsigned int nr)
+{
+	struct batch *b = w->batch;
+	struct queue *q = w->queue;
+	const __u16 *tags = (const void *)(b->bufs + (size_t)bid * b->buf_bytes);
+	unsigned int i;
+
+	w->nr_live += nr;
+	for (i = 0; i < nr; i++) {
+		struct ublk_io *io = &q->ios[tags[i]].pub;
+
+		io->q = &q->pub;
+		w->deliver(&q->pub, io);
+	}
+	batch_give_buffer(b, bid);
+}
+
+/*
+ * Tags, or the end of the fetch command. ENODEV is the last one (D-232). With
+ * ENOBUFS tags wait in the driver for the next one (D-190, D-191); the buffers
+ * have come back, or will before it is submitted.
+ */
+void batch_on_fetch(struct worker *w, int res, unsigned int flags)
+{
+	if (res > 0 && flags & IORING_CQE_F_BUFFER)
+		batch_deliver(w, flags >> IORING_CQE_BUFFER_SHIFT,
+			      res / sizeof(__u16));
+	if (flags & IORING_CQE_F_MORE)
+		return;
+	w->nr_live--;
+	if (res == UBLK_IO_RES_ABORT)
+		return;
+	if (res >= 0 || res == -ENOBUFS) {
+		batch_send_fetch(w);
+		return;
+	}
+	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u: driver refused to fetch: %s",
+		 w->dev->info.dev_id, w->queue->pub.id, strerror(-res));
+	worker_fatal(w, res);
+}
+
+/* ---- start and end ------------------------------------------------------ */
+
+/*
+ * All tags of the hardware queue, all or none (D-170), in its first thread.
+ * Nothing else is on the ring yet.
+ */
+int batch_prepare(struct worker *w)
+{
+	struct batch *b = w->batch;
+	struct queue *q = w->queue;
+	struct batch_command *c;
+	struct io_uring_cqe *cqe;
+	unsigned int i, head;
+	int ret;
+
+	if (!q->nr_tags)
+		return 0;
+	for (i = 0; i < q->nr_tags; i++)
+		w->send(w, &q->ios[i], 0);
+	b->tail = b->cur->elems;
+	c = batch_command(w, UBLK_U_IO_PREP_IO_CMDS, UD_PREP);
+	if (!c)
+		return ublk_error(w->fatal, "io_uring: %s",
+				  strerror(-w->fatal));
+	c->addr = (uintptr_t)b->cur->elems;
+	c->io.nr_elem = q->nr_tags;
+	ret = io_uring_submit_and_wait(&w->ring, 1);
+	if (ret >= 0) {
+		ret = -EIO;
+		io_uring_for_each_cqe(&w->ring, head, cqe)
+			ret = cqe->res;
+		io_uring_cq_advance(&w->ring, 1);
+	}
+	if (ret)
+		return ublk_error(ret, "driver refused to prepare: %s",
+				  strerror(-ret));
+	return 0;
+}
+
+/* Begin to fetch; as tag_fetch() about what is refused at once. */
+int batch_fetch(struct worker *w)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head;
+	int ret;
+
+	batch_send_fetch(w);
+	ret = w->fatal ? w->fatal : io_uring_submit(&w->ring);
+	if (ret < 0)
+		return ublk_error(ret, "io_uring: %s", strerror(-ret));
+	io_uring_for_each_cqe(&w->ring, head, cqe) {
+		if ((cqe->user_data & UD_MASK) != UD_FETCH || cqe->res >= 0 ||
+		    cqe->res == UBLK_IO_RES_ABORT || cqe->res == -ENOBUFS)
+			continue;
+		return ublk_error(cqe->res, "driver refused to fetch: %s",
+				  strerror(-cqe->res));
+	}
+	return 0;
+}
+
+static int batch_alloc(struct batch *b, unsigned int depth, __u64 flags)
+{
+	unsigned int i;
+
+	if (!(flags & (UBLK_F_AUTO_BUF_REG | UBLK_F_USER_COPY)))
+		b->flags |= UBLK_BATCH_F_HAS_BUF_ADDR;
+	if (flags & UBLK_F_ZONED)
+		b->flags |= UBLK_BATCH_F_HAS_ZONE_LBA;
+	if (flags & UBLK_F_AUTO_BUF_REG && flags & UBLK_F_SUPPORT_ZERO_COPY)
+		b->flags |= UBLK_BATCH_F_AUTO_BUF_REG_FALLBACK;
+	b->elem_bytes = ublk_elem_bytes(b->flags);
+	b->nr_bufs = 1;
+	while (b->nr_bufs < depth && b->nr_bufs < BATCH_MAX_BUFS)
+		b->nr_bufs *= 2;
+	b->buf_bytes = (depth < BATCH_MAX_TAGS ? depth : BATCH_MAX_TAGS) *
+		sizeof(__u16);
+	b->bufs = calloc(b->nr_bufs, b->buf_bytes);
+	if (!b->bufs)
+		return -ENOMEM;
+	for (i = 0; i < BATCH_COMMITS; i++) {
+		b->commits[i].elems = calloc(depth, b->elem_bytes);
+		if (!b->commits[i].elems)
+			return -ENOMEM;
+	}
+	b->cur = &b->commits[0];
+	b->tail = b->cur->elems;
+	return 0;
+}
+
+/* The ring of provided buffers, and all of them in it. */
+static int batch_provide(struct worker *w)
+{
+	struct batch *b = w->batch;
+	struct io_uring_buf_reg reg = {
+		.ring_entries = b->nr_bufs,
+		.bgid = BATCH_GROUP,
+	};
+	unsigned int i;
+	void *mem;
+	int ret;
+
+	mem = mmap(NULL, b->nr_bufs * sizeof(struct io_uring_buf),
+		   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem == MAP_FAILED)
+		return ublk_error(-errno, "out of memory");
+	b->ring = mem;
+	reg.ring_addr = (uintptr_t)mem;
+	ret = io_uring_register_buf_ring(&w->ring, &reg, 0);
+	if (ret)
+		return ublk_error(ret, "io_uring: providing buffers: %s",
+				  strerror(-ret));
+	io_uring_buf_ring_init(b->ring);
+	for (i = 0; i < b->nr_bufs; i++)
+		batch_give_buffer(b, i);
+	return 0;
+}
+
+int batch_open(struct worker *w)
+{
+	struct batch *b = aligned_alloc(64, (sizeof(*b) + 63) & ~63UL);
+
+	if (!b)
+		return ublk_error(-ENOMEM, "out of memory");
+	memset(b, 0, sizeof(*b));
+	w->batch = b;
+	if (batch_alloc(b, w->queue->pub.depth, w->dev->info.flags))
+		return ublk_error(-ENOMEM, "out of memory");
+	return batch_provide(w);
+}
+
+/* After the end of the ring. */
+void batch_close(struct worker *w)
+{
+	struct batch *b = w->batch;
+	unsigned int i;
+
+	if (!b)
+		return;
+	if (b->ring)
+		munmap(b->ring, b->nr_bufs * sizeof(struct io_uring_buf));
+	for (i = 0; i < BATCH_COMMITS; i++)
+		free(b->commits[i].elems);
+	free(b->bufs);
+	free(b);
+	w->batch = NULL;
+}
