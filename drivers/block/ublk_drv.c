@@ -26,6 +26,8 @@
  *   queue.c	  from the block layer onto its tag's command
  *   dispatch.c	  in the server's task: descriptor, data, completion of the command
  *   cmd.c	  commands from the server: fetch, commit, get data
+ *   event.c	  batch devices: requests to the server, as lists of tags
+ *   batch.c	  batch devices: commands from the server
  *   complete.c	  end, requeue or fail
  *   copy.c	  moving data
  *   integrity.c	  moving protection information

@@ -9,7 +9,7 @@
 #include "ktap.h"
 #include "logic/tag.h"
 
-enum { U, A, P, N, O, X };	/* as data.md calls the states */
+enum { U, A, P, N, O, X, C };	/* as data.md calls the states; C: committing */
 
 static const struct {
 	const char *name;
@@ -17,25 +17,31 @@ static const struct {
 	int next[UBLK_TAG_NR_STATES];
 } table[] = {
 	{ "fetch", UBLK_EV_FETCH,
-	  { A, -EINVAL, -EINVAL, -EBUSY, -EBUSY, -EINVAL } },
+	  { A, -EINVAL, -EINVAL, -EBUSY, -EBUSY, -EINVAL, -EINVAL } },
 	{ "request", UBLK_EV_REQUEST,
-	  { -ENODEV, P, -EPROTO, -EPROTO, -EPROTO, -ENODEV } },
+	  { -ENODEV, P, -EPROTO, -EPROTO, -EPROTO, -ENODEV, -EPROTO } },
 	{ "cancel", UBLK_EV_CANCEL,
-	  { -ENOENT, X, -EBUSY, -ENOENT, -ENOENT, -ENOENT } },
+	  { -ENOENT, X, -EBUSY, -ENOENT, -ENOENT, -ENOENT, -ENOENT } },
 	{ "deliver", UBLK_EV_DELIVER,
-	  { -EPROTO, -EPROTO, O, -EPROTO, -EPROTO, -EPROTO } },
+	  { -EPROTO, -EPROTO, O, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
 	{ "ask data", UBLK_EV_ASK_DATA,
-	  { -EPROTO, -EPROTO, N, -EPROTO, -EPROTO, -EPROTO } },
+	  { -EPROTO, -EPROTO, N, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
 	{ "bounce", UBLK_EV_BOUNCE,
-	  { -EPROTO, -EPROTO, A, -EPROTO, -EPROTO, -EPROTO } },
+	  { -EPROTO, -EPROTO, A, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
 	{ "get data", UBLK_EV_GET_DATA,
-	  { -EINVAL, -EBUSY, -EBUSY, O, -EINVAL, -EBUSY } },
+	  { -EINVAL, -EBUSY, -EBUSY, O, -EINVAL, -EBUSY, -EPROTO } },
 	{ "get bounce", UBLK_EV_GET_BOUNCE,
-	  { -EINVAL, -EBUSY, -EBUSY, A, -EINVAL, -EBUSY } },
+	  { -EINVAL, -EBUSY, -EBUSY, A, -EINVAL, -EBUSY, -EPROTO } },
 	{ "commit", UBLK_EV_COMMIT,
-	  { -EINVAL, -EBUSY, -EBUSY, -EINVAL, A, -EBUSY } },
+	  { -EINVAL, -EBUSY, -EBUSY, -EINVAL, A, -EBUSY, A } },
 	{ "gone", UBLK_EV_GONE,
-	  { U, -EPROTO, -EPROTO, U, U, U } },
+	  { U, -EPROTO, -EPROTO, U, U, U, -EPROTO } },
+	{ "claim", UBLK_EV_CLAIM,
+	  { -EBUSY, -EBUSY, -EBUSY, -EBUSY, C, -EBUSY, -EBUSY } },
+	{ "unclaim", UBLK_EV_UNCLAIM,
+	  { -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, O } },
+	{ "gone, batch", UBLK_EV_GONE_BATCH,
+	  { U, U, U, -EPROTO, U, -EPROTO, -EPROTO } },
 };
 
 static void test_table(void)
@@ -62,8 +68,8 @@ static void test_bad_state(void)
 
 static void test_predicates(void)
 {
-	static const bool command[] = { false, true, true, false, false, false };
-	static const bool owned[] = { false, false, false, true, true, false };
+	static const bool command[] = { [A] = true, [P] = true, [C] = false };
+	static const bool owned[] = { [N] = true, [O] = true, [C] = false };
 	unsigned int state;
 
 	for (state = 0; state < UBLK_TAG_NR_STATES; state++) {

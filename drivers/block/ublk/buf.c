@@ -60,7 +60,7 @@ void ublk_buf_put(struct ublk_io *io)
 		return;
 	/* The owner was among those before: rq->result is written. */
 	rq = blk_mq_rq_to_pdu(req);
-	ublk_complete_counted(req, rq->result);
+	ublk_complete_counted(req, rq->result, NULL);
 }
 
 /* io_uring has let go of the request's pages, at last (D-104). */
@@ -72,7 +72,7 @@ static void ublk_buf_release(void *priv)
 	ublk_buf_put(&q->io[req->tag]);
 }
 
-/* D-127, D-128. Return: references that the daemon task has lent, or -EIO. */
+/* D-127, D-128. Return: references taken for the ring, or -EIO. */
 static int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
 				  struct request *req, struct io_uring_cmd *cmd,
 				  unsigned int issue_flags)
@@ -108,18 +108,23 @@ bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 		      struct request *req, struct io_uring_cmd *cmd,
 		      unsigned int issue_flags)
 {
-	int lent = 0;
+	u32 shared = ublk_refs_init();
+	int taken = 0;
 
 	if (!blk_rq_has_data(req))
 		return true;
 	if (q->auto_reg) {
-		lent = ublk_buf_auto_register(q, io, req, cmd, issue_flags);
-		if (unlikely(lent < 0))
+		taken = ublk_buf_auto_register(q, io, req, cmd, issue_flags);
+		if (unlikely(taken < 0))
 			return false;
 	}
-	io->lent = lent;
+	/* Without a daemon task nobody could give back what is lent. */
+	if (q->event)
+		shared += taken;
+	else
+		io->lent = taken;
 	/* io->req is seen by whoever gets a reference. */
-	atomic_set_release(&io->shared, ublk_refs_init());
+	atomic_set_release(&io->shared, shared);
 	return true;
 }
 
@@ -175,6 +180,7 @@ int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
 
 /**
  * ublk_buf_register_remote() - the same by any other task (D-112 to D-114)
+ * @q: queue
  * @io: tag in any state
  * @cmd: command; its ring gets the buffer
  * @index: slot
@@ -182,20 +188,39 @@ int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
  *
  * Context: any task with the char node open.
  * Return: as ublk_buf_register(); -EINVAL also if the server has no request with
- * data under this tag.
+ * data under this tag, and without SUPPORT_ZERO_COPY.
  */
-int ublk_buf_register_remote(struct ublk_io *io, struct io_uring_cmd *cmd,
-			     unsigned int index, unsigned int issue_flags)
+int ublk_buf_register_remote(struct ublk_queue *q, struct ublk_io *io,
+			     struct io_uring_cmd *cmd, unsigned int index,
+			     unsigned int issue_flags)
 {
 	int ret;
 
-	if (!ublk_buf_get(io))
+	if (!ublk_has(q->ub, UBLK_F_SUPPORT_ZERO_COPY) || !ublk_buf_get(io))
 		return -EINVAL;
 	ret = io_buffer_register_request(cmd, io->req, ublk_buf_release, index,
 					 issue_flags);
 	if (ret)
 		ublk_buf_put(io);
 	return ret;
+}
+
+/**
+ * ublk_buf_unregister() - UNREGISTER_IO_BUF (D-115 to D-118)
+ * @ub: device
+ * @cmd: command, in whose ring
+ * @index: slot; may hold any kernel buffer
+ * @issue_flags: of @cmd
+ *
+ * Return: 0; -EINVAL without SUPPORT_ZERO_COPY and for an empty slot, -EBUSY for
+ * an ordinary buffer.
+ */
+int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
+			unsigned int index, unsigned int issue_flags)
+{
+	if (!ublk_has(ub, UBLK_F_SUPPORT_ZERO_COPY))
+		return -EINVAL;
+	return io_buffer_unregister(cmd, index, issue_flags);
 }
 
 static bool ublk_buf_idle(const struct ublk_io *io)

@@ -21,17 +21,47 @@ static bool ublk_cancel_take(struct ublk_io *io)
 	return try_cmpxchg(&io->state, &armed, UBLK_TAG_TAKEN);
 }
 
-/* The first canceled command of a round closes all queues (D-71, D-72). */
-static void ublk_cancel_begin(struct ublk_device *ub)
+/**
+ * ublk_cancel_begin() - a command of this round is canceled
+ * @ub: device
+ *
+ * The first one closes all queues (D-71, D-72). What is queued on a batch device
+ * for a server that does not fetch any more is held or failed.
+ *
+ * Context: any task; does not sleep.
+ */
+void ublk_cancel_begin(struct ublk_device *ub)
 {
+	unsigned int qid;
+
 	/* Pairs with the release below. */
 	if (smp_load_acquire(&ub->canceled))
 		return;
 
-	guard(spinlock)(&ub->lock);
-	ublk_server_close(ub, UBLK_COND_CANCELING);
-	/* Pairs with the acquire: gates close before anything is taken. */
-	smp_store_release(&ub->canceled, true);
+	scoped_guard(spinlock, &ub->lock) {
+		ublk_server_close(ub, UBLK_COND_CANCELING);
+		/* Pairs with the acquire: gates close before anything is taken. */
+		smp_store_release(&ub->canceled, true);
+	}
+	if (!ublk_has(ub, UBLK_F_BATCH_IO))
+		return;
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
+		ublk_event_drain(ub->queues[qid]);
+}
+
+/**
+ * ublk_cancel_fetch() - io_uring cancels a command of a batch device
+ * @cmd: fetch command, marked cancelable
+ * @issue_flags: IO_URING_F_CANCEL and others
+ *
+ * Context: ring lock held, may be any task.
+ */
+void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ublk_device *ub = cmd->file->private_data;
+
+	ublk_cancel_begin(ub);
+	ublk_event_cancel(cmd, issue_flags);
 }
 
 /**
@@ -73,6 +103,10 @@ bool ublk_cancel_armed(struct ublk_device *ub)
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
 		struct ublk_queue *q = ub->queues[qid];
 
+		if (q->event) {
+			ublk_event_close(q);
+			continue;
+		}
 		for (tag = 0; tag < q->depth; tag++) {
 			struct ublk_io *io = &q->io[tag];
 
@@ -115,12 +149,13 @@ void ublk_cancel_requests(struct ublk_device *ub)
 		for (tag = 0; tag < q->depth; tag++) {
 			struct ublk_io *io = &q->io[tag];
 			bool owned = ublk_tag_is_owned(io->state);
+			bool queued = q->event && io->state == UBLK_TAG_QUEUED;
 
 			ublk_buf_wait_idle(io);
 			atomic_set(&io->shared, 0);
 			WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
-			if (owned)
-				ublk_complete_gone(ub, io->req);
+			if (owned || queued)
+				ublk_complete_gone(ub, io->req, owned);
 		}
 		cond_resched();
 	}

@@ -151,7 +151,7 @@ static __always_inline int ublk_cmd_commit_counted(struct ublk_queue *q,
 	trace_ublk_commit(q, req, args->result);
 	ublk_cmd_arm(q, io, cmd, issue_flags);
 	if (!counted || ublk_buf_put_owner(io, lent))
-		ublk_complete_counted(req, args->result);
+		ublk_complete_counted(req, args->result, NULL);
 	return -EIOCBQUEUED;
 }
 
@@ -191,7 +191,7 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 	delivered = io->delivered;
 	trace_ublk_commit(q, req, res);
 	ublk_cmd_arm(q, io, cmd, issue_flags);
-	ublk_complete(req, res, delivered);
+	ublk_complete(req, res, delivered, NULL);
 	return -EIOCBQUEUED;
 }
 
@@ -225,26 +225,15 @@ static int ublk_cmd_other(struct ublk_io *io, unsigned int nr,
 	return -EINVAL;
 }
 
-/* UNREGISTER_IO_BUF, D-115 to D-118: the slot may hold any kernel buffer. */
-static int ublk_cmd_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
-			       const struct ublk_cmd_args *args,
-			       unsigned int issue_flags)
-{
-	if (!ublk_has(ub, UBLK_F_SUPPORT_ZERO_COPY))
-		return -EINVAL;
-	return io_buffer_unregister(cmd, (u32)args->addr, issue_flags);
-}
-
 /* D-31 step 6: not the tag's daemon task, or there is none. */
-static int ublk_cmd_remote(struct ublk_device *ub, struct ublk_io *io,
+static int ublk_cmd_remote(struct ublk_queue *q, struct ublk_io *io,
 			   unsigned int nr, struct io_uring_cmd *cmd,
 			   const struct ublk_cmd_args *args,
 			   unsigned int issue_flags)
 {
-	if (nr != _IOC_NR(UBLK_U_IO_REGISTER_IO_BUF) ||
-	    !ublk_has(ub, UBLK_F_SUPPORT_ZERO_COPY))
+	if (nr != _IOC_NR(UBLK_U_IO_REGISTER_IO_BUF))
 		return -EINVAL;
-	return ublk_buf_register_remote(io, cmd, args->addr, issue_flags);
+	return ublk_buf_register_remote(q, io, cmd, args->addr, issue_flags);
 }
 
 /* D-31, in the submitter's task with the ring lock held. */
@@ -268,7 +257,7 @@ static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (unlikely(!ublk_opcode_ok(cmd->cmd_op)))
 		return -EOPNOTSUPP;
 	if (unlikely(nr == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF)))
-		return ublk_cmd_unregister(ub, cmd, &args, issue_flags);
+		return ublk_buf_unregister(ub, cmd, args.addr, issue_flags);
 	if (unlikely(qid >= ub->info.nr_hw_queues))
 		return -EINVAL;
 	q = ub->queues[array_index_nospec(qid, ub->info.nr_hw_queues)];
@@ -279,7 +268,7 @@ static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (unlikely(nr == UBLK_IO_FETCH_REQ))
 		return ublk_cmd_fetch(q, io, cmd, issue_flags, &args);
 	if (unlikely(READ_ONCE(io->task) != current))
-		return ublk_cmd_remote(ub, io, nr, cmd, &args, issue_flags);
+		return ublk_cmd_remote(q, io, nr, cmd, &args, issue_flags);
 	if (likely(nr == UBLK_IO_COMMIT_AND_FETCH_REQ))
 		return ublk_cmd_commit(q, io, cmd, issue_flags, &args);
 	return ublk_cmd_other(io, nr, q, cmd, issue_flags, &args);

@@ -25,6 +25,7 @@ static void ublk_complete_part(struct request *req, unsigned int bytes)
  * @res: bytes done or negative errno, as committed; for a read already limited
  *	to what was copied out
  * @delivered: bytes that the server got or can have filled
+ * @iob: where to collect requests that end without error, or NULL
  *
  * Results: section "Result handling" of data.md, D-97 to D-101, with I-20 to
  * I-22: a positive result is rounded down to sectors, less than a sector is an
@@ -32,7 +33,8 @@ static void ublk_complete_part(struct request *req, unsigned int bytes)
  *
  * Context: task context; does not sleep.
  */
-void ublk_complete(struct request *req, int res, unsigned int delivered)
+void ublk_complete(struct request *req, int res, unsigned int delivered,
+		   struct io_comp_batch *iob)
 {
 	unsigned int len = blk_rq_bytes(req);
 	unsigned int done;
@@ -59,7 +61,9 @@ void ublk_complete(struct request *req, int res, unsigned int delivered)
 	}
 
 	if (likely(done >= len)) {
-		blk_mq_end_request(req, BLK_STS_OK);
+		if (!blk_mq_add_to_batch(req, iob, false,
+					 blk_mq_end_request_batch))
+			blk_mq_end_request(req, BLK_STS_OK);
 		return;
 	}
 
@@ -74,13 +78,15 @@ void ublk_complete(struct request *req, int res, unsigned int delivered)
  * ublk_complete_counted() - the same, for data that the driver has not copied
  * @req: request of a counted mode, without references
  * @res: as committed
+ * @iob: as for ublk_complete()
  *
  * A read succeeds as a whole (D-99b). What the server has not filled must not
  * show what the page held before (I-8).
  *
  * Context: any; does not sleep.
  */
-void ublk_complete_counted(struct request *req, int res)
+void ublk_complete_counted(struct request *req, int res,
+			   struct io_comp_batch *iob)
 {
 	unsigned int len = blk_rq_bytes(req);
 
@@ -89,7 +95,7 @@ void ublk_complete_counted(struct request *req, int res)
 			ublk_copy_zero(req, res);
 		res = len;
 	}
-	ublk_complete(req, res, len);
+	ublk_complete(req, res, len, iob);
 }
 
 /**
@@ -112,18 +118,20 @@ void ublk_complete_hold(struct ublk_queue *q, struct request *req)
 }
 
 /**
- * ublk_complete_gone() - the server had this request, and is gone
+ * ublk_complete_gone() - the server of this request is gone
  * @ub: device
  * @req: started request
+ * @delivered: the server had it
  *
  * Held for the next server, or failed with EIO (L-1). The caller runs the
  * requeue list when it is through with all requests.
  *
  * Context: exit work.
  */
-void ublk_complete_gone(struct ublk_device *ub, struct request *req)
+void ublk_complete_gone(struct ublk_device *ub, struct request *req,
+			bool delivered)
 {
-	if (ublk_device_on_gone(ub->policy, true) == UBLK_GATE_HOLD)
+	if (ublk_device_on_gone(ub->policy, delivered) == UBLK_GATE_HOLD)
 		blk_mq_requeue_request(req, false);
 	else
 		blk_mq_end_request(req, BLK_STS_IOERR);

@@ -166,7 +166,11 @@ static int ublk_dev_init_queue(struct ublk_device *ub, unsigned int qid)
 	q->need_get_data = ublk_has(ub, UBLK_F_NEED_GET_DATA);
 	q->descs = vmalloc_user(ublk_pos_desc_len(depth, info->io_desc_size,
 						  PAGE_SIZE));
-	return q->descs ? 0 : -ENOMEM;
+	if (!q->descs)
+		return -ENOMEM;
+	if (!ublk_has(ub, UBLK_F_BATCH_IO))
+		return 0;
+	return ublk_event_init(q, ublk_dev_queue_node(ub, qid));
 }
 
 static void ublk_dev_free_queues(struct ublk_device *ub)
@@ -178,8 +182,10 @@ static void ublk_dev_free_queues(struct ublk_device *ub)
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
 		struct ublk_queue *q = ub->queues[qid];
 
-		if (q)
-			vfree(q->descs);
+		if (!q)
+			continue;
+		ublk_event_free(q);
+		vfree(q->descs);
 		kvfree(q);
 	}
 	kvfree(ub->queues);
@@ -293,7 +299,8 @@ static int ublk_dev_add_node(struct ublk_device *ub)
 	int ret;
 
 	guard(mutex)(&ub->mutex);
-	cdev_init(&ub->cdev, &ublk_server_fops);
+	cdev_init(&ub->cdev, ublk_has(ub, UBLK_F_BATCH_IO) ?
+		  &ublk_server_batch_fops : &ublk_server_fops);
 	ub->cdev.owner = ublk_server_fops.owner;
 	ublk_dev_publish(ub);
 	ret = cdev_device_add(&ub->cdev, &ub->cdev_dev);

@@ -123,6 +123,38 @@ static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
 		blk_mq_end_request(req, BLK_STS_IOERR);
 }
 
+/**
+ * ublk_dispatch_prepare() - make a request ready for the server of a batch device
+ * @q: queue
+ * @io: tag, QUEUED
+ * @req: its request
+ * @cmd: the fetch command that will tell the server
+ * @issue_flags: with which @cmd is being handled
+ *
+ * Context: the live task that sent @cmd, with its ring lock held.
+ * Return: true with descriptor and data in place; false if the request has ended
+ * or is held, and the tag is armed again (D-189).
+ */
+bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
+			   struct request *req, struct io_uring_cmd *cmd,
+			   unsigned int issue_flags)
+{
+	ublk_dispatch_fill(q, io, req);
+	io->delivered = blk_rq_bytes(req);
+	if (!q->driver_copies) {
+		if (likely(ublk_buf_deliver(q, io, req, cmd, issue_flags)))
+			return true;
+		ublk_dispatch_bounce(io);
+		blk_mq_end_request(req, BLK_STS_IOERR);
+		return false;
+	}
+	if (req_op(req) != REQ_OP_WRITE ||
+	    likely(ublk_dispatch_copy(q, io, req)))
+		return true;
+	ublk_dispatch_failed(q, io, req);
+	return false;
+}
+
 static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 					      struct request *req, bool gone)
 {

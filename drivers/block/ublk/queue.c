@@ -81,6 +81,17 @@ static __always_inline bool ublk_queue_claim(struct ublk_queue *q,
 	return true;
 }
 
+/* Claimed requests, linked by rq_next, with @io the tag of the first one. */
+static __always_inline void ublk_queue_post(struct ublk_queue *q,
+					    struct ublk_io *io,
+					    struct request *reqs)
+{
+	if (q->event)
+		ublk_event_post(q, reqs);
+	else
+		ublk_dispatch_post(io, reqs);
+}
+
 static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
 				  const struct blk_mq_queue_data *bd)
 {
@@ -91,7 +102,7 @@ static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 	if (likely(ublk_queue_claim(q, io, req))) {
 		req->rq_next = NULL;
-		ublk_dispatch_post(io, req);
+		ublk_queue_post(q, io, req);
 		return BLK_STS_OK;
 	}
 
@@ -106,12 +117,14 @@ static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
 }
 
 /* May both tags' commands be completed in one piece of task work? */
-static bool ublk_queue_same_task(const struct ublk_io *a,
+static bool ublk_queue_same_task(const struct ublk_queue *q,
+				 const struct ublk_io *a,
 				 const struct ublk_io *b)
 {
-	return a->task == b->task &&
-	       io_uring_cmd_ctx_handle(a->cmd) ==
-	       io_uring_cmd_ctx_handle(b->cmd);
+	return q->event ||
+	       (a->task == b->task &&
+		io_uring_cmd_ctx_handle(a->cmd) ==
+		io_uring_cmd_ctx_handle(b->cmd));
 }
 
 static void ublk_queue_rqs(struct rq_list *rqlist)
@@ -131,18 +144,19 @@ static void ublk_queue_rqs(struct rq_list *rqlist)
 			continue;
 		}
 		if (first && req->mq_hctx == head->mq_hctx &&
-		    ublk_queue_same_task(first, io)) {
+		    ublk_queue_same_task(q, first, io)) {
 			tail->rq_next = req;
 		} else {
 			if (first)
-				ublk_dispatch_post(first, head);
+				ublk_queue_post(head->mq_hctx->driver_data,
+						first, head);
 			first = io;
 			head = req;
 		}
 		tail = req;
 	}
 	if (first)
-		ublk_dispatch_post(first, head);
+		ublk_queue_post(head->mq_hctx->driver_data, first, head);
 	*rqlist = refused;
 }
 

@@ -152,6 +152,26 @@ bool ublk_server_stopping(struct ublk_device *ub)
 }
 
 /**
+ * ublk_server_refuses() - is the server to leave, or not to begin yet?
+ * @q: queue of a batch device
+ *
+ * A quiesce that still waits may give up, so it refuses nothing.
+ *
+ * Context: ub->lock held.
+ * Return: true if the queue takes no fetch command (D-185, D-194).
+ */
+bool ublk_server_refuses(const struct ublk_queue *q)
+{
+	const struct ublk_device *ub = q->ub;
+
+	lockdep_assert_held(&ub->lock);
+	if (ub->server == UBLK_SERVER_STOPPING || ub->canceled ||
+	    ub->quiesce >= UBLK_QUIESCE_ANSWERING)
+		return true;
+	return q->gate != UBLK_GATE_GO && ub->quiesce == UBLK_QUIESCE_NONE;
+}
+
+/**
  * ublk_server_live() - the device gets a disk: what a past stop aborted is over
  * @ub: device
  *
@@ -283,6 +303,7 @@ static void ublk_server_reset_queue(struct ublk_queue *q)
 		io->flags = 0;
 	}
 	q->nr_fetched = 0;
+	ublk_event_reset(q);
 }
 
 /* Step 6 of L-20. A queue's conditions stay until it is ready again. */
@@ -347,6 +368,9 @@ void ublk_server_exit_work(struct work_struct *work)
 		if (ub->disk)
 			ublk_server_close(ub, UBLK_COND_CANCELING);
 	}
+	/* Tags of a batch device are armed: a request may be claiming one. */
+	if (ublk_has(ub, UBLK_F_BATCH_IO))
+		synchronize_rcu();
 	ublk_cancel_requests(ub);
 	/* What is held meets the closed gate: it is held again, or fails. */
 	scoped_guard(spinlock, &ub->lock)
@@ -369,4 +393,14 @@ const struct file_operations ublk_server_fops = {
 	.read_iter	= ublk_usercopy_read,
 	.write_iter	= ublk_usercopy_write,
 	.uring_cmd	= ublk_cmd_uring_cmd,
+};
+
+const struct file_operations ublk_server_batch_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ublk_server_open,
+	.release	= ublk_server_release,
+	.mmap		= ublk_server_mmap,
+	.read_iter	= ublk_usercopy_read,
+	.write_iter	= ublk_usercopy_write,
+	.uring_cmd	= ublk_batch_uring_cmd,
 };

@@ -86,13 +86,13 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 
 	/* The lock keeps the task: ublk_server_reset() takes it to let go. */
 	guard(spinlock)(&ub->lock);
-	task = q->io[req->tag].task;
-	if (!task)
-		return BLK_EH_RESET_TIMER;
-
-	/* The whole process: the thread itself may be the one that is gone. */
 	guard(rcu)();
-	pid = task_tgid(task);
+	/* The whole process: the thread itself may be the one that is gone. */
+	task = q->io[req->tag].task;
+	if (task)
+		pid = task_tgid(task);
+	else
+		pid = q->event ? ub->opener : NULL;
 	if (pid) {
 		dev_warn_ratelimited(&ub->cdev_dev,
 				     "request timed out, killing server %d\n",

@@ -4,6 +4,8 @@
  *
  * A request moves forward through the files:
  *   queue.c -> dispatch.c -> (server) -> cmd.c -> complete.c
+ * and on a batch device
+ *   queue.c -> event.c -> dispatch.c -> (server) -> batch.c -> complete.c
  * copy.c moves data for dispatch.c and cmd.c and calls nobody back. buf.c lends
  * the request's pages to io_uring and calls complete.c when the last reference
  * to a committed request is dropped.
@@ -19,6 +21,8 @@
  *			of the queues, the disk pointer. Never held across
  *			anything that sleeps, so FETCH_REQ and cancellation
  *			never wait for a server.
+ *   q->event->lock (spin)
+ *			batch devices: queued tags and fetch commands, event.c.
  *   lock of ublk_devs (spin)
  *			number -> device, in dev.c. Innermost.
  *
@@ -33,6 +37,10 @@
  *			gone, whoever finds out. All other transitions are made
  *			by the tag's daemon task, or by the exit work when no
  *			command of the round is left.
+ *			A batch device has no daemon task: SERVER is left by the
+ *			cmpxchg of whoever commits, and since tags are armed
+ *			without a command, the exit work waits for every
+ *			queue_rq that may have seen the gate open.
  *   q->gate		written under ub->lock, read by queue_rq. Whoever closes
  *			it does so before canceling commands; a request that
  *			read the old value fails to claim a tag and looks again.
@@ -78,7 +86,7 @@
 	  UBLK_F_USER_RECOVERY_FAIL_IO | UBLK_F_UPDATE_SIZE |		\
 	  UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY |			\
 	  UBLK_F_AUTO_BUF_REG | UBLK_F_BUF_REG_OFF_DAEMON |		\
-	  UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON |			\
+	  UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON | UBLK_F_BATCH_IO |	\
 	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN |		\
 	  UBLK_F_IO_DESC_SIZE |						\
 	  (IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY) ? UBLK_F_INTEGRITY : 0)) & \
@@ -87,6 +95,7 @@
 #define UBLK_MAX_DEVICES	BIT(MINORBITS)
 
 struct ublk_device;
+struct ublk_event;
 struct ublk_queue;
 
 /**
@@ -145,6 +154,7 @@ struct ublk_rq {
  * @driver_copies: copy mode: the driver moves the data
  * @auto_reg: data is registered in the server's ring at delivery
  * @need_get_data: writes are announced first
+ * @event: delivery of a batch device, else NULL
  * @gate: &enum ublk_gate, the cached answer of ublk_device_gate()
  * @cond: UBLK_COND_*, under ub->lock
  * @nr_fetched: tags fetched in this round, under ub->lock
@@ -162,6 +172,7 @@ struct ublk_queue {
 	bool			auto_reg;
 	bool			need_get_data;
 	u8			gate;
+	struct ublk_event	*event;
 
 	unsigned int		cond;
 	unsigned int		nr_fetched;
@@ -369,9 +380,11 @@ void ublk_disk_scan_work(struct work_struct *work);
 
 /* server.c */
 extern const struct file_operations ublk_server_fops;
+extern const struct file_operations ublk_server_batch_fops;
 int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *round);
 void ublk_server_fetched(struct ublk_queue *q);
 bool ublk_server_stopping(struct ublk_device *ub);
+bool ublk_server_refuses(const struct ublk_queue *q);
 void ublk_server_live(struct ublk_device *ub);
 void ublk_server_abort(struct ublk_device *ub);
 void ublk_server_kick(struct ublk_device *ub);
@@ -388,7 +401,9 @@ int ublk_quiesce_dev(struct ublk_ctrl *c);
 void ublk_quiesce_work(struct work_struct *work);
 
 /* cancel.c */
+void ublk_cancel_begin(struct ublk_device *ub);
 void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags);
 bool ublk_cancel_armed(struct ublk_device *ub);
 void ublk_cancel_requests(struct ublk_device *ub);
 
@@ -401,6 +416,9 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req);
 
 /* dispatch.c */
 void ublk_dispatch_post(struct ublk_io *io, struct request *reqs);
+bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
+			   struct request *req, struct io_uring_cmd *cmd,
+			   unsigned int issue_flags);
 int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io,
 			   struct io_uring_cmd *cmd, unsigned int issue_flags);
 
@@ -409,11 +427,28 @@ int ublk_cmd_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
 		  struct io_uring_cmd *cmd, unsigned int issue_flags);
 
+/* event.c */
+int ublk_event_init(struct ublk_queue *q, int node);
+void ublk_event_free(struct ublk_queue *q);
+void ublk_event_reset(struct ublk_queue *q);
+void ublk_event_post(struct ublk_queue *q, struct request *reqs);
+void ublk_event_drain(struct ublk_queue *q);
+int ublk_event_fetch(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
+		     unsigned int issue_flags);
+void ublk_event_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags);
+void ublk_event_close(struct ublk_queue *q);
+
+/* batch.c */
+int ublk_batch_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+
 /* complete.c */
-void ublk_complete(struct request *req, int res, unsigned int delivered);
-void ublk_complete_counted(struct request *req, int res);
+void ublk_complete(struct request *req, int res, unsigned int delivered,
+		   struct io_comp_batch *iob);
+void ublk_complete_counted(struct request *req, int res,
+			   struct io_comp_batch *iob);
 void ublk_complete_hold(struct ublk_queue *q, struct request *req);
-void ublk_complete_gone(struct ublk_device *ub, struct request *req);
+void ublk_complete_gone(struct ublk_device *ub, struct request *req,
+			bool delivered);
 void ublk_complete_bounced(struct ublk_queue *q, struct request *req);
 
 /* integrity.c */
@@ -466,8 +501,11 @@ void ublk_buf_put(struct ublk_io *io);
 void ublk_buf_wait_idle(const struct ublk_io *io);
 int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
 		      unsigned int index, unsigned int issue_flags);
-int ublk_buf_register_remote(struct ublk_io *io, struct io_uring_cmd *cmd,
-			     unsigned int index, unsigned int issue_flags);
+int ublk_buf_register_remote(struct ublk_queue *q, struct ublk_io *io,
+			     struct io_uring_cmd *cmd, unsigned int index,
+			     unsigned int issue_flags);
+int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
+			unsigned int index, unsigned int issue_flags);
 
 /**
  * ublk_buf_put_owner() - the server's commit gives its reference back (D-103)

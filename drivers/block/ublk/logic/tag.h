@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The state machine of one tag of a per-tag device.
+ * The state machine of one tag.
  *
  * Every change of a tag's state is a row of the table below; a combination
  * that has no row is an error with a code of its own, never a forgotten "if".
@@ -27,6 +27,7 @@
  * @UBLK_TAG_SERVER: the server owns the request (O)
  * @UBLK_TAG_TAKEN: the command was canceled; nothing comes before the round
  *	ends (X)
+ * @UBLK_TAG_COMMITTING: batch devices: a commit is looking at the request
  * @UBLK_TAG_NR_STATES: number of states
  */
 enum ublk_tag_state {
@@ -36,6 +37,7 @@ enum ublk_tag_state {
 	UBLK_TAG_NEED_DATA,
 	UBLK_TAG_SERVER,
 	UBLK_TAG_TAKEN,
+	UBLK_TAG_COMMITTING,
 	UBLK_TAG_NR_STATES
 };
 
@@ -51,6 +53,10 @@ enum ublk_tag_state {
  * @UBLK_EV_GET_BOUNCE: NEED_GET_DATA, no data copied, the request went elsewhere
  * @UBLK_EV_COMMIT: COMMIT_AND_FETCH_REQ
  * @UBLK_EV_GONE: the round ends
+ * @UBLK_EV_CLAIM: batch devices: a commit takes the tag, to commit it or not
+ * @UBLK_EV_UNCLAIM: batch devices: it does not
+ * @UBLK_EV_GONE_BATCH: the round of a batch device ends, whose tags are armed
+ *	and queued without a command
  * @UBLK_EV_NR: number of events
  */
 enum ublk_tag_event {
@@ -64,6 +70,9 @@ enum ublk_tag_event {
 	UBLK_EV_GET_BOUNCE,
 	UBLK_EV_COMMIT,
 	UBLK_EV_GONE,
+	UBLK_EV_CLAIM,
+	UBLK_EV_UNCLAIM,
+	UBLK_EV_GONE_BATCH,
 	UBLK_EV_NR
 };
 
@@ -89,6 +98,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= -EBUSY,
 			[UBLK_TAG_SERVER]	= -EBUSY,
 			[UBLK_TAG_TAKEN]	= -EINVAL,
+			[UBLK_TAG_COMMITTING]	= -EINVAL,
 		},
 		[UBLK_EV_REQUEST] = {
 			[UBLK_TAG_EMPTY]	= -ENODEV,
@@ -97,6 +107,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_TAKEN]	= -ENODEV,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_CANCEL] = {
 			[UBLK_TAG_EMPTY]	= -ENOENT,
@@ -105,6 +116,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= -ENOENT,
 			[UBLK_TAG_SERVER]	= -ENOENT,
 			[UBLK_TAG_TAKEN]	= -ENOENT,
+			[UBLK_TAG_COMMITTING]	= -ENOENT,
 		},
 		[UBLK_EV_DELIVER] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
@@ -113,6 +125,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_TAKEN]	= -EPROTO,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_ASK_DATA] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
@@ -121,6 +134,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_TAKEN]	= -EPROTO,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_BOUNCE] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
@@ -129,6 +143,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_TAKEN]	= -EPROTO,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_GET_DATA] = {
 			[UBLK_TAG_EMPTY]	= -EINVAL,
@@ -137,6 +152,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_SERVER,
 			[UBLK_TAG_SERVER]	= -EINVAL,
 			[UBLK_TAG_TAKEN]	= -EBUSY,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_GET_BOUNCE] = {
 			[UBLK_TAG_EMPTY]	= -EINVAL,
@@ -145,6 +161,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_ARMED,
 			[UBLK_TAG_SERVER]	= -EINVAL,
 			[UBLK_TAG_TAKEN]	= -EBUSY,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_COMMIT] = {
 			[UBLK_TAG_EMPTY]	= -EINVAL,
@@ -153,6 +170,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= -EINVAL,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_ARMED,
 			[UBLK_TAG_TAKEN]	= -EBUSY,
+			[UBLK_TAG_COMMITTING]	= UBLK_TAG_ARMED,
 		},
 		[UBLK_EV_GONE] = {
 			[UBLK_TAG_EMPTY]	= UBLK_TAG_EMPTY,
@@ -161,6 +179,34 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_TAKEN]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
+		},
+		[UBLK_EV_CLAIM] = {
+			[UBLK_TAG_EMPTY]		= -EBUSY,
+			[UBLK_TAG_ARMED]		= -EBUSY,
+			[UBLK_TAG_QUEUED]	= -EBUSY,
+			[UBLK_TAG_NEED_DATA]	= -EBUSY,
+			[UBLK_TAG_SERVER]	= UBLK_TAG_COMMITTING,
+			[UBLK_TAG_TAKEN]		= -EBUSY,
+			[UBLK_TAG_COMMITTING]	= -EBUSY,
+		},
+		[UBLK_EV_UNCLAIM] = {
+			[UBLK_TAG_EMPTY]		= -EPROTO,
+			[UBLK_TAG_ARMED]		= -EPROTO,
+			[UBLK_TAG_QUEUED]	= -EPROTO,
+			[UBLK_TAG_NEED_DATA]	= -EPROTO,
+			[UBLK_TAG_SERVER]	= -EPROTO,
+			[UBLK_TAG_TAKEN]		= -EPROTO,
+			[UBLK_TAG_COMMITTING]	= UBLK_TAG_SERVER,
+		},
+		[UBLK_EV_GONE_BATCH] = {
+			[UBLK_TAG_EMPTY]		= UBLK_TAG_EMPTY,
+			[UBLK_TAG_ARMED]		= UBLK_TAG_EMPTY,
+			[UBLK_TAG_QUEUED]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_NEED_DATA]	= -EPROTO,
+			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_TAKEN]		= -EPROTO,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 	};
 
@@ -206,6 +252,7 @@ static inline const char *ublk_tag_name(unsigned int state)
 		[UBLK_TAG_NEED_DATA]	= "need_data",
 		[UBLK_TAG_SERVER]	= "server",
 		[UBLK_TAG_TAKEN]	= "taken",
+		[UBLK_TAG_COMMITTING]	= "committing",
 	};
 
 	return state < UBLK_TAG_NR_STATES ? name[state] : "?";

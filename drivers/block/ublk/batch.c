@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Commands of a batch device: PREP_IO_CMDS and COMMIT_IO_CMDS walk elements,
+ * each for one tag; FETCH_IO_CMDS is checked here and executed in event.c.
+ *
+ * There is no daemon task: any thread may commit any tag. Whoever moves a tag
+ * from SERVER to COMMITTING has it until it is armed again, so that a tag that is
+ * listed twice, in one command or in two, is committed once.
+ *
+ * PREP and COMMIT run where they are issued, in an io-wq worker as well: it has
+ * the address space of its task. A fetch command delivers in the task that sent
+ * it, so one that comes from a worker is passed to that task first (I-7).
+ */
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "ublk.h"
+#include "trace.h"
+
+/* Whole elements of every length, so that none lies in two blocks (D-173). */
+#define UBLK_BATCH_BLOCK	480
+
+/* Where an element's tag waits for its next request. */
+static void ublk_batch_set_buf(const struct ublk_queue *q, struct ublk_io *io,
+			       const struct ublk_elem *elem, u16 flags)
+{
+	if (q->driver_copies)
+		io->addr = elem->buf_addr;
+	else
+		io->reg = ublk_elem_buf_reg(elem, flags);
+}
+
+/*
+ * D-170: may all of these elements be prepared? Nothing is changed before that is
+ * known (I-27).
+ */
+static int ublk_batch_check_prep(struct ublk_queue *q, const void *elems,
+				 const struct ublk_batch_io *bio)
+{
+	DECLARE_BITMAP(seen, UBLK_MAX_QUEUE_DEPTH);
+	struct ublk_device *ub = q->ub;
+	unsigned int i;
+
+	lockdep_assert_held(&ub->lock);
+	bitmap_zero(seen, q->depth);
+	for (i = 0; i < bio->nr_elem; i++) {
+		struct ublk_elem elem =
+			ublk_elem_decode(elems + i * bio->elem_bytes,
+					 bio->flags);
+		int ret;
+
+		if (elem.tag >= q->depth)
+			return -EINVAL;
+		ret = ublk_elem_check_buf(&elem, ub->info.flags);
+		if (ret)
+			return ret;
+		ret = ublk_server_next(ub->server, UBLK_SERVER_EV_FETCH);
+		if (ret < 0)
+			return ret;
+		if (READ_ONCE(q->io[elem.tag].state) != UBLK_TAG_EMPTY ||
+		    __test_and_set_bit(elem.tag, seen))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* PREP_IO_CMDS, D-170 to D-172. ub->lock as for FETCH_REQ, see cmd.c. */
+static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
+			   const struct ublk_batch_io *bio)
+{
+	size_t bytes = (size_t)bio->nr_elem * bio->elem_bytes;
+	struct ublk_device *ub = q->ub;
+	bool privileged = capable(CAP_SYS_ADMIN);
+	unsigned int i;
+	void *elems;
+	int ret;
+
+	if (!bytes)
+		return 0;
+	elems = vmemdup_user(u64_to_user_ptr(READ_ONCE(cmd->sqe->addr)), bytes);
+	if (IS_ERR(elems))
+		return PTR_ERR(elems);
+
+	scoped_guard(spinlock, &ub->lock) {
+		ret = ublk_batch_check_prep(q, elems, bio);
+		if (ret)
+			break;
+		if (!privileged)
+			ub->unprivileged_daemons = true;
+		for (i = 0; i < bio->nr_elem; i++) {
+			struct ublk_elem elem =
+				ublk_elem_decode(elems + i * bio->elem_bytes,
+						 bio->flags);
+			struct ublk_io *io = &q->io[elem.tag];
+
+			ublk_batch_set_buf(q, io, &elem, bio->flags);
+			/* Pairs with the cmpxchg that claims the tag. */
+			smp_store_release(&io->state, UBLK_TAG_ARMED);
+			ublk_server_fetched(q);
+		}
+	}
+	kvfree(elems);
+	return ret;
+}
+
+/* Data of a read, as in cmd.c. Return: bytes copied, or -EINTR. */
+static int ublk_batch_copy(const struct request *req,
+			   const struct ublk_elem *elem)
+{
+	unsigned int len = min_t(unsigned int, elem->result, blk_rq_bytes(req));
+	unsigned int done = ublk_copy_from_server(req, elem->buf_addr, len);
+
+	if (unlikely(done != len && fatal_signal_pending(current)))
+		return -EINTR;
+	return done;
+}
+
+/* The tag is the caller's; it is armed here, then the request ends. */
+static int ublk_batch_finish_copy(struct ublk_queue *q, struct ublk_io *io,
+				  const struct ublk_elem *elem, u16 flags,
+				  struct io_comp_batch *iob)
+{
+	struct request *req = io->req;
+	unsigned int delivered = io->delivered;
+	int res = elem->result;
+
+	if (unlikely(!elem->buf_addr))
+		return -EINVAL;
+	if (req_op(req) == REQ_OP_READ && res > 0) {
+		res = ublk_batch_copy(req, elem);
+		if (unlikely(res < 0))
+			return res;
+	}
+	ublk_batch_set_buf(q, io, elem, flags);
+	trace_ublk_commit(q, req, res);
+	smp_store_release(&io->state, UBLK_TAG_ARMED);
+	ublk_complete(req, res, delivered, iob);
+	return 0;
+}
+
+/* The same in the counted modes; the last reference may end the request. */
+static int ublk_batch_finish_counted(struct ublk_queue *q, struct ublk_io *io,
+				     struct io_uring_cmd *cmd,
+				     const struct ublk_elem *elem, u16 flags,
+				     unsigned int issue_flags,
+				     struct io_comp_batch *iob)
+{
+	struct request *req = io->req;
+	struct ublk_rq *rq = blk_mq_rq_to_pdu(req);
+	bool counted;
+
+	ublk_buf_commit(io, cmd, issue_flags);
+	ublk_batch_set_buf(q, io, elem, flags);
+	rq->result = elem->result;
+	counted = atomic_read(&io->shared);
+	trace_ublk_commit(q, req, elem->result);
+	smp_store_release(&io->state, UBLK_TAG_ARMED);
+	if (!counted || ublk_buf_put_owner(io, 0))
+		ublk_complete_counted(req, elem->result, iob);
+	return 0;
+}
+
+/* One element of COMMIT_IO_CMDS, D-173 to D-177. */
+static int ublk_batch_commit_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
+				 const struct ublk_elem *elem, u16 flags,
+				 unsigned int issue_flags,
+				 struct io_comp_batch *iob)
+{
+	unsigned int state = UBLK_TAG_SERVER;
+	struct ublk_io *io;
+	int ret;
+
+	if (unlikely(elem->tag >= q->depth))
+		return -EINVAL;
+	io = &q->io[array_index_nospec(elem->tag, q->depth)];
+	if (unlikely(!try_cmpxchg(&io->state, &state, UBLK_TAG_COMMITTING)))
+		return -EBUSY;
+
+	if (q->driver_copies)
+		ret = ublk_batch_finish_copy(q, io, elem, flags, iob);
+	else
+		ret = ublk_batch_finish_counted(q, io, cmd, elem, flags,
+						issue_flags, iob);
+	/* Not committed: the tag is the server's again. */
+	if (unlikely(ret))
+		smp_store_release(&io->state, UBLK_TAG_SERVER);
+	return ret;
+}
+
+/*
+ * COMMIT_IO_CMDS. Requests that end without error are collected and ended
+ * together; until then no new request can come for their tags, armed as they are.
+ */
+static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
+			     const struct ublk_batch_io *bio,
+			     unsigned int issue_flags)
+{
+	const void __user *from = u64_to_user_ptr(READ_ONCE(cmd->sqe->addr));
+	unsigned int total = (unsigned int)bio->nr_elem * bio->elem_bytes;
+	u8 block[UBLK_BATCH_BLOCK] __aligned(8);
+	DEFINE_IO_COMP_BATCH(iob);
+	unsigned int done = 0;
+	int ret = 0;
+
+	while (done < total && !ret) {
+		unsigned int len = min(total - done, UBLK_BATCH_BLOCK);
+		unsigned int pos;
+
+		if (copy_from_user(block, from + done, len)) {
+			ret = -EFAULT;
+			break;
+		}
+		for (pos = 0; pos < len; pos += bio->elem_bytes) {
+			struct ublk_elem elem =
+				ublk_elem_decode(block + pos, bio->flags);
+
+			ret = ublk_batch_commit_one(q, cmd, &elem, bio->flags,
+						    issue_flags, &iob);
+			if (unlikely(ret))
+				break;
+			done += bio->elem_bytes;
+		}
+	}
+	if (iob.complete)
+		iob.complete(&iob);
+	return done ? done : ret;
+}
+
+/* Everything but the three batch commands, D-160. */
+static int ublk_batch_other(struct ublk_device *ub, struct io_uring_cmd *cmd,
+			    unsigned int issue_flags)
+{
+	const struct ublksrv_io_cmd *sqe =
+		io_uring_sqe_cmd(cmd->sqe, struct ublksrv_io_cmd);
+	unsigned int qid = READ_ONCE(sqe->q_id);
+	unsigned int tag = READ_ONCE(sqe->tag);
+	u64 addr = READ_ONCE(sqe->addr);
+	struct ublk_queue *q;
+
+	if (cmd->cmd_op == UBLK_U_IO_UNREGISTER_IO_BUF)
+		return ublk_buf_unregister(ub, cmd, addr, issue_flags);
+	if (qid >= ub->info.nr_hw_queues)
+		return -EINVAL;
+	q = ub->queues[array_index_nospec(qid, ub->info.nr_hw_queues)];
+	if (tag >= q->depth)
+		return -EINVAL;
+	if (cmd->cmd_op != UBLK_U_IO_REGISTER_IO_BUF)
+		return -EOPNOTSUPP;
+	return ublk_buf_register_remote(q, &q->io[array_index_nospec(tag, q->depth)],
+					cmd, addr, issue_flags);
+}
+
+static int ublk_batch_fetch(struct ublk_device *ub, struct io_uring_cmd *cmd,
+			    const struct ublk_batch_io *bio,
+			    unsigned int issue_flags)
+{
+	unsigned int nr = ub->info.nr_hw_queues;
+	int ret;
+
+	ret = ublk_elem_check_fetch(bio,
+				    cmd->flags & IORING_URING_CMD_MULTISHOT,
+				    nr);
+	if (ret)
+		return ret;
+	return ublk_event_fetch(ub->queues[array_index_nospec(bio->q_id, nr)],
+				cmd, READ_ONCE(cmd->sqe->buf_group),
+				issue_flags);
+}
+
+static int ublk_batch_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	const struct ublk_batch_io *sqe =
+		io_uring_sqe_cmd(cmd->sqe, struct ublk_batch_io);
+	struct ublk_device *ub = cmd->file->private_data;
+	unsigned int nr = ub->info.nr_hw_queues;
+	struct ublk_batch_io bio = {
+		.q_id = READ_ONCE(sqe->q_id),
+		.flags = READ_ONCE(sqe->flags),
+		.nr_elem = READ_ONCE(sqe->nr_elem),
+		.elem_bytes = READ_ONCE(sqe->elem_bytes),
+	};
+	struct ublk_queue *q;
+	int ret;
+
+	switch (cmd->cmd_op) {
+	case UBLK_U_IO_COMMIT_IO_CMDS:
+	case UBLK_U_IO_PREP_IO_CMDS:
+		break;
+	case UBLK_U_IO_FETCH_IO_CMDS:
+		return ublk_batch_fetch(ub, cmd, &bio, issue_flags);
+	default:
+		return ublk_batch_other(ub, cmd, issue_flags);
+	}
+
+	ret = ublk_elem_check(&bio, ub->info.flags, nr, ub->info.queue_depth);
+	if (unlikely(ret))
+		return ret;
+	q = ub->queues[array_index_nospec(bio.q_id, nr)];
+	if (likely(cmd->cmd_op == UBLK_U_IO_COMMIT_IO_CMDS))
+		return ublk_batch_commit(q, cmd, &bio, issue_flags);
+	return ublk_batch_prep(q, cmd, &bio);
+}
+
+/* A fetch command that came from a worker, now in the submitter's task. */
+static void ublk_batch_issue_tw(struct io_tw_req tw_req, io_tw_token_t tw)
+{
+	struct io_uring_cmd *cmd = io_uring_cmd_from_tw(tw_req);
+	unsigned int issue_flags = IO_URING_CMD_TASK_WORK_ISSUE_FLAGS;
+	int ret = -ECANCELED;
+
+	if (!tw.cancel)
+		ret = ublk_batch_issue(cmd, issue_flags);
+	if (ret != -EIOCBQUEUED)
+		io_uring_cmd_done(cmd, ret, issue_flags);
+}
+
+/**
+ * ublk_batch_uring_cmd() - the uring_cmd operation of a batch device's char node
+ * @cmd: command
+ * @issue_flags: IO_URING_F_*
+ *
+ * Return: the command's result, or -EIOCBQUEUED if it is completed later.
+ */
+int ublk_batch_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	if (unlikely(issue_flags & IO_URING_F_CANCEL)) {
+		ublk_cancel_fetch(cmd, issue_flags);
+		return 0;
+	}
+	if (unlikely(issue_flags & IO_URING_F_UNLOCKED) &&
+	    cmd->cmd_op == UBLK_U_IO_FETCH_IO_CMDS) {
+		io_uring_cmd_complete_in_task(cmd, ublk_batch_issue_tw);
+		return -EIOCBQUEUED;
+	}
+	return ublk_batch_issue(cmd, issue_flags);
+}

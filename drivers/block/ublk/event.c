@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Batch devices: requests go to the server as lists of tags.
+ *
+ * A claimed tag is put into its queue's fifo. One fetch command of the queue is
+ * active at a time: io_uring task work in the task that sent it takes tags out
+ * of the fifo, prepares each as dispatch.c does for a per-tag device, writes them
+ * into a provided buffer and posts a CQE, until the fifo is empty. Then the
+ * command waits again, in front of the others.
+ *
+ * A tag in the fifo has a request that the server has not seen. If the queue has
+ * no command and cannot get one, such requests are held or failed at once, so
+ * that nobody waits for a server that will never ask for them (I-26, I-44).
+ *
+ * Everything in struct ublk_event is protected by its lock, which nests inside
+ * ub->lock. The active command belongs to its task: others neither complete it
+ * nor take it off (I-6).
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "ublk.h"
+#include "trace.h"
+
+/* Most tags in one CQE (D-187). */
+#define UBLK_EVENT_MAX_TAGS	128
+
+/**
+ * struct ublk_event - delivery of a batch queue
+ * @lock: protects everything here
+ * @head: number of tags taken out of @fifo
+ * @tail: number of tags put in
+ * @mask: entries of @fifo minus one
+ * @closed: the server was told to leave: no command waits any more
+ * @waiting: fetch commands, the next one first
+ * @active: the fetch command that is delivering or about to
+ * @fifo: tags in the order of their requests; has room for every tag
+ */
+struct ublk_event {
+	spinlock_t		lock;	/* everything here */
+	unsigned int		head;
+	unsigned int		tail;
+	unsigned int		mask;
+	bool			closed;
+	struct list_head	waiting;
+	struct io_uring_cmd	*active;
+	u16			fifo[];
+};
+
+/**
+ * struct ublk_event_pdu - the driver's part of a fetch command
+ * @node: in &struct ublk_event.waiting, or empty
+ * @q: queue
+ * @group: of provided buffers
+ */
+struct ublk_event_pdu {
+	struct list_head	node;
+	struct ublk_queue	*q;
+	u16			group;
+};
+
+static struct ublk_event_pdu *ublk_event_pdu(struct io_uring_cmd *cmd)
+{
+	return io_uring_cmd_to_pdu(cmd, struct ublk_event_pdu);
+}
+
+static struct io_uring_cmd *ublk_event_cmd(struct ublk_event_pdu *pdu)
+{
+	return container_of((u8 (*)[32])pdu, struct io_uring_cmd, pdu);
+}
+
+/**
+ * ublk_event_init() - make what a batch queue needs
+ * @q: queue being made
+ * @node: memory node
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ublk_event_init(struct ublk_queue *q, int node)
+{
+	unsigned int size = roundup_pow_of_two(q->depth);
+	struct ublk_event *ev;
+
+	ev = kvzalloc_node(struct_size(ev, fifo, size), GFP_KERNEL, node);
+	if (!ev)
+		return -ENOMEM;
+	spin_lock_init(&ev->lock);
+	INIT_LIST_HEAD(&ev->waiting);
+	ev->mask = size - 1;
+	q->event = ev;
+	return 0;
+}
+
+/**
+ * ublk_event_free() - undo ublk_event_init()
+ * @q: queue; may have none
+ */
+void ublk_event_free(struct ublk_queue *q)
+{
+	kvfree(q->event);
+	q->event = NULL;
+}
+
+/**
+ * ublk_event_reset() - a round has ended: nothing is queued, no command is left
+ * @q: queue, of any device
+ *
+ * Context: exit work.
+ */
+void ublk_event_reset(struct ublk_queue *q)
+{
+	struct ublk_event *ev = q->event;
+
+	if (!ev)
+		return;
+	guard(spinlock)(&ev->lock);
+	ev->head = 0;
+	ev->tail = 0;
+	ev->closed = false;
+}
+
+/*
+ * The command to deliver next. A thread that has exited leaves its commands
+ * behind if others keep its ring open; they never run (D-70).
+ */
+static struct io_uring_cmd *ublk_event_choose(struct ublk_event *ev)
+{
+	struct ublk_event_pdu *pdu;
+
+	lockdep_assert_held(&ev->lock);
+	list_for_each_entry(pdu, &ev->waiting, node) {
+		struct io_uring_cmd *cmd = ublk_event_cmd(pdu);
+		struct task_struct *task = io_uring_cmd_get_task(cmd);
+
+		if (likely(!(READ_ONCE(task->flags) & PF_EXITING))) {
+			list_del_init(&pdu->node);
+			ev->active = cmd;
+			return cmd;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Will nobody come for what is queued? Either the queue takes no fetch command
+ * any more, or those that it has belong to threads that are gone.
+ */
+static bool ublk_event_deserted(const struct ublk_queue *q)
+{
+	const struct ublk_event *ev = q->event;
+
+	lockdep_assert_held(&ev->lock);
+	if (ev->active)
+		return false;
+	if (!list_empty(&ev->waiting))
+		return true;
+	return READ_ONCE(q->gate) != UBLK_GATE_GO &&
+	       (ev->closed || READ_ONCE(q->ub->canceled));
+}
+
+static void ublk_event_tw(struct io_tw_req tw_req, io_tw_token_t tw);
+
+static void ublk_event_activate(struct io_uring_cmd *cmd)
+{
+	io_uring_cmd_complete_in_task(cmd, ublk_event_tw);
+}
+
+/* The request of a queued tag did not reach the server: hold or fail it. */
+static void ublk_event_bounce(struct ublk_queue *q, unsigned int tag)
+{
+	struct ublk_io *io = &q->io[tag];
+	struct request *req = io->req;
+
+	/* Pairs with the cmpxchg that claims the tag. */
+	smp_store_release(&io->state, UBLK_TAG_ARMED);
+	ublk_complete_bounced(q, req);
+}
+
+/**
+ * ublk_event_drain() - hold or fail what is queued for nobody
+ * @q: batch queue, after its gate was closed or a command went
+ *
+ * Context: process context; does not sleep.
+ */
+void ublk_event_drain(struct ublk_queue *q)
+{
+	struct ublk_event *ev = q->event;
+
+	while (1) {
+		unsigned int tag;
+
+		scoped_guard(spinlock, &ev->lock) {
+			if (ev->head == ev->tail || !ublk_event_deserted(q))
+				return;
+			tag = ev->fifo[ev->head++ & ev->mask];
+		}
+		ublk_event_bounce(q, tag);
+	}
+}
+
+/**
+ * ublk_event_post() - queue requests for the server
+ * @q: batch queue
+ * @reqs: started requests, linked by rq_next, their tags QUEUED
+ *
+ * Context: any; does not sleep.
+ */
+void ublk_event_post(struct ublk_queue *q, struct request *reqs)
+{
+	struct ublk_event *ev = q->event;
+	struct io_uring_cmd *cmd = NULL;
+	bool deserted = false;
+
+	scoped_guard(spinlock, &ev->lock) {
+		do {
+			struct request *next = reqs->rq_next;
+
+			reqs->rq_next = NULL;
+			ev->fifo[ev->tail++ & ev->mask] = reqs->tag;
+			reqs = next;
+		} while (reqs);
+		if (!ev->active) {
+			cmd = ublk_event_choose(ev);
+			deserted = !cmd && ublk_event_deserted(q);
+		}
+	}
+	if (likely(cmd))
+		ublk_event_activate(cmd);
+	else if (unlikely(deserted))
+		ublk_event_drain(q);
+}
+
+/*
+ * A fetch command ends. What is queued goes to the next one (I-44), or to nobody.
+ */
+static void ublk_event_end(struct ublk_queue *q, struct io_uring_cmd *cmd,
+			   int res, unsigned int issue_flags)
+{
+	struct ublk_event *ev = q->event;
+	struct io_uring_cmd *next = NULL;
+
+	scoped_guard(spinlock, &ev->lock) {
+		ev->active = NULL;
+		if (ev->head != ev->tail)
+			next = ublk_event_choose(ev);
+	}
+	io_uring_cmd_done(cmd, res, issue_flags);
+	if (next)
+		ublk_event_activate(next);
+	else
+		ublk_event_drain(q);
+}
+
+/*
+ * Take tags out of the fifo; with none the command waits again, first in line.
+ * Return: their number, 0 if the command is not the caller's any more.
+ */
+static unsigned int ublk_event_take(struct ublk_queue *q,
+				    struct io_uring_cmd *cmd, u16 *tags,
+				    unsigned int issue_flags)
+{
+	struct ublk_event *ev = q->event;
+	unsigned int nr, i;
+
+	spin_lock(&ev->lock);
+	nr = min(ev->tail - ev->head, UBLK_EVENT_MAX_TAGS);
+	for (i = 0; i < nr; i++)
+		tags[i] = ev->fifo[ev->head++ & ev->mask];
+	if (!nr && likely(!ev->closed)) {
+		ev->active = NULL;
+		list_add(&ublk_event_pdu(cmd)->node, &ev->waiting);
+		spin_unlock(&ev->lock);
+		return 0;
+	}
+	spin_unlock(&ev->lock);
+
+	if (!nr)
+		ublk_event_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
+	return nr;
+}
+
+/*
+ * Put back the last tags that were taken. Their entries are still free: a tag is
+ * in the fifo once at most, and the fifo has room for all.
+ */
+static void ublk_event_put_back(struct ublk_event *ev, unsigned int nr)
+{
+	guard(spinlock)(&ev->lock);
+	ev->head -= nr;
+}
+
+/*
+ * Prepare the requests of these tags for the server.
+ * Return: how many are left; the others have been ended or held.
+ */
+static unsigned int ublk_event_prepare(struct ublk_queue *q,
+				       struct io_uring_cmd *cmd, u16 *tags,
+				       unsigned int nr, unsigned int issue_flags)
+{
+	unsigned int i, good = 0;
+
+	for (i = 0; i < nr; i++) {
+		struct ublk_io *io = &q->io[tags[i]];
+
+		if (unlikely(!ublk_dispatch_prepare(q, io, io->req, cmd,
+						    issue_flags)))
+			continue;
+		trace_ublk_deliver(q, io->req, UBLK_IO_RES_OK);
+		/* From here on any thread may commit: after what it will see. */
+		smp_store_release(&io->state, UBLK_TAG_SERVER);
+		tags[good++] = tags[i];
+	}
+	return good;
+}
+
+/*
+ * The server cannot be told of a tag that was prepared for it. Unless it has
+ * touched the tag on a guess, the request comes again.
+ */
+static void ublk_event_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
+			    const u16 *tags, unsigned int nr,
+			    unsigned int issue_flags)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		struct ublk_io *io = &q->io[tags[i]];
+		struct request *req = io->req;
+		unsigned int state = UBLK_TAG_SERVER;
+		int owner = ublk_refs_init();
+
+		if (!try_cmpxchg(&io->state, &state, UBLK_TAG_COMMITTING))
+			continue;
+		ublk_buf_commit(io, cmd, issue_flags);
+		if (!atomic_read(&io->shared) ||
+		    atomic_try_cmpxchg(&io->shared, &owner, 0)) {
+			smp_store_release(&io->state, UBLK_TAG_ARMED);
+			blk_mq_requeue_request(req, true);
+			continue;
+		}
+		((struct ublk_rq *)blk_mq_rq_to_pdu(req))->result = -EIO;
+		smp_store_release(&io->state, UBLK_TAG_ARMED);
+		if (ublk_buf_put_owner(io, 0))
+			ublk_complete_counted(req, -EIO, NULL);
+	}
+}
+
+/*
+ * One CQE: fill the buffer, post. The list is written before anything is
+ * prepared, so that a bad buffer costs nothing; it is written again when it has
+ * become shorter.
+ *
+ * Return: 0, or -ENOBUFS with the tags in the fifo again.
+ */
+static int ublk_event_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
+			   u16 *tags, unsigned int nr, unsigned int issue_flags)
+{
+	size_t len = nr * sizeof(*tags);
+	unsigned int fit, good;
+	struct io_br_sel sel;
+
+	sel = io_uring_cmd_buffer_select(cmd, ublk_event_pdu(cmd)->group, &len,
+					 issue_flags);
+	if (unlikely(sel.val < 0 || !sel.addr)) {
+		ublk_event_put_back(q->event, nr);
+		return -ENOBUFS;
+	}
+	fit = min_t(unsigned int, nr, len / sizeof(*tags));
+	if (unlikely(!fit || copy_to_user(sel.addr, tags, fit * sizeof(*tags)))) {
+		ublk_event_put_back(q->event, nr);
+		goto give_back;
+	}
+	if (unlikely(fit < nr))
+		ublk_event_put_back(q->event, nr - fit);
+
+	good = ublk_event_prepare(q, cmd, tags, fit, issue_flags);
+	if (unlikely(!good)) {
+		sel.val = 0;
+		io_uring_mshot_cmd_post_cqe(cmd, &sel, issue_flags);
+		return 0;
+	}
+	if (unlikely(good < fit &&
+		     copy_to_user(sel.addr, tags, good * sizeof(*tags)))) {
+		ublk_event_undo(q, cmd, tags, good, issue_flags);
+		goto give_back;
+	}
+	sel.val = good * sizeof(*tags);
+	if (unlikely(io_uring_mshot_cmd_post_cqe(cmd, &sel, issue_flags))) {
+		ublk_event_undo(q, cmd, tags, good, issue_flags);
+		return -ENOBUFS;
+	}
+	return 0;
+
+give_back:
+	sel.val = -ENOBUFS;
+	io_uring_mshot_cmd_post_cqe(cmd, &sel, issue_flags);
+	return -ENOBUFS;
+}
+
+/* The active command, in the task that sent it, with its ring lock held. */
+static void ublk_event_deliver(struct ublk_queue *q, struct io_uring_cmd *cmd,
+			       unsigned int issue_flags)
+{
+	u16 tags[UBLK_EVENT_MAX_TAGS];
+	unsigned int nr;
+	int ret;
+
+	while ((nr = ublk_event_take(q, cmd, tags, issue_flags))) {
+		ret = ublk_event_send(q, cmd, tags, nr, issue_flags);
+		if (unlikely(ret)) {
+			ublk_event_end(q, cmd, ret, issue_flags);
+			return;
+		}
+	}
+}
+
+static void ublk_event_tw(struct io_tw_req tw_req, io_tw_token_t tw)
+{
+	struct io_uring_cmd *cmd = io_uring_cmd_from_tw(tw_req);
+	unsigned int issue_flags = IO_URING_CMD_TASK_WORK_ISSUE_FLAGS;
+	struct ublk_queue *q = ublk_event_pdu(cmd)->q;
+
+	/* Not the server's own task: nothing of it is touched (I-1). */
+	if (unlikely(tw.cancel ||
+		     current->flags & (PF_EXITING | PF_KTHREAD))) {
+		ublk_cancel_begin(q->ub);
+		ublk_event_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
+	} else {
+		ublk_event_deliver(q, cmd, issue_flags);
+	}
+}
+
+/**
+ * ublk_event_fetch() - FETCH_IO_CMDS (D-180 to D-194)
+ * @q: batch queue
+ * @cmd: well-formed command
+ * @group: of its provided buffers
+ * @issue_flags: of @cmd
+ *
+ * Finding tags queued and no command active, it starts delivery of the first
+ * command in line.
+ *
+ * Context: the submitter's task with the ring lock held.
+ * Return: -EIOCBQUEUED, or -ENODEV if the server is to leave (D-185).
+ */
+int ublk_event_fetch(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
+		     unsigned int issue_flags)
+{
+	struct ublk_event_pdu *pdu = ublk_event_pdu(cmd);
+	struct ublk_event *ev = q->event;
+	struct io_uring_cmd *next = NULL;
+
+	pdu->q = q;
+	pdu->group = group;
+	INIT_LIST_HEAD(&pdu->node);
+
+	scoped_guard(spinlock, &q->ub->lock) {
+		if (ublk_server_refuses(q))
+			return -ENODEV;
+		guard(spinlock)(&ev->lock);
+		if (ev->closed)
+			return -ENODEV;
+		io_uring_cmd_mark_cancelable(cmd, issue_flags);
+		list_add_tail(&pdu->node, &ev->waiting);
+		if (!ev->active && ev->head != ev->tail)
+			next = ublk_event_choose(ev);
+	}
+	if (next)
+		ublk_event_activate(next);
+	return -EIOCBQUEUED;
+}
+
+/**
+ * ublk_event_cancel() - io_uring cancels a fetch command
+ * @cmd: command
+ * @issue_flags: IO_URING_F_CANCEL and others
+ *
+ * An active one is left alone: its task work will run and end it, in this task
+ * or in one that only does that.
+ *
+ * Context: ring lock held, may be any task.
+ */
+void ublk_event_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ublk_event_pdu *pdu = ublk_event_pdu(cmd);
+	struct ublk_queue *q = pdu->q;
+	bool taken = false;
+
+	scoped_guard(spinlock, &q->event->lock) {
+		if (!list_empty(&pdu->node)) {
+			list_del_init(&pdu->node);
+			taken = true;
+		}
+	}
+	if (taken)
+		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
+	ublk_event_drain(q);
+}
+
+/**
+ * ublk_event_close() - tell the server to leave: end its fetch commands
+ * @q: batch queue of a device that is stopping or quiescing
+ *
+ * The active one ends when the fifo is empty (I-44).
+ *
+ * Context: process context without any ring lock; sleeps.
+ */
+void ublk_event_close(struct ublk_queue *q)
+{
+	struct ublk_event *ev = q->event;
+	struct ublk_event_pdu *pdu;
+
+	do {
+		scoped_guard(spinlock, &ev->lock) {
+			ev->closed = true;
+			pdu = list_first_entry_or_null(&ev->waiting,
+						       struct ublk_event_pdu,
+						       node);
+			if (pdu)
+				list_del_init(&pdu->node);
+		}
+		if (pdu)
+			io_uring_cmd_done(ublk_event_cmd(pdu),
+					  UBLK_IO_RES_ABORT,
+					  IO_URING_F_UNLOCKED);
+	} while (pdu);
+	ublk_event_drain(q);
+}
