@@ -83,20 +83,22 @@ size_t ublk_copy_iter(const struct request *req, size_t off,
 	size_t done = 0;
 
 	rq_for_each_bvec(bv, req, ri) {
+		/* The iteration goes on from @bv, which has to stay whole. */
+		struct bio_vec part = bv;
 		size_t want, copied;
 
 		if (off >= bv.bv_len) {
 			off -= bv.bv_len;
 			continue;
 		}
-		bv.bv_offset += off;
-		bv.bv_len -= off;
+		part.bv_offset += off;
+		part.bv_len -= off;
 		off = 0;
 
-		want = min_t(size_t, bv.bv_len, iov_iter_count(iter));
-		copied = ublk_copy_segment(&bv, want, iter, to_server);
+		want = min_t(size_t, part.bv_len, iov_iter_count(iter));
+		copied = ublk_copy_segment(&part, want, iter, to_server);
 		done += copied;
-		if (copied != bv.bv_len || !iov_iter_count(iter))
+		if (copied != part.bv_len || !iov_iter_count(iter))
 			break;
 	}
 	return done;

@@ -290,6 +290,17 @@ static void ublk_event_put_back(struct ublk_event *ev, unsigned int nr)
 	ev->head -= nr;
 }
 
+/* The command fails: these tags come after those that are queued (D-191). */
+static void ublk_event_put_last(struct ublk_event *ev, const u16 *tags,
+				unsigned int nr)
+{
+	unsigned int i;
+
+	guard(spinlock)(&ev->lock);
+	for (i = 0; i < nr; i++)
+		ev->fifo[ev->tail++ & ev->mask] = tags[i];
+}
+
 /*
  * Prepare the requests of these tags for the server.
  * Return: how many are left; the others have been ended or held.
@@ -363,12 +374,12 @@ static int ublk_event_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	sel = io_uring_cmd_buffer_select(cmd, ublk_event_pdu(cmd)->group, &len,
 					 issue_flags);
 	if (unlikely(sel.val < 0 || !sel.addr)) {
-		ublk_event_put_back(q->event, nr);
+		ublk_event_put_last(q->event, tags, nr);
 		return -ENOBUFS;
 	}
 	fit = min_t(unsigned int, nr, len / sizeof(*tags));
 	if (unlikely(!fit || copy_to_user(sel.addr, tags, fit * sizeof(*tags)))) {
-		ublk_event_put_back(q->event, nr);
+		ublk_event_put_last(q->event, tags, nr);
 		goto give_back;
 	}
 	if (unlikely(fit < nr))
