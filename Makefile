@@ -39,7 +39,7 @@ check:
 
 check-debug:
 	@dir=$$($(SH_VM)/debug-kernel.sh) && $(SH_VM)/check.sh --kernel "$$dir" \
-		--slow 4 $(if $(TESTS),--tests "$(TESTS)")
+		--slow 4 --lanes $(if $(TESTS),--tests "$(TESTS)")
 
 bench:
 	@bench/run.sh

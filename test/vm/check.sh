@@ -2,13 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # usage: check.sh [--tests "PATTERN..."] [--list] [--kernel DIR] [--slow FACTOR]
+#                 [--lanes]
 #
 # Run every test: those of this directory's own tools, unit and model tests on
 # the host, kselftests in guests. Prints one KTAP document and, last and alone on
 # its line, the total of its leaves. PATTERN is a glob on test names as --list
 # prints them; it may also match a name without its "(distro)". --kernel boots
 # another kernel (see run.sh) and leaves out what does not depend on it; --slow
-# multiplies every deadline.
+# multiplies every deadline, and is UBLK_TEST_SCALE and UBLK_TEST_LESS for the
+# tests: what they wait for longer, and by what they divide their repetitions.
+#
+# --lanes runs two guests side by side, one with the shell tests and one with the
+# programs, and looks for leaks in the second only: where kmemleak works, more
+# than half of the time of starting a process is spent in it, and shell tests
+# start thousands. A complete test of the second lane is printed when one of the
+# first has ended.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -21,6 +29,7 @@ set -u
 patterns=
 list_only=
 slow=1
+lanes=
 kernel=
 run_args=()
 while [ $# -gt 0 ]; do
@@ -29,6 +38,7 @@ while [ $# -gt 0 ]; do
 	--list) list_only=1 ;;
 	--kernel) kernel=$2; run_args+=(--kernel "$2"); shift ;;
 	--slow) slow=$2; shift ;;
+	--lanes) lanes=1 ;;
 	*) vm_die "unknown argument $1" ;;
 	esac
 	shift
@@ -38,10 +48,12 @@ TESTS_DIR=tools/testing/selftests/ublk
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-check.XXXXXX")
 ktap=$tmp/ktap
 vm_pid=
+lane_pid=
 # shellcheck disable=SC2317,SC2329
 cleanup() {
 	trap - EXIT INT TERM HUP
 	[ -z "$vm_pid" ] || kill "$vm_pid" 2>/dev/null
+	[ -z "$lane_pid" ] || kill "$lane_pid" 2>/dev/null
 	wait
 	rm -rf "$tmp"
 }
@@ -64,6 +76,7 @@ emit_result() {
 	case $verdict in *"# "*) rest=" # ${verdict#*# }" ;; esac
 	emit "$head $number $2$rest"
 	emit "# $2: $(($3 / 10)).$(($3 % 10)) s"
+	[ -z "$lane_pid" ] || catch_up '^# .*: [0-9.]* s$'
 }
 
 selected() {
@@ -196,6 +209,7 @@ one_guest() {
 	mkfifo "$tmp/fifo"
 	"$VM_DIR/run.sh" --quiet --no-scan --log "$tmp/console" --timeout "$total" \
 		--append log_buf_len=8M "${run_args[@]}" "${options[@]}" -- \
+		env "UBLK_TEST_SCALE=$slow" "UBLK_TEST_LESS=$slow" \
 		test/vm/check-guest.sh "${todo[@]}" >"$tmp/fifo" 2>"$tmp/errors" &
 	vm_pid=$!
 	exec {fd}<"$tmp/fifo"
@@ -264,9 +278,54 @@ outside_tests() {
 	rm -f "$tmp/console"
 }
 
+# --- two guests side by side
+
+# In a process of its own.
+lane() {
+	tmp=$tmp/lane
+	ktap=$tmp/ktap
+	number=0
+	trap 'kill "$vm_pid" 2>/dev/null; wait; exit 143' TERM
+	guest_group "" -- "$@"
+}
+
+# start_lane TEST...: these tests, in the background, into $tmp/lane/out.
+start_lane() {
+	[ $# -gt 0 ] || return
+	mkdir "$tmp/lane"
+	lane "$@" >"$tmp/lane/out" &
+	lane_pid=$!
+	lane_seen=0
+}
+
+# catch_up PATTERN: print what the lane has written since the last time, up to the
+# last line that matches.
+catch_up() {
+	local end
+
+	end=$(awk -v pattern="$1" '$0 ~ pattern { end = NR } END { print end + 0 }' \
+		"$tmp/lane/out")
+	[ "$end" -gt "$lane_seen" ] || return 0
+	sed -n "$((lane_seen + 1)),${end}p" "$tmp/lane/out" |
+		awk -v n="$number" '/^(not )?ok [0-9]+ / { n++; sub(/ok [0-9]+/, "ok " n) }
+			{ print }' >"$tmp/lane/part"
+	tee -a "$ktap" <"$tmp/lane/part"
+	number=$((number + $(grep -cE '^(not )?ok [0-9]+ ' "$tmp/lane/part")))
+	lane_seen=$end
+}
+
+end_lane() {
+	[ -n "$lane_pid" ] || return 0
+	wait "$lane_pid"
+	lane_pid=
+	catch_up ''
+}
+
+# --- all of them
+
 # Sort the kselftests into groups by what their guest must be.
 guest_tests() {
-	local test plain=() udev=() cpus=() distro=()
+	local test plain=() udev=() cpus=() distro=() programs=() quiet=()
 
 	"$VM_DIR/list-tests.sh" >"$tmp/tests" 2>"$tmp/errors" || {
 		sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
@@ -282,6 +341,8 @@ guest_tests() {
 				udev+=("$test:$(limit_of "$test")")
 			elif [ -n "$(option "$test" cpus)" ]; then
 				cpus+=("$test:$(limit_of "$test")")
+			elif [ -n "$lanes" ] && [ "${test%.sh}" = "$test" ]; then
+				programs+=("$test:$(limit_of "$test")")
 			else
 				plain+=("$test:$(limit_of "$test")")
 			fi
@@ -291,16 +352,19 @@ guest_tests() {
 		fi
 	done <"$tmp/tests"
 	if [ -n "$list_only" ]; then
-		printf '%s\n' "${plain[@]%:*}" "${udev[@]%:*}" "${cpus[@]%:*}" |
-			sed '/^$/d'
+		printf '%s\n' "${plain[@]%:*}" "${programs[@]%:*}" "${udev[@]%:*}" \
+			"${cpus[@]%:*}" | sed '/^$/d'
 		printf '%s (distro)\n' "${distro[@]%:*}" | sed '/^ (/d'
 		return
 	fi
-	[ ${#plain[@]} -eq 0 ] || guest_group "" -- "${plain[@]}"
-	[ ${#udev[@]} -eq 0 ] || guest_group "" --udev -- "${udev[@]}"
-	[ ${#cpus[@]} -eq 0 ] ||
-		guest_group "" --append possible_cpus=32 -- "${cpus[@]}"
+	[ -z "$lanes" ] || quiet=(--append kmemleak=off)
+	start_lane "${programs[@]}"
+	[ ${#plain[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${plain[@]}"
+	[ ${#udev[@]} -eq 0 ] || guest_group "" "${quiet[@]}" --udev -- "${udev[@]}"
+	[ ${#cpus[@]} -eq 0 ] || guest_group "" "${quiet[@]}" \
+		--append possible_cpus=32 -- "${cpus[@]}"
 	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
+	end_lane
 }
 
 # Install and make what the first guest needs, where it can fail with a message.
