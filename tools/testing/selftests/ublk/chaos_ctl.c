@@ -2,8 +2,9 @@
 /*
  * A process of the chaos test that sends control commands: see chaos.h.
  *
- * Half of the commands fit the state of their device, so that devices get far;
- * the others are any. A command that takes longer than the process's patience
+ * Two commands of three fit the state of their device, so that devices get far;
+ * the others are any, most of them to devices of low numbers, so that those of
+ * high numbers carry I/O for a while. A command that takes longer than the process's patience
  * is canceled and must then end: nothing in the control plane waits for a
  * server in a way that cannot be interrupted. Its result must be one that the
  * command may have.
@@ -56,7 +57,7 @@ static enum chaos_op fitting_op(struct chaos_rng *r, int state)
 {
 	static const enum chaos_op live[] = {
 		CHAOS_GET_PARAMS, CHAOS_INFO, CHAOS_AFFINITY, CHAOS_SIZE,
-		CHAOS_GET_PARAMS, CHAOS_INFO, CHAOS_AFFINITY, CHAOS_QUIESCE,
+		CHAOS_INFO2, CHAOS_INFO, CHAOS_TRY_STOP, CHAOS_QUIESCE,
 	};
 
 	switch (state) {
@@ -66,7 +67,7 @@ static enum chaos_op fitting_op(struct chaos_rng *r, int state)
 		return live[chaos_rnd(r, 8)];
 	case UBLK_S_DEV_QUIESCED:
 	case UBLK_S_DEV_FAIL_IO:
-		return chaos_rnd(r, 3) ? CHAOS_RECOVERED : CHAOS_RECOVER;
+		return chaos_rnd(r, 2) ? CHAOS_RECOVERED : CHAOS_RECOVER;
 	default:
 		return CHAOS_ADD;
 	}
@@ -82,7 +83,7 @@ static void fill_info(struct chaos *c, struct chaos_rng *r,
 	};
 	__u64 flags = recovery[chaos_rnd(r, 4)];
 
-	if (flags && chaos_rnd(r, 2))
+	if (flags && chaos_rnd(r, 4))
 		flags |= UBLK_F_QUIESCE;
 	if (chaos_rnd(r, 2))
 		flags |= UBLK_F_NO_AUTO_PART_SCAN;
@@ -232,20 +233,22 @@ static int run(struct chaos_ctl_slot *slot, struct raw_ctrl *ctl, __u32 op,
 static void one(struct chaos *c, struct chaos_rng *r,
 		struct chaos_ctl_slot *slot, struct raw_ctrl *ctl)
 {
-	int id = chaos_rnd(r, CHAOS_DEVS), ret;
+	int id = chaos_rnd(r, CHAOS_DEVS), id2 = chaos_rnd(r, CHAOS_DEVS), ret;
 	struct ublksrv_ctrl_cmd cmd;
 	union chaos_buf buf;
 	enum chaos_op op;
 
-	if (chaos_rnd(r, 2))
+	if (chaos_rnd(r, 3)) {
 		op = fitting_op(r, raw_state(ctl, id));
-	else
+	} else {
 		op = any_op(r);
+		id = id < id2 ? id : id2;
+	}
 	slot->op = op;
 	slot->id = id;
 	fill(c, r, op, id, &cmd, &buf);
 	ret = run(slot, ctl, ops[op].op, &cmd,
-		  1 + chaos_rnd(r, chaos_rnd(r, 2) ? 200 : 2000));
+		  1 + chaos_rnd(r, chaos_rnd(r, 4) ? 4000 : 200));
 	if (slot->canceled)
 		chaos_count(&c->canceled);
 	if (ret > 0 || -ret >= CHAOS_ERRNOS ||

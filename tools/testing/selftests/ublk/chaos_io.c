@@ -20,8 +20,16 @@
 
 #define SLOTS	10
 #define DEPTH	16
+#define MAX_IO	(4096UL << 5)
 /* Small, so that what servers keep stays small. */
 #define IO_AREA	(16U << 20)
+
+struct io {
+	struct chaos *c;
+	struct chaos_rng rng;
+	struct io_uring ring;
+	char *buf;		/* DEPTH of MAX_IO */
+};
 
 static __u64 offset(struct chaos_rng *r)
 {
@@ -41,33 +49,22 @@ static void count(struct chaos *c, long res)
 		chaos_count(&c->io_failed);
 }
 
-static char *buffer(size_t len)
-{
-	void *p;
-
-	if (posix_memalign(&p, 4096, len))
-		_exit(1);
-	return p;
-}
-
-/* One operation after the other, the disk opened for each. */
-static void one_by_one(struct chaos *c, struct chaos_rng *r, int id)
+/* One operation after the other until one fails, the disk opened for each. */
+static void one_by_one(struct io *io, int id)
 {
 	static const enum agent_blk_op all[] = {
 		AGENT_READ, AGENT_READ, AGENT_READ, AGENT_WRITE, AGENT_WRITE,
 		AGENT_WRITE_FUA, AGENT_FSYNC, AGENT_DISCARD, AGENT_ZEROOUT,
 		AGENT_READAHEAD, AGENT_RRPART,
 	};
-	char *buf = buffer(4096 << 5);
+	struct chaos_rng *r = &io->rng;
 	long res;
 
-	for (;;) {
+	do {
 		res = agent_blk_run(id, all[chaos_rnd(r, 11)], offset(r),
-				    length(r), buf);
-		count(c, res);
-		if (res < 0)
-			usleep(5000);
-	}
+				    length(r), io->buf);
+		count(io->c, res);
+	} while (res >= 0);
 }
 
 static int open_disk(int id, int flags)
@@ -79,32 +76,29 @@ static int open_disk(int id, int flags)
 }
 
 /* Writes through the page cache, written back at the latest by close. */
-static void buffered(struct chaos *c, struct chaos_rng *r, int id)
+static void buffered(struct io *io, int id)
 {
-	char *buf = buffer(4096 << 5);
-	int fd, i;
+	struct chaos_rng *r = &io->rng;
+	int fd = open_disk(id, O_RDWR), i;
+	ssize_t n;
 
-	for (;;) {
-		fd = open_disk(id, O_RDWR);
-		for (i = 0; fd >= 0 && i < 20; i++) {
-			ssize_t n = pwrite(fd, buf, length(r), offset(r));
-
-			count(c, n < 0 ? -errno : n);
-		}
-		if (fd >= 0)
-			close(fd);
-		usleep(chaos_rnd(r, 20000));
+	if (fd < 0)
+		return;
+	for (i = 0; i < 20; i++) {
+		n = pwrite(fd, io->buf, length(r), offset(r));
+		count(io->c, n < 0 ? -errno : n);
 	}
+	close(fd);
 }
 
-static void prep(struct io_uring *ring, struct chaos_rng *r, int fd, char *buf,
-		 unsigned int i)
+static void prep(struct io *io, int fd, unsigned int i)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring);
+	struct chaos_rng *r = &io->rng;
+	char *buf = io->buf + i * MAX_IO;
 
 	if (!sqe)
 		return;
-	buf += (size_t)i * (4096 << 5);
 	if (chaos_rnd(r, 2))
 		io_uring_prep_read(sqe, fd, buf, length(r), offset(r));
 	else
@@ -113,62 +107,73 @@ static void prep(struct io_uring *ring, struct chaos_rng *r, int fd, char *buf,
 }
 
 /* Sixteen at a time until the disk fails. */
-static void many(struct chaos *c, struct chaos_rng *r, int id)
+static void many(struct io *io, int id)
 {
-	char *buf = buffer(DEPTH * (4096UL << 5));
+	int fd = open_disk(id, O_RDWR | O_DIRECT), res = 0;
 	struct io_uring_cqe *cqe;
-	struct io_uring ring;
 	unsigned int i;
-	int fd, res;
 
-	if (io_uring_queue_init(DEPTH, &ring, 0))
+	if (fd < 0)
+		return;
+	for (i = 0; i < DEPTH; i++)
+		prep(io, fd, i);
+	while (i) {
+		if (io_uring_submit_and_wait(&io->ring, 1) < 0 ||
+		    io_uring_peek_cqe(&io->ring, &cqe))
+			_exit(1);
+		count(io->c, cqe->res);
+		res = res < 0 ? res : cqe->res;
+		if (res >= 0)
+			prep(io, fd, cqe->user_data);
+		else
+			i--;
+		io_uring_cqe_seen(&io->ring, cqe);
+	}
+	close(fd);
+}
+
+static void hold(struct io *io, int id)
+{
+	int fd = open_disk(id, O_RDONLY);
+
+	usleep(chaos_rnd(&io->rng, 500000));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The number of a disk that is there, or any if none is soon found. */
+static int some_disk(struct chaos_rng *r)
+{
+	char path[32];
+	int i, id = 0;
+
+	for (i = 0; i < 2 * CHAOS_DEVS; i++) {
+		id = chaos_rnd(r, CHAOS_DEVS);
+		snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+		if (!access(path, F_OK))
+			break;
+	}
+	return id;
+}
+
+static void run(struct chaos *c)
+{
+	static void (*const kinds[])(struct io *io, int id) = {
+		one_by_one, buffered, many, many, many, hold,
+	};
+	static struct io io;
+	void (*kind)(struct io *io, int id);
+
+	io.c = c;
+	chaos_seed(c, &io.rng);
+	kind = kinds[chaos_rnd(&io.rng, 6)];
+	if (posix_memalign((void **)&io.buf, 4096, DEPTH * MAX_IO) ||
+	    io_uring_queue_init(DEPTH, &io.ring, 0))
 		_exit(1);
 	for (;;) {
-		fd = open_disk(id, O_RDWR | O_DIRECT);
-		if (fd < 0) {
-			usleep(5000);
-			continue;
-		}
-		for (i = 0; i < DEPTH; i++)
-			prep(&ring, r, fd, buf, i);
-		for (res = 0, i = DEPTH; i; i--) {
-			if (io_uring_submit_and_wait(&ring, 1) < 0 ||
-			    io_uring_peek_cqe(&ring, &cqe))
-				_exit(1);
-			count(c, cqe->res);
-			res = res < 0 ? res : cqe->res;
-			if (res >= 0) {
-				prep(&ring, r, fd, buf, cqe->user_data);
-				i++;
-			}
-			io_uring_cqe_seen(&ring, cqe);
-		}
-		close(fd);
+		kind(&io, some_disk(&io.rng));
+		usleep(5000);
 	}
-}
-
-static void hold(struct chaos *c, struct chaos_rng *r, int id)
-{
-	int fd;
-
-	(void)c;
-	for (;;) {
-		fd = open_disk(id, O_RDONLY);
-		usleep(chaos_rnd(r, 500000));
-		if (fd >= 0)
-			close(fd);
-	}
-}
-
-static void io(struct chaos *c)
-{
-	static void (*const kinds[])(struct chaos *, struct chaos_rng *, int) = {
-		one_by_one, buffered, many, many, hold,
-	};
-	struct chaos_rng r;
-
-	chaos_seed(c, &r);
-	kinds[chaos_rnd(&r, 5)](c, &r, chaos_rnd(&r, CHAOS_DEVS));
 }
 
 void chaos_ios(struct chaos *c)
@@ -181,11 +186,11 @@ void chaos_ios(struct chaos *c)
 	while (!chaos_stopping(c)) {
 		for (i = 0; i < SLOTS; i++) {
 			if (!slots[i].pid) {
-				slots[i].end = raw_now_ms() +
-					       chaos_rnd(&r, 5000);
+				slots[i].end = raw_now_ms() + 500 +
+					       chaos_rnd(&r, 8000);
 				slots[i].pid = chaos_fork();
 				if (!slots[i].pid)
-					io(c);
+					run(c);
 			}
 			if (raw_now_ms() >= slots[i].end)
 				kill(slots[i].pid, SIGKILL);

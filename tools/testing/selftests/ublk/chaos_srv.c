@@ -28,7 +28,9 @@ enum ending {
 };
 
 enum manner {
-	RIGHT, RIGHT2, RIGHT3, WRONG, LATE, NEVER, NR_MANNERS,
+	RIGHT, WRONG, LATE, NEVER, NR_MANNERS,
+	/* Most are right, or there would be little I/O. */
+	MANNERS_RND = 3 * NR_MANNERS,
 };
 
 struct server {
@@ -85,10 +87,11 @@ static int answer(struct thread *t, const struct raw_ev *ev)
 					  len / 1024 * 512);
 		break;
 	case LATE:
-		usleep(chaos_rnd(&t->rng, 50000));
+		if (!chaos_rnd(&t->rng, 4))
+			usleep(chaos_rnd(&t->rng, 50000));
 		break;
 	case NEVER:
-		if (!chaos_rnd(&t->rng, 4))
+		if (!chaos_rnd(&t->rng, 16))
 			return 0;
 		break;
 	default:
@@ -203,8 +206,8 @@ static void server(struct chaos *c, const struct ublksrv_ctrl_dev_info *info,
 	s.c = c;
 	chaos_seed(c, &s.rng);
 	s.ending = chaos_rnd(&s.rng, END_NR);
-	s.manner = chaos_rnd(&s.rng, NR_MANNERS);
-	s.end = raw_now_ms() + chaos_rnd(&s.rng, life);
+	s.manner = chaos_rnd(&s.rng, MANNERS_RND);
+	s.end = raw_now_ms() + life / 2 + chaos_rnd(&s.rng, life / 2);
 	s.partial = info->queue_depth > 1 && !chaos_rnd(&s.rng, 20);
 	if (!chaos_rnd(&s.rng, 16))
 		s.sqe_flags = IOSQE_ASYNC;
@@ -229,13 +232,29 @@ struct slot {
 	bool killed;
 };
 
+/* A device whose last server is gone, or any if there is none such. */
+static int needy(struct chaos *c, struct chaos_rng *r)
+{
+	int i, id = chaos_rnd(r, CHAOS_DEVS);
+	pid_t pid;
+
+	for (i = 0; i < CHAOS_DEVS && chaos_rnd(r, 16); i++) {
+		id = (id + 1) % CHAOS_DEVS;
+		pid = __atomic_load_n(&c->server[id], __ATOMIC_ACQUIRE);
+		if (!pid || kill(pid, 0))
+			break;
+	}
+	return id;
+}
+
 static void start_server(struct chaos *c, struct chaos_rng *r,
 			 struct raw_ctrl *ctl, struct slot *slot)
 {
-	int life = 200 + chaos_rnd(r, 4000);
+	int life = 200 + chaos_rnd(r, chaos_rnd(r, 4) ? 10000 : 1000);
 	struct ublksrv_ctrl_dev_info info;
+	int id = needy(c, r);
 
-	if (raw_get_info(ctl, chaos_rnd(r, CHAOS_DEVS), &info) ||
+	if (raw_get_info(ctl, id, &info) ||
 	    (info.state == UBLK_S_DEV_LIVE && chaos_rnd(r, 8)))
 		return;
 	slot->pid = chaos_fork();
