@@ -8,6 +8,7 @@
  * with verification in the second half of the disk.
  *
  * UBLK_TEST_KILLS	number of kills, default 200
+ * UBLK_TEST_LESS	divides that number, for slow kernels
  * UBLK_TEST_SCALE	multiplies deadlines, for slow kernels
  */
 #define _GNU_SOURCE
@@ -202,12 +203,14 @@ static void report(struct gen *g, struct fio *f, int done, int n)
 
 int main(void)
 {
-	int n = number("UBLK_TEST_KILLS", 200), done, ret;
+	int n = number("UBLK_TEST_KILLS", 200), less, done, ret;
 	struct mortal *m;
 	struct gen *g;
 	struct fio *f;
 
 	ksft_print_header();
+	less = number("UBLK_TEST_LESS", 1);
+	n = n > less ? n / less : 1;
 	deadline_ms *= number("UBLK_TEST_SCALE", 1);
 	ret = raw_ctrl_open(&ctl);
 	if (ret == -ENOENT || ret == -EACCES)

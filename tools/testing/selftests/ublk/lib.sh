@@ -11,6 +11,9 @@
 #   defer CMD...              run at the end, last one first, however it ends
 #   finish                    plan, totals, exit status
 #
+# UBLK_TEST_SCALE multiplies what is waited for, UBLK_TEST_LESS divides what is
+# repeated ("less N"): for slow kernels.
+#
 # The program is "kublk" beside this file (kernel tree), the one of the ublk
 # tree that this file is in, or "ublk" in the path; UBLK= names another.
 
@@ -19,6 +22,8 @@ set -u
 LIB_DIR=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 KSFT_SKIP=4
+SCALE=${UBLK_TEST_SCALE:-1}
+LESS=${UBLK_TEST_LESS:-1}
 DEV=
 
 if [ -z "${UBLK:-}" ]; then
@@ -61,9 +66,9 @@ lib_delete() {
 	local pid
 
 	pid=$(pid_of "$1")
-	timeout 15 "$UBLK" del -n "$1" >/dev/null 2>&1 && return
+	timeout "$((15 * SCALE))" "$UBLK" del -n "$1" >/dev/null 2>&1 && return
 	[ "${pid:-0}" -le 0 ] || kill -9 "$pid"
-	timeout 15 "$UBLK" del -n "$1" >/dev/null
+	timeout "$((15 * SCALE))" "$UBLK" del -n "$1" >/dev/null
 }
 
 say() {
@@ -146,13 +151,18 @@ has_feature() {
 }
 
 busywait() {
-	local end=$((${EPOCHREALTIME/[.,]/} / 1000 + $1))
+	local end=$((${EPOCHREALTIME/[.,]/} / 1000 + $1 * SCALE))
 	shift
 
 	until "$@" >/dev/null 2>&1; do
 		[ "$((${EPOCHREALTIME/[.,]/} / 1000))" -lt "$end" ] || return 1
 		sleep 0.01
 	done
+}
+
+# That many repetitions, or fewer on a slow kernel.
+less() {
+	echo "$(($1 < LESS ? 1 : $1 / LESS))"
 }
 
 not() {
@@ -174,7 +184,7 @@ add_dev() {
 }
 
 try_add() {
-	timeout 60 "$UBLK" add "$@" >"$TMP/add.out" 2>"$TMP/add.err" || {
+	timeout "$((60 * SCALE))" "$UBLK" add "$@" >"$TMP/add.out" 2>"$TMP/add.err" || {
 		sed 's/^/#   /' "$TMP/add.err"
 		return 1
 	}
@@ -186,7 +196,7 @@ try_add() {
 }
 
 del_dev() {
-	timeout 30 "$UBLK" del -n "${1:-$DEV}"
+	timeout "$((30 * SCALE))" "$UBLK" del -n "${1:-$DEV}"
 }
 
 # Word 7 and 9 of the second line, as scripts know them.
@@ -232,7 +242,7 @@ fio_verify() {
 	local dev=$1
 	shift
 
-	timeout 120 fio --name=verify --filename="$dev" --ioengine=io_uring \
+	timeout "$((120 * SCALE))" fio --name=verify --filename="$dev" --ioengine=io_uring \
 		--direct=1 --rw=randrw --verify=crc32c --verify_fatal=1 \
 		--verify_state_save=0 --randrepeat=1 --minimal "$@" >"$TMP/fio.out"
 }

@@ -14,7 +14,7 @@ cycle() {
 	for i in $(seq "$1"); do
 		try_add -t null --quiet -n 4 -d 4 || true
 		[ -b /dev/ublkb4 ] || { echo "turn $i: no disk"; return 1; }
-		timeout 30 "$UBLK" del -n 4 || { echo "turn $i: not deleted"; return 1; }
+		del_dev 4 || { echo "turn $i: not deleted"; return 1; }
 		[ ! -e /dev/ublkb4 ] || { echo "turn $i: disk left"; return 1; }
 		[ ! -e /dev/ublkc4 ] || { echo "turn $i: node left"; return 1; }
 	done
@@ -34,7 +34,8 @@ many() {
 }
 
 LIB_DEVS+=(4)
-check "200 cycles" cycle 200
+n=$(less 200)
+check "$n cycles" cycle "$n"
 check "16 devices at once" many 16
 check "nothing is left" test -z "$("$UBLK" list)"
 finish

@@ -14,7 +14,7 @@ for depth in 1 4096; do
 	check "depth $depth is granted" prints "$depth" \
 		awk 'NR == 1 { print $7 }' "$TMP/add.out"
 	check "depth $depth: random IO verifies" fio_verify "$BDEV" --bs=4k \
-		--iodepth="$((depth < 512 ? depth : 512))" --size=4m
+		--iodepth="$((depth < 512 ? depth : 512))" --size="$(less 4096)k"
 	check "depth $depth: device is deleted" del_dev
 done
 finish

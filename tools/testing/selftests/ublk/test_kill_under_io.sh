@@ -16,10 +16,10 @@ start_fio() {
 	for i in "${!ids[@]}"; do
 		job+=(--name="job$i" --filename="/dev/ublkb${ids[i]}")
 	done
-	timeout 90 fio --ioengine=io_uring --thread --direct=1 --rw=randrw \
+	timeout "$((90 * SCALE))" fio --ioengine=io_uring --thread --direct=1 --rw=randrw \
 		--bs=4k --iodepth=16 --size=48m --rate_iops=1000 \
 		--verify=crc32c --verify_fatal=1 \
-		--verify_state_save=0 --time_based --runtime=80 --minimal \
+		--verify_state_save=0 --time_based --runtime="$((80 * SCALE))" --minimal \
 		"${job[@]}" >"$TMP/fio.out" 2>&1 &
 	fio_pid=$!
 }
@@ -65,7 +65,7 @@ round() {
 		return 1
 	fi
 	ms=$(((${EPOCHREALTIME/[.,]/} - t0) / 1000))
-	[ "$ms" -lt 5000 ] || { echo "fio ended after $ms ms"; return 1; }
+	[ "$ms" -lt "$((5000 * SCALE))" ] || { echo "fio ended after $ms ms"; return 1; }
 	[ "$ms" -le "$slowest" ] || slowest=$ms
 	if grep 'verify: bad' "$TMP/fio.out"; then
 		return 1
@@ -81,7 +81,7 @@ slowest=0
 for i in 0 1 2 3 4; do
 	new_file "img$i" 64M >/dev/null
 done
-for i in $(seq 10); do
+for i in $(seq "$(less 10)"); do
 	check "five daemons killed under IO, round $i" round
 done
 say "fio ended at most $slowest ms after the last kill"

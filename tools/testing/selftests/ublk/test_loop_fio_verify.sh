@@ -15,14 +15,14 @@ while read -r queues depth bs amount; do
 	add_dev -t loop -f "$(new_file img 64M)" -q "$queues" -d "$depth"
 	check "loop: $queues queues, depth $depth, block size $bs" \
 		fio_verify "$BDEV" --bsrange="$bs" --iodepth="$depth" \
-		--size="$amount"
+		--size="$(less "$amount")k"
 	del_dev || die "deleting device $DEV"
 done <<END
-1 1 4k-4k 1m
-1 32 512-512 512k
-1 128 1m-1m 32m
-4 1 64k-64k 4m
-4 32 4k-4k 4m
-4 128 512-1m 16m
+1 1 4k-4k 1024
+1 32 512-512 512
+1 128 1m-1m 32768
+4 1 64k-64k 4096
+4 32 4k-4k 4096
+4 128 512-1m 16384
 END
 finish

@@ -9,7 +9,7 @@
 require fio
 
 run_fio() {
-	timeout 60 fio --name=null --filename="$BDEV" --ioengine=io_uring \
+	timeout "$((60 * SCALE))" fio --name=null --filename="$BDEV" --ioengine=io_uring \
 		--direct=1 --rw=randrw --norandommap --randrepeat=1 --minimal \
 		"$@" >"$TMP/fio.out"
 }
@@ -18,7 +18,7 @@ run_fio() {
 while read -r queues depth bs number; do
 	add_dev -t null -q "$queues" -d "$depth"
 	check "null: $queues queues, depth $depth, block size $bs" run_fio \
-		--bs="$bs" --iodepth="$depth" --number_ios="$number" --size=1G
+		--bs="$bs" --iodepth="$depth" --number_ios="$(less "$number")" --size=1G
 	del_dev || die "deleting device $DEV"
 done <<END
 1 1 4k 200
