@@ -1,66 +1,101 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: guest.sh DRIVER	(run by bench/run.sh in the guest)
+# usage: guest.sh DRIVER RUNS ROWS JOBS	(run by bench/run.sh in the guest)
 #
 # Measure every subject with every job and print "ROW subject job instructions".
-# DRIVER is a word for the table: which ublk_drv modprobe finds.
+# DRIVER is a word for the table: which ublk_drv modprobe finds. ROWS and JOBS
+# are regular expressions, for those whose name matches. A mode that the driver
+# does not offer is left out.
 set -euo pipefail
 
-driver=$1
-fio_log=$(mktemp)
+driver=$1 runs=$2 rows=$3 wanted=$4
+fio_out=$(mktemp)
 
 # 20,000 IOs of one process, or 1 GiB of them, no scheduler. fio counts in whole
 # milliseconds, and what the disk of the guest does meanwhile is not as exact as
-# its clock: a job is run this often, and the lowest figure counts.
-runs=3
+# its clock: a job is run RUNS times, and the lowest figure counts.
 jobs=(
-	"4k-randread-qd32 randread 4k 32"
-	"4k-randwrite-qd32 randwrite 4k 32"
-	"4k-randread-qd1 randread 4k 1"
-	"128k-read-qd32 read 128k 32"
+	"4k-randread-qd32 randread 4 32"
+	"4k-randwrite-qd32 randwrite 4 32"
+	"4k-randread-qd1 randread 4 1"
+	"128k-read-qd32 read 128 32"
+)
+
+# Every way to move data, and what the daemon chooses by itself.
+modes=(
+	"copy --copy --no-batch-io"
+	"zero-copy --zerocopy --no-batch-io"
+	"copy-batch --copy --batch-io"
+	"zero-copy-batch --zerocopy --batch-io"
+	"user-copy --usercopy --no-batch-io"
+	"user-copy-batch --usercopy --batch-io"
+	"chosen"
 )
 
 # One job on one device: 1e9 / IOPS is the number of instructions, as the
 # instruction clock makes one of them a nanosecond.
 cost() {
-	local dev=$1 rw=$2 bs=$3 depth=$4 batch=()
+	local dev=$1 rw=$2 kb=$3 depth=$4 batch=() field want
 
 	[ "$depth" -eq 1 ] ||
 		batch=(--iodepth_batch_submit=16 --iodepth_batch_complete_min=8
 			--iodepth_batch_complete_max=32)
 	fio --name=cost --filename="$dev" --ioengine=io_uring --direct=1 \
-		--rw="$rw" --bs="$bs" --iodepth="$depth" "${batch[@]}" \
-		--number_ios=20000 --norandommap --size=1G --output-format=json \
-		--output="$fio_log" >&2 || {
-		cat "$fio_log" >&2
+		--rw="$rw" --bs="${kb}k" --iodepth="$depth" "${batch[@]}" \
+		--number_ios=20000 --norandommap --size=1G --minimal \
+		--output="$fio_out" >&2 || {
+		cat "$fio_out" >&2
 		return 1
 	}
-	python3 - "$fio_log" "$bs" <<-'PY'
-	import json, sys
-	job = json.load(open(sys.argv[1]))["jobs"][0]
-	side = max(job["read"], job["write"], key=lambda s: s["total_ios"])
-	want = min(20000, 2**30 // (int(sys.argv[2][:-1]) * 1024))
-	if job["error"] or side["total_ios"] != want:
-	    sys.exit(f"fio: error {job['error']}, {side['total_ios']} of {want} IOs")
-	print(round(side["runtime"] * 1e6 / side["total_ios"]))
-	PY
+	want=$((1048576 / kb))
+	[ "$want" -lt 20000 ] || want=20000
+	# terse format 3: kilobytes and milliseconds of the reads, or the writes
+	field=6
+	[ "$rw" != randwrite ] || field=47
+	awk -F';' -v f="$field" -v kb="$kb" -v want="$want" '
+		$1 == 3 {
+			if ($5 || $f / kb != want)
+				exit 1
+			printf "%.0f\n", $(f + 3) * 1e6 / want
+			found = 1
+		}
+		END { exit !found }' "$fio_out"
 }
 
 measure() {
-	local subject=$1 dev=$2 job name rw bs depth insns least i
+	local subject=$1 dev=$2 job name rw kb depth insns least i
 
 	echo none >"/sys/block/${dev#/dev/}/queue/scheduler"
 	for job in "${jobs[@]}"; do
-		read -r name rw bs depth <<<"$job"
+		read -r name rw kb depth <<<"$job"
+		[[ $name =~ $wanted ]] || continue
 		least=
 		for ((i = 0; i < runs; i++)); do
-			insns=$(cost "$dev" "$rw" "$bs" "$depth")
+			insns=$(cost "$dev" "$rw" "$kb" "$depth") || {
+				echo "bench: $subject: $name failed" >&2
+				return 1
+			}
 			[ -n "$least" ] && [ "$least" -le "$insns" ] ||
 				least=$insns
 		done
 		printf 'ROW\t%s\t%s\t%s\n' "$subject" "$name" "$least"
 	done
+}
+
+# A device of our daemon. Exit status 1 of "add" with that text: not offered.
+measure_ublk() {
+	local subject=$1 why
+
+	shift
+	[[ $subject =~ $rows ]] || return 0
+	if ! why=$(ublk add -n 0 -q 1 -d 128 "$@" 2>&1 >/dev/null); then
+		[[ $why == *"does not offer"* ]] && return 0
+		echo "bench: $subject: $why" >&2
+		return 1
+	fi
+	measure "$subject" /dev/ublkb0
+	ublk del -n 0 >&2
 }
 
 # The same addresses in every run, and nothing to write back meanwhile.
@@ -72,17 +107,22 @@ modprobe null_blk nr_devices=1 gb=2 queue_mode=2 irqmode=0 submit_queues=1
 modprobe ublk_drv
 
 if [ "$driver" != our ]; then
-	measure "null_blk" /dev/nullb0
-	modprobe loop
-	losetup --direct-io=on /dev/loop0 /dev/nullb0
-	measure "kernel loop, direct IO, on null_blk" /dev/loop0
-	losetup -d /dev/loop0
+	subject="null_blk"
+	[[ ! $subject =~ $rows ]] || measure "$subject" /dev/nullb0
+	subject="kernel loop, direct IO, on null_blk"
+	if [[ $subject =~ $rows ]]; then
+		modprobe loop
+		losetup --direct-io=on /dev/loop0 /dev/nullb0
+		measure "$subject" /dev/loop0
+		losetup -d /dev/loop0
+	fi
 fi
 
-ublk add -t null -n 0 -q 1 -d 128 >&2
-measure "$driver driver, null" /dev/ublkb0
-ublk del -n 0 >&2
-
-ublk add -t loop -n 0 -q 1 -d 128 -f /dev/nullb0 >&2
-measure "$driver driver, loop on null_blk" /dev/ublkb0
-ublk del -n 0 >&2
+for target in "null" "loop -f /dev/nullb0"; do
+	for mode in "${modes[@]}"; do
+		read -ra words <<<"-t $target ${mode#* }"
+		[ "$mode" != chosen ] || read -ra words <<<"-t $target"
+		measure_ublk "${target%% *} ${mode%% *}, $driver driver" \
+			"${words[@]}"
+	done
+done

@@ -1,49 +1,71 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: bench/run.sh [--quick] [--json FILE]
+# usage: bench/run.sh [--quick] [--rows REGEX] [--jobs REGEX] [--runs N]
+#                     [--driver our|distribution] [--json FILE]
 #
 # What an IO costs, in guest instructions: boots the guest under the instruction
 # clock (one processor, an instruction is a nanosecond, idle time is skipped), so
 # a second run gives the same digits. Two boots: the distribution's driver, ours;
-# the same daemon on both. Prints one table, and writes it as JSON
-# (default build/bench.json).
+# the same daemon on both, once per way to move data. Prints one table, and
+# writes it as JSON (default build/bench.json).
 #
-# --quick measures our driver only.
+# --rows, --jobs	only those whose name matches, "null zero-copy" say
+# --runs N	take the lowest of N runs (default 3)
+# --driver D	only this one
+# --quick	our driver, one run
 set -euo pipefail
 
 top=$(cd -- "$(dirname -- "$0")/.." && pwd)
 json=$top/build/bench.json
-quick=
+drivers=(distribution our) rows=. jobs=. runs=3
+
+usage() {
+	sed -n '/^# usage/,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'
+	exit 2
+}
+
 while [ $# -gt 0 ]; do
 	case $1 in
-	--quick) quick=1 ;;
-	--json) json=$2; shift ;;
-	*) sed -n '/^# usage/,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'; exit 2 ;;
+	--quick) drivers=(our) runs=1; shift; continue ;;
 	esac
-	shift
+	[ $# -ge 2 ] || usage
+	case $1 in
+	--rows) rows=$2 ;;
+	--jobs) jobs=$2 ;;
+	--runs) runs=$2 ;;
+	--driver) drivers=("$2") ;;
+	--json) json=$2 ;;
+	*) usage ;;
+	esac
+	shift 2
+done
+for driver in "${drivers[@]}"; do
+	[[ $driver =~ ^(our|distribution)$ ]] || usage
 done
 
-rows=$(mktemp)
-trap 'rm -f "$rows"' EXIT
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
 
 measure() {
-	local out
+	local driver=$1 args=() text
 
-	echo "bench: measuring with the $1 driver" >&2
-	out=$(MEM=3G "$top/test/vm/run.sh" --quiet --icount --timeout 1200 \
-		"${@:2}" -- bench/guest.sh "$1") || {
-		printf '%s\n' "$out" >&2
+	echo "bench: measuring with the $driver driver" >&2
+	[ "$driver" = our ] || args=(--distro-driver)
+	text=$(MEM=3G "$top/test/vm/run.sh" --quiet --icount --timeout 3000 \
+		"${args[@]}" -- bench/guest.sh "$driver" "$runs" "$rows" "$jobs") || {
+		printf '%s\n' "$text" >&2
 		echo "bench: the guest failed, see above" >&2
 		exit 1
 	}
-	grep '^ROW' <<<"$out" | tr -d '\r' >>"$rows"
-	grep -v "^ROW" <<<"$out" >&2 || true
+	grep '^ROW' <<<"$text" | tr -d '\r' >>"$out" || true
+	grep -v "^ROW" <<<"$text" >&2 || true
 }
 
-[ -n "$quick" ] || measure distribution --distro-driver
-measure our
+for driver in "${drivers[@]}"; do
+	measure "$driver"
+done
 
 mkdir -p "$(dirname -- "$json")"
-awk -F'\t' -v json="$json" -f "$top/bench/table.awk" "$rows"
+awk -F'\t' -v json="$json" -f "$top/bench/table.awk" "$out"
 echo "written to $json" >&2

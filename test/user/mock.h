@@ -50,6 +50,8 @@ struct mock_ring {
 	int wake_fd;
 	void *wake_buf;
 	__u64 wake_data;
+	unsigned int timer_ms;
+	__u64 timer_data;		/* 0: no timer */
 	unsigned int nr_slots;		/* of the buffer table */
 	struct mock_tag *slots[MOCK_DEPTH];
 	struct io_uring_buf_ring *bufs;	/* provided, group 0 */

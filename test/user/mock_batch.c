@@ -158,6 +158,7 @@ static int mock_batch_elem(struct mock_ring *m, const struct ublk_elem *elem,
 		if (ret < 0)
 			return ret;
 		tag->state = ret;
+		tag->ring = m;
 	} else {
 		ret = mock_tag_commit(m, tag, elem->result);
 		if (ret != MOCK_PENDING)

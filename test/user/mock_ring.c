@@ -3,8 +3,9 @@
  * The mock kernel's io_uring: what the library calls of liburing.
  *
  * A ring waits in poll() on its kick descriptor and, while a read of it is
- * pending, on the worker's wake descriptor. Backend operations run at once, in
- * submit; those with a registered buffer work on the request's own data.
+ * pending, on the wake descriptor, at most for the time of its timer. Backend
+ * operations run at once, in submit; those with a registered buffer work on the
+ * request's own data.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -217,6 +218,16 @@ static void mock_sqe(struct mock_ring *m, const struct io_uring_sqe *sqe)
 {
 	int ret;
 
+	if (sqe->opcode == IORING_OP_TIMEOUT) {
+		const struct __kernel_timespec *ts =
+			(const void *)(uintptr_t)sqe->addr;
+
+		if (!sqe->user_data || sqe->off)
+			abort();
+		m->timer_ms = ts->tv_sec * 1000 + ts->tv_nsec / 1000000;
+		m->timer_data = sqe->user_data;
+		return;
+	}
 	if (sqe->opcode == IORING_OP_READ && !(sqe->flags & IOSQE_FIXED_FILE)) {
 		m->wake_fd = sqe->fd;
 		m->wake_buf = (void *)(uintptr_t)sqe->addr;
@@ -261,7 +272,14 @@ int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
 			{ .fd = m->wake_fd, .events = POLLIN },
 		};
 
-		poll(p, 2, 5000);
+		/* time passes only while nothing else happens */
+		if (!poll(p, 2, m->timer_data ? (int)m->timer_ms : 5000) &&
+		    m->timer_data) {
+			pthread_mutex_lock(&mock_lock);
+			mock_post(m, m->timer_data, -ETIME, 0);
+			pthread_mutex_unlock(&mock_lock);
+			m->timer_data = 0;
+		}
 		if (p[0].revents && read(m->kick, &val, sizeof(val)) < 0 &&
 		    errno != EAGAIN)
 			abort();

@@ -9,7 +9,9 @@
  * as one COMMIT_IO_CMDS at the end of the loop's turn.
  *
  * A commit completes when it is submitted. The turn waits for one CQE more per
- * commit, or the end of a commit would wake the thread for nothing.
+ * commit, or the end of a commit would wake the thread for nothing. If it has
+ * been refused and nothing else happens, a timer wakes the thread, so that no
+ * request waits for ever; it runs only while there are commits.
  *
  * nr_live counts the fetch command, the tags that the server owns, and the
  * commits without CQE: the loop ends when there is nothing left of them.
@@ -26,6 +28,8 @@
 #define BATCH_MAX_TAGS	128U
 /* Arrays of results: one being filled, the others with the driver. */
 #define BATCH_COMMITS	4
+/* How long it may take to see that a commit was refused. */
+#define BATCH_LOOK_MS	250
 
 #ifndef IORING_URING_CMD_MULTISHOT
 #define IORING_URING_CMD_MULTISHOT	(1U << 1)
@@ -43,6 +47,7 @@ struct batch {
 	struct batch_commit *cur;
 	unsigned int elem_bytes;
 	__u16 flags;			/* of PREP and COMMIT */
+	bool timer;			/* is running */
 
 	struct io_uring_buf_ring *ring;
 	char *bufs;
@@ -96,7 +101,7 @@ static void batch_send(struct worker *w, struct io *io, int res)
 	b->tail += 8;
 }
 
-/* With the buffer of the next request, or where a zone append went. */
+/* With the buffer of the next request. */
 static void batch_send_addr(struct worker *w, struct io *io, int res)
 {
 	struct batch *b = w->batch;
@@ -107,12 +112,23 @@ static void batch_send_addr(struct worker *w, struct io *io, int res)
 	b->tail += 16;
 }
 
+/* With where a zone append went; zoned devices are not in copy mode. */
+static void batch_send_lba(struct worker *w, struct io *io, int res)
+{
+	batch_send_addr(w, io, res);
+	io->addr = 0;
+}
+
 void batch_set_send(struct worker *w)
 {
-	__u64 f = w->dev->info.flags;
+	__u64 flags = w->dev->info.flags;
 
-	w->send = f & (UBLK_F_AUTO_BUF_REG | UBLK_F_USER_COPY) &&
-		!(f & UBLK_F_ZONED) ? batch_send : batch_send_addr;
+	if (flags & UBLK_F_ZONED)
+		w->send = batch_send_lba;
+	else if (flags & (UBLK_F_AUTO_BUF_REG | UBLK_F_USER_COPY))
+		w->send = batch_send;
+	else
+		w->send = batch_send_addr;
 }
 
 static struct batch_command *batch_command(struct worker *w, __u32 op,
@@ -151,12 +167,32 @@ static void batch_send_commit(struct worker *w, struct batch_commit *bc)
 	w->nr_wait++;
 }
 
+static void batch_start_timer(struct worker *w)
+{
+	static const struct __kernel_timespec ts = {
+		.tv_nsec = BATCH_LOOK_MS * 1000 * 1000,
+	};
+	struct io_uring_sqe *sqe = worker_sqe(w);
+
+	if (unlikely(!sqe))
+		return;
+	io_uring_initialize_sqe(sqe);
+	io_uring_prep_timeout(sqe, (void *)(uintptr_t)&ts, 0, 0);
+	sqe->user_data = UD_TIMER;
+	w->batch->timer = true;
+}
+
+void batch_on_timer(struct worker *w)
+{
+	w->batch->timer = false;
+}
+
 /*
- * End of a turn: send what has been collected. A tag is in the array once, so
- * it has room even if everything has to wait for the next turn because all
- * others are with the driver.
+ * Send what has been collected. A tag is in the array once, so it has room even
+ * if everything has to wait for the next turn because all others are with the
+ * driver.
  */
-void batch_flush(struct worker *w)
+static void batch_commit(struct worker *w)
 {
 	struct batch *b = w->batch;
 	struct batch_commit *bc = b->cur, *next;
@@ -172,6 +208,14 @@ void batch_flush(struct worker *w)
 	b->cur = next;
 	b->tail = next->elems;
 	batch_send_commit(w, bc);
+}
+
+/* End of a turn. */
+void batch_flush(struct worker *w)
+{
+	batch_commit(w);
+	if (unlikely(!w->batch->timer) && w->nr_wait > 1)
+		batch_start_timer(w);
 }
 
 /*

@@ -48,7 +48,8 @@
 #define UD_PREP		5UL	/* none: PREP_IO_CMDS */
 #define UD_COMMIT	6UL	/* struct batch_commit: COMMIT_IO_CMDS */
 #define UD_FETCH	7UL	/* none: FETCH_IO_CMDS */
-#define UD_MASK		7UL
+#define UD_TIMER	8UL	/* none: batch.c's */
+#define UD_MASK		15UL
 
 /* First four bytes of struct ublksrv_io_cmd. */
 struct io_id {
@@ -232,6 +233,7 @@ int batch_prepare(struct worker *w);
 int batch_fetch(struct worker *w);
 void batch_flush(struct worker *w);
 void batch_on_commit(struct worker *w, struct batch_commit *bc, int res);
+void batch_on_timer(struct worker *w);
 void batch_on_fetch(struct worker *w, int res, unsigned int flags);
 
 /* mode.c */

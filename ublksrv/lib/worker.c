@@ -71,6 +71,9 @@ static void worker_on_other(struct worker *w, __u64 ud, int res,
 	case UD_COMMIT:
 		batch_on_commit(w, ptr, res);
 		break;
+	case UD_TIMER:
+		batch_on_timer(w);
+		break;
 	case UD_REGISTER:
 		zcopy_on_register(w, ptr, res);
 		break;
