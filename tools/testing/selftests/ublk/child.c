@@ -69,6 +69,9 @@ static int serve(struct child *c, struct raw_srv *s, struct raw_ring *r)
 		} else if (ev.res < 0) {
 			return ev.res;
 		} else if (to_be_kept(c, &ev)) {
+			ret = c->on_keep ? c->on_keep(r, &ev) : 0;
+			if (ret)
+				return ret;
 			save(&c->owned, c->owned + 1);
 		} else {
 			ret = raw_serve(r, &ev);
@@ -89,12 +92,15 @@ static int run(struct child *c, const struct ublksrv_ctrl_dev_info *info)
 	ret = raw_srv_open(&s, info);
 	if (!ret)
 		ret = raw_ring_open(&r, &s, 0);
+	if (!ret && !raw_copy_mode(&s))
+		ret = raw_table(&r);
 	if (!ret)
 		ret = fetch(c, &r);
 	save(&c->error, ret);
 	save(&c->fetched, 1);
 	if (!ret)
 		ret = serve(c, &s, &r);
+	save(&c->error, ret);
 	return ret;
 }
 

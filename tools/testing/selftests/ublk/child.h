@@ -17,6 +17,8 @@ struct child {
 	int hold;		/* keep requests of the window, do not answer */
 	int hold_all;		/* keep all requests, foreign ones as well */
 	int partial;		/* fetch all tags but the last one */
+	/* What to do with a request that is kept; runs in the server. */
+	int (*on_keep)(struct raw_ring *r, const struct raw_ev *ev);
 	/* Written by the server: */
 	int error;		/* first error, or 0 */
 	int fetched;		/* all commands were sent */

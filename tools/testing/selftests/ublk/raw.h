@@ -7,6 +7,7 @@
  *   raw_ctrl   one ring on /dev/ublk-control, one command at a time
  *   raw_srv    the char device of one device: descriptors, buffers, store
  *   raw_ring   one thread's ring for I/O commands of a raw_srv
+ * and raw_buf.c, what a server does in the modes without server buffers.
  *
  * Whoever uses a raw_ring is the daemon of the tags it fetches, so a raw_ring
  * belongs to one thread. Functions return 0 or more, or -errno; RAW_TIMEOUT is
@@ -36,6 +37,9 @@
 #define RAW_SQE_CMD	48
 
 #define RAW_MAX_QUEUES	64
+/* Slots of a buffer table beyond those that raw_serve() uses, one per tag. */
+#define RAW_SLOTS	32
+#define RAW_MAX_SHM	8
 #define RAW_DEV_BYTES	(256ULL << 20)
 #define RAW_IO_BYTES	(512U << 10)
 
@@ -65,6 +69,8 @@ struct raw_srv {
 	size_t stride, area;	/* descriptor area: file offset step, length */
 	char *desc[RAW_MAX_QUEUES];
 	char *bufs;		/* one buffer of RAW_IO_BYTES per tag */
+	int buf_fd;		/* counted modes: the file that bufs is */
+	char *shm[RAW_MAX_SHM];	/* shared buffers by index, if any */
 	char *store;		/* contents of the device, RAW_DEV_BYTES */
 	unsigned char *state;	/* enum raw_tag of each tag */
 };
@@ -81,6 +87,8 @@ struct raw_ev {
 struct raw_ring {
 	struct io_uring ring;
 	struct raw_srv *srv;
+	__u64 sqe_addr;		/* of the next commands */
+	__u8 auto_flags;	/* of the words of raw_fetch() and raw_commit() */
 	__u32 seq;
 	unsigned int stashed;
 	struct { __u64 user_data; int res; } stash[RAW_STASH];
@@ -120,6 +128,7 @@ long raw_now_ms(void);
 int raw_possible_cpus(void);
 long raw_read_ulong(const char *path);
 int raw_drop_privileges(void);
+int raw_drop_ipc_lock(void);
 
 /* ---- raw_io.c ----------------------------------------------------------- */
 
@@ -130,7 +139,6 @@ struct ublksrv_io_desc raw_desc(struct raw_srv *s, int q, int tag);
 enum raw_tag raw_tag_state(struct raw_srv *s, int q, int tag);
 bool raw_copy_mode(const struct raw_srv *s);
 __u64 raw_addr(struct raw_srv *s, int q, int tag);
-__u64 raw_pos(int q, int tag, __u64 off);
 int raw_answer(struct raw_srv *s, const struct raw_ev *ev);
 bool raw_foreign(const struct raw_ev *ev);
 
@@ -144,6 +152,9 @@ int raw_call_async(struct raw_ring *r, __u32 op, int q, int tag, int result,
 		   __u64 addr);
 int raw_thread_call(struct raw_srv *s, __u32 op, int q, int tag, int result,
 		    __u64 addr);
+int raw_await(struct raw_ring *r, __u64 user_data, int ms);
+int raw_arm(struct raw_ring *r, __u32 op, int q, int tag, int result,
+	    __u64 addr, __u64 word);
 int raw_fetch(struct raw_ring *r, int q, int tag);
 int raw_fetch_all(struct raw_ring *r);
 int raw_commit(struct raw_ring *r, int q, int tag, int result);
@@ -151,5 +162,28 @@ int raw_event(struct raw_ring *r, struct raw_ev *ev, int ms);
 int raw_request(struct raw_ring *r, struct raw_ev *ev, int ms);
 int raw_serve(struct raw_ring *r, const struct raw_ev *ev);
 int raw_collect_abort(struct raw_ring *r, int ms);
+
+/* ---- raw_buf.c ---------------------------------------------------------- */
+
+typedef long (*raw_fn)(void *arg);
+
+__u64 raw_pos(int q, int tag, __u64 off);
+long raw_get(struct raw_srv *s, int q, int tag, void *buf, size_t len,
+	     __u64 off);
+long raw_put(struct raw_srv *s, int q, int tag, const void *buf, size_t len,
+	     __u64 off);
+int raw_table(struct raw_ring *r);
+int raw_reg(struct raw_ring *r, int q, int tag, __u64 slot);
+int raw_unreg(struct raw_ring *r, __u64 slot);
+int raw_fixed_post(struct raw_ring *r, bool write, int fd, __u64 off,
+		   int slot, __u64 addr, __u32 len, __u64 *user_data);
+int raw_fixed(struct raw_ring *r, bool write, int fd, __u64 off, int slot,
+	      __u64 addr, __u32 len);
+__u64 raw_word(struct raw_ring *r, int q, int tag);
+int raw_move(struct raw_ring *r, const struct raw_ev *ev);
+void raw_fill(char *p, size_t len, unsigned int seed);
+char *raw_hole(size_t len);
+long raw_in_thread(raw_fn fn, void *arg);
+long raw_in_process(raw_fn fn, void *arg);
 
 #endif

@@ -316,8 +316,8 @@ long raw_read_ulong(const char *path)
 	return ret ? ret : (long)val;
 }
 
-/* Take CAP_SYS_ADMIN from the calling thread, and nothing else. */
-int raw_drop_privileges(void)
+/* From the calling thread, and nothing else. */
+static int drop_capability(int cap)
 {
 	struct __user_cap_header_struct h = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -326,10 +326,21 @@ int raw_drop_privileges(void)
 
 	if (syscall(SYS_capget, &h, d))
 		return -errno;
-	d[0].effective &= ~(1U << CAP_SYS_ADMIN);
+	d[0].effective &= ~(1U << cap);
 	if (syscall(SYS_capset, &h, d))
 		return -errno;
 	return 0;
+}
+
+int raw_drop_privileges(void)
+{
+	return drop_capability(CAP_SYS_ADMIN);
+}
+
+/* RLIMIT_MEMLOCK counts from here on. */
+int raw_drop_ipc_lock(void)
+{
+	return drop_capability(CAP_IPC_LOCK);
 }
 
 /* Mainline's driver takes a capacity that no disk can have (I-62). */

@@ -31,6 +31,18 @@ static void *map_anon(size_t len, int how)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* Buffers that are a file as well, for READ_FIXED and WRITE_FIXED. */
+static void *map_file(int *fd, size_t len)
+{
+	void *p;
+
+	*fd = memfd_create("ublk-bufs", MFD_CLOEXEC);
+	if (*fd < 0 || ftruncate(*fd, len))
+		return NULL;
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static size_t nr_tags(struct raw_srv *s)
 {
 	return (size_t)s->info.nr_hw_queues * s->info.queue_depth;
@@ -51,7 +63,11 @@ int raw_srv_open(struct raw_srv *s, const struct ublksrv_ctrl_dev_info *info)
 		return -E2BIG;
 	if (!s->store)
 		s->store = map_anon(RAW_DEV_BYTES, MAP_SHARED);
-	s->bufs = map_anon(nr_tags(s) * RAW_IO_BYTES, MAP_PRIVATE);
+	s->buf_fd = -1;
+	if (raw_copy_mode(s))
+		s->bufs = map_anon(nr_tags(s) * RAW_IO_BYTES, MAP_PRIVATE);
+	else
+		s->bufs = map_file(&s->buf_fd, nr_tags(s) * RAW_IO_BYTES);
 	s->state = calloc(nr_tags(s), 1);
 	if (!s->store || !s->bufs || !s->state)
 		return -ENOMEM;
@@ -77,6 +93,8 @@ void raw_srv_close(struct raw_srv *s)
 		munmap(s->desc[q], s->area);
 	close(s->fd);
 	munmap(s->bufs, nr_tags(s) * RAW_IO_BYTES);
+	if (s->buf_fd >= 0)
+		close(s->buf_fd);
 	free(s->state);
 	s->fd = -1;
 }
@@ -153,6 +171,7 @@ int raw_post(struct raw_ring *r, __u32 op, int q, int tag, int result,
 	sqe->fd = r->srv->fd;
 	sqe->flags = sqe_flags;
 	sqe->cmd_op = encode(r->srv, op);
+	sqe->addr = r->sqe_addr;
 	r->seq++;
 	sqe->user_data = (__u64)r->seq << 40 | (__u64)(op & 0xff) << 32 |
 			 (__u32)(__u16)q << 16 | (__u16)tag;
@@ -194,27 +213,43 @@ static int wait_cqe(struct raw_ring *r, long end, __u64 *user_data, int *res)
 	}
 }
 
-static int call_flags(struct raw_ring *r, __u32 op, int q, int tag, int result,
-		      __u64 addr, unsigned int sqe_flags, int ms)
+/* The result of one command; what else completes is kept for raw_event(). */
+int raw_await(struct raw_ring *r, __u64 user_data, int ms)
 {
 	long end = raw_now_ms() + ms;
-	__u64 mine, got;
+	unsigned int i;
+	__u64 got;
 	int ret, res;
 
-	ret = raw_post(r, op, q, tag, result, addr, sqe_flags, &mine);
-	if (ret)
-		return ret;
+	for (i = 0; i < r->stashed; i++) {
+		if (r->stash[i].user_data != user_data)
+			continue;
+		res = r->stash[i].res;
+		r->stashed--;
+		memmove(r->stash + i, r->stash + i + 1,
+			(r->stashed - i) * sizeof(r->stash[0]));
+		return res;
+	}
 	for (;;) {
 		ret = wait_cqe(r, end, &got, &res);
 		if (ret)
 			return ret;
-		if (got == mine)
+		if (got == user_data)
 			return res;
 		if (r->stashed == RAW_STASH)
 			return -EOVERFLOW;
 		r->stash[r->stashed].user_data = got;
 		r->stash[r->stashed++].res = res;
 	}
+}
+
+static int call_flags(struct raw_ring *r, __u32 op, int q, int tag, int result,
+		      __u64 addr, unsigned int sqe_flags, int ms)
+{
+	__u64 mine;
+	int ret = raw_post(r, op, q, tag, result, addr, sqe_flags, &mine);
+
+	return ret ? ret : raw_await(r, mine, ms);
 }
 
 /*
@@ -283,7 +318,7 @@ bool raw_copy_mode(const struct raw_srv *s)
 }
 
 /*
- * What a command for the tag says in addr: its buffer, or the slot of its own
+ * What a batch element for the tag names: its buffer, or the slot of its own
  * number in the buffer table (AUTO_BUF_REG), or nothing.
  */
 __u64 raw_addr(struct raw_srv *s, int q, int tag)
@@ -293,15 +328,30 @@ __u64 raw_addr(struct raw_srv *s, int q, int tag)
 	return s->info.flags & UBLK_F_AUTO_BUF_REG ? tag_index(s, q, tag) : 0;
 }
 
-static int arm(struct raw_ring *r, __u32 op, int q, int tag, int result)
+/*
+ * Submit a command that the driver keeps, with a registration word of the
+ * caller's choice.
+ */
+int raw_arm(struct raw_ring *r, __u32 op, int q, int tag, int result,
+	    __u64 addr, __u64 word)
 {
 	struct raw_srv *s = r->srv;
 	int ret;
 
-	ret = raw_post(r, op, q, tag, result, raw_addr(s, q, tag), 0, NULL);
+	r->sqe_addr = word;
+	ret = raw_post(r, op, q, tag, result, addr, 0, NULL);
+	r->sqe_addr = 0;
 	if (!ret && tag_valid(s, q, tag))
 		s->state[tag_index(s, q, tag)] = RAW_A;
 	return ret;
+}
+
+static int arm(struct raw_ring *r, __u32 op, int q, int tag, int result)
+{
+	struct raw_srv *s = r->srv;
+	__u64 addr = raw_copy_mode(s) ? (uintptr_t)raw_buf(s, q, tag) : 0;
+
+	return raw_arm(r, op, q, tag, result, addr, raw_word(r, q, tag));
 }
 
 /*
@@ -378,38 +428,29 @@ int raw_event(struct raw_ring *r, struct raw_ev *ev, int ms)
 	return 0;
 }
 
-/* File position of byte @off of the data of a request (user copy). */
-__u64 raw_pos(int q, int tag, __u64 off)
-{
-	return UBLKSRV_IO_BUF_OFFSET + ((__u64)q << UBLK_QID_OFF) +
-	       ((__u64)tag << UBLK_TAG_OFF) + off;
-}
-
-/* Move the data of a request between it and the store. */
+/* Between the store and where the request's data comes from or goes to. */
 static int move_data(struct raw_srv *s, const struct raw_ev *ev, bool read,
 		     char *data, __u64 len)
 {
 	char *buf = raw_buf(s, ev->q, ev->tag);
-	ssize_t ret;
+	long ret;
 
-	if (raw_copy_mode(s)) {
-		memcpy(read ? buf : data, read ? data : buf, len);
-		return 0;
+	if (ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC) {
+		buf = s->shm[ublk_shmem_zc_index(ev->iod.addr) % RAW_MAX_SHM];
+		buf += ublk_shmem_zc_offset(ev->iod.addr);
+	} else if (s->info.flags & UBLK_F_USER_COPY) {
+		ret = read ? raw_put(s, ev->q, ev->tag, data, len, 0) :
+			     raw_get(s, ev->q, ev->tag, data, len, 0);
+		return ret < 0 ? ret : ret == len ? 0 : -EIO;
 	}
-	if (!(s->info.flags & UBLK_F_USER_COPY))
-		return -EOPNOTSUPP;
-	if (read)
-		ret = pwrite(s->fd, data, len, raw_pos(ev->q, ev->tag, 0));
-	else
-		ret = pread(s->fd, data, len, raw_pos(ev->q, ev->tag, 0));
-	if (ret < 0)
-		return -errno;
-	return ret == len ? 0 : -EIO;
+	memcpy(read ? buf : data, read ? data : buf, len);
+	return 0;
 }
 
 /*
  * Do what a request asks for on the store, the way a RAM disk does. Returns
- * the result to commit. Modes: copy, and those with user copy.
+ * the result to commit. In modes where only a ring gets at the data it is in
+ * the tag's buffer: see raw_serve().
  */
 int raw_answer(struct raw_srv *s, const struct raw_ev *ev)
 {
@@ -437,11 +478,21 @@ int raw_answer(struct raw_srv *s, const struct raw_ev *ev)
  */
 int raw_serve(struct raw_ring *r, const struct raw_ev *ev)
 {
+	bool by_ring = !raw_copy_mode(r->srv) &&
+		       !(r->srv->info.flags & UBLK_F_USER_COPY) &&
+		       !(ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC);
+	int op = ublksrv_get_op(&ev->iod), ret = 0, res;
+
 	if (ev->res < 0)
 		return 0;
 	if (ev->res == UBLK_IO_RES_NEED_GET_DATA)
 		return arm(r, UBLK_U_IO_NEED_GET_DATA, ev->q, ev->tag, 0);
-	return raw_commit(r, ev->q, ev->tag, raw_answer(r->srv, ev));
+	if (by_ring && op == UBLK_IO_OP_WRITE)
+		ret = raw_move(r, ev);
+	res = ret ? ret : raw_answer(r->srv, ev);
+	if (by_ring && op == UBLK_IO_OP_READ && res > 0)
+		ret = raw_move(r, ev);
+	return raw_commit(r, ev->q, ev->tag, ret ? ret : res);
 }
 
 /* Not what the test asked for: udev, a partition scan. */

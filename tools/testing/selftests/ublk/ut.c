@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "ut.h"
@@ -84,7 +85,11 @@ int ut_serve(struct ut *t, unsigned int ring_flags)
 	ret = raw_srv_open(&t->srv, &t->info);
 	if (ret)
 		return ret;
-	return raw_ring_open(&t->ring, &t->srv, ring_flags);
+	ret = raw_ring_open(&t->ring, &t->srv, ring_flags);
+	if (!ret && t->info.flags & (UBLK_F_SUPPORT_ZERO_COPY |
+				     UBLK_F_AUTO_BUF_REG))
+		ret = raw_table(&t->ring);
+	return ret;
 }
 
 /* START_DEV for this process, serving meanwhile. */
@@ -121,6 +126,54 @@ int ut_up(struct ut *t, int queues, int depth, __u64 flags)
 	if (!ret)
 		ret = raw_fetch_all(&t->ring);
 	return ret ? ret : ut_start(t);
+}
+
+/*
+ * Begin block I/O in the test's window, with the agent's data of the same place,
+ * and wait until the server has the request. 0, RAW_TIMEOUT or -errno.
+ */
+int ut_request(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
+	       int *job, struct raw_ev *ev)
+{
+	*job = agent_blk(t->agent, t->info.dev_id, op, off, len,
+			 off - RAW_WIN_START);
+	if (*job < 0)
+		return *job;
+	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
+}
+
+long ut_finish(struct ut *t, int job)
+{
+	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+}
+
+/* The job does not end now. */
+bool ut_open_still(struct ut *t, int job)
+{
+	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
+}
+
+/* Wait until the disk has @n reads and writes in flight. */
+bool ut_inflight(struct ut *t, int n)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	char path[64];
+	FILE *f;
+	int r, w;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%u/inflight",
+		 t->info.dev_id);
+	do {
+		f = fopen(path, "r");
+		if (f && fscanf(f, "%d %d", &r, &w) != 2)
+			r = w = 0;
+		if (f)
+			fclose(f);
+		if (f && r + w >= n)
+			return true;
+		usleep(1000);
+	} while (raw_now_ms() < end);
+	return false;
 }
 
 /* Block I/O on the device, served by this process like a RAM disk. */

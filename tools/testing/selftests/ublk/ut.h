@@ -38,6 +38,11 @@ int ut_start(struct ut *t);
 int ut_stop(struct ut *t);
 void ut_close(struct ut *t);
 int ut_up(struct ut *t, int queues, int depth, __u64 flags);
+int ut_request(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
+	       int *job, struct raw_ev *ev);
+long ut_finish(struct ut *t, int job);
+bool ut_open_still(struct ut *t, int job);
+bool ut_inflight(struct ut *t, int n);
 long ut_blk(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
 	    __u32 data);
 

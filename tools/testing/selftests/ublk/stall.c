@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User copies that stop half way: see stall.h. One copy at a time: a thread of
+ * its own makes it, the test's thread sees the fault and answers it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "stall.h"
+
+#define PAGE 4096
+
+/* -ENOSYS or -EPERM where the kernel has no userfaultfd for its own faults. */
+int stall_open(struct stall *s)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	void *p;
+
+	memset(s, 0, sizeof(*s));
+	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (s->uffd < 0)
+		return -errno;
+	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	s->mem = p;
+	memset(s->mem, 0, PAGE);
+	reg.range.start = (uintptr_t)s->mem + PAGE;
+	reg.range.len = PAGE;
+	if (ioctl(s->uffd, UFFDIO_API, &api) ||
+	    ioctl(s->uffd, UFFDIO_REGISTER, &reg))
+		return -errno;
+	return 0;
+}
+
+static void *copy(void *arg)
+{
+	struct stall *s = arg;
+
+	if (s->put)
+		s->res = raw_put(s->srv, s->q, s->tag, s->mem, 2 * PAGE, 0);
+	else
+		s->res = raw_get(s->srv, s->q, s->tag, s->mem, 2 * PAGE, 0);
+	__atomic_store_n(&s->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/*
+ * Begin to copy two pages of a request from another thread and wait until it
+ * is in the middle. 0, -EPROTO if it ended at once, RAW_TIMEOUT.
+ */
+int stall_copy(struct stall *s, struct raw_srv *srv, int q, int tag, bool put)
+{
+	struct pollfd p = { .fd = s->uffd, .events = POLLIN };
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	struct uffd_msg msg;
+	int ret;
+
+	s->srv = srv;
+	s->q = q;
+	s->tag = tag;
+	s->put = put;
+	ret = pthread_create(&s->thread, NULL, copy, s);
+	if (ret)
+		return -ret;
+	while (raw_now_ms() < end) {
+		if (__atomic_load_n(&s->done, __ATOMIC_ACQUIRE)) {
+			pthread_join(s->thread, NULL);
+			return -EPROTO;
+		}
+		if (poll(&p, 1, 10) == 1 &&
+		    read(s->uffd, &msg, sizeof(msg)) == sizeof(msg) &&
+		    msg.event == UFFD_EVENT_PAGEFAULT)
+			return 0;
+	}
+	return RAW_TIMEOUT;
+}
+
+/* Provide the page and see the copy end. What it returned, or -errno. */
+long stall_release(struct stall *s, const char *page)
+{
+	struct uffdio_copy c = {
+		.dst = (uintptr_t)s->mem + PAGE,
+		.src = (uintptr_t)page, .len = PAGE,
+	};
+
+	if (ioctl(s->uffd, UFFDIO_COPY, &c))
+		return -errno;
+	pthread_join(s->thread, NULL);
+	return s->res;
+}
+
+void stall_close(struct stall *s)
+{
+	munmap(s->mem, 2 * PAGE);
+	close(s->uffd);
+}

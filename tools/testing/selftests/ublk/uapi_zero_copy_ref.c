@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A request whose buffer is still registered somewhere when it is committed,
+ * the device stopped, or the server killed (data.md sections 7, 9 and 10).
+ * Which registrations are refused is in uapi_zero_copy.c.
+ */
+#define _GNU_SOURCE
+#include <sys/prctl.h>
+#include "kselftest_harness.h"
+#include "child.h"
+#include "recovery.h"
+
+#define WIN		RAW_WIN_START
+#define LEN		8192
+#define COMMIT		UBLK_U_IO_COMMIT_AND_FETCH_REQ
+#define SLOT		20	/* not one that raw_serve() uses */
+
+FIXTURE(ref) {
+	struct ut t;
+	int job;
+	struct raw_ev ev;
+};
+
+FIXTURE_VARIANT(ref) {
+	__u64 flags;
+	int depth;
+};
+
+FIXTURE_VARIANT_ADD(ref, zero_copy_d1) {
+	.flags = UBLK_F_SUPPORT_ZERO_COPY, .depth = 1,
+};
+
+FIXTURE_VARIANT_ADD(ref, user_copy_d4) {
+	.flags = UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY, .depth = 4,
+};
+
+FIXTURE_VARIANT_ADD(ref, auto_buf_d1) {
+	.flags = UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG, .depth = 1,
+};
+
+FIXTURE_SETUP(ref)
+{
+	UT_SETUP(&self->t, variant->flags);
+}
+
+FIXTURE_TEARDOWN_PARENT(ref)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+/* A device with one request, whose data is in the agent's memory. */
+static int request(struct ut *t, enum agent_blk_op op, int depth, __u64 flags,
+		   int *job, struct raw_ev *ev)
+{
+	int ret = ut_up(t, 1, depth, flags);
+
+	raw_fill(t->agent->data, LEN, 17);
+	if (!ret)
+		ret = ut_request(t, op, WIN, LEN, job, ev);
+	return ret ? ret : ev->res;
+}
+
+struct reg_args {
+	struct raw_srv *s;
+	int q, tag;
+};
+
+static long reg_elsewhere(void *arg)
+{
+	struct reg_args *a = arg;
+	struct raw_ring r;
+	long ret = raw_ring_open(&r, a->s, 0);
+
+	if (ret)
+		return ret;
+	ret = raw_table(&r);
+	if (!ret)
+		ret = raw_reg(&r, a->q, a->tag, SLOT);
+	raw_ring_close(&r);
+	return ret;
+}
+
+/* covers: D-103 D-104 D-113 */
+TEST_F(ref, state_R)
+{
+	struct ut *t = &self->t;
+	struct raw_ring *r = &t->ring;
+	struct raw_ev *ev = &self->ev, next;
+	struct reg_args a = { .s = &t->srv };
+	int job2;
+
+	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+			     &self->job, ev));
+	a.q = ev->q;
+	a.tag = ev->tag;
+	ASSERT_EQ(0, raw_reg(r, ev->q, ev->tag, SLOT));
+	ASSERT_EQ(0, raw_commit(r, ev->q, ev->tag, LEN));
+	EXPECT_TRUE(ut_open_still(t, self->job));
+	/* As armed, for the daemon. */
+	EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, ev->q, ev->tag, LEN, 0));
+	EXPECT_EQ(-EBUSY, raw_reg(r, ev->q, ev->tag, SLOT + 1));
+	EXPECT_EQ(-EBUSY, raw_call(r, UBLK_U_IO_NEED_GET_DATA, ev->q, ev->tag,
+				   0, 0));
+	EXPECT_EQ(-EBUSY, raw_call(r, UBLK_U_IO_FETCH_REQ, ev->q, ev->tag, 0,
+				   0));
+	EXPECT_EQ(-EINVAL, raw_thread_call(&t->srv, COMMIT, ev->q, ev->tag,
+					   LEN, 0));
+	/* Others may even register what has been committed. */
+	EXPECT_EQ(0, raw_in_thread(reg_elsewhere, &a));
+	/* The buffer can be used. */
+	EXPECT_EQ(LEN, raw_fixed(r, true, t->srv.buf_fd, 0, SLOT, 0, LEN));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
+	/* The tag cannot, not for a request without data either. */
+	job2 = agent_blk(t->agent, t->info.dev_id, AGENT_FSYNC, 0, 0, 0);
+	if (variant->depth > 1) {
+		ASSERT_EQ(0, raw_request(r, &next, RAW_DEADLINE_MS));
+		EXPECT_NE(ev->tag, next.tag);
+		ASSERT_EQ(0, raw_serve(r, &next));
+		EXPECT_EQ(0, agent_wait(t->agent, job2, RAW_DEADLINE_MS));
+	} else {
+		EXPECT_EQ(RAW_TIMEOUT, raw_event(r, &next, RAW_QUIET_MS));
+	}
+	EXPECT_FALSE(agent_done(t->agent, self->job));
+	EXPECT_EQ(0, raw_unreg(r, SLOT));
+	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
+	EXPECT_EQ(0, ut_finish(t, job2));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: D-103 D-119 */
+TEST_F(ref, D_119_the_last_of_many)
+{
+	struct ut *t = &self->t;
+	struct raw_ring second;
+	struct raw_ev *ev = &self->ev;
+	int i;
+
+	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+			     &self->job, ev));
+	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
+	ASSERT_EQ(0, raw_table(&second));
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT + i));
+		ASSERT_EQ(0, raw_reg(&second, ev->q, ev->tag, SLOT + i));
+	}
+	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
+	for (i = 0; i < 5; i++) {
+		EXPECT_FALSE(agent_done(t->agent, self->job));
+		EXPECT_EQ(0, raw_unreg(&t->ring, SLOT + i));
+		EXPECT_FALSE(agent_done(t->agent, self->job));
+		if (i < 4)
+			EXPECT_EQ(0, raw_unreg(&second, SLOT + i));
+	}
+	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_EQ(LEN, raw_fixed(&second, true, t->srv.buf_fd, 0, SLOT + 4, 0,
+				 LEN));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
+	EXPECT_EQ(0, raw_unreg(&second, SLOT + 4));
+	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, ut_stop(t));
+	raw_ring_close(&second);
+}
+
+/* covers: D-103 D-97 */
+TEST_F(ref, D_103_the_committed_result_counts)
+{
+	struct ut *t = &self->t;
+	struct raw_ev *ev = &self->ev;
+
+	ASSERT_EQ(0, request(t, AGENT_READ, variant->depth, variant->flags,
+			     &self->job, ev));
+	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, -ENOSPC));
+	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
+	EXPECT_EQ(-ENOSPC, ut_finish(t, self->job));
+	/* Data that comes after the COMMIT is the reader's all the same. */
+	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
+	raw_fill(t->srv.bufs, LEN, 18);
+	EXPECT_EQ(LEN, raw_fixed(&t->ring, false, t->srv.buf_fd, 0, SLOT, 0,
+				 LEN));
+	EXPECT_FALSE(agent_done(t->agent, self->job));
+	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
+	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: D-104 */
+TEST_F(ref, D_104_every_way_to_release)
+{
+	struct iovec v = { NULL, 0 };
+	struct ut *t = &self->t;
+	struct raw_ev *ev = &self->ev;
+	struct raw_ring second;
+	__u64 tag = 0;
+	int way, q, i;
+
+	ASSERT_EQ(0, ut_up(t, 1, variant->depth, variant->flags));
+	for (way = 0; way < 3; way++) {
+		ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
+		ASSERT_EQ(0, raw_table(&second));
+		ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job,
+					ev));
+		q = ev->q;
+		i = ev->tag;
+		ASSERT_EQ(0, raw_reg(&second, q, i, SLOT));
+		ASSERT_EQ(0, raw_commit(&t->ring, q, i, LEN));
+		EXPECT_TRUE(ut_open_still(t, self->job));
+		if (way == 0)
+			EXPECT_EQ(1, io_uring_register_buffers_update_tag(
+					&second.ring, SLOT, &v, &tag, 1));
+		if (way == 1)
+			EXPECT_EQ(0, io_uring_unregister_buffers(
+					&second.ring));
+		if (way < 2)
+			EXPECT_EQ(LEN, agent_wait(t->agent, self->job,
+						  RAW_DEADLINE_MS));
+		raw_ring_close(&second);
+		EXPECT_EQ(LEN, ut_finish(t, self->job));
+	}
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: D-104 */
+TEST_F(ref, D_104_operation_still_using_it)
+{
+	struct ut *t = &self->t;
+	struct raw_ev *ev = &self->ev;
+	int p[2];
+	__u64 id;
+
+	ASSERT_EQ(0, pipe(p));
+	ASSERT_EQ(0, request(t, AGENT_READ, variant->depth, variant->flags,
+			     &self->job, ev));
+	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
+	/* Waits for somebody to write. */
+	ASSERT_EQ(0, raw_fixed_post(&t->ring, false, p[0], 0, SLOT, 0, LEN,
+				    &id));
+	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
+	EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, SLOT));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
+	EXPECT_TRUE(ut_open_still(t, self->job));
+	raw_fill(t->srv.bufs, LEN, 19);
+	ASSERT_EQ(LEN, write(p[1], t->srv.bufs, LEN));
+	EXPECT_EQ(LEN, raw_await(&t->ring, id, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: D-103 L-44 */
+TEST_F(ref, D_103_stop_waits_for_the_buffer)
+{
+	struct ut *t = &self->t;
+	struct raw_ev *ev = &self->ev;
+	int stop;
+
+	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+			     &self->job, ev));
+	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
+	stop = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
+	EXPECT_EQ(RAW_TIMEOUT, agent_wait_serving(t->agent, stop, &t->ring,
+						  RAW_QUIET_MS));
+	EXPECT_FALSE(agent_done(t->agent, self->job));
+	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
+	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	EXPECT_EQ(0, ut_finish(t, stop));
+}
+
+/* covers: D-106 D-104 */
+TEST_F(ref, D_106_ring_closed_with_registrations)
+{
+	struct ut *t = &self->t;
+	struct raw_ev *ev = &self->ev;
+
+	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+			     &self->job, ev));
+	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
+	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT + 1));
+	ut_close(t);
+	EXPECT_EQ(-EIO, agent_wait(t->agent, self->job, REC_FAST_MS));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_DEAD));
+}
+
+/* covers: I-50 D-106 D-104 */
+TEST_F(ref, I_50_ring_closed_with_a_committed_request)
+{
+	struct ut *t = &self->t;
+	struct raw_ev *ev = &self->ev;
+
+	if (running_on_mainline())
+		SKIP(return, "ring and request wait for each other");
+	/* The ring has both the armed command and the last reference. */
+	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+			     &self->job, ev));
+	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
+	EXPECT_TRUE(ut_open_still(t, self->job));
+	ut_close(t);
+	/* Its result is known: the device may go, the request has ended. */
+	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, REC_FAST_MS));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_DEAD));
+}
+
+/* In the server to be killed. */
+static int keep_registered(struct raw_ring *r, const struct raw_ev *ev)
+{
+	int i, ret;
+
+	for (i = 0; i < 3; i++) {
+		ret = raw_reg(r, ev->q, ev->tag, SLOT + i);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* The same, and committed: only the buffers keep it. */
+static int keep_committed(struct raw_ring *r, const struct raw_ev *ev)
+{
+	int ret = keep_registered(r, ev);
+
+	return ret ? ret : raw_commit(r, ev->q, ev->tag, LEN);
+}
+
+static int start_child(struct ut *t, struct child *c)
+{
+	return agent_wait(t->agent, agent_ctrl(t->agent, UBLK_U_CMD_START_DEV,
+					       t->info.dev_id, c->pid),
+			  RAW_DEADLINE_MS);
+}
+
+/* Kill a server that keeps a write like this. What the writer gets. */
+static long kill_keeping(struct ut *t, int depth, __u64 flags,
+			 int (*how)(struct raw_ring *r, const struct raw_ev *ev))
+{
+	struct child *c;
+	int job, ret;
+
+	ret = ut_add(t, 1, depth, flags);
+	if (ret)
+		return ret;
+	c = child_start(t, 1, 0);
+	if (!c)
+		return -ECHILD;
+	c->on_keep = how;
+	ret = start_child(t, c);
+	if (ret)
+		return ret;
+	job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN, 0);
+	ret = child_wait_owned(c, 1);
+	if (ret)
+		return ret;
+	if (!ut_open_still(t, job))
+		return -EPROTO;
+	ret = child_kill(c);
+	return ret ? ret : agent_wait(t->agent, job, REC_FAST_MS);
+}
+
+/* covers: D-106 D-103 */
+TEST_F(ref, D_106_server_killed_with_registrations)
+{
+	struct ut *t = &self->t;
+
+	EXPECT_EQ(-EIO, kill_keeping(t, variant->depth, variant->flags,
+				     keep_registered));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_DEAD));
+}
+
+/* covers: I-50 D-106 D-103 */
+TEST_F(ref, I_50_server_killed_with_a_committed_request)
+{
+	struct ut *t = &self->t;
+
+	if (running_on_mainline())
+		SKIP(return, "ring and request wait for each other");
+	EXPECT_EQ(LEN, kill_keeping(t, variant->depth, variant->flags,
+				    keep_committed));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_DEAD));
+}
+
+/* covers: D-106 */
+TEST_F(ref, D_106_reissued_after_the_buffers_are_released)
+{
+	__u64 rec = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE;
+	struct ut *t = &self->t;
+	struct child *c;
+
+	UT_REQUIRE(t, rec);
+	ASSERT_EQ(0, ut_add(t, 1, variant->depth, variant->flags | rec));
+	c = child_start(t, 1, 0);
+	ASSERT_NE(NULL, c);
+	c->on_keep = keep_registered;
+	ASSERT_EQ(0, start_child(t, c));
+	raw_fill(t->agent->data, LEN, 23);
+	self->job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN,
+			      0);
+	ASSERT_EQ(0, child_wait_owned(c, 1));
+	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_QUIESCED));
+	EXPECT_FALSE(agent_done(t->agent, self->job));
+	ASSERT_EQ(0, rec_start(t));
+	ASSERT_EQ(0, rec_recover(t));
+	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->agent->data, LEN));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* A process with a ring that holds a request of its parent's device. */
+struct holder {
+	struct raw_ring *r;	/* of the server */
+	int q, tag;
+	int held;		/* 1 or -errno, by the holder */
+	int let_go;		/* by the test */
+	pid_t pid;
+};
+
+static void hold(struct holder *h)
+{
+	struct raw_srv *s = h->r->srv;
+	struct raw_ring r;
+	int ret = raw_ring_open(&r, s, 0);
+
+	if (!ret)
+		ret = raw_table(&r);
+	if (!ret)
+		ret = raw_reg(&r, h->q, h->tag, SLOT);
+	/* Hold nothing of the server but the buffer. */
+	close(h->r->ring.ring_fd);
+	munmap(s->desc[0], s->area);
+	close(s->fd);
+	__atomic_store_n(&h->held, ret ? ret : 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&h->let_go, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	_exit(0);
+}
+
+static int start_holder(struct holder *h)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+
+	pid_t parent = getpid(), pid;
+
+	if (io_uring_ring_dontfork(&h->r->ring))
+		return -EIO;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent)
+			hold(h);
+		_exit(1);
+	}
+	h->pid = pid;
+	while (!__atomic_load_n(&h->held, __ATOMIC_ACQUIRE)) {
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+		usleep(1000);
+	}
+	return h->held == 1 ? 0 : h->held;
+}
+
+/* covers: D-106 C-92b */
+TEST_F(ref, D_106_the_round_ends_after_the_last_use)
+{
+	__u64 rec = UBLK_F_USER_RECOVERY;
+	struct ut *t = &self->t;
+	struct holder *h;
+
+	UT_REQUIRE(t, rec);
+	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth,
+			     variant->flags | rec, &self->job, &self->ev));
+	h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, h);
+	h->r = &t->ring;
+	h->q = self->ev.q;
+	h->tag = self->ev.tag;
+	ASSERT_EQ(0, start_holder(h));
+	ut_close(t);
+	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_USER_RECOVERY,
+				      t->info.dev_id, 0));
+	EXPECT_FALSE(agent_done(t->agent, self->job));
+	__atomic_store_n(&h->let_go, 1, __ATOMIC_RELEASE);
+	waitpid(h->pid, NULL, 0);
+	EXPECT_EQ(-EIO, agent_wait(t->agent, self->job, REC_FAST_MS));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_QUIESCED));
+	EXPECT_EQ(0, rec_start(t));
+	EXPECT_EQ(0, rec_recover(t));
+	EXPECT_EQ(LEN, ut_blk(t, AGENT_WRITE, WIN, LEN, 0));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: D-118 */
+TEST_F(ref, D_118_another_device_clears_the_slot)
+{
+	struct ut *t = &self->t, *u = malloc(sizeof(*u));
+	struct raw_ev *ev = &self->ev;
+	struct raw_srv own;
+
+	ASSERT_NE(NULL, u);
+	memset(u, 0, sizeof(*u));
+	u->agent = t->agent;
+	u->features = t->features;
+	ASSERT_EQ(0, raw_ctrl_open(&u->ctl));
+	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+			     &self->job, ev));
+	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
+	/* Only opened, with no command sent. */
+	ASSERT_EQ(0, ut_add(u, 1, 4, UBLK_F_SUPPORT_ZERO_COPY));
+	ut_remember(t, u->info.dev_id);
+	memset(&own, 0, sizeof(own));
+	ASSERT_EQ(0, raw_srv_open(&own, &u->info));
+	t->ring.srv = &own;
+	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
+	t->ring.srv = &t->srv;
+	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	raw_srv_close(&own);
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+TEST_HARNESS_MAIN
