@@ -504,6 +504,38 @@ TEST_F(ref, D_106_the_round_ends_after_the_last_use)
 	EXPECT_EQ(0, ut_stop(t));
 }
 
+/* covers: L-3 D-103 D-106 */
+TEST_F(ref, L_3_committed_before_the_server_went)
+{
+	__u64 rec = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE;
+	struct ut *t = &self->t;
+	struct holder *h;
+
+	UT_REQUIRE(t, rec);
+	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth,
+			     variant->flags | rec, &self->job, &self->ev));
+	h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, h);
+	h->r = &t->ring;
+	h->q = self->ev.q;
+	h->tag = self->ev.tag;
+	ASSERT_EQ(0, start_holder(h));
+	ASSERT_EQ(0, raw_commit(&t->ring, self->ev.q, self->ev.tag, -ENOSPC));
+	ut_close(t);
+	EXPECT_TRUE(ut_open_still(t, self->job));
+	__atomic_store_n(&h->let_go, 1, __ATOMIC_RELEASE);
+	waitpid(h->pid, NULL, 0);
+	/* Neither sent again nor failed: it ends as it was committed. */
+	EXPECT_EQ(-ENOSPC, agent_wait(t->agent, self->job, REC_FAST_MS));
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_QUIESCED));
+	EXPECT_EQ(0, rec_start(t));
+	EXPECT_EQ(0, rec_recover(t));
+	EXPECT_EQ(LEN, ut_blk(t, AGENT_WRITE, WIN, LEN, 0));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
 /* covers: D-118 */
 TEST_F(ref, D_118_another_device_clears_the_slot)
 {
