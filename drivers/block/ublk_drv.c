@@ -30,6 +30,7 @@
  *   batch.c	  batch devices: commands from the server
  *   complete.c	  end, requeue or fail
  *   copy.c	  moving data
+ *   shmem.c	  requests whose data need not be moved
  *   integrity.c	  moving protection information
  *   usercopy.c	  moving data, by pread and pwrite of the server
  *   buf.c	  references to a request, its pages in a ring of the server
@@ -145,6 +146,8 @@ err_free_wqs:
 static void __exit ublk_exit(void)
 {
 	ublk_dev_del_all();
+	/* The last thing done for a shared buffer is an RCU callback. */
+	rcu_barrier();
 	misc_deregister(&ublk_control_misc);
 	class_unregister(&ublk_chr_class);
 	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);

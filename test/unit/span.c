@@ -32,6 +32,22 @@ static void test_covers(void)
 	ktap_eq(ublk_span_covers(&low, 0x100000, 0), 0);
 }
 
+static void test_extend(void)
+{
+	struct ublk_span s = low;
+
+	/* below, inside, a hole; then twice right behind */
+	ktap_true(!ublk_span_extend(&s, 0xff000, 0x1000));
+	ktap_true(!ublk_span_extend(&s, 0x101000, 0x1000));
+	ktap_true(!ublk_span_extend(&s, 0x103000, 0x1000));
+	ktap_true(!memcmp(&s, &low, sizeof(s)));
+	ktap_true(ublk_span_extend(&s, 0x102000, 0x1000));
+	ktap_true(ublk_span_extend(&s, 0x103000, 0x2000));
+	ktap_eq(s.start, low.start);
+	ktap_eq(s.len, 0x5000);
+	ktap_eq(s.offset, low.offset);
+}
+
 static void test_one_piece(void)
 {
 	struct ublk_span_match m = {};
@@ -100,6 +116,7 @@ static void test_read_only(void)
 
 static const struct ktap_test tests[] = {
 	{ "covers", test_covers },
+	{ "extend", test_extend },
 	{ "one_piece", test_one_piece },
 	{ "pieces", test_pieces },
 	{ "gaps", test_gaps },

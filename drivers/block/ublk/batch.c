@@ -129,7 +129,8 @@ static int ublk_batch_finish_copy(struct ublk_queue *q, struct ublk_io *io,
 
 	if (unlikely(!elem->buf_addr))
 		return -EINVAL;
-	if (req_op(req) == REQ_OP_READ && res > 0) {
+	if (req_op(req) == REQ_OP_READ && res > 0 &&
+	    likely(!ublk_rq(req)->shmem)) {
 		res = ublk_batch_copy(req, elem);
 		if (unlikely(res < 0))
 			return res;

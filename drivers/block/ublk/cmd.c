@@ -180,7 +180,7 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 	read = req_op(req) == REQ_OP_READ;
 	if (unlikely(!args->addr && (!q->need_get_data || read)))
 		return -EINVAL;
-	if (read && res > 0) {
+	if (read && res > 0 && likely(!ublk_rq(req)->shmem)) {
 		res = ublk_cmd_copy(req, args);
 		/* The request stays with the server and ends with it. */
 		if (unlikely(res < 0))

@@ -37,8 +37,10 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob)
 {
 	unsigned int len = blk_rq_bytes(req);
+	bool shared = ublk_rq(req)->shmem;
 	unsigned int done;
 
+	ublk_shmem_put(req);
 	if (unlikely(res < 0)) {
 		blk_mq_end_request(req, errno_to_blk_status(res));
 		return;
@@ -46,7 +48,8 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 
 	switch (req_op(req)) {
 	case REQ_OP_READ:
-		done = res;
+		/* Nobody but the server knows what it has put there (D-99b). */
+		done = shared && res ? len : res;
 		break;
 	case REQ_OP_WRITE:
 		done = res ? min_t(unsigned int, res, delivered) : delivered;
@@ -81,7 +84,7 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
  * @iob: as for ublk_complete()
  *
  * A read succeeds as a whole (D-99b). What the server has not filled must not
- * show what the page held before (I-8).
+ * show what the page held before (I-8); shared memory shows that anyway.
  *
  * Context: any; does not sleep.
  */
@@ -91,7 +94,7 @@ void ublk_complete_counted(struct request *req, int res,
 	unsigned int len = blk_rq_bytes(req);
 
 	if (req_op(req) == REQ_OP_READ && res > 0) {
-		if (unlikely(res < len))
+		if (unlikely(res < len && !ublk_rq(req)->shmem))
 			ublk_copy_zero(req, res);
 		res = len;
 	}
@@ -131,6 +134,7 @@ void ublk_complete_hold(struct ublk_queue *q, struct request *req)
 void ublk_complete_gone(struct ublk_device *ub, struct request *req,
 			bool delivered)
 {
+	ublk_shmem_put(req);
 	if (ublk_device_on_gone(ub->policy, delivered) == UBLK_GATE_HOLD)
 		blk_mq_requeue_request(req, false);
 	else

@@ -61,6 +61,10 @@ static const struct ublk_ctrl_op ublk_ctrl_ops[] = {
 		ublk_quiesce_dev, UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_TRY_STOP_DEV)] = {
 		ublk_stop_try, UBLK_CTRL_WRITE },
+	[_IOC_NR(UBLK_U_CMD_REG_BUF)] = {
+		ublk_shmem_reg, UBLK_CTRL_WRITE },
+	[_IOC_NR(UBLK_U_CMD_UNREG_BUF)] = {
+		ublk_shmem_unreg, UBLK_CTRL_WRITE },
 };
 
 static const struct ublk_ctrl_op *ublk_ctrl_find(unsigned int nr)

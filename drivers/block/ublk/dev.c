@@ -236,6 +236,7 @@ static void ublk_dev_free(struct device *dev)
 	u32 id = ub->info.dev_id;
 
 	ublk_dev_uncount(ub);
+	ublk_shmem_destroy(ub);
 	ublk_dev_free_queues(ub);
 	if (ub->tag_set.tags)
 		blk_mq_free_tag_set(&ub->tag_set);
@@ -260,6 +261,7 @@ ublk_dev_alloc(const struct ublksrv_ctrl_dev_info *info)
 	mutex_init(&ub->mutex);
 	spin_lock_init(&ub->lock);
 	init_waitqueue_head(&ub->wait);
+	ublk_shmem_init(ub);
 	INIT_WORK(&ub->stop_work, ublk_stop_work);
 	INIT_WORK(&ub->exit_work, ublk_server_exit_work);
 	INIT_WORK(&ub->scan_work, ublk_disk_scan_work);

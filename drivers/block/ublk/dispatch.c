@@ -70,7 +70,7 @@ static __always_inline u32 ublk_dispatch_flags(const struct request *req)
 /* The server sees the descriptor after the CQE, so plain stores do (D-21). */
 static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
 					       const struct ublk_io *io,
-					       const struct request *req)
+					       struct request *req)
 {
 	struct ublksrv_io_desc *iod = ublk_desc(q, req->tag);
 
@@ -78,6 +78,9 @@ static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
 	iod->nr_sectors = blk_rq_sectors(req);
 	iod->start_sector = blk_rq_pos(req);
 	iod->addr = io->addr;
+	if (unlikely(READ_ONCE(q->shmem)) &&
+	    ublk_shmem_match(q, req, &iod->addr))
+		iod->op_flags |= UBLK_IO_F_SHMEM_ZC;
 }
 
 /* The next request of the tag may come as soon as the state is ARMED. */
@@ -145,10 +148,12 @@ bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
 		if (likely(ublk_buf_deliver(q, io, req, cmd, issue_flags)))
 			return true;
 		ublk_dispatch_bounce(io);
+		ublk_shmem_put(req);
 		blk_mq_end_request(req, BLK_STS_IOERR);
 		return false;
 	}
-	if (req_op(req) != REQ_OP_WRITE ||
+	/* Data in shared memory is where the server sees it (D-96). */
+	if (req_op(req) != REQ_OP_WRITE || unlikely(ublk_rq(req)->shmem) ||
 	    likely(ublk_dispatch_copy(q, io, req)))
 		return true;
 	ublk_dispatch_failed(q, io, req);
@@ -175,10 +180,11 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 		if (unlikely(!ublk_buf_deliver(q, io, req, io->cmd,
 					       IO_URING_CMD_TASK_WORK_ISSUE_FLAGS))) {
 			ublk_dispatch_bounce(io);
+			ublk_shmem_put(req);
 			blk_mq_end_request(req, BLK_STS_IOERR);
 			return;
 		}
-	} else if (write) {
+	} else if (write && likely(!ublk_rq(req)->shmem)) {
 		if (unlikely(q->need_get_data)) {
 			res = UBLK_IO_RES_NEED_GET_DATA;
 		} else if (unlikely(!ublk_dispatch_copy(q, io, req))) {

@@ -347,6 +347,7 @@ static void ublk_event_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		if (!atomic_read(&io->shared) ||
 		    atomic_try_cmpxchg(&io->shared, &owner, 0)) {
 			smp_store_release(&io->state, UBLK_TAG_ARMED);
+			ublk_shmem_put(req);
 			blk_mq_requeue_request(req, true);
 			continue;
 		}

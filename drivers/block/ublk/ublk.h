@@ -17,6 +17,9 @@
  *			held while a disk is removed, that is while a server
  *			finishes its requests; the removal itself runs in a
  *			worker, so that no command waits for it unkillably.
+ *   ub->shmem.mutex	registering and unregistering shared memory; nothing is
+ *			waited for under it but memory. Never together with
+ *			ub->mutex.
  *   ub->lock (spin)	the round: server state and pid, fetched tags, conditions
  *			of the queues, the disk pointer. Never held across
  *			anything that sleeps, so FETCH_REQ and cancellation
@@ -56,12 +59,14 @@
 #include <linux/blk-mq.h>
 #include <linux/cdev.h>
 #include <linux/io_uring/cmd.h>
+#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include <linux/ublk_cmd.h>
 
@@ -88,7 +93,7 @@
 	  UBLK_F_AUTO_BUF_REG | UBLK_F_BUF_REG_OFF_DAEMON |		\
 	  UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON | UBLK_F_BATCH_IO |	\
 	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN |		\
-	  UBLK_F_IO_DESC_SIZE |						\
+	  UBLK_F_SHMEM_ZC | UBLK_F_IO_DESC_SIZE |			\
 	  (IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY) ? UBLK_F_INTEGRITY : 0)) & \
 	 ~UBLK_F_UNAVAILABLE)
 
@@ -97,6 +102,7 @@
 struct ublk_device;
 struct ublk_event;
 struct ublk_queue;
+struct ublk_shmem_buf;
 
 /**
  * struct ublk_io - one tag
@@ -138,9 +144,12 @@ struct ublk_io {
 
 /**
  * struct ublk_rq - the driver's part of a request
+ * @shmem: shared memory buffer that the data lies in, from delivery to the end;
+ *	else NULL
  * @result: what the server committed, while references keep the request open
  */
 struct ublk_rq {
+	struct ublk_shmem_buf	*shmem;
 	int			result;
 };
 
@@ -154,8 +163,9 @@ struct ublk_rq {
  * @driver_copies: copy mode: the driver moves the data
  * @auto_reg: data is registered in the server's ring at delivery
  * @need_get_data: writes are announced first
- * @event: delivery of a batch device, else NULL
  * @gate: &enum ublk_gate, the cached answer of ublk_device_gate()
+ * @shmem: shared memory is registered: requests are to be looked up
+ * @event: delivery of a batch device, else NULL
  * @cond: UBLK_COND_*, under ub->lock
  * @nr_fetched: tags fetched in this round, under ub->lock
  * @io: the tags
@@ -172,6 +182,7 @@ struct ublk_queue {
 	bool			auto_reg;
 	bool			need_get_data;
 	u8			gate;
+	bool			shmem;
 	struct ublk_event	*event;
 
 	unsigned int		cond;
@@ -192,6 +203,22 @@ enum ublk_quiesce_state {
 	UBLK_QUIESCE_WAITING,
 	UBLK_QUIESCE_ANSWERING,
 	UBLK_QUIESCE_ANSWERED
+};
+
+/**
+ * struct ublk_shmem - the shared memory registered with a device
+ * @mutex: see the top of this file
+ * @spans: page number -> part of a buffer; read under RCU
+ * @bufs: index -> buffer, or the serial number of one that is about to go
+ * @serial: tells buffers apart that have had the same index, under @mutex
+ * @nr: buffers that requests are looked up in, under @mutex
+ */
+struct ublk_shmem {
+	struct mutex		mutex;	/* register, unregister */
+	struct maple_tree	spans;
+	struct xarray		bufs;
+	unsigned long		serial;
+	unsigned int		nr;
 };
 
 /**
@@ -230,7 +257,8 @@ enum ublk_quiesce_state {
  * @unprivileged: counted as an unprivileged device, under ublk_devs
  * @delete_asked: DEL_DEV was asked for, under @lock
  * @deleted: the char node is gone, under @mutex
- * @wait: for changes of @server, @stop_done and @state
+ * @shmem: shared memory buffers
+ * @wait: for changes of @server, @stop_done, @state and @shmem
  */
 struct ublk_device {
 	struct ublksrv_ctrl_dev_info info;
@@ -271,6 +299,8 @@ struct ublk_device {
 	bool			delete_asked;
 	bool			deleted;
 
+	struct ublk_shmem	shmem;
+
 	wait_queue_head_t	wait;
 };
 
@@ -294,6 +324,11 @@ static inline struct ublk_cmd_pdu *ublk_cmd_pdu(struct io_uring_cmd *cmd)
 static inline bool ublk_has(const struct ublk_device *ub, u64 feature)
 {
 	return ub->info.flags & feature;
+}
+
+static inline struct ublk_rq *ublk_rq(struct request *req)
+{
+	return blk_mq_rq_to_pdu(req);
 }
 
 static inline struct ublksrv_io_desc *ublk_desc(struct ublk_queue *q,
@@ -450,6 +485,24 @@ void ublk_complete_hold(struct ublk_queue *q, struct request *req);
 void ublk_complete_gone(struct ublk_device *ub, struct request *req,
 			bool delivered);
 void ublk_complete_bounced(struct ublk_queue *q, struct request *req);
+
+/* shmem.c */
+void ublk_shmem_init(struct ublk_device *ub);
+void ublk_shmem_destroy(struct ublk_device *ub);
+int ublk_shmem_reg(struct ublk_ctrl *c);
+int ublk_shmem_unreg(struct ublk_ctrl *c);
+bool ublk_shmem_match(struct ublk_queue *q, struct request *req, u64 *addr);
+void ublk_shmem_put_buf(struct request *req);
+
+/**
+ * ublk_shmem_put() - a delivered request is about to end, or to go elsewhere
+ * @req: request
+ */
+static inline void ublk_shmem_put(struct request *req)
+{
+	if (unlikely(ublk_rq(req)->shmem))
+		ublk_shmem_put_buf(req);
+}
 
 /* integrity.c */
 #ifdef CONFIG_BLK_DEV_INTEGRITY

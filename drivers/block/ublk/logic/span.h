@@ -32,6 +32,22 @@ struct ublk_span {
 };
 
 /**
+ * ublk_span_extend() - let a span grow by what lies right behind it
+ * @span: the span
+ * @addr: physical address of what comes next in the buffer
+ * @len: its bytes, not 0
+ *
+ * Return: false, with @span unchanged, if it lies elsewhere.
+ */
+static inline bool ublk_span_extend(struct ublk_span *span, u64 addr, u64 len)
+{
+	if (addr < span->start || addr - span->start != span->len)
+		return false;
+	span->len += len;
+	return true;
+}
+
+/**
  * struct ublk_span_match - the part of a request that was matched so far
  * @first: offset in the buffer of the request's first byte
  * @next: offset that the next piece has to begin at
