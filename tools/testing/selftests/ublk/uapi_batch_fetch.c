@@ -60,7 +60,7 @@ static int enqueue(struct ub *u, int nr, int *jobs)
 	return ub_enqueue(u, AGENT_READ, far_order, nr, jobs);
 }
 
-/* Answer one tag of queue 0 and see its submitter satisfied, or not. */
+/* Answer one tag of queue 0. */
 static int answer(struct ub *u, int tag)
 {
 	struct raw_ev ev = { .tag = tag, .iod = raw_desc(&u->t.srv, 0, tag) };
@@ -156,8 +156,10 @@ TEST_F(fetch, D_187_at_most_128)
 	int job, i, n, got = 0;
 	bool seen[DEPTH] = { false };
 
-	job = ub_burst(u, 200);
+	ub_mark(u->t.srv.store);
+	job = ub_burst(u, 200, 1);
 	ASSERT_LE(0, job);
+	ASSERT_EQ(0, ub_wait_inflight(u, 200));
 	ASSERT_EQ(0, raw_group_open(self->b, 1, 4, 1024, 0));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
 	for (n = 0; n < 2; n++) {
@@ -355,11 +357,9 @@ TEST_F(fetch, D_192_first_command_first)
 	EXPECT_EQ(0, all_read(u, self->jobs, 2));
 	/* A command sent later has to wait. */
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
-	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, enqueue(u, 1, self->jobs));
-		EXPECT_EQ(0, collect(u, other, 1));
-		EXPECT_EQ(0, all_read(u, self->jobs, 1));
-	}
+	ASSERT_EQ(0, enqueue(u, 1, self->jobs));
+	EXPECT_EQ(0, collect(u, other, 1));
+	EXPECT_EQ(0, all_read(u, self->jobs, 1));
 	EXPECT_TRUE(ub_quiet(u));
 	EXPECT_EQ(0, ub_stop(u));
 	EXPECT_EQ(1, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));

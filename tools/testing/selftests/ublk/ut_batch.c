@@ -148,7 +148,7 @@ int ub_one_cpu(struct ub *u)
 								       0;
 }
 
-static int wait_inflight(struct ub *u, int nr)
+int ub_wait_inflight(struct ub *u, int nr)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int ret;
@@ -176,7 +176,7 @@ int ub_enqueue(struct ub *u, enum agent_blk_op op, const int *where, int nr,
 				 4096);
 		if (jobs[i] < 0)
 			return jobs[i];
-		ret = wait_inflight(u, had + i + 1);
+		ret = ub_wait_inflight(u, had + i + 1);
 		if (ret)
 			return ret;
 	}
@@ -190,20 +190,25 @@ int ub_where(const struct ublksrv_io_desc *iod)
 }
 
 struct burst_arg {
-	int id, nr;
+	int id, nr, rounds;
 	char *data;
 };
 
+/* One read per step; those whose first byte is the number of the step. */
 static long burst_io(struct io_uring *ring, int fd, struct burst_arg *a)
 {
+	struct io_uring_sqe *sqe;
 	struct io_uring_cqe *cqe;
 	long good = 0;
 	int i, ret;
 
-	for (i = 0; i < a->nr; i++)
-		io_uring_prep_read(io_uring_get_sqe(ring), fd,
-				   a->data + i * 4096, 4096,
+	memset(a->data, 0xff, a->nr * 4096);
+	for (i = 0; i < a->nr; i++) {
+		sqe = io_uring_get_sqe(ring);
+		io_uring_prep_read(sqe, fd, a->data + i * 4096, 4096,
 				   RAW_WIN_START + (__u64)i * UB_STEP);
+		sqe->user_data = i;
+	}
 	ret = io_uring_submit(ring);
 	if (ret != a->nr)
 		return ret < 0 ? ret : -EIO;
@@ -211,7 +216,8 @@ static long burst_io(struct io_uring *ring, int fd, struct burst_arg *a)
 		ret = io_uring_wait_cqe(ring, &cqe);
 		if (ret)
 			return ret;
-		good += cqe->res == 4096;
+		good += cqe->res == 4096 &&
+			a->data[cqe->user_data * 4096] == (char)cqe->user_data;
 		io_uring_cqe_seen(ring, cqe);
 	}
 	return good;
@@ -221,8 +227,8 @@ static long burst_job(void *arg)
 {
 	struct burst_arg *a = arg;
 	struct io_uring ring;
+	long ret, good = 0;
 	char path[32];
-	long ret;
 	int fd;
 
 	snprintf(path, sizeof(path), "/dev/ublkb%d", a->id);
@@ -231,29 +237,37 @@ static long burst_job(void *arg)
 		return -errno;
 	ret = io_uring_queue_init(a->nr, &ring, 0);
 	if (!ret) {
-		ret = burst_io(&ring, fd, a);
+		while (ret >= 0 && a->rounds--) {
+			ret = burst_io(&ring, fd, a);
+			good += ret;
+		}
 		io_uring_queue_exit(&ring);
 	}
 	close(fd);
-	return ret;
+	return ret < 0 ? ret : good;
 }
 
 /*
- * @nr reads of 4 KiB at once, one at each step of the window. The job's result
- * is how many were good.
+ * @nr reads of 4 KiB at once, one at each step of the window, and so @rounds
+ * times. The job's result is how many were good; ub_mark() makes them good.
  */
-int ub_burst(struct ub *u, int nr)
+int ub_burst(struct ub *u, int nr, int rounds)
 {
 	struct burst_arg a = {
-		.id = u->t.info.dev_id, .nr = nr, .data = u->t.agent->data,
+		.id = u->t.info.dev_id, .nr = nr, .rounds = rounds,
+		.data = u->t.agent->data,
 	};
-	int job = agent_start(u->t.agent, burst_job, &a, sizeof(a));
-	int ret;
 
-	if (job < 0)
-		return job;
-	ret = wait_inflight(u, nr);
-	return ret ? ret : job;
+	return agent_start(u->t.agent, burst_job, &a, sizeof(a));
+}
+
+/* What the reads of ub_burst() are to find. */
+void ub_mark(char *store)
+{
+	int i;
+
+	for (i = 0; i < 256; i++)
+		store[RAW_WIN_START + i * UB_STEP] = i;
 }
 
 /* Nothing completes now. */

@@ -39,7 +39,9 @@ int ub_no_scheduler(struct ub *u);
 int ub_one_cpu(struct ub *u);
 int ub_enqueue(struct ub *u, enum agent_blk_op op, const int *where, int nr,
 	       int *jobs);
-int ub_burst(struct ub *u, int nr);
+int ub_wait_inflight(struct ub *u, int nr);
+int ub_burst(struct ub *u, int nr, int rounds);
+void ub_mark(char *store);
 int ub_where(const struct ublksrv_io_desc *iod);
 bool ub_waits(struct ub *u, int job);
 int ub_lose(struct ub *u);

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Batch servers in trouble: killed under load and replaced, caught by a stop in
+ * the middle of a delivery, quiesced while fetch commands pour in (data.md
+ * D-190, D-195; lifecycle.md L-20, L-23). Every request ends once, with the
+ * right data. The quiet cases are in uapi_batch_life.c.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include "kselftest_harness.h"
+#include "recovery.h"
+#include "ut_batch.h"
+
+#define WIN	RAW_WIN_START
+#define UR	UBLK_F_USER_RECOVERY
+#define REISSUE	(UR | UBLK_F_USER_RECOVERY_REISSUE)
+#define QUIESCE	UBLK_U_CMD_QUIESCE_DEV
+
+FIXTURE(exit) {
+	struct ub u;
+	struct raw_batch *b;
+	int id;
+};
+
+FIXTURE_SETUP(exit)
+{
+	UT_SETUP(&self->u.t, UBLK_F_BATCH_IO | REISSUE | UBLK_F_QUIESCE);
+	self->b = &self->u.b;
+}
+
+FIXTURE_TEARDOWN_PARENT(exit)
+{
+	UT_TEARDOWN(&self->u.t);
+}
+
+static void *map_shared(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* A server in a process of its own: its pid once it has sent all. */
+static pid_t server(struct ub *u)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	int *ready = map_shared(sizeof(*ready));
+	pid_t parent = getpid(), pid;
+	int ret;
+
+	if (!ready)
+		return -ENOMEM;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		ret = ub_serve(u, 0);
+		if (!ret)
+			ret = raw_batch_prep_all(&u->b);
+		if (!ret)
+			ret = ub_fetch_all(u);
+		__atomic_store_n(ready, ret ?: 1, __ATOMIC_RELEASE);
+		if (!ret)
+			ret = raw_batch_collect_abort(&u->b, 1000000);
+		_exit(ret < 0);
+	}
+	while (pid > 0 && !__atomic_load_n(ready, __ATOMIC_ACQUIRE)) {
+		if (raw_now_ms() >= end)
+			return RAW_TIMEOUT;
+		usleep(1000);
+	}
+	return pid > 0 && *ready == 1 ? pid : -EIO;
+}
+
+static int dev_cmd(struct ub *u, __u32 op, __u64 data)
+{
+	return raw_dev_cmd(&u->t.ctl, op, u->t.info.dev_id, data);
+}
+
+static void kill_server(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* covers: L-20 L-23 L-1 D-190 D-195 D-2 */
+TEST_F(exit, L_23_killed_under_load)
+{
+	struct ub *u = &self->u;
+	int job, i;
+	pid_t pid;
+
+	ASSERT_EQ(0, ut_add(&u->t, 2, 32, UBLK_F_BATCH_IO | REISSUE));
+	self->id = u->t.info.dev_id;
+	u->t.srv.store = map_shared(RAW_DEV_BYTES);
+	ASSERT_NE(NULL, u->t.srv.store);
+	ub_mark(u->t.srv.store);
+	pid = server(u);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_START_DEV, pid));
+	job = ub_burst(u, 96, 60);
+	ASSERT_LE(0, job);
+	for (i = 0; i < 8; i++) {
+		usleep(5000 * i);
+		kill_server(pid);
+		ASSERT_EQ(0, raw_wait_state(&u->t.ctl, self->id,
+					    UBLK_S_DEV_QUIESCED));
+		ASSERT_EQ(0, rec_start(&u->t));
+		/* Sometimes the successor dies before it is one (L-54). */
+		if (i % 3 == 2) {
+			pid = server(u);
+			ASSERT_LT(0, pid);
+			kill_server(pid);
+			ASSERT_EQ(0, rec_start(&u->t));
+		}
+		pid = server(u);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_END_USER_RECOVERY, pid));
+	}
+	EXPECT_EQ(96 * 60, agent_wait(u->t.agent, job, 4 * RAW_DEADLINE_MS));
+	EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(pid, waitpid(pid, &i, 0));
+	EXPECT_TRUE(WIFEXITED(i) && !WEXITSTATUS(i)) TH_LOG("status %x", i);
+}
+
+/* Memory whose first touch waits until the page is given. */
+static char *faulting(int *uffd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	char *p;
+
+	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (*uffd < 0 || ioctl(*uffd, UFFDIO_API, &api))
+		return NULL;
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reg.range.start = (uintptr_t)p;
+	reg.range.len = 4096;
+	return ioctl(*uffd, UFFDIO_REGISTER, &reg) ? NULL : p;
+}
+
+static int give_page(int uffd, char *p)
+{
+	struct uffdio_zeropage z = {
+		.range = { .start = (uintptr_t)p, .len = 4096 },
+	};
+
+	return ioctl(uffd, UFFDIO_ZEROPAGE, &z) ? -errno : 0;
+}
+
+struct busy {
+	struct ub *u;
+	int ready, res, last;
+};
+
+/* Fetches, answers one request, and waits for the end of its command. */
+static void *busy_thread(void *arg)
+{
+	int ms = running_on_mainline() ? RAW_QUIET_MS : RAW_DEADLINE_MS;
+	struct raw_batch *b = calloc(1, sizeof(*b));
+	struct busy *t = arg;
+	struct raw_bev ev;
+
+	t->res = b ? raw_batch_open(b, &t->u->t.srv, 0) : -ENOMEM;
+	if (!t->res)
+		t->res = raw_group_open(b, 0, 4, 64, 0);
+	if (!t->res && raw_batch_fetch(b, 0, 0) < 0)
+		t->res = -EIO;
+	__atomic_store_n(&t->ready, 1, __ATOMIC_RELEASE);
+	if (!t->res)
+		t->res = raw_batch_event(b, &ev, RAW_DEADLINE_MS);
+	if (!t->res)
+		t->res = ev.res == 2 ? raw_batch_commit(b, 0, ev.tags[0], 4096)
+				     : -EPROTO;
+	if (!t->res) {
+		t->last = raw_batch_event(b, &ev, ms);
+		if (!t->last)
+			t->last = ev.res;
+	}
+	raw_batch_close(b);
+	free(b);
+	return NULL;
+}
+
+/* covers: D-195 I-44 I-6 D-188 */
+TEST_F(exit, I_44_quiesced_in_the_middle_of_a_delivery)
+{
+	struct ub *u = &self->u;
+	struct busy t = { .u = u };
+	int uffd, i, job, quiesce;
+	struct pollfd pfd;
+	struct raw_bev ev;
+	pthread_t id;
+	char *page;
+
+	page = faulting(&uffd);
+	if (!page)
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, ut_add(&u->t, 1, 2, UBLK_F_BATCH_IO | UR |
+			    UBLK_F_QUIESCE));
+	ASSERT_EQ(0, ub_serve(u, 0));
+	for (i = 0; i < 2; i++) {
+		struct raw_elem e = { .tag = i, .buf_addr = (uintptr_t)page };
+
+		ASSERT_EQ(0, raw_batch_elems(self->b, RAW_PREP, 0, &e, 1));
+	}
+	ASSERT_EQ(0, ub_start(u));
+	ASSERT_EQ(0, pthread_create(&id, NULL, busy_thread, &t));
+	while (!__atomic_load_n(&t.ready, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	/* One that only waits, besides the one that is to be active. */
+	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
+	job = ub_blk(u, AGENT_WRITE, WIN, 4096);
+	pfd = (struct pollfd) { .fd = uffd, .events = POLLIN };
+	ASSERT_EQ(1, poll(&pfd, 1, RAW_DEADLINE_MS)) TH_LOG("no fault");
+	quiesce = agent_ctrl(u->t.agent, QUIESCE, u->t.info.dev_id, 10000);
+	if (running_on_mainline()) {
+		EXPECT_EQ(0, agent_wait(u->t.agent, quiesce, RAW_DEADLINE_MS));
+		ASSERT_EQ(0, raw_batch_event(self->b, &ev, RAW_DEADLINE_MS));
+		EXPECT_EQ(-ENODEV, ev.res);
+	} else {
+		agent_wait(u->t.agent, quiesce, RAW_QUIET_MS);
+	}
+	EXPECT_FALSE(agent_done(u->t.agent, job));
+	ASSERT_EQ(0, give_page(uffd, page));
+	ASSERT_EQ(0, pthread_join(id, NULL));
+	EXPECT_EQ(0, t.res);
+	EXPECT_EQ(running_on_mainline() ? RAW_TIMEOUT : -ENODEV, t.last);
+	EXPECT_EQ(4096, agent_wait(u->t.agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, agent_wait(u->t.agent, quiesce, RAW_DEADLINE_MS));
+	EXPECT_EQ(1, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, ub_lose(u));
+	ASSERT_EQ(0, ub_recover(u));
+	EXPECT_EQ(0, ub_stop(u));
+}
+
+struct pourer {
+	struct raw_batch *b;
+	int sent, res, go;
+};
+
+/* Sends fetch commands until one is refused; each has to end once. */
+static void *pour(void *arg)
+{
+	struct pourer *p = arg;
+	struct raw_bev ev;
+
+	while (p->sent < 3000) {
+		if (raw_batch_fetch(p->b, 0, 0) < 0)
+			break;
+		p->sent++;
+		__atomic_store_n(&p->go, p->sent, __ATOMIC_RELEASE);
+		if (io_uring_cq_ready(&p->b->ring)) {
+			p->res = raw_batch_event(p->b, &ev, 0);
+			if (p->res || ev.res == -ENODEV)
+				break;
+		}
+	}
+	if (!p->res)
+		p->res = raw_batch_collect_abort(p->b, RAW_DEADLINE_MS);
+	return NULL;
+}
+
+/* covers: I-6 D-185 D-192 D-195 */
+TEST_F(exit, I_6_quiesced_while_commands_pour_in)
+{
+	struct ub *u = &self->u;
+	struct pourer p[2] = { { 0 } };
+	pthread_t id[2];
+	int round, i;
+
+	if (running_on_mainline())
+		SKIP(return, "the list is walked without a lock there");
+	ASSERT_EQ(0, ut_add(&u->t, 1, 8, UBLK_F_BATCH_IO | UR |
+			    UBLK_F_QUIESCE));
+	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, raw_batch_prep_all(self->b));
+	ASSERT_EQ(0, ub_start(u));
+	for (round = 0; round < 6; round++) {
+		for (i = 0; i < 2; i++) {
+			p[i] = (struct pourer) { .b = calloc(1,
+							sizeof(*p[i].b)) };
+			ASSERT_NE(NULL, p[i].b);
+			ASSERT_EQ(0, raw_batch_open(p[i].b, &u->t.srv, 0));
+			ASSERT_EQ(0, raw_group_open(p[i].b, 0, 4, 64, 0));
+			ASSERT_EQ(0, pthread_create(&id[i], NULL, pour, &p[i]));
+		}
+		while (__atomic_load_n(&p[0].go, __ATOMIC_ACQUIRE) < 5 * round)
+			usleep(100);
+		EXPECT_EQ(0, dev_cmd(u, QUIESCE, 5000));
+		for (i = 0; i < 2; i++) {
+			ASSERT_EQ(0, pthread_join(id[i], NULL));
+			EXPECT_EQ(p[i].sent, p[i].res) TH_LOG("all end once");
+			raw_batch_close(p[i].b);
+			free(p[i].b);
+		}
+		ASSERT_EQ(0, ub_lose(u));
+		ASSERT_EQ(0, ub_recover(u));
+	}
+	EXPECT_EQ(4096, ub_wait(u, ub_blk(u, AGENT_READ, WIN, 4096)));
+	EXPECT_EQ(0, ub_stop(u));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Parameters of protection information (control.md C-49, C-122, C-123), and
+ * devices that have the feature without the parameters or the reverse. What is
+ * done with the metadata is in uapi_integrity.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include "kselftest_harness.h"
+#include "pi.h"
+#include "ut.h"
+
+#define FLAGS	(UBLK_F_INTEGRITY | UBLK_F_USER_COPY)
+#define WIN	RAW_WIN_START
+
+FIXTURE(pi_params) {
+	struct ut t;
+};
+
+FIXTURE_SETUP(pi_params)
+{
+	UT_SETUP(&self->t, FLAGS);
+}
+
+FIXTURE_TEARDOWN_PARENT(pi_params)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+static int set(struct ut *t, const struct ublk_param_integrity *pi,
+	       int lbs_shift)
+{
+	struct ublk_params p;
+
+	raw_params_init(&p);
+	p.basic.logical_bs_shift = lbs_shift;
+	p.types |= UBLK_PARAM_TYPE_INTEGRITY;
+	p.integrity = *pi;
+	return raw_set_params(&t->ctl, t->info.dev_id, &p);
+}
+
+/* covers: C-49 C-122 */
+TEST_F(pi_params, C_49_feature_needs_user_copy)
+{
+	struct ublk_param_integrity pi = {
+		.metadata_size = 8, .interval_exp = 9, .csum_type = PI_T10,
+	};
+	struct ut *t = &self->t;
+
+	EXPECT_EQ(-EINVAL, ut_add(t, 1, 2, UBLK_F_INTEGRITY));
+	EXPECT_EQ(-EINVAL, ut_add(t, 1, 2, UBLK_F_INTEGRITY |
+				  UBLK_F_SUPPORT_ZERO_COPY));
+	/* And the parameters need the feature. */
+	ASSERT_EQ(0, ut_add(t, 1, 2, UBLK_F_USER_COPY));
+	EXPECT_EQ(-EINVAL, set(t, &pi, 9));
+	ASSERT_EQ(0, ut_add(t, 1, 2, FLAGS));
+	EXPECT_EQ(0, set(t, &pi, 9));
+}
+
+/* covers: C-122 C-107 */
+TEST_F(pi_params, C_122_rules)
+{
+	static const struct {
+		int want, lbs;
+		struct ublk_param_integrity pi;
+	} rows[] = {
+		/* flags, segments, interval, size, offset, checksum, tag */
+		{ 0, 9, { 0, 0, 9, 1, 0, PI_NONE, 0 } },
+		{ 0, 9, { PI_CAPABLE, 0, 9, 255, 0, PI_NONE, 255 } },
+		{ 0, 9, { PI_CAPABLE, 65535, 9, 8, 0, PI_IP, 0 } },
+		{ 0, 9, { 3, 1, 9, 8, 0, PI_T10, 2 } },
+		{ 0, 12, { PI_REF_TAG, 0, 12, 16, 0, PI_NVME, 0 } },
+		{ 0, 12, { 0, 0, 9, 16, 0, PI_NVME, 0 } },
+		{ 0, 9, { 0, 0, 9, 16, 8, PI_T10, 0 } },
+		{ 0, 9, { 0, 0, 9, 255, 239, PI_NVME, 0 } },
+		/* unknown flags */
+		{ -EINVAL, 9, { 4, 0, 9, 8, 0, PI_T10, 0 } },
+		{ -EINVAL, 9, { 0x80000000, 0, 9, 8, 0, PI_T10, 0 } },
+		/* unknown checksums */
+		{ -EINVAL, 9, { 0, 0, 9, 16, 0, 3, 0 } },
+		{ -EINVAL, 9, { 0, 0, 9, 16, 0, 5, 0 } },
+		{ -EINVAL, 9, { 0, 0, 9, 16, 0, 255, 0 } },
+		/* no metadata */
+		{ -EINVAL, 9, { 0, 0, 9, 0, 0, PI_NONE, 0 } },
+		{ -EINVAL, 9, { 0, 0, 9, 0, 0, PI_T10, 0 } },
+		/* reference tag of nothing */
+		{ -EINVAL, 9, { PI_REF_TAG, 0, 9, 8, 0, PI_NONE, 0 } },
+		/* tuple outside */
+		{ -EINVAL, 9, { 0, 0, 9, 7, 0, PI_IP, 0 } },
+		{ -EINVAL, 9, { 0, 0, 9, 8, 1, PI_T10, 0 } },
+		{ -EINVAL, 9, { 0, 0, 9, 15, 0, PI_NVME, 0 } },
+		{ -EINVAL, 9, { 0, 0, 9, 255, 240, PI_NVME, 0 } },
+		{ -EINVAL, 9, { 0, 0, 9, 8, 255, PI_T10, 0 } },
+		{ -EINVAL, 9, { 0, 0, 9, 8, 9, PI_NONE, 0 } },
+		/* interval */
+		{ -EINVAL, 9, { 0, 0, 8, 8, 0, PI_T10, 0 } },
+		{ -EINVAL, 9, { 0, 0, 0, 8, 0, PI_T10, 0 } },
+		{ -EINVAL, 9, { 0, 0, 10, 8, 0, PI_T10, 0 } },
+		{ -EINVAL, 12, { 0, 0, 13, 8, 0, PI_T10, 0 } },
+		{ -EINVAL, 12, { 0, 0, 255, 8, 0, PI_T10, 0 } },
+	};
+	struct ublk_params p;
+	struct ut *t = &self->t;
+	unsigned int i;
+
+	ASSERT_EQ(0, ut_add(t, 1, 2, FLAGS));
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		EXPECT_EQ(rows[i].want, set(t, &rows[i].pi, rows[i].lbs)) {
+			TH_LOG("row %u", i);
+		}
+		ASSERT_EQ(0, raw_get_params(&t->ctl, t->info.dev_id, &p));
+		EXPECT_EQ(!rows[i].want,
+			  !!(p.types & UBLK_PARAM_TYPE_INTEGRITY));
+		if (!rows[i].want)
+			EXPECT_EQ(0, memcmp(&p.integrity, &rows[i].pi, 16));
+	}
+}
+
+/* One whole request at the window, served. */
+static long io(struct ut *t, enum agent_blk_op op, struct raw_ev *ev, int *job)
+{
+	*job = agent_blk(t->agent, t->info.dev_id, op, WIN, 4096, 0);
+	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
+}
+
+/* covers: C-123 I-9 D-142 */
+TEST_F(pi_params, I_9_feature_without_parameters)
+{
+	struct ut *t = &self->t;
+	__u64 flag = UBLKSRV_IO_INTEGRITY_FLAG;
+	struct raw_ev ev;
+	char buf[64];
+	int job;
+
+	ASSERT_EQ(0, ut_up(t, 1, 2, FLAGS));
+	ASSERT_EQ(0, io(t, AGENT_WRITE, &ev, &job));
+	EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_INTEGRITY);
+	if (!running_on_mainline()) {
+		EXPECT_EQ(-1, pread(t->srv.fd, buf, 1,
+				    raw_pos(0, ev.tag, 0) | flag));
+		EXPECT_EQ(EINVAL, errno);
+		EXPECT_EQ(-1, pread(t->srv.fd, buf, 64,
+				    raw_pos(0, ev.tag, 64) | flag));
+		EXPECT_EQ(EINVAL, errno);
+	}
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+/* covers: D-142 */
+TEST_F(pi_params, D_142_bit_62_without_the_feature)
+{
+	struct ut *t = &self->t;
+	__u64 flag = UBLKSRV_IO_INTEGRITY_FLAG;
+	struct raw_ev ev;
+	char buf[64];
+	int job;
+
+	ASSERT_EQ(0, ut_up(t, 1, 2, UBLK_F_USER_COPY));
+	ASSERT_EQ(0, io(t, AGENT_WRITE, &ev, &job));
+	EXPECT_EQ(-1, pread(t->srv.fd, buf, 1, raw_pos(0, ev.tag, 0) | flag));
+	EXPECT_EQ(EINVAL, errno);
+	/* Before queue and tag are looked at. */
+	EXPECT_EQ(-1, pread(t->srv.fd, buf, 1, raw_pos(9, 9, 0) | flag));
+	EXPECT_EQ(EINVAL, errno);
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, ut_stop(t));
+}
+
+TEST_HARNESS_MAIN

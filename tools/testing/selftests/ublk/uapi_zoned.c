@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Zone reports (data.md D-210, D-212 to D-215): the one that START_DEV makes
+ * and checks, and those of BLKREPORTZONE; reports in several requests, answers
+ * that are short, empty, wrong or errors, servers that die meanwhile. Zone
+ * operations and parameters are in uapi_zoned_ops.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include "kselftest_harness.h"
+#include "recovery.h"
+#include "zones.h"
+
+#define NEED	(UBLK_F_ZONED | UBLK_F_USER_COPY)
+#define REISSUE	(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
+#define REPORT	UBLK_IO_OP_REPORT_ZONES
+/* With this many sectors per request one report holds 64 zones. */
+#define SMALL	8
+#define LARGE	(RAW_IO_BYTES / 512)
+
+FIXTURE(zoned) {
+	struct zones z;
+	struct ut *t;
+};
+
+FIXTURE_SETUP(zoned)
+{
+	UT_SETUP(&self->z.t, NEED);
+	self->t = &self->z.t;
+}
+
+FIXTURE_TEARDOWN_PARENT(zoned)
+{
+	UT_TEARDOWN(&self->z.t);
+}
+
+static char *sysfs(struct ut *t, const char *name)
+{
+	static char text[64];
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/%s",
+		 t->info.dev_id, name);
+	text[0] = 0;
+	f = fopen(path, "r");
+	if (f) {
+		if (!fgets(text, sizeof(text), f))
+			text[0] = 0;
+		fclose(f);
+	}
+	text[strcspn(text, "\n")] = 0;
+	return text;
+}
+
+/* What BLKREPORTZONE gave is what the server has. */
+static bool same_zones(struct zones *z, int from, int nr)
+{
+	struct blk_zone_report *rep = (void *)z->t.agent->data;
+
+	return rep->nr_zones == nr && rep->flags & BLK_ZONE_REP_CAPACITY &&
+	       !memcmp(rep->zones, &z->zone[from], nr * sizeof(*rep->zones));
+}
+
+/* The next request, which has to be a report. */
+static int next_report(struct zones *z, struct raw_ev *ev)
+{
+	int ret = raw_event(&z->t.ring, ev, RAW_DEADLINE_MS);
+
+	if (!ret && (ev->res || ublksrv_get_op(&ev->iod) != REPORT))
+		ret = -EPROTO;
+	return ret;
+}
+
+/* covers: D-210 L-83 C-78 C-75i C-133 D-213 */
+TEST_F(zoned, D_210_disk)
+{
+	struct zones *z = &self->z;
+	struct ut *t = self->t;
+	struct raw_ev ev;
+	int job;
+
+	ASSERT_EQ(0, zones_add(z, 0, 64, LARGE));
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	job = agent_ctrl(t->agent, UBLK_U_CMD_START_DEV, t->info.dev_id,
+			 getpid());
+	/* Not started yet, and LIVE already. */
+	ASSERT_EQ(0, next_report(z, &ev));
+	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_EQ(0, ev.iod.start_sector);
+	EXPECT_EQ(64, ev.iod.nr_zones);
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, t->info.dev_id));
+	ASSERT_EQ(0, zones_serve(z, &ev));
+	ASSERT_EQ(0, zones_wait(z, job));
+	EXPECT_STREQ("host-managed", sysfs(t, "zoned"));
+	EXPECT_EQ(64, atoi(sysfs(t, "nr_zones")));
+	EXPECT_EQ(z->sectors, atoi(sysfs(t, "chunk_sectors")));
+	EXPECT_EQ(5, atoi(sysfs(t, "max_open_zones")));
+	EXPECT_EQ(7, atoi(sysfs(t, "max_active_zones")));
+	EXPECT_EQ(4096, atoi(sysfs(t, "zone_append_max_bytes")));
+	/* Nobody looks for partitions. */
+	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
+	EXPECT_EQ(0, zones_stop(z));
+}
+
+/* covers: D-212 D-23 D-155 D-213 D-99f D-148 D-146 D-147 */
+TEST_F(zoned, D_212_report)
+{
+	struct zones *z = &self->z;
+	struct ut *t = self->t;
+	struct blk_zone zone;
+	struct raw_ev ev;
+	int job;
+	long ret;
+
+	ASSERT_EQ(0, zones_up(z, 0, 64, LARGE));
+	z->zone[9].cond = BLK_ZONE_COND_READONLY;
+	z->zone[10].wp += 8;
+	z->zone[10].cond = BLK_ZONE_COND_IMP_OPEN;
+	ASSERT_EQ(0, zones_wait(z, zones_report(z, 0, 64)));
+	EXPECT_TRUE(same_zones(z, 0, 64));
+	ASSERT_EQ(0, zones_wait(z, zones_report(z, 60, 64)));
+	EXPECT_TRUE(same_zones(z, 60, 4));
+	job = zones_report(z, 8, 5);
+	ASSERT_EQ(0, next_report(z, &ev));
+	EXPECT_EQ(5, ev.iod.nr_zones);
+	EXPECT_EQ(8 * z->sectors, ev.iod.start_sector);
+	EXPECT_EQ(0, ev.iod.op_flags >> 8 & ~7);
+	/* Written like a read, within the kernel's buffer. */
+	EXPECT_EQ(-1, pread(t->srv.fd, &zone, 64, raw_pos(0, ev.tag, 0)));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(64, pwrite(t->srv.fd, &z->zone[8], 64,
+			     raw_pos(0, ev.tag, 0)));
+	EXPECT_EQ(64, pwrite(t->srv.fd, &z->zone[12], 64,
+			     raw_pos(0, ev.tag, 256)));
+	EXPECT_EQ(192, pwrite(t->srv.fd, &z->zone[9], 192,
+			      raw_pos(0, ev.tag, 64)));
+	EXPECT_EQ(-1, pwrite(t->srv.fd, &zone, 64,
+			     raw_pos(0, ev.tag, 1 << 20)));
+	EXPECT_EQ(EINVAL, errno);
+	/* The result is ignored unless it is an error. */
+	ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 0));
+	ret = agent_wait(t->agent, job, RAW_DEADLINE_MS);
+	EXPECT_EQ(0, ret);
+	EXPECT_TRUE(same_zones(z, 8, 5));
+	job = zones_report(z, 8, 5);
+	ASSERT_EQ(0, next_report(z, &ev));
+	EXPECT_EQ(320, pwrite(t->srv.fd, &z->zone[8], 320,
+			      raw_pos(0, ev.tag, 0)));
+	ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 12345678));
+	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_TRUE(same_zones(z, 8, 5));
+	EXPECT_EQ(0, zones_stop(z));
+}
+
+/* covers: D-212 D-97 D-101 */
+TEST_F(zoned, D_212_report_fails)
+{
+	static const int errors[][2] = {
+		{ -EIO, -EIO }, { -ENOSPC, -ENOSPC }, { -EPERM, -EIO },
+		{ -EOPNOTSUPP, -EOPNOTSUPP },
+	};
+	struct zones *z = &self->z;
+	unsigned int i;
+
+	ASSERT_EQ(0, zones_up(z, 0, 64, LARGE));
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		z->report_error = errors[i][0];
+		EXPECT_EQ(errors[i][1], zones_wait(z, zones_report(z, 0, 9)));
+	}
+	z->report_error = 0;
+	EXPECT_EQ(0, zones_wait(z, zones_report(z, 0, 9)));
+	EXPECT_TRUE(same_zones(z, 0, 9));
+	EXPECT_EQ(0, zones_stop(z));
+}
+
+/* covers: D-212 D-215 */
+TEST_F(zoned, D_215_short_answers)
+{
+	struct zones *z = &self->z;
+	struct raw_ev ev;
+	int job;
+
+	/* What is missing at the end is asked for again. */
+	ASSERT_EQ(0, zones_up(z, 0, 64, LARGE));
+	z->report_most = 30;
+	job = zones_report(z, 0, 64);
+	ASSERT_EQ(0, next_report(z, &ev));
+	EXPECT_EQ(64, ev.iod.nr_zones);
+	ASSERT_EQ(0, zones_serve(z, &ev));
+	ASSERT_EQ(0, next_report(z, &ev));
+	EXPECT_EQ(30 * z->sectors, ev.iod.start_sector);
+	EXPECT_EQ(34, ev.iod.nr_zones);
+	ASSERT_EQ(0, zones_serve(z, &ev));
+	ASSERT_EQ(0, next_report(z, &ev));
+	EXPECT_EQ(60 * z->sectors, ev.iod.start_sector);
+	EXPECT_EQ(4, ev.iod.nr_zones);
+	ASSERT_EQ(0, zones_serve(z, &ev));
+	EXPECT_EQ(0, zones_wait(z, job));
+	EXPECT_EQ(64, ((struct blk_zone_report *)self->t->agent->data)->nr_zones);
+	if (!running_on_mainline())
+		EXPECT_TRUE(same_zones(z, 0, 64));
+	EXPECT_EQ(0, zones_stop(z));
+}
+
+/* covers: D-215 I-43 */
+TEST_F(zoned, I_43_no_progress)
+{
+	struct zones *z = &self->z;
+	struct ut *t = self->t;
+	struct raw_ev ev;
+	int job, i;
+
+	ASSERT_EQ(0, zones_up(z, 0, 64, LARGE));
+	job = zones_report(z, 3, 4);
+	for (i = 0; i < 4 && running_on_mainline(); i++) {
+		ASSERT_EQ(0, next_report(z, &ev)) TH_LOG("asked again");
+		EXPECT_EQ(3 * z->sectors, ev.iod.start_sector);
+		ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 0));
+	}
+	if (!running_on_mainline()) {
+		ASSERT_EQ(0, next_report(z, &ev));
+		ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 0));
+		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	}
+	EXPECT_EQ(running_on_mainline() ? 0 : -EIO, zones_wait(z, job));
+	/* A last entry with length 0 says the same. */
+	if (!running_on_mainline()) {
+		struct blk_zone two[2] = { z->zone[3] };
+
+		job = zones_report(z, 3, 4);
+		ASSERT_EQ(0, next_report(z, &ev));
+		EXPECT_EQ(128, pwrite(t->srv.fd, two, 128,
+				      raw_pos(0, ev.tag, 0)));
+		ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 128));
+		ASSERT_EQ(0, next_report(z, &ev));
+		EXPECT_EQ(4 * z->sectors, ev.iod.start_sector);
+		ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 0));
+		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	}
+	EXPECT_EQ(0, zones_stop(z));
+}
+
+/* covers: D-213 D-215 I-28 */
+TEST_F(zoned, I_28_report_of_several_requests)
+{
+	struct zones *z = &self->z;
+	int had;
+
+	ASSERT_EQ(0, zones_up(z, 0, 256, SMALL));
+	EXPECT_EQ(4, z->reports);
+	had = z->reports;
+	ASSERT_EQ(0, zones_wait(z, zones_report(z, 0, 256)));
+	EXPECT_EQ(had + 4, z->reports);
+	EXPECT_EQ(192 * z->sectors, z->last.start_sector);
+	EXPECT_EQ(64, z->last.nr_zones);
+	if (running_on_mainline()) {
+		/* The last request's zones at the start of the list. */
+		EXPECT_EQ(0, memcmp(zones_reported(z), &z->zone[192],
+				    64 * sizeof(struct blk_zone)));
+	} else {
+		EXPECT_TRUE(same_zones(z, 0, 256));
+		ASSERT_EQ(0, zones_wait(z, zones_report(z, 100, 100)));
+		EXPECT_TRUE(same_zones(z, 100, 100));
+	}
+	EXPECT_EQ(0, zones_stop(z));
+}
+
+/* Spoil a zone for the check of START_DEV. */
+static void spoil(struct blk_zone *b, int how)
+{
+	switch (how) {
+	case 0:
+		b->start += 8;
+		break;
+	case 1:
+		b->len -= 8;
+		b->capacity -= 8;
+		break;
+	case 2:
+		b->len *= 2;
+		break;
+	case 3:
+		b->capacity = 0;
+		break;
+	case 4:
+		b->capacity = b->len + 8;
+		break;
+	case 5:
+		b->capacity -= 8;
+		break;
+	case 6:
+		b->type = BLK_ZONE_TYPE_SEQWRITE_PREF;
+		break;
+	case 7:
+		b->type = 0;
+		break;
+	case 8:
+		b->cond = 0x77;
+		break;
+	case 9:
+		b->type = BLK_ZONE_TYPE_CONVENTIONAL;
+		b->cond = BLK_ZONE_COND_NOT_WP;
+		b->capacity -= 8;
+		break;
+	}
+}
+
+/* covers: D-214 C-75i C-77 */
+TEST_F(zoned, D_214_start_checks_zones)
+{
+	struct zones *z = &self->z;
+	struct ut *t = self->t;
+	struct blk_zone saved;
+	int i, ret;
+
+	ASSERT_EQ(0, zones_add(z, 0, 64, LARGE));
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	for (i = 0; i < 10; i++) {
+		saved = z->zone[33];
+		spoil(&z->zone[33], i);
+		ret = zones_start(z);
+		EXPECT_TRUE(ret == -ENODEV || ret == -EINVAL) {
+			TH_LOG("case %d: %d", i, ret);
+		}
+		EXPECT_EQ(UBLK_S_DEV_DEAD,
+			  raw_state(&t->ctl, t->info.dev_id));
+		z->zone[33] = saved;
+	}
+	/* A report that fails. */
+	z->report_error = -ENOSPC;
+	EXPECT_EQ(-ENOSPC, zones_start(z));
+	z->report_error = -EIO;
+	EXPECT_EQ(-EIO, zones_start(z));
+	z->report_error = 0;
+	if (!running_on_mainline()) {
+		z->nr = 60;
+		EXPECT_GT(0, zones_start(z)) TH_LOG("four zones missing");
+		EXPECT_EQ(UBLK_S_DEV_DEAD,
+			  raw_state(&t->ctl, t->info.dev_id));
+		z->nr = 64;
+	}
+	/* The commands are still there, and the zones are good now. */
+	z->zone[33].capacity = z->sectors;
+	EXPECT_EQ(0, zones_start(z));
+	EXPECT_EQ(0, zones_stop(z));
+}
+
+/* covers: D-214 C-133 */
+TEST_F(zoned, D_214_good_zones)
+{
+	struct zones *z = &self->z;
+	struct ut *t = self->t;
+	struct ublk_params p;
+	int i;
+
+	/* Capacities smaller than zones, a small last zone, all conditions. */
+	ASSERT_EQ(0, zones_add(z, 0, 64, LARGE));
+	for (i = 1; i < 64; i++)
+		z->zone[i].capacity -= 1024;
+	z->zone[1].cond = BLK_ZONE_COND_FULL;
+	z->zone[2].cond = BLK_ZONE_COND_OFFLINE;
+	z->zone[3].cond = BLK_ZONE_COND_READONLY;
+	z->zone[4].cond = BLK_ZONE_COND_CLOSED;
+	z->zone[4].wp += 16;
+	z->zone[63].len = 2048;
+	z->zone[63].capacity = 512;
+	ASSERT_EQ(0, raw_get_params(&t->ctl, t->info.dev_id, &p));
+	p.types &= ~UBLK_PARAM_TYPE_DEVT;
+	p.basic.dev_sectors -= z->sectors - 2048;
+	ASSERT_EQ(0, raw_set_params(&t->ctl, t->info.dev_id, &p));
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	if (zones_start(z))
+		SKIP(return, "C-133: a smaller last zone is not counted");
+	ASSERT_EQ(0, zones_wait(z, zones_report(z, 0, 64)));
+	EXPECT_TRUE(same_zones(z, 0, 64));
+	EXPECT_EQ(0, zones_stop(z));
+}
+
+/* covers: L-102 I-43 */
+TEST_F(zoned, L_102_server_dies_during_the_report)
+{
+	static const __u64 flags[] = { 0, UBLK_F_USER_RECOVERY, REISSUE };
+	struct zones *z = &self->z;
+	struct ut *t = self->t;
+	struct raw_ev ev;
+	unsigned int i;
+	int job;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (flags[i] && running_on_mainline())
+			break;
+		ASSERT_EQ(0, zones_add(z, flags[i], 64, LARGE));
+		ASSERT_EQ(0, ut_serve(t, 0));
+		ASSERT_EQ(0, raw_fetch_all(&t->ring));
+		job = agent_ctrl(t->agent, UBLK_U_CMD_START_DEV,
+				 t->info.dev_id, getpid());
+		ASSERT_EQ(0, next_report(z, &ev));
+		ut_close(t);
+		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(UBLK_S_DEV_DEAD,
+			  raw_state(&t->ctl, t->info.dev_id));
+		/* The next server does better. */
+		ASSERT_EQ(0, ut_serve(t, 0));
+		ASSERT_EQ(0, raw_fetch_all(&t->ring));
+		EXPECT_EQ(0, zones_start(z));
+		EXPECT_EQ(0, zones_stop(z));
+		ut_close(t);
+	}
+}
+
+TEST_HARNESS_MAIN
