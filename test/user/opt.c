@@ -195,8 +195,8 @@ static void test_list(void)
 {
 	char cmd[] = "cmd", f[] = "-f", w[] = "-w", one[] = "/dev/../dev",
 	     two[] = "/", again[] = "/", bad[] = "/no/such";
-	char *argv[] = { cmd, f, one, w, one, two, again, w, two, NULL };
-	char *wrong[] = { cmd, two, bad, NULL }, *none[] = { cmd, NULL };
+	char *argv[10] = { cmd, f, one, w, one, two, again, w, two, NULL };
+	char *wrong[4] = { cmd, two, bad }, *none[2] = { cmd };
 	char **files, **words;
 
 	ktap_eq(parse_list(9, argv, &files, &words), 0);

@@ -47,7 +47,8 @@ static inline int t_open(struct ublk_dev *dev, void *cfg)
 		return ublk_error(tgt.open_err, "t_open");
 	tgt.nr_open++;
 	ublk_dev_require(dev, tgt.require);
-	if (ublk_dev_info(dev)->flags)
+	if (ublk_dev_info(dev)->flags & (UBLK_F_USER_COPY | UBLK_F_BATCH_IO |
+					 UBLK_F_AUTO_BUF_REG))
 		abort();	/* not chosen yet */
 	if (tgt.zoned) {
 		struct ublk_params *p = ublk_dev_params(dev);

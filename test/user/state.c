@@ -142,8 +142,8 @@ static void test_config_round_trip(void)
 	static const char * const paths[] = {
 		"/x y/\"z\"", "/\xff\xfe\x01", "/\xc3\xa4", "/",
 	};
-	static char b[] = "/b c", x[] = "/\xff", a[] = "/a";
-	static char *list[] = { b, x, a, NULL };
+	static char b[8] = "/b c", x[8] = "/\xff", a[8] = "/a";
+	static char *list[4] = { b, x, a };
 	struct cfg in = { .num = 7, .size = ~0ULL, .flag = true, .str = "a b" };
 	struct cfg *out;
 	json_t *obj;

@@ -742,7 +742,8 @@ struct ublk_ctrl *ublk_dev_ctrl(struct ublk_dev *dev);
  * ublk_dev_info - what the driver granted
  * @dev: handle
  *
- * Return: asked for values before ublk_dev_add(), granted ones after it
+ * Return: asked for values before ublk_dev_add(), granted ones after it; in the
+ * target's open() the features do not have the mode's yet
  */
 const struct ublksrv_ctrl_dev_info *ublk_dev_info(const struct ublk_dev *dev);
 

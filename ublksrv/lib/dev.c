@@ -107,6 +107,8 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 	dev->info.nr_hw_queues = opts->nr_queues;
 	dev->info.queue_depth = opts->depth;
 	dev->info.max_io_buf_bytes = opts->io_buf_bytes;
+	/* as the target sees it; mode_choose() adds the rest */
+	dev->info.flags = opts->features;
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_cond_init(&dev->cond, NULL);
 	ublk_params_init(&dev->params, opts->io_buf_bytes);

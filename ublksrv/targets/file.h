@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
- * A file or block device as backing store: how to open it, and what it can do.
+ * A file or block device as backing store: how to open it, what it can do
+ * (file.c), and how requests are done on it (file_io.c).
  */
 #ifndef UBLK_FILE_H
 #define UBLK_FILE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <linux/types.h>
+
+struct io_uring_sqe;
+struct ublk_io;
 
 /**
  * struct file - an open backing store
@@ -23,6 +28,7 @@
  * @discard_granularity: smallest piece that discard frees
  * @max_discard: longest discard in bytes, 0 when there is none
  * @can_zero: write zeroes without sending data works
+ * @no_cmd_discard: the kernel is too old for it, found out on use
  */
 struct file {
 	int fd;
@@ -37,6 +43,7 @@ struct file {
 	__u32 mem_align;
 	__u32 discard_granularity;
 	__u64 max_discard;
+	atomic_bool no_cmd_discard;
 };
 
 /**
@@ -63,5 +70,49 @@ void file_close(struct file *f);
  * Return: 0 or negative errno
  */
 int file_set_buffered(struct file *f);
+
+/**
+ * struct file_piece - a piece of a request
+ * @fd: slot of the file in the ring's file table
+ * @pos: where in the file
+ * @len: bytes
+ * @off: where in the request's data
+ * @fallback: not the first attempt, see file_can_fall_back()
+ */
+struct file_piece {
+	int fd;
+	__u64 pos;
+	__u64 len;
+	__u32 off;
+	bool fallback;
+};
+
+/**
+ * file_op_known - can the operation be done on a file
+ * @op: UBLK_IO_OP_*
+ *
+ * Return: false for zone operations and those that do not exist
+ */
+bool file_op_known(unsigned int op);
+
+/**
+ * file_prep - fill an SQE with a piece of a request
+ * @f: file
+ * @io: request with a known operation
+ * @sqe: from ublk_io_sqe()
+ * @p: piece
+ */
+void file_prep(struct file *f, struct ublk_io *io, struct io_uring_sqe *sqe,
+	       const struct file_piece *p);
+
+/**
+ * file_can_fall_back - is there another way to do what has failed
+ * @f: file
+ * @io: request
+ * @res: negative errno of the first attempt
+ *
+ * Return: true if it is to be issued once more, as a fallback
+ */
+bool file_can_fall_back(struct file *f, const struct ublk_io *io, int res);
 
 #endif

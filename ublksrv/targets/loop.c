@@ -2,24 +2,18 @@
 /*
  * Target loop: a file or block device as the disk.
  *
- * Requests become io_uring operations on the queue's ring: read and write,
- * fdatasync for flush, RWF_DSYNC for FUA, fallocate and block discard for
- * discard and write zeroes. Short transfers go on from where they ended, and a
- * request is committed with its full length or an error (D-233).
+ * Requests become io_uring operations on the queue's ring. Short transfers go
+ * on from where they ended, and a request is committed with its full length or
+ * an error (D-233).
  *
  * file.c knows what the backing store can do; here is how it becomes
- * parameters and operations.
+ * parameters. file_io.c knows which operations requests become.
  */
 #include <errno.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
-
-#include <liburing.h>
 
 #include "file.h"
 #include "targets.h"
@@ -35,7 +29,6 @@ struct loop_cfg {
 struct loop {
 	struct file file;
 	__u64 offset;
-	atomic_bool no_cmd_discard;	/* an older kernel, found out on use */
 };
 
 /* Per tag: how far a transfer got, and whether a fallback is in use. */
@@ -194,65 +187,22 @@ static int loop_queue_open(struct ublk_queue *q)
 	return 0;
 }
 
-static void loop_prep_discard(struct loop *loop, struct io_uring_sqe *sqe,
-			      int fd, __u64 pos, __u64 len, bool fallback)
-{
-	if (loop->file.block && !fallback && !loop->no_cmd_discard)
-		io_uring_prep_cmd_discard(sqe, fd, pos, len);
-	else
-		io_uring_prep_fallocate(sqe, fd, FALLOC_FL_PUNCH_HOLE |
-					FALLOC_FL_KEEP_SIZE, pos, len);
-}
-
-static void loop_prep_zero(struct io_uring_sqe *sqe, int fd, __u64 pos,
-			   __u64 len, bool keep)
-{
-	io_uring_prep_fallocate(sqe, fd, FALLOC_FL_KEEP_SIZE |
-				(keep ? FALLOC_FL_ZERO_RANGE :
-					FALLOC_FL_PUNCH_HOLE), pos, len);
-}
-
 static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 {
-	const struct ublksrv_io_desc *d = io->desc;
 	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
-	__u64 pos = loop->offset + (d->start_sector << 9);
-	__u64 len = (__u64)d->nr_sectors << 9;
-	int fd = (intptr_t)q->priv;
-	struct io_uring_sqe *sqe;
-	unsigned int op = ublk_io_op(io);
+	struct file_piece piece = {
+		.fd = (intptr_t)q->priv,
+		.pos = loop->offset + (io->desc->start_sector << 9) + lio->done,
+		.len = ((__u64)io->desc->nr_sectors << 9) - lio->done,
+		.off = lio->done,
+		.fallback = lio->fallback,
+	};
+	struct io_uring_sqe *sqe = ublk_io_sqe(io);
 
-	if (op > UBLK_IO_OP_WRITE_ZEROES || op == UBLK_IO_OP_WRITE_SAME) {
-		ublk_io_complete(io, -EOPNOTSUPP);
-		return;
-	}
-	sqe = ublk_io_sqe(io);
-	if (!sqe)
-		return;		/* the queue is about to give up */
-	switch (op) {
-	case UBLK_IO_OP_READ:
-		ublk_io_prep_read(io, sqe, fd, pos + lio->done,
-				  len - lio->done, lio->done);
-		break;
-	case UBLK_IO_OP_WRITE:
-		ublk_io_prep_write(io, sqe, fd, pos + lio->done,
-				   len - lio->done, lio->done);
-		if (d->op_flags & UBLK_IO_F_FUA)
-			sqe->rw_flags = RWF_DSYNC;
-		break;
-	case UBLK_IO_OP_FLUSH:
-		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
-		break;
-	case UBLK_IO_OP_DISCARD:
-		loop_prep_discard(loop, sqe, fd, pos, len, lio->fallback);
-		break;
-	case UBLK_IO_OP_WRITE_ZEROES:
-		loop_prep_zero(sqe, fd, pos, len, lio->fallback ||
-			       d->op_flags & UBLK_IO_F_NOUNMAP);
-		break;
-	}
-	sqe->flags |= IOSQE_FIXED_FILE;
+	/* without one the queue is about to give up */
+	if (sqe)
+		file_prep(&loop->file, io, sqe, &piece);
 }
 
 static void loop_submit(struct ublk_queue *q, struct ublk_io *io)
@@ -261,29 +211,10 @@ static void loop_submit(struct ublk_queue *q, struct ublk_io *io)
 
 	lio->done = 0;
 	lio->fallback = false;
-	loop_issue(q, io);
-}
-
-/*
- * Block devices: discard by command is new in Linux 6.12, and punching a hole
- * is refused by disks that cannot unmap; the kernel's own zeroing is left.
- */
-static bool loop_try_fallback(struct loop *loop, struct ublk_io *io, int res)
-{
-	struct loop_io *lio = io->priv;
-	unsigned int op = ublk_io_op(io);
-
-	if (!loop->file.block || lio->fallback)
-		return false;
-	if (op == UBLK_IO_OP_DISCARD &&
-	    (res == -EINVAL || res == -EOPNOTSUPP || res == -ENOTTY)) {
-		loop->no_cmd_discard = true;
-	} else if (op != UBLK_IO_OP_WRITE_ZEROES || res != -EOPNOTSUPP ||
-		   io->desc->op_flags & UBLK_IO_F_NOUNMAP) {
-		return false;
-	}
-	lio->fallback = true;
-	return true;
+	if (file_op_known(ublk_io_op(io)))
+		loop_issue(q, io);
+	else
+		ublk_io_complete(io, -EOPNOTSUPP);
 }
 
 static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
@@ -293,10 +224,13 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 	__u32 len = io->desc->nr_sectors << 9;
 
 	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
-		if (res < 0 && loop_try_fallback(loop, io, res))
+		if (res < 0 && !lio->fallback &&
+		    file_can_fall_back(&loop->file, io, res)) {
+			lio->fallback = true;
 			loop_issue(q, io);
-		else
+		} else {
 			ublk_io_complete(io, res);
+		}
 		return;
 	}
 	if (res == -EINTR || res == -EAGAIN) {

@@ -10,6 +10,10 @@
 const struct ublk_target * const ublk_targets[] = {
 	&null_target,
 	&loop_target,
+	&mem_target,
+	&stripe_target,
+	&fault_target,
+	&zoned_target,
 	NULL,
 };
 

@@ -9,6 +9,10 @@
 
 extern const struct ublk_target null_target;
 extern const struct ublk_target loop_target;
+extern const struct ublk_target mem_target;
+extern const struct ublk_target stripe_target;
+extern const struct ublk_target fault_target;
+extern const struct ublk_target zoned_target;
 
 /* Ends with NULL. */
 extern const struct ublk_target * const ublk_targets[];

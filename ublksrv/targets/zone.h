@@ -3,11 +3,11 @@
  * The zones of a host-managed disk: state machine, write pointers, limits.
  *
  * Conditions are those of ZBC and ZNS (BLK_ZONE_COND_*) but for OFFLINE, which no
- * zone here gets into. A sequential zone is
- * FULL when its write pointer is at the end of its capacity, by writing or by
- * "finish"; EMPTY, when the pointer is at the start and nobody has opened it.
- * So a pointer per zone is all there is to keep; that a zone is open is
- * forgotten when the disk goes, as drives do when they lose power.
+ * zone here gets into. A sequential zone is FULL when its write pointer is at
+ * the end of its capacity, by writing or by "finish"; EMPTY, when the pointer
+ * is at the start and nobody has opened it. So a pointer per zone is all there
+ * is to keep; that a zone is open is forgotten when the disk goes, as drives do
+ * when they lose power.
  *
  * A write moves the pointer when it is admitted, before its data is anywhere;
  * it is not moved back if the data could not be written.
@@ -150,22 +150,19 @@ static inline bool zone_close_implicit(struct zone_set *s)
 /* @cond: BLK_ZONE_COND_IMP_OPEN or BLK_ZONE_COND_EXP_OPEN */
 static inline int zone_activate(struct zone_set *s, __u32 i, __u8 cond)
 {
-	switch (s->zones[i].cond) {
-	case BLK_ZONE_COND_EXP_OPEN:
+	__u8 was = s->zones[i].cond;
+
+	if (was == BLK_ZONE_COND_EXP_OPEN)
 		return 0;
-	case BLK_ZONE_COND_IMP_OPEN:
-		break;
-	case BLK_ZONE_COND_EMPTY:
-		if (s->max_active && zone_nr_active(s) >= s->max_active)
+	if (was != BLK_ZONE_COND_IMP_OPEN) {
+		if (was != BLK_ZONE_COND_EMPTY && was != BLK_ZONE_COND_CLOSED)
+			return -EIO;
+		if (was == BLK_ZONE_COND_EMPTY && s->max_active &&
+		    zone_nr_active(s) >= s->max_active)
 			return -EOVERFLOW;
-		/* fall through */
-	case BLK_ZONE_COND_CLOSED:
 		if (s->max_open && zone_nr_open(s) >= s->max_open &&
 		    !zone_close_implicit(s))
 			return -ETOOMANYREFS;
-		break;
-	default:
-		return -EIO;
 	}
 	zone_set_cond(s, i, cond);
 	return 0;
@@ -312,28 +309,6 @@ static inline int zone_reset(struct zone_set *s, __u32 i)
 		zone_set_cond(s, i, BLK_ZONE_COND_EMPTY);
 		return 0;
 	}
-}
-
-/**
- * zone_written - how much of a request lies before the pointers
- * @s: zones
- * @sector: where on the disk
- * @nr: sectors, not beyond the end of the zone
- *
- * Return: sectors with data; the others read as zeroes
- */
-static inline __u64 zone_written(const struct zone_set *s, __u64 sector,
-				 __u64 nr)
-{
-	__u32 i = zone_index(s, sector);
-	__u64 off = sector & (s->size - 1);
-	__u64 wp = s->zones[i].wp;
-
-	if (zone_is_conv(s, i))
-		return nr;
-	if (wp <= off)
-		return 0;
-	return nr < wp - off ? nr : wp - off;
 }
 
 /**

@@ -1,20 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Files written through a file system on a loop device are there, unchanged,
-# when the device has been deleted and made anew, and fsck finds nothing.
-# Sourced after lib.sh by test_loop_mkfs_*.sh, which say how to check.
+# Files written through a file system on a device are there, unchanged, when the
+# device has been deleted and made anew, and fsck finds nothing. Sourced after
+# lib.sh by test_*_mkfs_*.sh, which say how to check, and in FS_DEVICE the target
+# and its options if it is not loop on one file.
 
 # fs_roundtrip TYPE SIZE FSCK...: FSCK is run with the device as last argument
 fs_roundtrip() {
-	local type=$1 img mnt=$TMP/mnt
+	local type=$1 mnt=$TMP/mnt
 	shift
 
-	img=$(new_file img "$1")
+	[ -n "${FS_DEVICE[*]:-}" ] || FS_DEVICE=(-t loop -f "$(new_file img "$1")")
 	shift
 	mkdir "$mnt"
 	defer umount "$mnt"
-	add_dev -t loop -f "$img" -q 2
+	add_dev "${FS_DEVICE[@]}" -q 2
 	check "mkfs.$type" "mkfs.$type" -q "$BDEV"
 	check "mount" mount -t "$type" "$BDEV" "$mnt"
 	mkdir "$TMP/src"
@@ -28,7 +29,7 @@ fs_roundtrip() {
 	check "umount" umount "$mnt"
 	check "fsck" "$@" "$BDEV"
 	check "delete the device" del_dev
-	add_dev -t loop -f "$img"
+	add_dev "${FS_DEVICE[@]}"
 	check "mount again" mount -t "$type" "$BDEV" "$mnt"
 	check "the files are unchanged" diff -rq --no-dereference "$TMP/src" "$mnt/src"
 	check "remove them" rm -rf "$mnt/src"

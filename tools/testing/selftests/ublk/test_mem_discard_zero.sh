@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A disk in memory: never written, discarded and zeroed parts read as zeroes,
+# also where they are no whole pages, and their memory goes back; what ends with
+# the daemon is not offered for recovery.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require blkdiscard cmp
+
+rss_kb() {
+	awk '/^VmRSS:/ { print $2 }' "/proc/$(pid_of "$DEV")/status"
+}
+
+grown_by() {
+	echo "resident: $base KiB, now $(rss_kb) KiB"
+	[ "$(($(rss_kb) - base))" -ge "$1" ] && [ "$(($(rss_kb) - base))" -le "$2" ]
+}
+
+# The disk holds what the copy in $TMP/want holds.
+same() {
+	cmp "$TMP/want" <(dd if="$BDEV" bs=1M iflag=direct status=none)
+}
+
+# zero_in_copy OFFSET LENGTH
+zero_in_copy() {
+	dd if=/dev/zero of="$TMP/want" bs=512 seek="$(($1 / 512))" \
+		count="$(($2 / 512))" conv=notrunc status=none
+}
+
+truncate -s 32M "$TMP/want"
+add_dev -t mem --size 32M -d 2
+base=$(rss_kb)
+check "a new disk is all zeroes" same
+check "which takes no memory" grown_by -1000 3000
+dd if=/dev/urandom of="$TMP/want" bs=1M count=32 conv=notrunc status=none
+check "fill it" dd if="$TMP/want" of="$BDEV" bs=1M oflag=direct status=none
+check "it holds what was written" same
+check "in memory" grown_by 32000 36000
+while read -r how offset length; do
+	check "$how $length bytes at $offset" blkdiscard "$how" -o "$offset" -l "$length" "$BDEV"
+	zero_in_copy "$offset" "$length"
+	check "they are zero, nothing else is" same
+done <<END
+-z 512 512
+-z 1536 4096
+-z 65536 4096
+-z 69120 1049600
+-z 4096 512
+-v 8388608 8388608
+-v 20971520 65536
+END
+check "memory went back" grown_by 23000 27000
+check "discard everything" blkdiscard "$BDEV"
+truncate -s 0 "$TMP/want"
+truncate -s 32M "$TMP/want"
+check "all of it is zero" same
+check "all memory went back" grown_by -1000 3000
+check "flush" dd if=/dev/zero of="$BDEV" bs=4k count=1 conv=fsync status=none
+check "delete" del_dev
+check "no recovery" not timeout 30 "$UBLK" add -t mem -r 2>"$TMP/err"
+check "a smallest disk" try_add -t mem --size 512
+check "has one sector" prints 1 blockdev --getsz "$BDEV"
+check "a huge disk" try_add -t mem --size 32T
+check "is written at its end" dd if=/dev/urandom of="$BDEV" bs=4k count=1 \
+	seek=$(((32 << 40) / 4096 - 1)) oflag=direct status=none
+finish

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What fio writes to a disk in memory is what it reads back: random blocks,
+# sequential ones, and a mixture of sizes at any sector; with one queue and
+# with four, whose threads share the memory.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require fio
+
+# queues, kind, smallest and largest block, amount
+while read -r queues kind bs amount; do
+	add_dev -t mem --size 64M -q "$queues" -d 32
+	check "mem: $queues queues, $kind of $bs" \
+		fio_verify "$BDEV" --rw="$kind" --bsrange="$bs" --iodepth=16 \
+		--size="$amount" --numjobs="$queues" \
+		--offset_increment=16m --group_reporting
+	del_dev || die "deleting device $DEV"
+done <<END
+1 randwrite 4k-4k 4m
+1 write 128k-128k 16m
+1 randwrite 512-1m 16m
+4 randwrite 4k-4k 2m
+4 write 128k-128k 8m
+4 randwrite 512-1m 8m
+END
+finish

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What fio writes to a striped disk is what it reads back: two, three and five
+# members of different odd sizes, small and large chunks, random blocks,
+# sequential ones, and a mixture of sizes at any sector; one queue and four.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require fio
+
+# members, chunk, queues, kind, smallest and largest block, amount per job
+while read -r members chunk queues kind bs amount; do
+	files=()
+	for ((i = 0; i < members; i++)); do
+		rm -f "$TMP/img$i"
+		files+=("$(new_file "img$i" $((33554432 + i * 70000 + 512)))")
+	done
+	add_dev -t stripe -q "$queues" --chunk-size "$chunk" "${files[@]}"
+	check "stripe: $members members, chunk $chunk, $queues queues, $kind of $bs" \
+		fio_verify "$BDEV" --rw="$kind" --bsrange="$bs" --iodepth=16 \
+		--size="$amount" --numjobs="$queues" \
+		--offset_increment=16m --group_reporting
+	del_dev || die "deleting device $DEV"
+done <<END
+2 64k 1 randwrite 4k-4k 4m
+3 64k 1 write 128k-128k 16m
+5 4k 1 randwrite 512-1m 16m
+2 128k 4 randwrite 512-1m 8m
+3 4k 4 randwrite 4k-4k 2m
+5 64k 4 write 128k-128k 8m
+3 64k 4 randwrite 512-1m 8m
+END
+finish

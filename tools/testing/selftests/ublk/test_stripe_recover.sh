@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A killed daemon of a striped disk is replaced from the run-state file alone:
+# order of the members and size of a chunk come back, IO that was held goes on,
+# and with --user-recovery-reissue a verifying writer notices nothing.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require feature:USER_RECOVERY fio cmp
+
+kill_daemon() {
+	local pid
+
+	pid=$(pid_of "$DEV")
+	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" &&
+		busywait 5000 state_is "$DEV" QUIESCED
+}
+
+recover() {
+	timeout 60 "$UBLK" recover -n "$DEV"
+}
+
+writes_to() {
+	[ "$(awk '{ print $5 }' "/sys/block/ublkb$DEV/stat")" -gt "$1" ]
+}
+
+# Neither sorted by name nor the order in which they were made.
+files=("$(new_file b 8M)" "$(new_file c 8M)" "$(new_file a 9M)")
+dd if=/dev/urandom of="$TMP/data" bs=1M count=24 status=none
+add_dev -t stripe --chunk-size 32K -r "${files[@]}"
+check "write" dd if="$TMP/data" of="$BDEV" bs=1M oflag=direct status=none
+check "kill" kill_daemon
+timeout 30 dd if="$BDEV" of="$TMP/back" bs=1M iflag=direct status=none &
+reader=$!
+check "recover" recover
+check "list shows the members in order" grep -q "b\",\".*/c\",\".*/a\"" \
+	<("$UBLK" list -n "$DEV")
+check "and the chunk" grep -q "chunk-size=32768" <("$UBLK" list -n "$DEV")
+check "the held read ends" wait "$reader"
+check "with what was written" cmp "$TMP/data" "$TMP/back"
+check "kill the second one" kill_daemon
+check "recover again" recover
+check "same contents" cmp "$TMP/data" "$BDEV"
+check "kill the third one" kill_daemon
+mv "$TMP/c" "$TMP/away"
+check "not without a member" not recover
+mv "$TMP/away" "$TMP/c"
+check "with all of them" recover
+check "same contents again" cmp "$TMP/data" "$BDEV"
+check "delete" del_dev
+
+add_dev -t stripe --chunk-size 4K -i -q 2 "${files[@]}"
+timeout 120 fio --name=verify --filename="$BDEV" --ioengine=io_uring --direct=1 \
+	--rw=randwrite --bsrange=512-64k --iodepth=16 \
+	--size=24m --io_size=24m --verify=crc32c --verify_fatal=1 \
+	--verify_state_save=0 --minimal >"$TMP/fio.out" 2>&1 &
+writer=$!
+for round in 1 2 3; do
+	check "round $round: the writer writes" busywait 20000 writes_to $((round * 50))
+	check "round $round: kill" kill_daemon
+	check "round $round: recover" recover
+done
+check "the writer has verified all" wait "$writer"
+finish

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * What a request becomes on a backing store: read and write, fdatasync for
+ * flush, RWF_DSYNC for FUA, hole punching and block discard for discard and
+ * write zeroes. Called by targets for each request, in the queue's thread.
+ *
+ * Block devices: discard by command is new in Linux 6.12, and punching a hole
+ * is refused by disks that cannot unmap; the kernel's own zeroing is left. So
+ * a request may be issued a second time, as a fallback.
+ */
+#include <errno.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+
+#include <liburing.h>
+
+#include "file.h"
+#include "libublk.h"
+
+bool file_op_known(unsigned int op)
+{
+	return op <= UBLK_IO_OP_WRITE_ZEROES && op != UBLK_IO_OP_WRITE_SAME;
+}
+
+static void file_prep_discard(struct file *f, struct io_uring_sqe *sqe, int fd,
+			      __u64 pos, __u64 len, bool fallback)
+{
+	if (f->block && !fallback && !f->no_cmd_discard)
+		io_uring_prep_cmd_discard(sqe, fd, pos, len);
+	else
+		io_uring_prep_fallocate(sqe, fd, FALLOC_FL_PUNCH_HOLE |
+					FALLOC_FL_KEEP_SIZE, pos, len);
+}
+
+static void file_prep_zero(struct io_uring_sqe *sqe, int fd, __u64 pos,
+			   __u64 len, bool keep)
+{
+	io_uring_prep_fallocate(sqe, fd, FALLOC_FL_KEEP_SIZE |
+				(keep ? FALLOC_FL_ZERO_RANGE :
+					FALLOC_FL_PUNCH_HOLE), pos, len);
+}
+
+void file_prep(struct file *f, struct ublk_io *io, struct io_uring_sqe *sqe,
+	       const struct file_piece *p)
+{
+	__u32 flags = io->desc->op_flags;
+
+	switch (ublk_io_op(io)) {
+	case UBLK_IO_OP_READ:
+		ublk_io_prep_read(io, sqe, p->fd, p->pos, p->len, p->off);
+		break;
+	case UBLK_IO_OP_WRITE:
+		ublk_io_prep_write(io, sqe, p->fd, p->pos, p->len, p->off);
+		if (flags & UBLK_IO_F_FUA)
+			sqe->rw_flags = RWF_DSYNC;
+		break;
+	case UBLK_IO_OP_FLUSH:
+		io_uring_prep_fsync(sqe, p->fd, IORING_FSYNC_DATASYNC);
+		break;
+	case UBLK_IO_OP_DISCARD:
+		file_prep_discard(f, sqe, p->fd, p->pos, p->len, p->fallback);
+		break;
+	default:
+		file_prep_zero(sqe, p->fd, p->pos, p->len, p->fallback ||
+			       flags & UBLK_IO_F_NOUNMAP);
+	}
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+bool file_can_fall_back(struct file *f, const struct ublk_io *io, int res)
+{
+	if (!f->block)
+		return false;
+	switch (ublk_io_op(io)) {
+	case UBLK_IO_OP_DISCARD:
+		if (res != -EINVAL && res != -EOPNOTSUPP && res != -ENOTTY)
+			return false;
+		f->no_cmd_discard = true;
+		return true;
+	case UBLK_IO_OP_WRITE_ZEROES:
+		return res == -EOPNOTSUPP &&
+			!(io->desc->op_flags & UBLK_IO_F_NOUNMAP);
+	default:
+		return false;
+	}
+}
