@@ -75,6 +75,27 @@ static const struct row {
 	  "several threads per queue" },
 };
 
+/* Without buffers of that size, requests may be longer. */
+static void test_longest_request(void)
+{
+	struct ublk_target target = with_done;
+	struct ublk_dev *dev;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		reset();
+		mock.features = ALL;
+		target.flags = i ? UBLK_TARGET_RING_DATA : 0;
+		opts.io_buf_bytes = i == 2 ? 4096 : 0;
+		ktap_eq(ublk_dev_new(&dev, &opts, &target, NULL), 0);
+		ktap_eq(ublk_dev_info(dev)->max_io_buf_bytes,
+			i == 2 ? 4096 : i ? 2 << 20 : 512 << 10);
+		ktap_eq(ublk_dev_params(dev)->basic.max_sectors << 9,
+			ublk_dev_info(dev)->max_io_buf_bytes);
+		ublk_dev_free(dev);
+	}
+}
+
 static void test_choice(void)
 {
 	struct ublk_target target;
@@ -498,6 +519,7 @@ static void test_shmem_refused(void)
 }
 
 static const struct ktap_test tests[] = {
+	{ "longest_request", test_longest_request },
 	{ "choice", test_choice },
 	{ "recover_other_target", test_recover_other_target },
 	{ "user_copy", test_user_copy },

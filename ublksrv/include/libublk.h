@@ -574,7 +574,8 @@ enum ublk_choice {
  * @id: device number or UBLK_ID_AUTO
  * @nr_queues: hardware queues, 1..4096; the driver may give fewer
  * @depth: tags per queue, 1..4096
- * @io_buf_bytes: longest request, whole pages
+ * @io_buf_bytes: longest request, whole pages; 0 leaves it to the library: 2 MiB
+ *	where no buffer of that size is needed, else 512 KiB
  * @features: UBLK_F_* that must be granted, without those of a mode
  * @flags: UBLK_DEV_*
  * @mode: how data moves

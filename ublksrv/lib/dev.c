@@ -19,6 +19,10 @@
 
 #include "private.h"
 
+/* Longest request by default: of a device with buffers, and of one without. */
+#define IO_BUF_DEFAULT		(512U << 10)
+#define IO_BUF_ZERO_COPY	(2U << 20)
+
 #define OPEN_DEADLINE_MS	5000
 #define START_DEADLINE_MS	30000
 
@@ -39,6 +43,18 @@ int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
 			  call, stage_names[stage], stage_names[dev->stage]);
 }
 
+/* The user has left the length of requests open, and the target has kept it. */
+static void dev_set_io_buf(struct ublk_dev *dev)
+{
+	struct ublk_param_basic *basic = &dev->params.basic;
+
+	if (!(dev->features & UBLK_F_AUTO_BUF_REG) ||
+	    basic->max_sectors != IO_BUF_DEFAULT >> 9)
+		return;
+	dev->info.max_io_buf_bytes = IO_BUF_ZERO_COPY;
+	basic->max_sectors = IO_BUF_ZERO_COPY >> 9;
+}
+
 static int dev_check_opts(const struct ublk_dev_opts *o)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -49,8 +65,7 @@ static int dev_check_opts(const struct ublk_dev_opts *o)
 	if (!o->depth || o->depth > UBLK_MAX_QUEUE_DEPTH)
 		return ublk_error(-EINVAL, "queue depth %u: must be 1..%u",
 				  o->depth, UBLK_MAX_QUEUE_DEPTH);
-	if (!o->io_buf_bytes || o->io_buf_bytes % page ||
-	    o->io_buf_bytes > 1U << UBLK_IO_BUF_BITS)
+	if (o->io_buf_bytes % page || o->io_buf_bytes > 1U << UBLK_IO_BUF_BITS)
 		return ublk_error(-EINVAL,
 				  "buffer size %u: must be pages, up to %u",
 				  o->io_buf_bytes, 1U << UBLK_IO_BUF_BITS);
@@ -106,12 +121,12 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 	dev->info.dev_id = opts->id;
 	dev->info.nr_hw_queues = opts->nr_queues;
 	dev->info.queue_depth = opts->depth;
-	dev->info.max_io_buf_bytes = opts->io_buf_bytes;
+	dev->info.max_io_buf_bytes = opts->io_buf_bytes ? : IO_BUF_DEFAULT;
 	/* as the target sees it; mode_choose() adds the rest */
 	dev->info.flags = opts->features;
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_cond_init(&dev->cond, NULL);
-	ublk_params_init(&dev->params, opts->io_buf_bytes);
+	ublk_params_init(&dev->params, dev->info.max_io_buf_bytes);
 
 	ret = ublk_ctrl_open(&dev->ctrl);
 	if (ret)
@@ -126,10 +141,13 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 		goto err_free;
 	dev->target_is_open = true;
 	ret = mode_choose(dev, opts);
+	if (!ret && !opts->io_buf_bytes)
+		dev_set_io_buf(dev);
 	if (!ret && opts->shmem)
 		ret = shmem_map(dev, opts->shmem);
 	if (!ret)
-		ret = ublk_params_check(&dev->params, opts->io_buf_bytes,
+		ret = ublk_params_check(&dev->params,
+					dev->info.max_io_buf_bytes,
 					dev->features);
 	if (ret)
 		goto err_free;

@@ -55,6 +55,13 @@ static __u64 file_queue_attr(dev_t dev, const char *name, __u64 def)
 	return def;
 }
 
+static void file_probe_max_io(struct file *f, dev_t disk)
+{
+	__u64 max = file_queue_attr(disk, "max_sectors_kb", 0) << 10;
+
+	f->max_io = max && max < UINT32_MAX ? max : UINT32_MAX;
+}
+
 static int file_probe_block(struct file *f, const struct stat *st)
 {
 	unsigned int opt = 0, phys = 0;
@@ -71,6 +78,7 @@ static int file_probe_block(struct file *f, const struct stat *st)
 	f->io_opt = opt;
 	f->mem_align = file_queue_attr(st->st_rdev, "dma_alignment", 511) + 1;
 	f->rotational = file_queue_attr(st->st_rdev, "rotational", 0);
+	file_probe_max_io(f, st->st_rdev);
 	f->max_discard = file_queue_attr(st->st_rdev, "discard_max_bytes", 0);
 	f->discard_granularity =
 		file_queue_attr(st->st_rdev, "discard_granularity", 0);
@@ -101,6 +109,7 @@ static int file_probe_regular(struct file *f, const struct stat *st,
 	    fs.f_bsize >= 512 && fs.f_bsize <= FILE_MAX_BLOCK)
 		f->physical_size = fs.f_bsize;
 	f->rotational = file_queue_attr(st->st_dev, "rotational", 0);
+	file_probe_max_io(f, st->st_dev);
 	if (!read_only && file_can_punch(f)) {
 		f->discard_granularity = f->physical_size;
 		f->max_discard = UINT32_MAX & ~0xfffffU;
@@ -127,6 +136,7 @@ int file_set_buffered(struct file *f)
 	if (flags < 0 || fcntl(f->fd, F_SETFL, flags & ~O_DIRECT))
 		return -errno;
 	f->direct = false;
+	f->max_io = UINT32_MAX;
 	f->mem_align = 0;
 	if (!f->block)
 		f->block_size = 512;

@@ -28,6 +28,7 @@ struct ublk_io;
  * @discard_granularity: smallest piece that discard frees
  * @max_discard: longest discard in bytes, 0 when there is none
  * @can_zero: write zeroes without sending data works
+ * @max_io: longest transfer that the disk below takes in one piece
  * @no_cmd_discard: the kernel is too old for it, found out on use
  */
 struct file {
@@ -43,6 +44,7 @@ struct file {
 	__u32 mem_align;
 	__u32 discard_granularity;
 	__u64 max_discard;
+	__u32 max_io;
 	atomic_bool no_cmd_discard;
 };
 

@@ -65,6 +65,12 @@ void file_prep(struct file *f, struct ublk_io *io, struct io_uring_sqe *sqe,
 			       flags & UBLK_IO_F_NOUNMAP);
 	}
 	sqe->flags |= IOSQE_FIXED_FILE;
+	/*
+	 * What the disk below has to split cannot be submitted without waiting:
+	 * io_uring would find that out, and then use a worker all the same.
+	 */
+	if (ublk_io_op(io) <= UBLK_IO_OP_WRITE && p->len > f->max_io)
+		sqe->flags |= IOSQE_ASYNC;
 }
 
 bool file_can_fall_back(struct file *f, const struct ublk_io *io, int res)

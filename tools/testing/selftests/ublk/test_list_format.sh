@@ -8,7 +8,7 @@
 
 require
 
-add_dev -t loop -f "$(new_file img 16M)" -n 11 -q 2 -d 16
+add_dev -t loop -f "$(new_file img 16M)" -n 11 -q 2 -d 16 --io-buf-size 512K
 queues=$(awk 'NR == 1 { print $5 }' "$TMP/add.out")
 "$UBLK" list -n 11 >"$TMP/list"
 say "$(head -n 2 "$TMP/list")"
