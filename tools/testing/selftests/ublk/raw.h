@@ -167,14 +167,26 @@ int raw_collect_abort(struct raw_ring *r, int ms);
 
 typedef long (*raw_fn)(void *arg);
 
+/* A user copy, for raw_in_thread() and raw_in_process(). */
+struct raw_copy {
+	struct raw_srv *s;
+	int q, tag;
+	bool put;
+	void *buf;
+	size_t len;
+	__u64 off;
+};
+
 __u64 raw_pos(int q, int tag, __u64 off);
 long raw_get(struct raw_srv *s, int q, int tag, void *buf, size_t len,
 	     __u64 off);
 long raw_put(struct raw_srv *s, int q, int tag, const void *buf, size_t len,
 	     __u64 off);
+long raw_copy_any(void *raw_copy);
 int raw_table(struct raw_ring *r);
 int raw_reg(struct raw_ring *r, int q, int tag, __u64 slot);
 int raw_unreg(struct raw_ring *r, __u64 slot);
+__u64 raw_user_data(struct raw_ring *r);
 int raw_fixed_post(struct raw_ring *r, bool write, int fd, __u64 off,
 		   int slot, __u64 addr, __u32 len, __u64 *user_data);
 int raw_fixed(struct raw_ring *r, bool write, int fd, __u64 off, int slot,

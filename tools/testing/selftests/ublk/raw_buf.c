@@ -44,6 +44,16 @@ long raw_put(struct raw_srv *s, int q, int tag, const void *buf, size_t len,
 	return n < 0 ? -errno : n;
 }
 
+/* raw_get() or raw_put(), as struct raw_copy says. */
+long raw_copy_any(void *raw_copy)
+{
+	struct raw_copy *c = raw_copy;
+
+	if (c->put)
+		return raw_put(c->s, c->q, c->tag, c->buf, c->len, c->off);
+	return raw_get(c->s, c->q, c->tag, c->buf, c->len, c->off);
+}
+
 /* An empty buffer table: a slot per tag for raw_serve(), RAW_SLOTS more. */
 int raw_table(struct raw_ring *r)
 {
@@ -61,6 +71,13 @@ int raw_reg(struct raw_ring *r, int q, int tag, __u64 slot)
 int raw_unreg(struct raw_ring *r, __u64 slot)
 {
 	return raw_call(r, UBLK_U_IO_UNREGISTER_IO_BUF, 0, 0, 0, slot);
+}
+
+/* For an SQE of one's own: queue, tag and number are such as no command has. */
+__u64 raw_user_data(struct raw_ring *r)
+{
+	r->seq++;
+	return (__u64)r->seq << 40 | 0xffffffffffULL;
 }
 
 /*
@@ -81,8 +98,7 @@ int raw_fixed_post(struct raw_ring *r, bool write, int fd, __u64 off,
 		io_uring_prep_write_fixed(sqe, fd, buf, len, off, slot);
 	else
 		io_uring_prep_read_fixed(sqe, fd, buf, len, off, slot);
-	/* Queue, tag and command number are such that no command has. */
-	sqe->user_data = (__u64)++r->seq << 40 | 0xffffffffffULL;
+	sqe->user_data = raw_user_data(r);
 	*user_data = sqe->user_data;
 	ret = io_uring_submit(&r->ring);
 	return ret < 0 ? ret : 0;

@@ -179,3 +179,58 @@ bool rec_disk_there(struct ut *t)
 	snprintf(path, sizeof(path), "/dev/ublkb%u", t->info.dev_id);
 	return !access(path, F_OK);
 }
+
+int rec_live(struct ut *t)
+{
+	int ret = rec_begin(t);
+
+	return ret ? ret : ut_start(t);
+}
+
+int rec_cmd(struct ut *t, __u32 op, __u64 data)
+{
+	return raw_dev_cmd(&t->ctl, op, t->info.dev_id, data);
+}
+
+int rec_io(struct ut *t, enum agent_blk_op op, int n)
+{
+	return agent_blk(t->agent, t->info.dev_id, op, RAW_WIN_START + 65536 * n, 4096,
+			 4096 * n);
+}
+
+/* The tags of queue @q from @tag on. */
+int rec_fetch_queue(struct ut *t, int q, int tag)
+{
+	int ret = 0;
+
+	for (; tag < t->info.queue_depth && !ret; tag++)
+		ret = raw_fetch(&t->ring, q, tag);
+	return ret;
+}
+
+bool rec_fails(struct ut *t)
+{
+	return t->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO;
+}
+
+/* A request sent while there is no server: its job, or -EPROTO. */
+int rec_held(struct ut *t, int n)
+{
+	int job = rec_io(t, AGENT_READ, n);
+
+	if (rec_fails(t))
+		return agent_wait(t->agent, job, REC_FAST_MS) == -EREMOTEIO ?
+		       job : -EPROTO;
+	return rec_waits(t, job) ? job : -EPROTO;
+}
+
+bool rec_reissues(struct ut *t)
+{
+	return t->info.flags & UBLK_F_USER_RECOVERY_REISSUE;
+}
+
+/* What that request ends with, once there is a server. */
+long rec_held_result(struct ut *t)
+{
+	return rec_fails(t) ? -EREMOTEIO : 4096;
+}

@@ -27,5 +27,13 @@ int rec_queue_cpu(struct ut *t, int q);
 int rec_blk_on_cpu(struct ut *t, int cpu, enum agent_blk_op op, __u64 off,
 		   __u32 len);
 bool rec_disk_there(struct ut *t);
+int rec_live(struct ut *t);
+int rec_cmd(struct ut *t, __u32 op, __u64 data);
+int rec_io(struct ut *t, enum agent_blk_op op, int n);
+int rec_fetch_queue(struct ut *t, int q, int tag);
+bool rec_fails(struct ut *t);
+bool rec_reissues(struct ut *t);
+int rec_held(struct ut *t, int n);
+long rec_held_result(struct ut *t);
 
 #endif

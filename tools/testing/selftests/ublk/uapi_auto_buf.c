@@ -375,7 +375,7 @@ TEST_F(ab, D_130_commit_from_another_ring)
 	struct raw_ring second;
 	struct raw_ev *ev = &self->ev;
 	__u64 tag = 0;
-	int job;
+	int job, ret;
 
 	ASSERT_EQ(0, live(t, SLOT));
 	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
@@ -391,8 +391,9 @@ TEST_F(ab, D_130_commit_from_another_ring)
 		EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
 	} else {
 		EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, SLOT));
-		EXPECT_EQ(1, io_uring_register_buffers_update_tag(
-				&t->ring.ring, SLOT, &v, &tag, 1));
+		ret = io_uring_register_buffers_update_tag(&t->ring.ring, SLOT,
+							   &v, &tag, 1);
+		EXPECT_EQ(1, ret);
 	}
 	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
 	/* The command is on the second ring now, and so is the next buffer. */

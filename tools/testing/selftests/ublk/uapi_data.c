@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a request looks like to the server, where its data goes, and what a
- * result does to it, in copy mode (data.md sections 2, 6 and 8).
+ * What a request looks like to the server and where its data goes, in copy mode
+ * (data.md sections 2, 6 and 8). What a result does to it is in uapi_result.c.
  *
  * Where this driver is stricter than mainline's (improvements.md), the test
  * states our behaviour and is skipped, with what mainline does, when it runs
@@ -11,74 +11,14 @@
 #include <fcntl.h>
 #include "kselftest_harness.h"
 #include "ut.h"
+#include "data_fixture.h"
 
-#define COMMIT		UBLK_U_IO_COMMIT_AND_FETCH_REQ
 #define GET_DATA	UBLK_U_IO_NEED_GET_DATA
 #define FAILFAST	(UBLK_IO_F_FAILFAST_DEV | UBLK_IO_F_FAILFAST_TRANSPORT | \
 			 UBLK_IO_F_FAILFAST_DRIVER)
 
 #define WIN		RAW_WIN_START
 #define WIN_SECTOR	(RAW_WIN_START >> 9)
-
-FIXTURE(data) {
-	struct ut t;
-};
-
-FIXTURE_VARIANT(data) {
-	int depth;
-	__u64 flags;
-};
-
-FIXTURE_VARIANT_ADD(data, copy) {
-	.depth = 4,
-};
-
-FIXTURE_VARIANT_ADD(data, get_data) {
-	.depth = 4, .flags = UBLK_F_NEED_GET_DATA,
-};
-
-FIXTURE_SETUP(data)
-{
-	struct ut *t = &self->t;
-
-	UT_SETUP(t, variant->flags);
-	ASSERT_EQ(0, ut_up(t, 1, variant->depth, variant->flags));
-}
-
-FIXTURE_TEARDOWN_PARENT(data)
-{
-	UT_TEARDOWN(&self->t);
-}
-
-static int start(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len)
-{
-	return agent_blk(t->agent, t->info.dev_id, op, off, len, 0);
-}
-
-/* The next request of the test with its data, whatever steps that takes. */
-static int delivered(struct ut *t, struct raw_ev *ev)
-{
-	int ret = raw_request(&t->ring, ev, RAW_DEADLINE_MS);
-
-	if (!ret && ev->res == UBLK_IO_RES_NEED_GET_DATA) {
-		ret = raw_serve(&t->ring, ev);
-		if (!ret)
-			ret = raw_request(&t->ring, ev, RAW_DEADLINE_MS);
-	}
-	return ret ? ret : ev->res;
-}
-
-/* Submit a COMMIT with an address of the test's choice. */
-static int commit_addr(struct ut *t, struct raw_ev *ev, int result, void *addr)
-{
-	return raw_post(&t->ring, COMMIT, ev->q, ev->tag, result,
-			(uintptr_t)addr, 0, NULL);
-}
-
-static long finish(struct ut *t, int job)
-{
-	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
-}
 
 struct op_case {
 	enum agent_blk_op op;
@@ -108,7 +48,7 @@ TEST_F(data, D_23_operations)
 		bool get = variant->flags & UBLK_F_NEED_GET_DATA &&
 			   cases[i].code == UBLK_IO_OP_WRITE;
 
-		job = start(t, cases[i].op, WIN + 4096 * i, 24 * 512);
+		job = ut_begin(t, cases[i].op, WIN + 4096 * i, 24 * 512);
 		ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 		EXPECT_EQ(get ? UBLK_IO_RES_NEED_GET_DATA : 0, ev.res);
 		EXPECT_EQ(cases[i].code | cases[i].flags, ev.iod.op_flags) {
@@ -124,7 +64,7 @@ TEST_F(data, D_23_operations)
 		EXPECT_EQ((uintptr_t)raw_buf(&t->srv, ev.q, ev.tag),
 			  ev.iod.addr);
 		ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-		EXPECT_LE(0, finish(t, job));
+		EXPECT_LE(0, ut_finish(t, job));
 	}
 	EXPECT_EQ(0, ut_stop(t));
 }
@@ -136,12 +76,12 @@ TEST_F(data, D_25_readahead_is_failfast)
 	struct raw_ev ev;
 	int job;
 
-	job = start(t, AGENT_READAHEAD, WIN, 65536);
+	job = ut_begin(t, AGENT_READAHEAD, WIN, 65536);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_IO_OP_READ, ublksrv_get_op(&ev.iod));
 	EXPECT_EQ(FAILFAST, ev.iod.op_flags & FAILFAST);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(65536, finish(t, job));
+	EXPECT_EQ(65536, ut_finish(t, job));
 	EXPECT_EQ(0, ut_stop(t));
 }
 
@@ -153,10 +93,10 @@ TEST_F(data, D_21_slot_stays_until_next_delivery)
 	struct raw_ev ev;
 	int job;
 
-	job = start(t, AGENT_READ, WIN + 8192, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
+	job = ut_begin(t, AGENT_READ, WIN + 8192, 4096);
+	ASSERT_EQ(0, ut_delivered(t, &ev));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	ASSERT_EQ(4096, finish(t, job));
+	ASSERT_EQ(4096, ut_finish(t, job));
 	iod = raw_desc(&t->srv, ev.q, ev.tag);
 	EXPECT_EQ(0, memcmp(&iod, &ev.iod, sizeof(iod)));
 	EXPECT_EQ(0, ut_stop(t));
@@ -172,22 +112,22 @@ TEST_F(data, D_93_any_buffer)
 
 	/* A read is answered from another buffer, at an odd address. */
 	memset(other, 0x42, 8192);
-	job = start(t, AGENT_READ, WIN, 8192);
-	ASSERT_EQ(0, delivered(t, &ev));
+	job = ut_begin(t, AGENT_READ, WIN, 8192);
+	ASSERT_EQ(0, ut_delivered(t, &ev));
 	EXPECT_NE((uintptr_t)other, ev.iod.addr);
-	ASSERT_EQ(0, commit_addr(t, &ev, 8192, other));
-	EXPECT_EQ(8192, finish(t, job));
+	ASSERT_EQ(0, ut_commit_addr(t, &ev, 8192, other));
+	EXPECT_EQ(8192, ut_finish(t, job));
 	EXPECT_EQ(0x42, t->agent->data[0]);
 	EXPECT_EQ(0x42, t->agent->data[8191]);
 	/* All tags commit @other now, so the next writes come there. */
 	for (i = 0; i < 4 * variant->depth; i++) {
-		job = start(t, AGENT_READ, WIN, 512);
-		ASSERT_EQ(0, delivered(t, &ev));
-		ASSERT_EQ(0, commit_addr(t, &ev, 512, other));
-		ASSERT_EQ(512, finish(t, job));
+		job = ut_begin(t, AGENT_READ, WIN, 512);
+		ASSERT_EQ(0, ut_delivered(t, &ev));
+		ASSERT_EQ(0, ut_commit_addr(t, &ev, 512, other));
+		ASSERT_EQ(512, ut_finish(t, job));
 	}
 	memset(t->agent->data, 0x18, 8192);
-	job = start(t, AGENT_WRITE, WIN, 8192);
+	job = ut_begin(t, AGENT_WRITE, WIN, 8192);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	if (ev.res == UBLK_IO_RES_NEED_GET_DATA) {
 		EXPECT_EQ(0, raw_call(&t->ring, GET_DATA, ev.q, ev.tag, 0,
@@ -206,7 +146,7 @@ TEST_F(data, D_93_any_buffer)
 	EXPECT_EQ(0x18, other[8191]);
 	EXPECT_NE(0x18, other[8192]);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 8192));
-	EXPECT_EQ(8192, finish(t, job));
+	EXPECT_EQ(8192, ut_finish(t, job));
 	EXPECT_EQ(0, ut_stop(t));
 }
 
@@ -224,26 +164,16 @@ TEST_F(data, D_91_no_data_for_discard)
 	for (tag = 0; tag < variant->depth; tag++)
 		memset(raw_buf(&t->srv, 0, tag), 0x66, 8192);
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
-		job = start(t, ops[i], WIN, 8192);
+		job = ut_begin(t, ops[i], WIN, 8192);
 		ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 		EXPECT_EQ(0, ev.res);
 		EXPECT_EQ(0x66, raw_buf(&t->srv, ev.q, ev.tag)[0]);
 		EXPECT_EQ(0x66, raw_buf(&t->srv, ev.q, ev.tag)[8191]);
 		/* A data-less commit needs an address all the same (D-51). */
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
-		EXPECT_EQ(0, finish(t, job));
+		EXPECT_EQ(0, ut_finish(t, job));
 	}
 	EXPECT_EQ(0, ut_stop(t));
-}
-
-static void fill(char *p, size_t len, unsigned int seed)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		seed = seed * 1103515245 + 12345;
-		p[i] = seed >> 16;
-	}
 }
 
 /* covers: D-90 D-92 D-21 D-61 */
@@ -263,7 +193,7 @@ TEST_F(data, D_90_contents_of_all_sizes)
 		for (skew = 0; skew < 2048; skew += 1536) {
 			__u64 off = WIN + 512 * (3 * i + skew);
 
-			fill(copy, lens[i], i + skew);
+			raw_fill(copy, lens[i], i + skew);
 			memcpy(t->agent->data + skew, copy, lens[i]);
 			ASSERT_EQ(lens[i], ut_blk(t, AGENT_WRITE, off, lens[i],
 						  skew));
@@ -279,239 +209,32 @@ TEST_F(data, D_90_contents_of_all_sizes)
 	EXPECT_EQ(0, ut_stop(t));
 }
 
-/* covers: D-97 D-101 D-102 */
-TEST_F(data, D_101_errors)
-{
-	const int same[] = {
-		EOPNOTSUPP, ETIMEDOUT, ENOSPC, ENOLINK, EREMOTEIO, EBADE,
-		ENODATA, EILSEQ, ENOMEM, EBUSY, EAGAIN, ENODEV, ETOOMANYREFS,
-		EOVERFLOW, ETIME, EINVAL,
-	};
-	const int other[] = { EIO, EPERM, EFAULT, EINTR, ENOENT, 4095 };
-	struct ut *t = &self->t;
-	struct raw_ev ev;
-	unsigned int i;
-	int job, err;
-
-	for (i = 0; i < ARRAY_SIZE(same) + ARRAY_SIZE(other); i++) {
-		err = i < ARRAY_SIZE(same) ? same[i] :
-		      other[i - ARRAY_SIZE(same)];
-		job = start(t, i % 2 ? AGENT_WRITE : AGENT_READ, WIN, 4096);
-		ASSERT_EQ(0, delivered(t, &ev));
-		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, -err));
-		EXPECT_EQ(i < ARRAY_SIZE(same) ? -err : -EIO,
-			  agent_wait(t->agent, job, RAW_DEADLINE_MS)) {
-			TH_LOG("result -%d", err);
-		}
-	}
-	EXPECT_EQ(0, ut_stop(t));
-}
-
-/* covers: D-97 */
-TEST_F(data, D_97_errors_without_data)
-{
-	const enum agent_blk_op ops[] = { AGENT_FSYNC, AGENT_DISCARD };
-	struct ut *t = &self->t;
-	struct raw_ev ev;
-	unsigned int i;
-	int job;
-
-	for (i = 0; i < ARRAY_SIZE(ops); i++) {
-		job = start(t, ops[i], WIN, 4096);
-		ASSERT_EQ(0, delivered(t, &ev));
-		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, -ENOSPC));
-		EXPECT_EQ(-ENOSPC, agent_wait(t->agent, job,
-					      RAW_DEADLINE_MS));
-	}
-	EXPECT_EQ(0, ut_stop(t));
-}
-
-/* covers: D-98 D-57 */
-TEST_F(data, D_98_results_without_meaning)
-{
-	const enum agent_blk_op ops[] = { AGENT_FSYNC, AGENT_DISCARD,
-					  AGENT_ZEROOUT };
-	const int results[] = { 0, 1, 511, 8192, 0x7fffffff };
-	struct ut *t = &self->t;
-	unsigned int i, j;
-	struct raw_ev ev;
-	int job;
-
-	for (i = 0; i < ARRAY_SIZE(ops); i++) {
-		for (j = 0; j < ARRAY_SIZE(results); j++) {
-			job = start(t, ops[i], WIN, 4096);
-			ASSERT_EQ(0, delivered(t, &ev));
-			ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag,
-						results[j]));
-			EXPECT_EQ(0, agent_wait(t->agent, job,
-						RAW_DEADLINE_MS)) {
-				TH_LOG("op %u result %d", i, results[j]);
-			}
-		}
-	}
-	EXPECT_EQ(0, ut_stop(t));
-}
-
-/* covers: D-98 D-57 D-99c */
-TEST_F(data, D_98_zero_and_too_much)
-{
-	struct ut *t = &self->t;
-	struct raw_ev ev;
-	int job;
-
-	/* A write that claims 0 or more than there was is a success. */
-	job = start(t, AGENT_WRITE, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	job = start(t, AGENT_WRITE, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0x7fffffff));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	job = start(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x21, 8192);
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0x7fffffff));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0x21, t->agent->data[4095]);
-	EXPECT_EQ(0, ut_stop(t));
-}
-
-/* covers: I-20 D-98 */
-TEST_F(data, I_20_short_write_goes_on)
-{
-	struct ut *t = &self->t;
-	struct raw_ev ev;
-	int job, i;
-
-	if (running_on_mainline())
-		SKIP(return, "a short write result counts as full success");
-	for (i = 0; i < 4096; i++)
-		t->agent->data[i] = i / 512;
-	job = start(t, AGENT_WRITE, WIN, 4096);
-	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, delivered(t, &ev));
-		EXPECT_EQ(WIN_SECTOR + 2 * i, ev.iod.start_sector);
-		EXPECT_EQ(8 - 2 * i, ev.iod.nr_sectors);
-		EXPECT_EQ(2 * i, raw_buf(&t->srv, ev.q, ev.tag)[0]);
-		EXPECT_FALSE(agent_done(t->agent, job));
-		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 1024));
-	}
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
-}
-
-/* covers: D-99a */
-TEST_F(data, D_99a_empty_read_fails)
-{
-	struct ut *t = &self->t;
-	struct raw_ev ev;
-	int job;
-
-	job = start(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
-}
-
-/* covers: D-99d */
-TEST_F(data, D_99d_short_read_goes_on)
-{
-	struct ut *t = &self->t;
-	struct raw_ev ev;
-	int job, i;
-
-	job = start(t, AGENT_READ, WIN, 4096);
-	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, delivered(t, &ev));
-		EXPECT_EQ(UBLK_IO_OP_READ, ublksrv_get_op(&ev.iod));
-		EXPECT_EQ(WIN_SECTOR + 2 * i, ev.iod.start_sector);
-		EXPECT_EQ(8 - 2 * i, ev.iod.nr_sectors);
-		EXPECT_FALSE(agent_done(t->agent, job));
-		memset(raw_buf(&t->srv, ev.q, ev.tag), 0x10 + i, 4096);
-		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 1024));
-	}
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	for (i = 0; i < 4; i++) {
-		EXPECT_EQ(0x10 + i, t->agent->data[1024 * i]);
-		EXPECT_EQ(0x10 + i, t->agent->data[1024 * i + 1023]);
-	}
-	/* The rest may also fail. */
-	job = start(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 2048));
-	ASSERT_EQ(0, delivered(t, &ev));
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, -ENOSPC));
-	EXPECT_NE(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
-}
-
-/* A page with @len bytes in front of a hole; NULL on failure. */
-static char *before_hole(size_t len)
-{
-	char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (map == MAP_FAILED || munmap(map + 4096, 4096))
-		return NULL;
-	return map + 4096 - len;
-}
-
 /* covers: D-99e */
 TEST_F(data, D_99e_read_from_unmapped_memory)
 {
 	struct ut *t = &self->t;
-	char *buf = before_hole(1024);
+	char *buf = raw_hole(1024);
 	struct raw_ev ev;
 	int job;
 
 	ASSERT_NE(NULL, buf);
 	memset(buf, 0x2b, 1024);
-	job = start(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	ASSERT_EQ(0, commit_addr(t, &ev, 4096, buf));
+	job = ut_begin(t, AGENT_READ, WIN, 4096);
+	ASSERT_EQ(0, ut_delivered(t, &ev));
+	ASSERT_EQ(0, ut_commit_addr(t, &ev, 4096, buf));
 	/* As if the result had been 1024. */
-	ASSERT_EQ(0, delivered(t, &ev));
+	ASSERT_EQ(0, ut_delivered(t, &ev));
 	EXPECT_EQ(WIN_SECTOR + 2, ev.iod.start_sector);
 	EXPECT_EQ(6, ev.iod.nr_sectors);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, finish(t, job));
+	EXPECT_EQ(4096, ut_finish(t, job));
 	EXPECT_EQ(0x2b, t->agent->data[1023]);
 	EXPECT_EQ(0, t->agent->data[1024]);
 	/* Nothing at all. */
-	job = start(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	ASSERT_EQ(0, commit_addr(t, &ev, 4096, buf + 1024));
-	EXPECT_EQ(-EIO, finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
-}
-
-/* covers: I-22 D-100 */
-TEST_F(data, I_22_read_result_rounded_to_sectors)
-{
-	struct ut *t = &self->t;
-	struct raw_ev ev;
-	int job;
-
-	if (running_on_mainline())
-		SKIP(return, "position and data of the rest disagree");
-	job = start(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x31, 4096);
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 700));
-	ASSERT_EQ(0, delivered(t, &ev));
-	EXPECT_EQ(WIN_SECTOR + 1, ev.iod.start_sector);
-	EXPECT_EQ(7, ev.iod.nr_sectors);
-	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x32, 4096);
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 7 * 512));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0x31, t->agent->data[511]);
-	EXPECT_EQ(0x32, t->agent->data[512]);
-	job = start(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, delivered(t, &ev));
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 511));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	job = ut_begin(t, AGENT_READ, WIN, 4096);
+	ASSERT_EQ(0, ut_delivered(t, &ev));
+	ASSERT_EQ(0, ut_commit_addr(t, &ev, 4096, buf + 1024));
+	EXPECT_EQ(-EIO, ut_finish(t, job));
 	EXPECT_EQ(0, ut_stop(t));
 }
 
@@ -522,7 +245,7 @@ static int plant_address(struct ut *t, void *addr, int depth)
 	struct raw_ev ev[16];
 
 	for (i = 0; i < depth; i++)
-		jobs[i] = start(t, AGENT_READ, WIN + 65536 * i, 4096);
+		jobs[i] = ut_begin(t, AGENT_READ, WIN + 65536 * i, 4096);
 	for (i = 0; i < depth; i++) {
 		ret = raw_request(&t->ring, &ev[i], RAW_DEADLINE_MS);
 		if (ret)
@@ -533,7 +256,7 @@ static int plant_address(struct ut *t, void *addr, int depth)
 	 * one may be bad: such a read fails or goes on, so fail it here.
 	 */
 	for (i = 0; i < depth; i++) {
-		ret = commit_addr(t, &ev[i], -ENOSPC, addr);
+		ret = ut_commit_addr(t, &ev[i], -ENOSPC, addr);
 		if (ret)
 			return ret;
 	}
@@ -554,8 +277,8 @@ TEST_F(data, I_45_write_to_a_bad_address_fails)
 
 	if (running_on_mainline())
 		SKIP(return, "the write is tried again every 3 ms for ever");
-	ASSERT_EQ(0, plant_address(t, before_hole(0), variant->depth));
-	job = start(t, AGENT_WRITE, WIN, 4096);
+	ASSERT_EQ(0, plant_address(t, raw_hole(0), variant->depth));
+	job = ut_begin(t, AGENT_WRITE, WIN, 4096);
 	if (variant->flags & UBLK_F_NEED_GET_DATA) {
 		ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 		ASSERT_EQ(UBLK_IO_RES_NEED_GET_DATA, ev.res);
@@ -574,7 +297,7 @@ TEST_F(data, I_45_write_to_a_bad_address_fails)
 TEST_F(data, I_21_partly_copied_write_loses_nothing)
 {
 	struct ut *t = &self->t;
-	char *hole = before_hole(1024);
+	char *hole = raw_hole(1024);
 	int job, sectors = 0;
 	struct raw_ev ev;
 	long res;
@@ -584,7 +307,7 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, plant_address(t, hole, variant->depth));
 	memset(t->agent->data, 0x4d, 4096);
-	job = start(t, AGENT_WRITE, WIN, 4096);
+	job = ut_begin(t, AGENT_WRITE, WIN, 4096);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	if (ev.res == UBLK_IO_RES_NEED_GET_DATA) {
 		ASSERT_EQ(0, raw_post(&t->ring, GET_DATA, ev.q, ev.tag, 0,
@@ -603,7 +326,7 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 			sectors += ev.iod.nr_sectors;
 		ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	}
-	res = finish(t, job);
+	res = ut_finish(t, job);
 	EXPECT_TRUE(res == -EIO || (res == 4096 && sectors == 8)) {
 		TH_LOG("result %ld after %d sectors", res, sectors);
 	}

@@ -2,8 +2,8 @@
 /*
  * Which I/O command is accepted when: order of checks, FETCH_REQ, errors of
  * COMMIT_AND_FETCH_REQ and NEED_GET_DATA, and the states of a tag (data.md
- * sections 3 to 7). What happens to the data is in uapi_data.c, what a stop
- * does in uapi_stop.c, what an exit does in uapi_exit.c.
+ * sections 3 to 7). What happens to the data is in uapi_data.c, what a result
+ * does in uapi_result.c, a stop in uapi_stop.c, an exit in uapi_exit.c.
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -5,47 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "ut.h"
-
-FIXTURE(limits) {
-	struct ut t;
-	int id;
-};
-
-FIXTURE_VARIANT(limits) {
-	bool legacy;
-};
-
-FIXTURE_VARIANT_ADD(limits, encoded) {
-	.legacy = false,
-};
-
-FIXTURE_VARIANT_ADD(limits, legacy) {
-	.legacy = true,
-};
-
-FIXTURE_SETUP(limits)
-{
-	struct ut *t = &self->t;
-
-	UT_SETUP(t, 0);
-	t->ctl.legacy = variant->legacy;
-	raw_info_init(&t->info, 1, 4,
-		      t->features & UBLK_F_NO_AUTO_PART_SCAN);
-	ASSERT_EQ(0, raw_add(&t->ctl, &t->info));
-	self->id = t->info.dev_id;
-	ut_remember(t, self->id);
-}
-
-FIXTURE_TEARDOWN_PARENT(limits)
-{
-	UT_TEARDOWN(&self->t);
-}
-
-static int set(struct ut *t, struct ublk_params *p)
-{
-	return raw_set_params(&t->ctl, t->info.dev_id, p);
-}
+#include "params_fixture.h"
 
 static long limit(struct ut *t, const char *name)
 {
@@ -84,7 +44,7 @@ static char *cache_mode(struct ut *t, char *buf, int size)
 }
 
 /* covers: C-132 C-134 L-72 L-74 L-78 */
-TEST_F(limits, section_13_minimal_limits)
+TEST_F(params, section_13_minimal_limits)
 {
 	struct ut *t = &self->t;
 	struct ublk_params p;
@@ -120,7 +80,7 @@ TEST_F(limits, section_13_minimal_limits)
 }
 
 /* covers: C-134 */
-TEST_F(limits, section_13_all_limits)
+TEST_F(params, section_13_all_limits)
 {
 	struct ut *t = &self->t;
 	struct ublk_params p;
@@ -166,7 +126,7 @@ TEST_F(limits, section_13_all_limits)
 }
 
 /* covers: C-114 */
-TEST_F(limits, section_13_fua_needs_cache)
+TEST_F(params, section_13_fua_needs_cache)
 {
 	struct ut *t = &self->t;
 	struct ublk_params p;
@@ -237,7 +197,7 @@ static void odd_params(struct ublk_params *p, unsigned int *seed)
 }
 
 /* covers: C-132 I-60 C-75h C-77 */
-TEST_F(limits, C_132_no_parameters_upset_the_block_layer)
+TEST_F(params, C_132_no_parameters_upset_the_block_layer)
 {
 	unsigned int seed = variant->legacy + 1, i, n, started = 0;
 	struct ut *t = &self->t;

@@ -5,42 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "ut.h"
-
-FIXTURE(params) {
-	struct ut t;
-	int id;
-};
-
-FIXTURE_VARIANT(params) {
-	bool legacy;
-};
-
-FIXTURE_VARIANT_ADD(params, encoded) {
-	.legacy = false,
-};
-
-FIXTURE_VARIANT_ADD(params, legacy) {
-	.legacy = true,
-};
-
-FIXTURE_SETUP(params)
-{
-	struct ut *t = &self->t;
-
-	UT_SETUP(t, 0);
-	t->ctl.legacy = variant->legacy;
-	raw_info_init(&t->info, 1, 4,
-		      t->features & UBLK_F_NO_AUTO_PART_SCAN);
-	ASSERT_EQ(0, raw_add(&t->ctl, &t->info));
-	self->id = t->info.dev_id;
-	ut_remember(t, self->id);
-}
-
-FIXTURE_TEARDOWN_PARENT(params)
-{
-	UT_TEARDOWN(&self->t);
-}
+#include "params_fixture.h"
 
 static int set_raw(struct ut *t, const void *p, int len)
 {
@@ -52,11 +17,6 @@ static int get_raw(struct ut *t, void *p, int len)
 {
 	return raw_buf_cmd(&t->ctl, UBLK_U_CMD_GET_PARAMS, t->info.dev_id, p,
 			   len);
-}
-
-static int set(struct ut *t, struct ublk_params *p)
-{
-	return raw_set_params(&t->ctl, t->info.dev_id, p);
 }
 
 /* Type bits stored now, without the read-only one; -errno. */

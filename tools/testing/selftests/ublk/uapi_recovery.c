@@ -11,6 +11,7 @@
 #include "kselftest_harness.h"
 #include "child.h"
 #include "recovery.h"
+#include "recover_fixture.h"
 
 #define START	UBLK_U_CMD_START_DEV
 #define STOP	UBLK_U_CMD_STOP_DEV
@@ -19,109 +20,15 @@
 #define WIN	RAW_WIN_START
 #define UR	UBLK_F_USER_RECOVERY
 
-FIXTURE(recover) {
-	struct ut t;
-	int id, lost;
-};
-
-FIXTURE_VARIANT(recover) {
-	int queues, depth;
-	__u64 flags;
-};
-
-FIXTURE_VARIANT_ADD(recover, hold_q1) {
-	.queues = 1, .depth = 4, .flags = UR,
-};
-
-FIXTURE_VARIANT_ADD(recover, reissue_q2_get_data) {
-	.queues = 2, .depth = 4,
-	.flags = UR | UBLK_F_USER_RECOVERY_REISSUE | UBLK_F_NEED_GET_DATA,
-};
-
-FIXTURE_VARIANT_ADD(recover, fail_q2) {
-	.queues = 2, .depth = 4, .flags = UR | UBLK_F_USER_RECOVERY_FAIL_IO,
-};
-
-FIXTURE_SETUP(recover)
-{
-	struct ut *t = &self->t;
-
-	UT_SETUP(t, variant->flags);
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
-			    variant->flags));
-	self->id = t->info.dev_id;
-	self->lost = rec_lost_state(variant->flags);
-}
-
-FIXTURE_TEARDOWN_PARENT(recover)
-{
-	UT_TEARDOWN(&self->t);
-}
-
-static int live(struct ut *t)
-{
-	int ret = rec_begin(t);
-
-	return ret ? ret : ut_start(t);
-}
-
-static int cmd(struct ut *t, __u32 op, __u64 data)
-{
-	return raw_dev_cmd(&t->ctl, op, t->info.dev_id, data);
-}
-
-static int start_io(struct ut *t, enum agent_blk_op op, int n)
-{
-	return agent_blk(t->agent, t->info.dev_id, op, WIN + 65536 * n, 4096,
-			 4096 * n);
-}
-
-/* The tags of queue @q from @tag on. */
-static int fetch_queue(struct ut *t, int q, int tag)
-{
-	int ret = 0;
-
-	for (; tag < t->info.queue_depth && !ret; tag++)
-		ret = raw_fetch(&t->ring, q, tag);
-	return ret;
-}
-
-static bool fails(struct ut *t)
-{
-	return t->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO;
-}
-
-static bool reissues(struct ut *t)
-{
-	return t->info.flags & UBLK_F_USER_RECOVERY_REISSUE;
-}
-
-/* A request sent while there is no server: its job, or -EPROTO. */
-static int held(struct ut *t, int n)
-{
-	int job = start_io(t, AGENT_READ, n);
-
-	if (fails(t))
-		return agent_wait(t->agent, job, REC_FAST_MS) == -EREMOTEIO ?
-		       job : -EPROTO;
-	return rec_waits(t, job) ? job : -EPROTO;
-}
-
-/* What that request ends with, once there is a server. */
-static long held_result(struct ut *t)
-{
-	return fails(t) ? -EREMOTEIO : 4096;
-}
-
 /* covers: C-92a C-95c L-4 */
 TEST_F(recover, C_92a_without_the_flag)
 {
 	struct ut *t = &self->t;
 
 	ASSERT_EQ(0, ut_add(t, 1, 2, 0));
-	EXPECT_EQ(-EINVAL, cmd(t, BEGIN, 0));
-	ASSERT_EQ(0, live(t));
-	EXPECT_EQ(-EINVAL, cmd(t, BEGIN, 0));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, BEGIN, 0));
+	ASSERT_EQ(0, rec_live(t));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, BEGIN, 0));
 	EXPECT_EQ(-EINVAL, rec_end(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, t->info.dev_id));
 	EXPECT_EQ(0, ut_stop(t));
@@ -133,26 +40,26 @@ TEST_F(recover, C_92_states)
 	struct ut *t = &self->t;
 	int i;
 
-	EXPECT_EQ(-EBUSY, cmd(t, BEGIN, 0));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, ut_serve(t, 0));
-	EXPECT_EQ(-EBUSY, cmd(t, BEGIN, 0));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	EXPECT_EQ(-EBUSY, cmd(t, BEGIN, 0));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, ut_start(t));
-	EXPECT_EQ(-EBUSY, cmd(t, BEGIN, 0));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, rec_lose(t));
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(0, cmd(t, BEGIN, 0));
+		EXPECT_EQ(0, rec_cmd(t, BEGIN, 0));
 		EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	}
 	ASSERT_EQ(0, ut_serve(t, 0));
-	EXPECT_EQ(-EBUSY, cmd(t, BEGIN, 0));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	EXPECT_EQ(-EBUSY, cmd(t, BEGIN, 0));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	ASSERT_EQ(0, rec_end(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	EXPECT_EQ(-EBUSY, cmd(t, BEGIN, 0));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 }
 
 /* covers: C-94 L-21 L-20 L-23 F-15 F-16 */
@@ -166,11 +73,11 @@ TEST_F(recover, C_94_state_before_the_end_of_the_round)
 	for (i = 0; i < 5; i++) {
 		c = child_start(t, 0, 0);
 		ASSERT_NE(NULL, c);
-		ASSERT_EQ(0, cmd(t, i ? END : START, c->pid));
+		ASSERT_EQ(0, rec_cmd(t, i ? END : START, c->pid));
 		start = raw_now_ms();
 		ASSERT_EQ(0, child_kill(c));
 		do {
-			ret = cmd(t, BEGIN, 0);
+			ret = rec_cmd(t, BEGIN, 0);
 			ASSERT_TRUE(ret == 0 || ret == -EBUSY);
 			/* 0 is never said before the state has changed. */
 			if (!ret) {
@@ -190,17 +97,17 @@ TEST_F(recover, C_95_refusals)
 
 	/* Ready, but DEAD; then LIVE. */
 	ASSERT_EQ(0, rec_begin(t));
-	EXPECT_EQ(-EBUSY, cmd(t, END, getpid()));
-	EXPECT_EQ(-EINVAL, cmd(t, END, 0));
-	EXPECT_EQ(-EINVAL, cmd(t, END, -1));
-	EXPECT_EQ(-EINVAL, cmd(t, END, 1));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, END, getpid()));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, END, 0));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, END, -1));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, END, 1));
 	ASSERT_EQ(0, ut_start(t));
 	EXPECT_EQ(-EBUSY, rec_end(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, rec_begin(t));
-	EXPECT_EQ(-EINVAL, cmd(t, END, 0));
-	EXPECT_EQ(-EINVAL, cmd(t, END, -1));
-	EXPECT_EQ(-EINVAL, cmd(t, END, 1));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, END, 0));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, END, -1));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, END, 1));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	EXPECT_EQ(0, rec_end(t));
 	EXPECT_EQ(-EBUSY, rec_end(t));
@@ -212,13 +119,13 @@ TEST_F(recover, C_95a_waits_for_the_last_tag)
 	struct ut *t = &self->t;
 	int q, job, ret = 0;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	job = agent_ctrl(t->agent, END, self->id, getpid());
 	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("node not even open");
 	ASSERT_EQ(0, ut_serve(t, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++)
-		ret |= fetch_queue(t, q, !q);
+		ret |= rec_fetch_queue(t, q, !q);
 	ASSERT_EQ(0, ret);
 	EXPECT_TRUE(rec_waits(t, job));
 	ASSERT_EQ(0, raw_fetch(&t->ring, 0, 0));
@@ -232,7 +139,7 @@ TEST_F(recover, C_95a_interrupted)
 {
 	struct ut *t = &self->t;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	EXPECT_EQ(-EINTR, rec_canceled(t, END, getpid()));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
@@ -246,14 +153,14 @@ TEST_F(recover, L_106_stop_ends_the_wait)
 	struct ut *t = &self->t;
 	int good, bad;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, ut_serve(t, 0));
 	good = agent_ctrl(t->agent, END, self->id, getpid());
 	bad = agent_ctrl(t->agent, END, self->id, 1);
 	EXPECT_TRUE(rec_waits(t, good));
 	EXPECT_TRUE(rec_waits(t, bad));
-	EXPECT_EQ(0, cmd(t, STOP, 0));
+	EXPECT_EQ(0, rec_cmd(t, STOP, 0));
 	EXPECT_EQ(-EBUSY, agent_wait(t->agent, good, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EINVAL, agent_wait(t->agent, bad, RAW_DEADLINE_MS));
 	EXPECT_EQ(-ENODEV, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0,
@@ -268,22 +175,22 @@ TEST_F(recover, C_95e_new_requests_with_no_server)
 	struct ut *t = &self->t;
 	int jobs[3], i;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 	EXPECT_EQ(getpid(), info.ublksrv_pid) TH_LOG("kept, not cleared");
 	for (i = 0; i < 3; i++) {
-		jobs[i] = held(t, i);
+		jobs[i] = rec_held(t, i);
 		ASSERT_LE(0, jobs[i]);
 	}
 	memset(t->srv.store + WIN, 0x37, 4096);
 	ASSERT_EQ(0, rec_recover(t));
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(held_result(t),
+		EXPECT_EQ(rec_held_result(t),
 			  agent_wait_serving(t->agent, jobs[i], &t->ring,
 					     RAW_DEADLINE_MS));
 	}
-	EXPECT_TRUE(fails(t) || t->agent->data[0] == 0x37);
+	EXPECT_TRUE(rec_fails(t) || t->agent->data[0] == 0x37);
 	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
 	EXPECT_EQ(0x37, t->agent->data[0]);
 	EXPECT_EQ(0, ut_stop(t));
@@ -301,7 +208,7 @@ static int load_up(struct ut *t, struct load *l)
 
 	l->nr = t->info.nr_hw_queues * t->info.queue_depth + 4;
 	for (l->owned = 0, ret = 0; l->owned < l->nr; l->owned++)
-		l->jobs[l->owned] = start_io(t, l->owned % 2 ? AGENT_WRITE :
+		l->jobs[l->owned] = rec_io(t, l->owned % 2 ? AGENT_WRITE :
 					     AGENT_READ, l->owned);
 	l->owned = 0;
 	while (!ret) {
@@ -330,11 +237,11 @@ TEST_F(recover, L_1_what_becomes_of_requests)
 	int i, bad;
 	long ret;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, load_up(t, &l));
 	ASSERT_LE(variant->depth, l.owned);
 	ASSERT_EQ(0, rec_lose(t));
-	if (fails(t)) {
+	if (rec_fails(t)) {
 		for (i = 0; i < l.nr; i++) {
 			ret = agent_wait(t->agent, l.jobs[i], REC_FAST_MS);
 			EXPECT_TRUE(ret == -EIO || ret == -EREMOTEIO);
@@ -345,7 +252,7 @@ TEST_F(recover, L_1_what_becomes_of_requests)
 	/* The end of the round is known: what was to fail has failed. */
 	usleep(RAW_QUIET_MS * 1000);
 	bad = count_done(t, &l, -EIO);
-	EXPECT_EQ(reissues(t) ? 0 : l.owned, bad);
+	EXPECT_EQ(rec_reissues(t) ? 0 : l.owned, bad);
 	EXPECT_EQ(0, count_done(t, &l, 4096)) TH_LOG("the others are held");
 	ASSERT_EQ(0, rec_recover(t));
 	for (i = 0; i < l.nr; i++) {
@@ -363,10 +270,10 @@ TEST_F(recover, L_53_partly_completed_read)
 	struct raw_ev ev, again;
 	int job;
 
-	if (!reissues(t))
+	if (!rec_reissues(t))
 		SKIP(return, "needs USER_RECOVERY_REISSUE");
-	ASSERT_EQ(0, live(t));
-	job = start_io(t, AGENT_READ, 0);
+	ASSERT_EQ(0, rec_live(t));
+	job = rec_io(t, AGENT_READ, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x11, 1024);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 1024));
@@ -394,29 +301,29 @@ TEST_F(recover, L_52_queue_by_queue)
 	cpu[1] = rec_queue_cpu(t, 1);
 	ASSERT_LE(0, cpu[0]);
 	ASSERT_LE(0, cpu[1]);
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, ut_serve(t, 0));
-	ASSERT_EQ(0, fetch_queue(t, 0, 0));
+	ASSERT_EQ(0, rec_fetch_queue(t, 0, 0));
 	first = rec_blk_on_cpu(t, cpu[0], AGENT_WRITE, WIN, 4096);
 	EXPECT_EQ(4096, agent_wait_serving(t->agent, first, &t->ring,
 					   RAW_DEADLINE_MS));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	second = rec_blk_on_cpu(t, cpu[1], AGENT_READ, WIN + 65536, 4096);
-	if (fails(t)) {
+	if (rec_fails(t)) {
 		EXPECT_EQ(-EREMOTEIO, agent_wait(t->agent, second,
 						 RAW_DEADLINE_MS));
 	} else {
 		EXPECT_TRUE(rec_waits(t, second));
 	}
-	ASSERT_EQ(0, fetch_queue(t, 1, 0));
+	ASSERT_EQ(0, rec_fetch_queue(t, 1, 0));
 	/* Ready, but not LIVE: new requests go, held ones may wait. */
 	first = rec_blk_on_cpu(t, cpu[1], AGENT_WRITE, WIN, 4096);
 	EXPECT_EQ(4096, agent_wait_serving(t->agent, first, &t->ring,
 					   RAW_DEADLINE_MS));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	ASSERT_EQ(0, rec_end(t));
-	EXPECT_EQ(held_result(t),
+	EXPECT_EQ(rec_held_result(t),
 		  agent_wait_serving(t->agent, second, &t->ring,
 				     RAW_DEADLINE_MS));
 }
@@ -434,10 +341,10 @@ TEST_F(recover, I_24_fetch_of_an_owned_tag)
 		SKIP(return, "needs two queues, hence two processors");
 	cpu = rec_queue_cpu(t, 0);
 	ASSERT_LE(0, cpu);
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, ut_serve(t, 0));
-	ASSERT_EQ(0, fetch_queue(t, 0, 0));
+	ASSERT_EQ(0, rec_fetch_queue(t, 0, 0));
 	job = rec_blk_on_cpu(t, cpu, AGENT_READ, WIN, 4096);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, ev.q, ev.tag,
@@ -455,9 +362,9 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 	struct ut *t = &self->t;
 	int job, turn, ret;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
-	job = held(t, 0);
+	job = rec_held(t, 0);
 	ASSERT_LE(0, job);
 	for (turn = 0; turn < 4; turn++) {
 		ASSERT_EQ(0, ut_serve(t, 0));
@@ -466,7 +373,7 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 		if (turn == 1)
 			ret = raw_fetch(&t->ring, 0, 0);
 		else if (turn == 2)
-			ret = fetch_queue(t, 0, 0);
+			ret = rec_fetch_queue(t, 0, 0);
 		else if (turn == 3)
 			ret = raw_fetch_all(&t->ring);
 		ASSERT_EQ(0, ret);
@@ -474,9 +381,9 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 		EXPECT_TRUE(rec_disk_there(t));
 	}
 	/* A queue that had been ready holds, or fails, again. */
-	ASSERT_LE(0, held(t, 1));
+	ASSERT_LE(0, rec_held(t, 1));
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(held_result(t),
+	EXPECT_EQ(rec_held_result(t),
 		  agent_wait_serving(t->agent, job, &t->ring,
 				     RAW_DEADLINE_MS));
 	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
@@ -492,7 +399,7 @@ TEST_F(recover, L_55_without_start_recovery)
 {
 	struct ut *t = &self->t;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ut_close(t);
 	/* Opening the node is retried until the round has ended. */
 	ASSERT_EQ(0, rec_begin(t));
@@ -510,14 +417,14 @@ TEST_F(recover, L_51_taken_over_by_another_process)
 	struct child *c;
 	int job;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &before));
 	ASSERT_EQ(0, raw_get_params(&t->ctl, self->id, &p));
 	ASSERT_EQ(0, rec_lose(t));
 	c = child_start(t, 0, 0);
 	ASSERT_NE(NULL, c);
-	EXPECT_EQ(-EINVAL, cmd(t, END, getpid()));
-	ASSERT_EQ(0, cmd(t, END, c->pid));
+	EXPECT_EQ(-EINVAL, rec_cmd(t, END, getpid()));
+	ASSERT_EQ(0, rec_cmd(t, END, c->pid));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &after));
 	EXPECT_EQ(c->pid, after.ublksrv_pid);
 	EXPECT_EQ(UBLK_S_DEV_LIVE, after.state);
@@ -525,123 +432,13 @@ TEST_F(recover, L_51_taken_over_by_another_process)
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
 	ASSERT_EQ(0, raw_get_params(&t->ctl, self->id, &q));
 	EXPECT_EQ(0, memcmp(&p, &q, sizeof(p)));
-	job = start_io(t, AGENT_WRITE, 0);
+	job = rec_io(t, AGENT_WRITE, 0);
 	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
 	/* Its death is seen in the pid, which is not a stranger's. */
 	ASSERT_EQ(0, child_kill(c));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &after));
 	EXPECT_EQ(-1, after.ublksrv_pid);
-}
-
-/* covers: L-57 L-44 L-34 C-82 */
-TEST_F(recover, L_57_stop_and_delete_without_a_server)
-{
-	struct ut *t = &self->t;
-	int jobs[4], i;
-
-	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, rec_lose(t));
-	for (i = 0; i < 4; i++)
-		jobs[i] = held(t, i);
-	EXPECT_EQ(0, cmd(t, STOP, 0));
-	for (i = 0; i < 4; i++) {
-		EXPECT_EQ(fails(t) ? -EREMOTEIO : -EIO,
-			  agent_wait(t->agent, jobs[i], REC_FAST_MS));
-	}
-	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
-	EXPECT_FALSE(rec_disk_there(t));
-	EXPECT_EQ(-EBUSY, cmd(t, BEGIN, 0));
-	/* Nothing of the abort is left when the next server is ready. */
-	ASSERT_EQ(0, live(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
-	ASSERT_EQ(0, rec_lose(t));
-	jobs[0] = held(t, 0);
-	EXPECT_EQ(0, raw_del(&t->ctl, self->id));
-	EXPECT_GT(0, agent_wait(t->agent, jobs[0], REC_FAST_MS));
-}
-
-/* covers: L-44 L-106 C-82 L-40 */
-TEST_F(recover, L_44_stop_with_a_new_server_attached)
-{
-	struct ut *t = &self->t;
-	struct raw_ev ev;
-	int job, stop;
-
-	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, rec_lose(t));
-	ASSERT_EQ(0, rec_begin(t));
-	job = start_io(t, AGENT_READ, 0);
-	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
-	stop = agent_ctrl(t->agent, STOP, self->id, 0);
-	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("for the owned request");
-	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
-	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
-}
-
-/* covers: L-44 L-43 */
-TEST_F(recover, L_44_stop_of_a_busy_live_device)
-{
-	struct ut *t = &self->t;
-	int job, stop, i, n = 0, jobs[8];
-	struct raw_ev ev;
-	long ret;
-
-	ASSERT_EQ(0, live(t));
-	job = start_io(t, AGENT_READ, 0);
-	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
-	stop = agent_ctrl(t->agent, STOP, self->id, 0);
-	EXPECT_TRUE(rec_waits(t, stop));
-	for (i = 0; i < 8; i++)
-		jobs[i] = start_io(t, AGENT_READ, i + 1);
-	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
-	for (i = 0; i < 8; i++) {
-		ret = agent_wait(t->agent, jobs[i], RAW_DEADLINE_MS);
-		EXPECT_NE(RAW_TIMEOUT, ret);
-		n += ret == 4096;
-	}
-	EXPECT_GT(8, n) TH_LOG("a stopped device ended %d requests", n);
-}
-
-/* covers: L-33 L-31 L-32 D-71 D-72 C-80 */
-TEST_F(recover, L_33_live_without_io)
-{
-	struct ut *t = &self->t;
-	struct raw_ring other;
-	int q, job, ret = 0;
-
-	ASSERT_EQ(0, ut_serve(t, 0));
-	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
-	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
-	raw_ring_close(&other);
-	t->srv.state[0] = RAW_X;
-	for (q = 0; q < t->info.nr_hw_queues; q++)
-		ret |= fetch_queue(t, q, !q);
-	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, ut_start(t));
-	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	job = start_io(t, AGENT_READ, 0);
-	if (fails(t)) {
-		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-		ASSERT_EQ(0, rec_lose(t));
-		ASSERT_EQ(0, rec_recover(t));
-	} else {
-		EXPECT_TRUE(rec_waits(t, job));
-		ASSERT_EQ(0, rec_lose(t));
-		EXPECT_FALSE(agent_done(t->agent, job));
-		ASSERT_EQ(0, rec_recover(t));
-		EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-						   RAW_DEADLINE_MS));
-	}
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
 }
 
 /* covers: L-4 C-75f C-104 C-51f */
@@ -651,7 +448,7 @@ TEST_F(recover, L_4_other_commands_without_a_server)
 	struct ut *t = &self->t;
 	struct ublk_params p;
 
-	ASSERT_EQ(0, live(t));
+	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	raw_info_init(&info, 1, 1, 0);
 	info.dev_id = self->id;
@@ -662,169 +459,6 @@ TEST_F(recover, L_4_other_commands_without_a_server)
 	EXPECT_EQ(-EEXIST, ut_start(t));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	EXPECT_EQ(0, rec_end(t));
-}
-
-struct sysfs_arg {
-	char path[96];
-	char value[16];
-};
-
-static long sysfs_job(void *arg)
-{
-	struct sysfs_arg *s = arg;
-	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
-	long ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, s->value, strlen(s->value));
-	ret = ret < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-/* covers: L-35 */
-TEST_F(recover, L_35_freeze_waits_for_held_requests)
-{
-	struct sysfs_arg arg = { .value = "128" };
-	struct ut *t = &self->t;
-	int job, freeze;
-
-	snprintf(arg.path, sizeof(arg.path),
-		 "/sys/block/ublkb%d/queue/max_sectors_kb", self->id);
-	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, rec_lose(t));
-	job = held(t, 0);
-	ASSERT_LE(0, job);
-	freeze = agent_start(t->agent, sysfs_job, &arg, sizeof(arg));
-	EXPECT_EQ(!fails(t), rec_waits(t, freeze));
-	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, freeze, &t->ring,
-					RAW_DEADLINE_MS));
-	EXPECT_EQ(held_result(t),
-		  agent_wait_serving(t->agent, job, &t->ring,
-				     RAW_DEADLINE_MS));
-}
-
-/* An agent job that leaves dirty pages behind and keeps the disk open. */
-struct dirty {
-	int id, step;
-	char *buf;
-};
-
-static long dirty_job(void *arg)
-{
-	struct dirty *d = arg;
-	long end = raw_now_ms() + RAW_DEADLINE_MS, ret;
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/ublkb%d", d->id);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	memset(d->buf, 0x5c, 65536);
-	ret = pwrite(fd, d->buf, 65536, WIN);
-	__atomic_store_n(&d->step, 1, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&d->step, __ATOMIC_ACQUIRE) == 1 &&
-	       raw_now_ms() < end)
-		usleep(1000);
-	close(fd);
-	return ret;
-}
-
-/* covers: I-25 L-47 */
-TEST_F(recover, I_25_stop_writes_back_first)
-{
-	struct ut *t = &self->t;
-	struct dirty arg = { .id = self->id, .buf = t->agent->data };
-	long end = raw_now_ms() + RAW_DEADLINE_MS;
-	struct raw_ev ev;
-	struct dirty *d;
-	int job;
-
-	ASSERT_EQ(0, live(t));
-	job = agent_start(t->agent, dirty_job, &arg, sizeof(arg));
-	ASSERT_LE(0, job);
-	d = (struct dirty *)t->agent->jobs[job].arg;
-	while (!__atomic_load_n(&d->step, __ATOMIC_ACQUIRE)) {
-		ASSERT_LT(raw_now_ms(), end);
-		if (!raw_event(&t->ring, &ev, 5))
-			raw_serve(&t->ring, &ev);
-	}
-	EXPECT_EQ(0, ut_stop(t));
-	__atomic_store_n(&d->step, 2, __ATOMIC_RELEASE);
-	EXPECT_EQ(65536, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	if (running_on_mainline() && !t->srv.store[WIN])
-		SKIP(return, "dirty data is lost with a live server");
-	EXPECT_EQ(0x5c, t->srv.store[WIN]);
-	EXPECT_EQ(0x5c, t->srv.store[WIN + 65535]);
-}
-
-/* covers: L-101 L-1 L-20 C-81 */
-TEST_F(recover, L_101_server_dies_while_the_disk_is_registered)
-{
-	struct ut *t = &self->t;
-	struct child *c;
-	int i, job;
-	long ret;
-
-	for (i = 0; i < 10; i++) {
-		c = child_start(t, 0, 0);
-		ASSERT_NE(NULL, c);
-		job = agent_ctrl(t->agent, START, self->id, c->pid);
-		usleep(500 * i);
-		ASSERT_EQ(0, child_kill(c));
-		ret = agent_wait(t->agent, job, RAW_QUIET_MS);
-		if (ret == RAW_TIMEOUT) {
-			/*
-			 * It waits for a server (L-100), which will not be the
-			 * one that was named; or it is just slow.
-			 */
-			c = child_start(t, 0, 0);
-			ASSERT_NE(NULL, c);
-			ret = agent_wait(t->agent, job, RAW_DEADLINE_MS);
-			ASSERT_EQ(0, child_kill(c));
-		}
-		EXPECT_TRUE(ret == 0 || ret == -EINVAL) {
-			TH_LOG("START_DEV: %ld", ret);
-		}
-		EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id,
-					    ret ? UBLK_S_DEV_DEAD :
-						  self->lost));
-		EXPECT_EQ(0, cmd(t, STOP, 0));
-	}
-}
-
-/* covers: L-1 L-20 L-23 L-50 L-53 C-96 */
-TEST_F(recover, L_50_killed_at_any_moment)
-{
-	struct ut *t = &self->t;
-	int jobs[16], i, n;
-	struct child *c = child_start(t, 0, 0);
-	long ret;
-
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, cmd(t, START, c->pid));
-	for (n = 0; n < 10; n++) {
-		for (i = 0; i < 16; i++)
-			jobs[i] = agent_blk(t->agent, self->id,
-					    i % 2 ? AGENT_WRITE : AGENT_READ,
-					    WIN + 65536 * i, 65536, 65536 * i);
-		usleep(300 * n);
-		ASSERT_EQ(0, child_kill(c));
-		ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
-		c = child_start(t, 0, 0);
-		ASSERT_NE(NULL, c);
-		ASSERT_EQ(0, cmd(t, END, c->pid));
-		for (i = 0; i < 16; i++) {
-			ret = agent_wait(t->agent, jobs[i], REC_FAST_MS);
-			EXPECT_NE(RAW_TIMEOUT, ret) {
-				TH_LOG("turn %d job %d", n, i);
-			}
-			EXPECT_TRUE(!reissues(t) || ret == 65536);
-		}
-	}
 }
 
 TEST_HARNESS_MAIN

@@ -157,7 +157,7 @@ TEST_F(shm, C_146_memory_that_cannot_be_had)
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(-EFAULT, reg(t, NULL, PAGE, 0));
 	EXPECT_EQ(-EFAULT, reg(t, (void *)(1ULL << 62), PAGE, 0));
-	EXPECT_EQ(-EFAULT, reg(t, (void *)-8192ULL, 8192, 0));
+	EXPECT_EQ(-EFAULT, reg(t, (void *)-16384ULL, 8192, 0));
 	/* The end of it is missing. */
 	ASSERT_EQ(0, munmap(map + 2 * PAGE, PAGE));
 	EXPECT_EQ(-EFAULT, reg(t, map, 4 * PAGE, 0));

@@ -49,27 +49,13 @@ FIXTURE_TEARDOWN_PARENT(held)
 	UT_TEARDOWN(&self->t);
 }
 
-struct get_args {
-	struct raw_srv *s;
-	int q, tag;
-	bool put;
-};
-
-static long copy_512(void *arg)
-{
-	struct get_args *g = arg;
-	char buf[512] = "";
-
-	if (g->put)
-		return raw_put(g->s, g->q, g->tag, buf, sizeof(buf), 0);
-	return raw_get(g->s, g->q, g->tag, buf, sizeof(buf), 0);
-}
-
 /* covers: D-103 D-154 D-146 */
 TEST_F(held, D_154_commit_of_a_write_waits_for_the_copy)
 {
 	struct ut *t = &self->t;
-	struct get_args g = { .s = &t->srv };
+	struct raw_copy g = {
+		.s = &t->srv, .buf = self->page, .len = 512,
+	};
 	struct raw_ev ev, next;
 	int job, job2;
 
@@ -81,7 +67,7 @@ TEST_F(held, D_154_commit_of_a_write_waits_for_the_copy)
 	g.tag = ev.tag;
 	ASSERT_EQ(0, stall_copy(&self->stall, &t->srv, ev.q, ev.tag, false));
 	/* Copies do not wait for each other. */
-	EXPECT_EQ(512, copy_512(&g));
+	EXPECT_EQ(512, raw_copy_any(&g));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
 	EXPECT_TRUE(ut_open_still(t, job));
 	/* State R: armed for the daemon, open for everybody else. */
@@ -90,10 +76,10 @@ TEST_F(held, D_154_commit_of_a_write_waits_for_the_copy)
 				   ev.tag, 0, 20));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, ev.q,
 				   ev.tag, 0, 0));
-	EXPECT_EQ(-EINVAL, copy_512(&g));
-	EXPECT_EQ(512, raw_in_thread(copy_512, &g));
+	EXPECT_EQ(-EINVAL, raw_copy_any(&g));
+	EXPECT_EQ(512, raw_in_thread(raw_copy_any, &g));
 	g.put = true;
-	EXPECT_EQ(-EACCES, raw_in_thread(copy_512, &g));
+	EXPECT_EQ(-EACCES, raw_in_thread(raw_copy_any, &g));
 	g.put = false;
 	/* The next request does not get this tag. */
 	job2 = agent_blk(t->agent, t->info.dev_id, AGENT_FSYNC, 0, 0, 0);
@@ -110,7 +96,7 @@ TEST_F(held, D_154_commit_of_a_write_waits_for_the_copy)
 	EXPECT_EQ(LEN, stall_release(&self->stall, self->page));
 	EXPECT_EQ(0, memcmp(self->stall.mem, t->agent->data, LEN));
 	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(-EINVAL, raw_in_thread(copy_512, &g));
+	EXPECT_EQ(-EINVAL, raw_in_thread(raw_copy_any, &g));
 	EXPECT_EQ(0, ut_finish(t, job2));
 	EXPECT_EQ(0, ut_stop(t));
 }
@@ -231,7 +217,9 @@ TEST_F(held, D_154_recovery_after_a_copy)
 {
 	__u64 rec = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE;
 	struct ut *t = &self->t;
-	struct get_args g = { .s = &t->srv };
+	struct raw_copy g = {
+		.s = &t->srv, .buf = self->page, .len = 512,
+	};
 	struct child *c;
 	int job;
 
@@ -250,9 +238,9 @@ TEST_F(held, D_154_recovery_after_a_copy)
 	ASSERT_EQ(0, rec_start(t));
 	/* A tag that has not been fetched in this round has no data. */
 	ASSERT_EQ(0, ut_serve(t, 0));
-	EXPECT_EQ(-EINVAL, copy_512(&g));
+	EXPECT_EQ(-EINVAL, raw_copy_any(&g));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	EXPECT_EQ(-EINVAL, copy_512(&g));
+	EXPECT_EQ(-EINVAL, raw_copy_any(&g));
 	ASSERT_EQ(0, rec_end(t));
 	EXPECT_EQ(LEN, ut_finish(t, job));
 	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->agent->data, LEN));

@@ -384,7 +384,7 @@ static struct io_uring_sqe *cmd_sqe(struct raw_ring *r, struct raw_ev *ev,
 	sqe->fd = r->srv->fd;
 	sqe->cmd_op = op;
 	sqe->flags = IOSQE_IO_HARDLINK;
-	sqe->user_data = (__u64)++r->seq << 40 | 0xffffffffffULL;
+	sqe->user_data = raw_user_data(r);
 	cmd = (struct ublksrv_io_cmd *)sqe->cmd;
 	cmd->q_id = ev->q;
 	cmd->tag = ev->tag;
@@ -412,7 +412,7 @@ TEST_F(zc, F_24_hard_linked_chain)
 	ASSERT_NE(NULL, sqe);
 	io_uring_prep_read_fixed(sqe, t->srv.buf_fd, NULL, LEN, 0, 20);
 	sqe->flags |= IOSQE_IO_HARDLINK;
-	sqe->user_data = (__u64)++r->seq << 40 | 0xffffffffffULL;
+	sqe->user_data = raw_user_data(r);
 	id[1] = sqe->user_data;
 	sqe = cmd_sqe(r, &ev, UNREGISTER, 20);
 	ASSERT_NE(NULL, sqe);

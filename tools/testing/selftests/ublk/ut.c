@@ -142,6 +142,32 @@ int ut_request(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
 	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
 }
 
+/* Block I/O with the first @len bytes of the agent's data. The job. */
+int ut_begin(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len)
+{
+	return agent_blk(t->agent, t->info.dev_id, op, off, len, 0);
+}
+
+/* The next request of the test with its data, whatever steps that takes. */
+int ut_delivered(struct ut *t, struct raw_ev *ev)
+{
+	int ret = raw_request(&t->ring, ev, RAW_DEADLINE_MS);
+
+	if (!ret && ev->res == UBLK_IO_RES_NEED_GET_DATA) {
+		ret = raw_serve(&t->ring, ev);
+		if (!ret)
+			ret = raw_request(&t->ring, ev, RAW_DEADLINE_MS);
+	}
+	return ret ? ret : ev->res;
+}
+
+/* Submit a COMMIT with an address of the test's choice. */
+int ut_commit_addr(struct ut *t, struct raw_ev *ev, int result, void *addr)
+{
+	return raw_post(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ, ev->q,
+			ev->tag, result, (uintptr_t)addr, 0, NULL);
+}
+
 long ut_finish(struct ut *t, int job)
 {
 	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
@@ -158,6 +184,7 @@ bool ut_inflight(struct ut *t, int n)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	char path[64];
+	bool there;
 	FILE *f;
 	int r, w;
 
@@ -165,11 +192,10 @@ bool ut_inflight(struct ut *t, int n)
 		 t->info.dev_id);
 	do {
 		f = fopen(path, "r");
-		if (f && fscanf(f, "%d %d", &r, &w) != 2)
-			r = w = 0;
+		there = f && fscanf(f, "%d %d", &r, &w) == 2 && r + w >= n;
 		if (f)
 			fclose(f);
-		if (f && r + w >= n)
+		if (there)
 			return true;
 		usleep(1000);
 	} while (raw_now_ms() < end);

@@ -40,6 +40,9 @@ void ut_close(struct ut *t);
 int ut_up(struct ut *t, int queues, int depth, __u64 flags);
 int ut_request(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
 	       int *job, struct raw_ev *ev);
+int ut_begin(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len);
+int ut_delivered(struct ut *t, struct raw_ev *ev);
+int ut_commit_addr(struct ut *t, struct raw_ev *ev, int result, void *addr);
 long ut_finish(struct ut *t, int job);
 bool ut_open_still(struct ut *t, int job);
 bool ut_inflight(struct ut *t, int n);

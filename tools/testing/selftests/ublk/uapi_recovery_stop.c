@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Stopping, deleting, freezing and losing devices that survive their server,
+ * with requests held, owned or dirty (lifecycle.md sections 3 to 6). The
+ * recovery commands themselves are in uapi_recovery.c.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include "kselftest_harness.h"
+#include "child.h"
+#include "recovery.h"
+#include "recover_fixture.h"
+
+#define START	UBLK_U_CMD_START_DEV
+#define STOP	UBLK_U_CMD_STOP_DEV
+#define BEGIN	UBLK_U_CMD_START_USER_RECOVERY
+#define END	UBLK_U_CMD_END_USER_RECOVERY
+#define WIN	RAW_WIN_START
+
+/* covers: L-57 L-44 L-34 C-82 */
+TEST_F(recover, L_57_stop_and_delete_without_a_server)
+{
+	struct ut *t = &self->t;
+	int jobs[4], i;
+
+	ASSERT_EQ(0, rec_live(t));
+	ASSERT_EQ(0, rec_lose(t));
+	for (i = 0; i < 4; i++)
+		jobs[i] = rec_held(t, i);
+	EXPECT_EQ(0, rec_cmd(t, STOP, 0));
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(rec_fails(t) ? -EREMOTEIO : -EIO,
+			  agent_wait(t->agent, jobs[i], REC_FAST_MS));
+	}
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
+	EXPECT_FALSE(rec_disk_there(t));
+	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
+	/* Nothing of the abort is left when the next server is ready. */
+	ASSERT_EQ(0, rec_live(t));
+	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+	ASSERT_EQ(0, rec_lose(t));
+	jobs[0] = rec_held(t, 0);
+	EXPECT_EQ(0, raw_del(&t->ctl, self->id));
+	EXPECT_GT(0, agent_wait(t->agent, jobs[0], REC_FAST_MS));
+}
+
+/* covers: L-44 L-106 C-82 L-40 */
+TEST_F(recover, L_44_stop_with_a_new_server_attached)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, stop;
+
+	ASSERT_EQ(0, rec_live(t));
+	ASSERT_EQ(0, rec_lose(t));
+	ASSERT_EQ(0, rec_begin(t));
+	job = rec_io(t, AGENT_READ, 0);
+	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
+	stop = agent_ctrl(t->agent, STOP, self->id, 0);
+	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("for the owned request");
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
+					   RAW_DEADLINE_MS));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+}
+
+/* covers: L-44 L-43 */
+TEST_F(recover, L_44_stop_of_a_busy_live_device)
+{
+	struct ut *t = &self->t;
+	int job, stop, i, n = 0, jobs[8];
+	struct raw_ev ev;
+	long ret;
+
+	ASSERT_EQ(0, rec_live(t));
+	job = rec_io(t, AGENT_READ, 0);
+	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
+	stop = agent_ctrl(t->agent, STOP, self->id, 0);
+	EXPECT_TRUE(rec_waits(t, stop));
+	for (i = 0; i < 8; i++)
+		jobs[i] = rec_io(t, AGENT_READ, i + 1);
+	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
+	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
+					   RAW_DEADLINE_MS));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
+					RAW_DEADLINE_MS));
+	for (i = 0; i < 8; i++) {
+		ret = agent_wait(t->agent, jobs[i], RAW_DEADLINE_MS);
+		EXPECT_NE(RAW_TIMEOUT, ret);
+		n += ret == 4096;
+	}
+	EXPECT_GT(8, n) TH_LOG("a stopped device ended %d requests", n);
+}
+
+/* covers: L-33 L-31 L-32 D-71 D-72 C-80 */
+TEST_F(recover, L_33_live_without_io)
+{
+	struct ut *t = &self->t;
+	struct raw_ring other;
+	int q, job, ret = 0;
+
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
+	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
+	raw_ring_close(&other);
+	t->srv.state[0] = RAW_X;
+	for (q = 0; q < t->info.nr_hw_queues; q++)
+		ret |= rec_fetch_queue(t, q, !q);
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, ut_start(t));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
+	job = rec_io(t, AGENT_READ, 0);
+	if (rec_fails(t)) {
+		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		ASSERT_EQ(0, rec_lose(t));
+		ASSERT_EQ(0, rec_recover(t));
+	} else {
+		EXPECT_TRUE(rec_waits(t, job));
+		ASSERT_EQ(0, rec_lose(t));
+		EXPECT_FALSE(agent_done(t->agent, job));
+		ASSERT_EQ(0, rec_recover(t));
+		EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
+						   RAW_DEADLINE_MS));
+	}
+	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+}
+
+struct sysfs_arg {
+	char path[96];
+	char value[16];
+};
+
+static long sysfs_job(void *arg)
+{
+	struct sysfs_arg *s = arg;
+	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
+	long ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, s->value, strlen(s->value));
+	ret = ret < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* covers: L-35 */
+TEST_F(recover, L_35_freeze_waits_for_held_requests)
+{
+	struct sysfs_arg arg = { .value = "128" };
+	struct ut *t = &self->t;
+	int job, freeze;
+
+	snprintf(arg.path, sizeof(arg.path),
+		 "/sys/block/ublkb%d/queue/max_sectors_kb", self->id);
+	ASSERT_EQ(0, rec_live(t));
+	ASSERT_EQ(0, rec_lose(t));
+	job = rec_held(t, 0);
+	ASSERT_LE(0, job);
+	freeze = agent_start(t->agent, sysfs_job, &arg, sizeof(arg));
+	EXPECT_EQ(!rec_fails(t), rec_waits(t, freeze));
+	ASSERT_EQ(0, rec_recover(t));
+	EXPECT_EQ(0, agent_wait_serving(t->agent, freeze, &t->ring,
+					RAW_DEADLINE_MS));
+	EXPECT_EQ(rec_held_result(t),
+		  agent_wait_serving(t->agent, job, &t->ring,
+				     RAW_DEADLINE_MS));
+}
+
+/* An agent job that leaves dirty pages behind and keeps the disk open. */
+struct dirty {
+	int id, step;
+	char *buf;
+};
+
+static long dirty_job(void *arg)
+{
+	struct dirty *d = arg;
+	long end = raw_now_ms() + RAW_DEADLINE_MS, ret;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", d->id);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	memset(d->buf, 0x5c, 65536);
+	ret = pwrite(fd, d->buf, 65536, WIN);
+	__atomic_store_n(&d->step, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&d->step, __ATOMIC_ACQUIRE) == 1 &&
+	       raw_now_ms() < end)
+		usleep(1000);
+	close(fd);
+	return ret;
+}
+
+/* covers: I-25 L-47 */
+TEST_F(recover, I_25_stop_writes_back_first)
+{
+	struct ut *t = &self->t;
+	struct dirty arg = { .id = self->id, .buf = t->agent->data };
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	struct raw_ev ev;
+	struct dirty *d;
+	int job;
+
+	ASSERT_EQ(0, rec_live(t));
+	job = agent_start(t->agent, dirty_job, &arg, sizeof(arg));
+	ASSERT_LE(0, job);
+	d = (struct dirty *)t->agent->jobs[job].arg;
+	while (!__atomic_load_n(&d->step, __ATOMIC_ACQUIRE)) {
+		ASSERT_LT(raw_now_ms(), end);
+		if (!raw_event(&t->ring, &ev, 5))
+			raw_serve(&t->ring, &ev);
+	}
+	EXPECT_EQ(0, ut_stop(t));
+	__atomic_store_n(&d->step, 2, __ATOMIC_RELEASE);
+	EXPECT_EQ(65536, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	if (running_on_mainline() && !t->srv.store[WIN])
+		SKIP(return, "dirty data is lost with a live server");
+	EXPECT_EQ(0x5c, t->srv.store[WIN]);
+	EXPECT_EQ(0x5c, t->srv.store[WIN + 65535]);
+}
+
+/* covers: L-101 L-1 L-20 C-81 */
+TEST_F(recover, L_101_server_dies_while_the_disk_is_registered)
+{
+	struct ut *t = &self->t;
+	struct child *c;
+	int i, job;
+	long ret;
+
+	for (i = 0; i < 10; i++) {
+		c = child_start(t, 0, 0);
+		ASSERT_NE(NULL, c);
+		job = agent_ctrl(t->agent, START, self->id, c->pid);
+		usleep(500 * i);
+		ASSERT_EQ(0, child_kill(c));
+		ret = agent_wait(t->agent, job, RAW_QUIET_MS);
+		if (ret == RAW_TIMEOUT) {
+			/*
+			 * It waits for a server (L-100), which will not be the
+			 * one that was named; or it is just slow.
+			 */
+			c = child_start(t, 0, 0);
+			ASSERT_NE(NULL, c);
+			ret = agent_wait(t->agent, job, RAW_DEADLINE_MS);
+			ASSERT_EQ(0, child_kill(c));
+		}
+		EXPECT_TRUE(ret == 0 || ret == -EINVAL) {
+			TH_LOG("START_DEV: %ld", ret);
+		}
+		EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id,
+					    ret ? UBLK_S_DEV_DEAD :
+						  self->lost));
+		EXPECT_EQ(0, rec_cmd(t, STOP, 0));
+	}
+}
+
+/* covers: L-1 L-20 L-23 L-50 L-53 C-96 */
+TEST_F(recover, L_50_killed_at_any_moment)
+{
+	struct ut *t = &self->t;
+	int jobs[16], i, n;
+	struct child *c = child_start(t, 0, 0);
+	long ret;
+
+	ASSERT_NE(NULL, c);
+	ASSERT_EQ(0, rec_cmd(t, START, c->pid));
+	for (n = 0; n < 10; n++) {
+		for (i = 0; i < 16; i++)
+			jobs[i] = agent_blk(t->agent, self->id,
+					    i % 2 ? AGENT_WRITE : AGENT_READ,
+					    WIN + 65536 * i, 65536, 65536 * i);
+		usleep(300 * n);
+		ASSERT_EQ(0, child_kill(c));
+		ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
+		c = child_start(t, 0, 0);
+		ASSERT_NE(NULL, c);
+		ASSERT_EQ(0, rec_cmd(t, END, c->pid));
+		for (i = 0; i < 16; i++) {
+			ret = agent_wait(t->agent, jobs[i], REC_FAST_MS);
+			EXPECT_NE(RAW_TIMEOUT, ret) {
+				TH_LOG("turn %d job %d", n, i);
+			}
+			EXPECT_TRUE(!rec_reissues(t) || ret == 65536);
+		}
+	}
+}
+
+TEST_HARNESS_MAIN
