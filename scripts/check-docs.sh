@@ -255,7 +255,7 @@ check_tracepoints() {
 check_tag_states() {
 	rst_section "A tag" | awk '
 		/^event / { for (i = 2; i <= NF; i++) state[i] = $i; next }
-		state[2] != "" && /^[A-Z]/ && NF == 7 {
+		state[2] != "" && /^[A-Z]/ && NF == 8 {
 			for (i = 2; i <= NF; i++)
 				print $1, state[i], ($i == "-" ? "EPROTO" : $i)
 		}' | sort >"$tmp/rst"
