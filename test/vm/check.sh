@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # usage: check.sh [--tests "PATTERN..."] [--list] [--kernel DIR] [--slow FACTOR]
-#                 [--lanes]
+#                 [--lanes] [--debug]
 #
 # Run every test: those of this directory's own tools, unit and model tests on
 # the host, kselftests in guests. Prints one KTAP document and, last and alone on
@@ -16,7 +16,7 @@
 # programs, and looks for leaks in the second only: where kmemleak works, more
 # than half of the time of starting a process is spent in it, and shell tests
 # start thousands. A complete test of the second lane is printed when one of the
-# first has ended.
+# first has ended. --debug is --kernel with the debug kernel, --slow 4 --lanes.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -30,6 +30,7 @@ patterns=
 list_only=
 slow=1
 lanes=
+debug=
 kernel=
 run_args=()
 while [ $# -gt 0 ]; do
@@ -39,10 +40,18 @@ while [ $# -gt 0 ]; do
 	--kernel) kernel=$2; run_args+=(--kernel "$2"); shift ;;
 	--slow) slow=$2; shift ;;
 	--lanes) lanes=1 ;;
+	--debug) debug=1 ;;
 	*) vm_die "unknown argument $1" ;;
 	esac
 	shift
 done
+
+if [ -n "$debug" ]; then
+	kernel=$("$VM_DIR/debug-kernel.sh") || exit 1
+	run_args+=(--kernel "$kernel")
+	slow=4
+	lanes=1
+fi
 
 TESTS_DIR=tools/testing/selftests/ublk
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-check.XXXXXX")
@@ -361,8 +370,8 @@ guest_tests() {
 	start_lane "${programs[@]}"
 	[ ${#plain[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${plain[@]}"
 	[ ${#udev[@]} -eq 0 ] || guest_group "" "${quiet[@]}" --udev -- "${udev[@]}"
-	[ ${#cpus[@]} -eq 0 ] || guest_group "" "${quiet[@]}" \
-		--append possible_cpus=32 -- "${cpus[@]}"
+	[ ${#cpus[@]} -eq 0 ] || guest_group "" --smp 4 --append possible_cpus=32 -- \
+		"${cpus[@]}"
 	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
 	end_lane
 }

@@ -18,6 +18,7 @@
 #   --share DIR         DIR is /share in the guest, writable
 #   --udev              start systemd-udevd first
 #   --icount            one processor on which an instruction is a nanosecond
+#   --smp N             processors, instead of SMP= or 2
 #   --append WORDS      more words for the kernel command line
 #   --log FILE          keep the kernel log there
 #   --no-scan           do not judge the kernel log
@@ -64,6 +65,7 @@ while [ $# -gt 0 ]; do
 	--share) share=$2; shift ;;
 	--udev) udev=1 ;;
 	--icount) icount=1 ;;
+	--smp) SMP=$2; shift ;;
 	--append) append="$append $2"; shift ;;
 	--log) log=$2; shift ;;
 	--no-scan) scan= ;;

@@ -9,6 +9,9 @@
  * that writes files on a mounted ext4. One line of KTAP per combination, with
  * the time until the block layer saw errors or held, and until the end.
  *
+ * usage: crash_matrix [MODE], how data moves: see modes[] below. Four queues need
+ * four processors.
+ *
  * UBLK_TEST_SCALE multiplies the deadline of 5 s, for slow kernels.
  * UBLK_TEST_LESS=N takes one combination of N, so that each value of one of the
  *   four still meets each value of another.
@@ -48,6 +51,15 @@ static const struct { const char *name; __u64 flags; int lost; } policies[] = {
 		   UBLK_S_DEV_FAIL_IO },
 };
 
+static const struct { const char *name; __u64 flags; } modes[] = {
+	{ "copy", 0 },
+	{ "usercopy", UBLK_F_USER_COPY },
+	{ "auto", UBLK_F_AUTO_BUF_REG },
+	{ "batch", UBLK_F_BATCH_IO },
+	{ "batch-usercopy", UBLK_F_BATCH_IO | UBLK_F_USER_COPY },
+	{ "batch-auto", UBLK_F_BATCH_IO | UBLK_F_AUTO_BUF_REG },
+};
+
 static const char * const ios[] = {
 	"idle", "reads", "writes", "mixed", "mounted",
 };
@@ -73,6 +85,7 @@ struct files {
 };
 
 static struct raw_ctrl ctl;
+static int mode;
 static char *image;		/* a fresh ext4 */
 static char mnt[32];
 static long deadline_ms = 5000;	/* for the block layer to notice */
@@ -128,7 +141,7 @@ static int add(struct combo *c)
 	struct ublk_params p;
 
 	raw_info_init(&c->info, c->queues, 64, policies[c->policy].flags |
-		      UBLK_F_NO_AUTO_PART_SCAN);
+		      modes[mode].flags | UBLK_F_NO_AUTO_PART_SCAN);
 	MUST(!raw_add(&ctl, &c->info));
 	raw_params_init(&p);
 	p.basic.dev_sectors = FS_BYTES / 512;
@@ -265,6 +278,17 @@ static void copy_image(char *to)
 
 /* ---- I/O ----------------------------------------------------------------- */
 
+/* Each queue has served something. */
+static int all_serve(struct combo *c)
+{
+	int q;
+
+	for (q = 0; q < c->queues; q++)
+		if (!__atomic_load_n(&c->srv->served[q], __ATOMIC_ACQUIRE))
+			return 0;
+	return 1;
+}
+
 static int start_io(struct combo *c)
 {
 	if (c->io == IDLE)
@@ -275,8 +299,10 @@ static int start_io(struct combo *c)
 		return 0;
 	}
 	c->gen->give_up = c->policy == NONE;
+	c->gen->cpus = c->queues > 1 ? c->queues : 0;
 	MUST(!gen_start(c->gen));
 	MUST(!gen_wait_done(c->gen, SOME_IO, patience_ms));
+	MUST(wait_for(all_serve, c, patience_ms));
 	return 0;
 }
 
@@ -437,17 +463,18 @@ static int clean_up(struct combo *c, bool failed)
 
 static void test(struct combo *c)
 {
-	static const enum gen_mode modes[] = {
+	static const enum gen_mode gen_modes[] = {
 		[READS] = GEN_READS, [WRITES] = GEN_WRITES, [MIXED] = GEN_MIXED,
 	};
 	long start = raw_now_ms();
-	bool ok;
+	bool ok, few;
 
 	c->info.dev_id = -1;
 	c->store = mortal_store();
-	c->gen = gen_new(-1, c->io < MOUNTED ? modes[c->io] : GEN_MIXED);
+	c->gen = gen_new(-1, c->io < MOUNTED ? gen_modes[c->io] : GEN_MIXED);
 	ok = c->store && c->gen && !add(c);
-	if (ok) {
+	few = ok && c->info.nr_hw_queues != c->queues;
+	if (ok && !few) {
 		c->gen->id = c->info.dev_id;
 		ok = !run(c);
 	}
@@ -459,6 +486,11 @@ static void test(struct combo *c)
 		munmap(c->store, RAW_DEV_BYTES);
 	if (c->gen)
 		gen_free(c->gen);
+	if (ok && few) {
+		ksft_test_result_skip("%s: needs %d processors\n", c->name,
+				      c->queues);
+		return;
+	}
 	ksft_test_result(ok, "%s lost in %ld ms, all in %ld ms\n", c->name,
 			 c->seen_ms, raw_now_ms() - start);
 }
@@ -483,14 +515,27 @@ static bool pick(struct combo *c, int n)
 	return !only || strstr(c->name, only);
 }
 
-int main(void)
+static int mode_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(modes[i].name, name))
+			return i;
+	ksft_exit_fail_msg("unknown mode %s\n", name);
+}
+
+int main(int argc, char **argv)
 {
 	const int all = NR_POLICY * NR_IO * NR_DEATH * 2;
 	const char *scale = getenv("UBLK_TEST_SCALE");
 	int n, planned = 0, ret;
 	struct combo c;
+	__u64 features;
 
 	ksft_print_header();
+	if (argc > 1)
+		mode = mode_of(argv[1]);
 	if (scale && atoi(scale) > 0) {
 		deadline_ms *= atoi(scale);
 		patience_ms *= atoi(scale);
@@ -498,8 +543,12 @@ int main(void)
 	ret = raw_ctrl_open(&ctl);
 	if (ret == -ENOENT || ret == -EACCES)
 		ksft_exit_skip("no /dev/ublk-control: be root, modprobe ublk_drv\n");
+	if (!ret)
+		ret = raw_features(&ctl, &features);
 	if (ret)
 		ksft_exit_fail_msg("/dev/ublk-control: %d\n", ret);
+	if (modes[mode].flags & ~features)
+		ksft_exit_skip("the driver has no mode %s\n", modes[mode].name);
 	snprintf(mnt, sizeof(mnt), "/tmp/ublk-crash-XXXXXX");
 	if (!mkdtemp(mnt))
 		ksft_exit_fail_msg("mkdtemp: %d\n", errno);

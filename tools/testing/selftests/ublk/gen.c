@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "gen.h"
+
+/* Requests sent at a time. */
+#define SEND	16
 
 struct slot {
 	int block;
@@ -141,16 +145,35 @@ static void finish_one(struct gen *g, int n, int res)
 	free_slots[nr_free++] = n;
 }
 
+/* The processor decides which queue a request goes to. */
+static void hop(struct gen *g)
+{
+	static int cpu;
+	cpu_set_t set;
+
+	if (!g->cpus)
+		return;
+	cpu = (cpu + 1) % g->cpus;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 static void turn(struct gen *g, struct io_uring *ring, int fd)
 {
 	struct __kernel_timespec ts = { .tv_nsec = 5000000 };
 	__u64 errors = g->errors;
 	struct io_uring_cqe *cqe;
+	int n;
 
-	while (nr_free && !__atomic_load_n(&g->stop, __ATOMIC_ACQUIRE))
-		send_one(g, ring, fd);
-	__atomic_store_n(&g->inflight, GEN_DEPTH - nr_free, __ATOMIC_RELEASE);
-	io_uring_submit(ring);
+	while (nr_free && !__atomic_load_n(&g->stop, __ATOMIC_ACQUIRE)) {
+		for (n = 0; nr_free && n < SEND; n++)
+			send_one(g, ring, fd);
+		__atomic_store_n(&g->inflight, GEN_DEPTH - nr_free,
+				 __ATOMIC_RELEASE);
+		hop(g);
+		io_uring_submit(ring);
+	}
 	if (io_uring_wait_cqe_timeout(ring, &cqe, &ts))
 		return;
 	do {

@@ -23,6 +23,7 @@ struct gen {
 	enum gen_mode mode;
 	int stop;		/* by the test: finish and exit */
 	int give_up;		/* the first error ends it */
+	int cpus;		/* send from so many processors in turn, 0: any */
 	/* Written by the generator: */
 	int ready;
 	int inflight;

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "mortal.h"
+#include "raw_link.h"
 
 /* How long a thread waits for an event before it looks at the order. */
 #define TICK_MS	5
@@ -31,7 +32,7 @@ static struct raw_srv srv;
 struct worker {
 	int q;
 	pthread_t thread;
-	struct raw_ring ring;
+	struct raw_link link;
 };
 
 static struct worker workers[RAW_MAX_QUEUES];
@@ -55,29 +56,11 @@ char *mortal_store(void)
 	return map_shared(RAW_DEV_BYTES);
 }
 
-static int fetch(struct worker *w)
-{
-	int tag, ret;
-
-	for (tag = 0; tag < me->info.queue_depth; tag++) {
-		if (me->sqe_flags)
-			ret = raw_post(&w->ring, UBLK_U_IO_FETCH_REQ, w->q,
-				       tag, 0,
-				       (uintptr_t)raw_buf(&srv, w->q, tag),
-				       me->sqe_flags, NULL);
-		else
-			ret = raw_fetch(&w->ring, w->q, tag);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
 /* One event, or a tick without. Return: commands that ended for good. */
 static int serve_one(struct worker *w)
 {
 	struct raw_ev ev;
-	int ret = raw_event(&w->ring, &ev, TICK_MS);
+	int ret = raw_link_event(&w->link, &ev, TICK_MS);
 
 	if (ret)
 		return 0;
@@ -90,11 +73,11 @@ static int serve_one(struct worker *w)
 		__atomic_add_fetch(&me->owned, 1, __ATOMIC_ACQ_REL);
 		return 0;
 	}
-	ret = raw_serve(&w->ring, &ev);
+	ret = raw_link_serve(&w->link, &ev);
 	if (ret)
 		__atomic_store_n(&me->error, ret, __ATOMIC_RELEASE);
 	else
-		__atomic_add_fetch(&me->served, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&me->served[w->q], 1, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -109,7 +92,7 @@ static bool obey(struct worker *w, int order)
 	case MORTAL_THREADS:
 		break;
 	case MORTAL_RINGS:
-		raw_ring_close(&w->ring);
+		raw_link_close(&w->link);
 		break;
 	default:
 		return false;
@@ -121,13 +104,12 @@ static bool obey(struct worker *w, int order)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	int left = me->info.queue_depth;
-	int ret = raw_ring_open(&w->ring, &srv, me->ring_flags);
+	int left = raw_link_open(&w->link, &srv, w->q, me->ring_flags);
 
-	if (!ret)
-		ret = fetch(w);
-	if (ret)
-		__atomic_store_n(&me->error, ret, __ATOMIC_RELEASE);
+	if (!left)
+		left = raw_link_fetch(&w->link, me->sqe_flags);
+	if (left < 0)
+		__atomic_store_n(&me->error, left, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&me->fetched, 1, __ATOMIC_ACQ_REL);
 	while (left > 0) {
 		int order = load(&me->order);
@@ -335,11 +317,11 @@ void mortal_report(struct mortal *m)
 {
 	int q;
 
-	printf("# server: error %d, %d of %d threads through, %llu served\n",
-	       load(&m->error), load(&m->through), m->info.nr_hw_queues,
-	       m->served);
+	printf("# server: error %d, %d of %d threads through\n",
+	       load(&m->error), load(&m->through), m->info.nr_hw_queues);
 	for (q = 0; q < m->info.nr_hw_queues; q++)
-		printf("# queue %d: %d commands left\n", q, m->left[q]);
+		printf("# queue %d: %llu served, %d commands left\n", q,
+		       m->served[q], m->left[q]);
 	dump(m->pid);
 }
 

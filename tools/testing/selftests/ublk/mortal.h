@@ -2,7 +2,8 @@
 /*
  * A server with one thread per queue that can leave in every way there is.
  *
- * It serves a RAM disk in memory of the test, which survives it, so that its
+ * It works in the mode that the flags of the device say (raw_link.h) and serves
+ * a RAM disk in memory of the test, which survives it, so that its
  * successor finds the data. What it is to do next is an order; an order that
  * leaves the process alive is acknowledged.
  */
@@ -41,7 +42,7 @@ struct mortal {
 	int through;		/* threads without a command left */
 	int left[RAW_MAX_QUEUES];	/* commands of each */
 	pid_t heir;		/* of MORTAL_FORK */
-	__u64 served;
+	__u64 served[RAW_MAX_QUEUES];
 };
 
 struct mortal *mortal_new(const struct ublksrv_ctrl_dev_info *info,

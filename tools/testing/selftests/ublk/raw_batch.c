@@ -441,7 +441,7 @@ int raw_batch_event(struct raw_batch *b, struct raw_bev *ev, int ms)
 }
 
 /* The next delivered tag, or the end of a fetch command (res is not 0). */
-static int next_tag(struct raw_batch *b, struct raw_ev *ev, int ms)
+int raw_batch_next(struct raw_batch *b, struct raw_ev *ev, int ms)
 {
 	int ret;
 
@@ -470,7 +470,7 @@ int raw_batch_request(struct raw_batch *b, struct raw_ev *ev, int ms)
 	int ret;
 
 	do {
-		ret = next_tag(b, ev, ms);
+		ret = raw_batch_next(b, ev, ms);
 		if (ret || !raw_foreign(ev))
 			return ret;
 		ret = raw_batch_serve(b, ev);
@@ -499,7 +499,7 @@ int raw_batch_collect_abort(struct raw_batch *b, int ms)
 	int ret;
 
 	while (b->fetches) {
-		ret = next_tag(b, &ev, end - raw_now_ms());
+		ret = raw_batch_next(b, &ev, end - raw_now_ms());
 		if (!ret)
 			ret = raw_batch_serve(b, &ev);
 		if (!ret && ev.res && ev.res != UBLK_IO_RES_ABORT)
@@ -522,7 +522,7 @@ long raw_batch_wait(struct agent *a, int job, struct raw_batch *b, int ms)
 	while (!agent_done(a, job)) {
 		if (raw_now_ms() >= end)
 			return agent_wait(a, job, 0);
-		ret = next_tag(b, &ev, 2);
+		ret = raw_batch_next(b, &ev, 2);
 		if (!ret)
 			ret = raw_batch_serve(b, &ev);
 		if (ret && ret != RAW_TIMEOUT)

@@ -114,6 +114,7 @@ int raw_batch_prep_all(struct raw_batch *b);
 int raw_batch_commit(struct raw_batch *b, int q, int tag, int result);
 int raw_batch_fetch(struct raw_batch *b, int q, int group);
 int raw_batch_event(struct raw_batch *b, struct raw_bev *ev, int ms);
+int raw_batch_next(struct raw_batch *b, struct raw_ev *ev, int ms);
 int raw_batch_request(struct raw_batch *b, struct raw_ev *ev, int ms);
 int raw_batch_serve(struct raw_batch *b, const struct raw_ev *ev);
 int raw_batch_collect_abort(struct raw_batch *b, int ms);
