@@ -38,8 +38,7 @@ check:
 	@$(SH_VM)/check.sh $(if $(TESTS),--tests "$(TESTS)")
 
 check-debug:
-	@dir=$$($(SH_VM)/debug-kernel.sh) && $(SH_VM)/check.sh --kernel "$$dir" \
-		--slow 4 --lanes $(if $(TESTS),--tests "$(TESTS)")
+	@$(SH_VM)/check.sh --debug $(if $(TESTS),--tests "$(TESTS)")
 
 bench:
 	@bench/run.sh
