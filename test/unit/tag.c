@@ -41,7 +41,7 @@ static const struct {
 	{ "unclaim", UBLK_EV_UNCLAIM,
 	  { -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, O } },
 	{ "gone, batch", UBLK_EV_GONE_BATCH,
-	  { U, U, U, -EPROTO, U, -EPROTO, -EPROTO } },
+	  { U, U, P, -EPROTO, U, -EPROTO, -EPROTO } },
 };
 
 static void test_table(void)

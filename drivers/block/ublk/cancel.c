@@ -136,6 +136,10 @@ bool ublk_cancel_armed(struct ublk_device *ub)
  * while an operation uses them (D-106). A request that was committed before ends
  * with its last reference, without this function.
  *
+ * What a batch device has queued belongs to whoever takes it out of the fifo. A
+ * tag that is QUEUED after that has been taken out by a stop, which ends its
+ * request before it lets go of ub->mutex, hence in this round.
+ *
  * Context: exit work; sleeps; does not need ub->mutex, so that a stop which waits for
  * these requests while holding it can finish (C-161).
  */
@@ -146,16 +150,19 @@ void ublk_cancel_requests(struct ublk_device *ub)
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
 		struct ublk_queue *q = ub->queues[qid];
 
+		if (q->event)
+			ublk_event_drain(q);
 		for (tag = 0; tag < q->depth; tag++) {
 			struct ublk_io *io = &q->io[tag];
-			bool owned = ublk_tag_is_owned(io->state);
-			bool queued = q->event && io->state == UBLK_TAG_QUEUED;
+			unsigned int state = READ_ONCE(io->state);
 
+			if (q->event && unlikely(state == UBLK_TAG_QUEUED))
+				continue;
 			ublk_buf_wait_idle(io);
 			atomic_set(&io->shared, 0);
 			WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
-			if (owned || queued)
-				ublk_complete_gone(ub, io->req, owned);
+			if (ublk_tag_is_owned(state))
+				ublk_complete_gone(ub, io->req);
 		}
 		cond_resched();
 	}

@@ -123,19 +123,17 @@ void ublk_complete_hold(struct ublk_queue *q, struct request *req)
 /**
  * ublk_complete_gone() - the server of this request is gone
  * @ub: device
- * @req: started request
- * @delivered: the server had it
+ * @req: started request that it had
  *
  * Held for the next server, or failed with EIO (L-1). The caller runs the
  * requeue list when it is through with all requests.
  *
  * Context: exit work.
  */
-void ublk_complete_gone(struct ublk_device *ub, struct request *req,
-			bool delivered)
+void ublk_complete_gone(struct ublk_device *ub, struct request *req)
 {
 	ublk_shmem_put(req);
-	if (ublk_device_on_gone(ub->policy, delivered) == UBLK_GATE_HOLD)
+	if (ublk_device_on_gone(ub->policy, true) == UBLK_GATE_HOLD)
 		blk_mq_requeue_request(req, false);
 	else
 		blk_mq_end_request(req, BLK_STS_IOERR);

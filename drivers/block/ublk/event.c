@@ -166,7 +166,10 @@ static void ublk_event_activate(struct io_uring_cmd *cmd)
 	io_uring_cmd_complete_in_task(cmd, ublk_event_tw);
 }
 
-/* The request of a queued tag did not reach the server: hold or fail it. */
+/*
+ * The request of a tag that the caller has taken out of the fifo did not reach
+ * the server: hold or fail it.
+ */
 static void ublk_event_bounce(struct ublk_queue *q, unsigned int tag)
 {
 	struct ublk_io *io = &q->io[tag];

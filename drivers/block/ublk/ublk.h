@@ -482,8 +482,7 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 void ublk_complete_counted(struct request *req, int res,
 			   struct io_comp_batch *iob);
 void ublk_complete_hold(struct ublk_queue *q, struct request *req);
-void ublk_complete_gone(struct ublk_device *ub, struct request *req,
-			bool delivered);
+void ublk_complete_gone(struct ublk_device *ub, struct request *req);
 void ublk_complete_bounced(struct ublk_queue *q, struct request *req);
 
 /* shmem.c */

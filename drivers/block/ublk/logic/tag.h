@@ -56,7 +56,8 @@ enum ublk_tag_state {
  * @UBLK_EV_CLAIM: batch devices: a commit takes the tag, to commit it or not
  * @UBLK_EV_UNCLAIM: batch devices: it does not
  * @UBLK_EV_GONE_BATCH: the round of a batch device ends, whose tags are armed
- *	and queued without a command
+ *	and queued without a command; one that is QUEUED still is on its way out
+ *	of the fifo and becomes ARMED
  * @UBLK_EV_NR: number of events
  */
 enum ublk_tag_event {
@@ -182,30 +183,30 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_CLAIM] = {
-			[UBLK_TAG_EMPTY]		= -EBUSY,
-			[UBLK_TAG_ARMED]		= -EBUSY,
+			[UBLK_TAG_EMPTY]	= -EBUSY,
+			[UBLK_TAG_ARMED]	= -EBUSY,
 			[UBLK_TAG_QUEUED]	= -EBUSY,
 			[UBLK_TAG_NEED_DATA]	= -EBUSY,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_COMMITTING,
-			[UBLK_TAG_TAKEN]		= -EBUSY,
+			[UBLK_TAG_TAKEN]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EBUSY,
 		},
 		[UBLK_EV_UNCLAIM] = {
-			[UBLK_TAG_EMPTY]		= -EPROTO,
-			[UBLK_TAG_ARMED]		= -EPROTO,
+			[UBLK_TAG_EMPTY]	= -EPROTO,
+			[UBLK_TAG_ARMED]	= -EPROTO,
 			[UBLK_TAG_QUEUED]	= -EPROTO,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
-			[UBLK_TAG_TAKEN]		= -EPROTO,
+			[UBLK_TAG_TAKEN]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= UBLK_TAG_SERVER,
 		},
 		[UBLK_EV_GONE_BATCH] = {
-			[UBLK_TAG_EMPTY]		= UBLK_TAG_EMPTY,
-			[UBLK_TAG_ARMED]		= UBLK_TAG_EMPTY,
-			[UBLK_TAG_QUEUED]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_EMPTY]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_ARMED]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_QUEUED]	= UBLK_TAG_QUEUED,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
-			[UBLK_TAG_TAKEN]		= -EPROTO,
+			[UBLK_TAG_TAKEN]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 	};
