@@ -362,10 +362,14 @@ void ublk_server_exit_work(struct work_struct *work)
 	struct ublk_device *ub =
 		container_of(work, struct ublk_device, exit_work);
 
-	/* A server that owned every tag had no command to be canceled. */
+	/*
+	 * A server that owned every tag had no command to be canceled, and one
+	 * of a batch device need not have sent any. If it was ready, a START_DEV
+	 * may be about to add the disk.
+	 */
 	scoped_guard(spinlock, &ub->lock) {
 		WRITE_ONCE(ub->canceled, true);
-		if (ub->disk)
+		if (ub->disk || ub->server == UBLK_SERVER_READY)
 			ublk_server_close(ub, UBLK_COND_CANCELING);
 	}
 	/* Tags of a batch device are armed: a request may be claiming one. */
