@@ -106,13 +106,32 @@ static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	return ret;
 }
 
+/*
+ * End what has been collected. This comes before every page fault: the memory may
+ * be on this very disk, and the fault wait for one of these requests or its tag.
+ */
+static void ublk_batch_end(struct io_comp_batch *iob)
+{
+	if (iob->complete)
+		iob->complete(iob);
+}
+
 /* Data of a read, as in cmd.c. Return: bytes copied, or -EINTR. */
 static int ublk_batch_copy(const struct request *req,
-			   const struct ublk_elem *elem)
+			   const struct ublk_elem *elem,
+			   struct io_comp_batch *iob)
 {
 	unsigned int len = min_t(unsigned int, elem->result, blk_rq_bytes(req));
-	unsigned int done = ublk_copy_from_server(req, elem->buf_addr, len);
+	unsigned int done;
 
+	pagefault_disable();
+	done = ublk_copy_from_server(req, elem->buf_addr, len);
+	pagefault_enable();
+	if (likely(done == len))
+		return done;
+
+	ublk_batch_end(iob);
+	done = ublk_copy_from_server(req, elem->buf_addr, len);
 	if (unlikely(done != len && fatal_signal_pending(current)))
 		return -EINTR;
 	return done;
@@ -131,7 +150,7 @@ static int ublk_batch_finish_copy(struct ublk_queue *q, struct ublk_io *io,
 		return -EINVAL;
 	if (req_op(req) == REQ_OP_READ && res > 0 &&
 	    likely(!ublk_rq(req)->shmem)) {
-		res = ublk_batch_copy(req, elem);
+		res = ublk_batch_copy(req, elem, iob);
 		if (unlikely(res < 0))
 			return res;
 	}
@@ -210,6 +229,7 @@ static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		unsigned int len = min(total - done, UBLK_BATCH_BLOCK);
 		unsigned int pos;
 
+		ublk_batch_end(&iob);
 		if (copy_from_user(block, from + done, len)) {
 			ret = -EFAULT;
 			break;
@@ -225,8 +245,7 @@ static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			done += bio->elem_bytes;
 		}
 	}
-	if (iob.complete)
-		iob.complete(&iob);
+	ublk_batch_end(&iob);
 	return done ? done : ret;
 }
 
