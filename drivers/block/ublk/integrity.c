@@ -118,8 +118,9 @@ size_t ublk_integrity_copy(const struct request *req, size_t off,
 		}
 		copied = ublk_integrity_copy_vec(&bv, off, iter, to_server);
 		done += copied;
+		/* Two loops, over bios and their vectors. */
 		if (copied != bv.bv_len - off)
-			break;
+			return done;
 		off = 0;
 	}
 	return done;
