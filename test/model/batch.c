@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Model of a queue of a batch device and everything that runs at the same time:
+ * queue_rq, two fetch commands and the task work of the one that delivers, two
+ * threads that commit, cancellation by the ring, STOP_DEV, QUIESCE_DEV, START_DEV,
+ * the server's exit, and rounds that follow each other. Decisions are made by the
+ * functions of logic/tag.h and logic/device.h that describe the driver; what is
+ * written here is the order of the driver's steps (queue.c, event.c, batch.c,
+ * cancel.c, stop.c, quiesce.c, server.c), what is done under one lock being one.
+ *
+ * Not all of this at once: the scenes are listed in batch_state.h.
+ *
+ * Shown, for each recovery policy: a request is in one place, and its tag says
+ * which; what is queued has a command, or a living server that may send one, and
+ * is not queued beside a command that waits; no request ends twice and no command
+ * is completed twice, or left after the queue was closed; a stop waits for nothing
+ * but a living server; a server can always exit; a request is held only where
+ * somebody will ask for it.
+ *
+ * usage: batch [--break=N]	search a deliberately wrong variant
+ */
+#include <stddef.h>
+
+#include "batch_control.h"
+#include "batch_event.h"
+#include "batch_io.h"
+
+/* PREP_IO_CMDS of one tag or of all. */
+static void expand_prep(struct search *s, const struct state *st, int first,
+			int nr)
+{
+	struct state n = *st;
+	int i, server;
+
+	for (i = first; i < first + nr; i++) {
+		server = ublk_server_next(n.server, UBLK_SERVER_EV_FETCH);
+		if (server < 0 || ublk_tag_next(n.tag[i], UBLK_EV_FETCH) < 0)
+			return;
+		n.tag[i] = ublk_tag_next(n.tag[i], UBLK_EV_FETCH);
+		n.nr_fetched++;
+	}
+	/* ublk_server_fetched() */
+	if (n.nr_fetched == scene->nr_tags) {
+		n.cond = st->canceled ? UBLK_COND_CANCELING : 0;
+		if (st->canceled && st->stop_pending)
+			n.cond |= UBLK_COND_ABORTING;
+		n.server = ublk_server_next(st->server,
+					    UBLK_SERVER_EV_LAST_FETCH);
+	}
+	search_edge(s, &n, "PREP_IO_CMDS", EDGE_WORLD);
+}
+
+/* Every reference to the open file is gone. */
+static bool released(const struct state *st)
+{
+	int i;
+
+	for (i = 0; i < scene->nr_cmds; i++) {
+		if (st->cmd[i] != C_USER)
+			return false;
+	}
+	for (i = 0; i < scene->nr_threads; i++) {
+		if (st->thread[i] != T_IDLE)
+			return false;
+	}
+	return st->cancel == K_IDLE && !in_hands(st, OWNER_FILE);
+}
+
+static void expand_server(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int i;
+
+	switch (st->proc) {
+	case PROC_NONE:
+		n.proc = PROC_ALIVE;
+		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_OPEN);
+		search_edge(s, &n, "open", EDGE_WORLD);
+		break;
+	case PROC_ALIVE:
+		for (i = 0; i < scene->nr_tags; i++)
+			expand_prep(s, st, i, 1);
+		if (scene->nr_tags > 1)
+			expand_prep(s, st, 0, scene->nr_tags);
+		n.proc = PROC_EXITING;
+		search_edge(s, &n, "server is killed", EDGE_WORLD);
+		n = *st;
+		n.lame = 1;
+		if (scene->lame && !st->lame)
+			search_edge(s, &n, "thread exits", EDGE_WORLD);
+		break;
+	case PROC_EXITING:
+		if (!released(st))
+			break;
+		n.proc = PROC_GONE;
+		n.exit = E_CLOSE;
+		search_edge(s, &n, "release", EDGE_OWN);
+		break;
+	}
+}
+
+static void set_scene(const struct state *st)
+{
+	scene = &scenes[st->scene ? st->scene - 1 : 0];
+}
+
+static void expand(struct search *s, const void *state)
+{
+	const struct state *st = state;
+	int i;
+
+	if (!st->scene) {
+		for (i = 0; i < (int)ARRAY_SIZE(scenes); i++) {
+			struct state n = *st;
+
+			n.scene = i + 1;
+			search_edge(s, &n, scenes[i].name, EDGE_WORLD);
+		}
+		return;
+	}
+	set_scene(st);
+	for (i = 0; i < scene->nr_tags; i++) {
+		struct state n = *st;
+
+		expand_queue(s, st, i);
+		expand_hand(s, st, i);
+		if (st->req[i] != REQ_NONE || st->dev == UBLK_S_DEV_DEAD ||
+		    st->start != W_IDLE)
+			continue;
+		queue_request(&n, i);
+		search_edge(s, &n, "request", EDGE_WORLD);
+	}
+	if (st->drains)
+		expand_drain(s, st, PC(drains), 0, OWNER_QUEUE, "queue drains");
+	for (i = 0; i < scene->nr_cmds; i++)
+		expand_cmd(s, st, i);
+	for (i = 0; i < scene->nr_threads; i++)
+		expand_commit(s, st, i);
+	expand_cancel(s, st);
+	expand_server(s, st);
+	expand_start(s, st);
+	expand_stop(s, st);
+	expand_quiesce(s, st);
+	expand_exit(s, st);
+}
+
+/* Does the tag say where its request is? */
+static const char *check_tag(const struct state *st, int i)
+{
+	bool queued = st->req[i] == REQ_FIFO || st->req[i] == REQ_CMD ||
+		      st->hand[i] == HAND_POPPED ||
+		      (st->req[i] == REQ_QUEUE &&
+		       (st->queue[i] == Q_WRITE || st->queue[i] == Q_POST));
+	int j, in_fifo = 0;
+
+	if ((st->tag[i] == UBLK_TAG_QUEUED) != queued)
+		return "QUEUED, but the request is not on its way";
+	if ((st->tag[i] == UBLK_TAG_SERVER) != (st->req[i] == REQ_SERVER))
+		return "SERVER, but the server has no request";
+	if ((st->tag[i] == UBLK_TAG_COMMITTING) != (st->req[i] == REQ_COMMIT))
+		return "COMMITTING, but no commit has the request";
+	if (st->tag[i] == UBLK_TAG_NEED_DATA || st->tag[i] == UBLK_TAG_TAKEN)
+		return "a state that batch devices do not have";
+	for (j = 0; j < st->nr_fifo; j++)
+		in_fifo += st->fifo[j] == i;
+	if (in_fifo != (st->req[i] == REQ_FIFO))
+		return "in the fifo without being queued, or twice";
+	return NULL;
+}
+
+static const char *check(const void *state)
+{
+	const struct state *st = state;
+	const char *why;
+	int i;
+
+	set_scene(st);
+	for (i = 0; i < scene->nr_tags; i++) {
+		why = check_tag(st, i);
+		if (why)
+			return why;
+		if (st->dev == UBLK_S_DEV_DEAD && st->req[i] != REQ_NONE)
+			return "a request without a disk";
+	}
+	if (st->nr_fifo && st->active == NOBODY && served(st))
+		return "a tag is queued beside a command that waits";
+	if (st->active != NOBODY && (st->cmd[st->active] < C_ACTIVE ||
+				     st->cmd[st->active] > C_END))
+		return "the active command has been taken away";
+	return NULL;
+}
+
+/* Is somebody obliged to go on with the request? */
+static const char *rest_request(const struct state *st, int i)
+{
+	bool alive = st->proc == PROC_ALIVE;
+
+	switch (st->req[i]) {
+	case REQ_NONE:
+		return NULL;
+	case REQ_SERVER:
+		return alive ? NULL : "a request is lost with its server";
+	case REQ_FIFO:
+		/* until the next FETCH_IO_CMDS, which may be refused ... */
+		if (alive && !refuses(st) && !deserted(st))
+			return NULL;
+		/* ... by a quiesce that waits for a stop */
+		if (alive && deserted(st) && st->quiescing == Z_LOCK)
+			return NULL;
+		return "a request is queued for nobody";
+	case REQ_HELD:
+		if (gate(st) == UBLK_GATE_HOLD)
+			return NULL;
+		/* until END_USER_RECOVERY */
+		if (st->dev == UBLK_S_DEV_QUIESCED &&
+		    st->server == UBLK_SERVER_READY)
+			return NULL;
+		/* until the next FETCH_IO_CMDS */
+		if (alive && st->lame && st->cmd[0] == C_WAIT &&
+		    !served(st) && !refuses(st))
+			return NULL;
+		return "a held request is forgotten";
+	default:
+		return "a request is lost on its way";
+	}
+}
+
+/* The driver has done all it can by itself. */
+static const char *rest(const void *state)
+{
+	const struct state *st = state;
+	const char *why = NULL;
+	bool waits = false;
+	int i;
+
+	set_scene(st);
+	for (i = 0; i < scene->nr_tags && !why; i++) {
+		why = rest_request(st, i);
+		waits |= st->req[i] == REQ_SERVER || st->req[i] == REQ_FIFO;
+	}
+	if (why)
+		return why;
+	if (st->exit != E_IDLE)
+		return "the end of the round hangs";
+	if (st->stop != S_IDLE && !(st->stop == S_WAIT && waits))
+		return "the stop hangs";
+	if (st->proc == PROC_EXITING)
+		return "the server cannot exit";
+	if (st->quiescing != Z_IDLE && st->quiescing != Z_WAIT &&
+	    st->stop != S_WAIT)
+		return "QUIESCE_DEV hangs";
+	if (st->closed && (any_waiting(st) || st->active != NOBODY))
+		return "a command is left after the queue was closed";
+	if (st->dev == UBLK_S_DEV_LIVE && st->server == UBLK_SERVER_READY &&
+	    st->quiesce == QUIESCE_NONE && !st->canceled &&
+	    !st->stop_pending && gate(st) != UBLK_GATE_GO)
+		return "the gate is closed for no reason";
+	return NULL;
+}
+
+/* Nothing can have been lost if everything can be wound up. */
+static bool goal(const void *state)
+{
+	const struct state *st = state;
+
+	set_scene(st);
+	if (st->proc != PROC_NONE)
+		return false;
+	if (!scene->stop)
+		return all_ended(st) || gate(st) == UBLK_GATE_HOLD;
+	return st->dev == UBLK_S_DEV_DEAD && st->stop == S_IDLE &&
+	       st->quiescing == Z_IDLE && all_ended(st);
+}
+
+static void show(const void *state)
+{
+	static const char * const req[] = { "-", "queue", "fifo", "cmd",
+		"server", "commit", "hand", "held" };
+	static const char * const cmd[] = { "user", "wait", "active", "take",
+		"send", "prepare", "post", "undo", "end", "next", "drain",
+		"ring", "stop", "quiesce" };
+	static const char * const proc[] = { "none", "alive", "exiting", "gone" };
+	static const char * const gates[] = { "go", "hold", "fail", "remote" };
+	const struct state *st = state;
+	int i;
+
+	set_scene(st);
+	printf("%s", ublk_device_name(st->dev));
+	for (i = 0; i < scene->nr_tags; i++)
+		printf(" %s/%s", ublk_tag_name(st->tag[i]), req[st->req[i]]);
+	printf(" fifo=%u cmds=%s,%s gate=%s server=%s%s%s%s%s", st->nr_fifo,
+	       cmd[st->cmd[0]], cmd[st->cmd[1]], gates[gate(st)],
+	       proc[st->proc], st->closed ? " closed" : "",
+	       st->canceled ? " canceled" : "",
+	       st->stop_pending ? " stopping" : "",
+	       st->quiesce ? " quiescing" : "");
+}
+
+static const struct state start = { .active = NOBODY };
+
+static const struct search model = {
+	.size = sizeof(struct state),
+	.expand = expand,
+	.check = check,
+	.rest = rest,
+	.goal = goal,
+	.show = show,
+};
+
+int main(int argc, char **argv)
+{
+	return policy_main(argc, argv, &model, &start, NR_BREAKS);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Steps of a request in the model of batch.c: queue.c, event.c, batch.c and
+ * complete.c of the driver, and the threads that commit.
+ */
+#ifndef UBLK_TEST_BATCH_IO_H
+#define UBLK_TEST_BATCH_IO_H
+
+#include "batch_state.h"
+
+/* ublk_event_post() */
+static void expand_post(struct search *s, const struct state *st, int i)
+{
+	struct state n = *st;
+
+	n.queue[i] = Q_IDLE;
+	fifo_push(&n, i);
+	if (n.active == NOBODY && !choose(&n) && deserted(&n) &&
+	    broken != BREAK_POST_BLIND) {
+		n.drains = 1;
+		if (st->in_rcu & 1 << i)
+			n.in_rcu |= DRAINS;
+	}
+	search_edge(s, &n, "queue posts", EDGE_OWN);
+}
+
+/* ublk_queue_claim(), with the cmpxchg and the store after it. */
+static void expand_claim(struct search *s, const struct state *st, int i)
+{
+	int next = ublk_tag_next(st->tag[i], UBLK_EV_REQUEST);
+	struct state n = *st;
+
+	if (next == -EPROTO) {
+		search_bad(s, "a second request for the tag");
+		return;
+	}
+	n.queue[i] = Q_LOOK;
+	if (next >= 0) {
+		n.tag[i] = next;
+		n.unwritten[i] = 1;
+		n.queue[i] = Q_WRITE;
+	}
+	search_edge(s, &n, "queue claims", EDGE_OWN);
+}
+
+static void expand_queue(struct search *s, const struct state *st, int i)
+{
+	struct state n = *st;
+	enum ublk_gate g = gate(st);
+
+	switch (st->queue[i]) {
+	case Q_GATE:
+		n.queue[i] = g == UBLK_GATE_GO ? Q_CLAIM : Q_LOOK;
+		search_edge(s, &n, "queue reads gate", EDGE_OWN);
+		break;
+	case Q_CLAIM:
+		expand_claim(s, st, i);
+		break;
+	case Q_WRITE:
+		n.unwritten[i] = 0;
+		n.queue[i] = Q_POST;
+		search_edge(s, &n, "queue writes io->req", EDGE_OWN);
+		break;
+	case Q_POST:
+		expand_post(s, st, i);
+		break;
+	case Q_LOOK:
+		if (g == UBLK_GATE_GO)
+			g = ublk_device_gate(UBLK_COND_CANCELING, policy);
+		if (g == UBLK_GATE_HOLD) {
+			n.queue[i] = Q_HOLD;
+		} else {
+			n.queue[i] = Q_IDLE;
+			end_request(&n, i);
+		}
+		search_edge(s, &n, "queue refuses", EDGE_OWN);
+		break;
+	case Q_HOLD:
+		n.queue[i] = Q_IDLE;
+		hold_request(&n, i, g != UBLK_GATE_HOLD);
+		search_edge(s, &n, "queue holds", EDGE_OWN);
+		break;
+	}
+}
+
+/* ublk_complete_bounced() */
+static void bounce(struct state *st, int i)
+{
+	if (ublk_device_on_gone(policy, false) == UBLK_GATE_HOLD &&
+	    (!st->stop_pending || broken == BREAK_BOUNCE_HOLDS))
+		hold_request(st, i, served(st) &&
+			     broken != BREAK_BOUNCE_NO_KICK);
+	else
+		end_request(st, i);
+}
+
+/* Whoever has a request in hand goes on with it. */
+static void expand_hand(struct search *s, const struct state *st, int i)
+{
+	struct state n = *st;
+
+	switch (st->hand[i]) {
+	case HAND_POPPED:
+		if (st->tag[i] != UBLK_TAG_QUEUED) {
+			search_bad(s, "a tag out of the fifo is not QUEUED");
+			break;
+		}
+		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_BOUNCE);
+		n.hand[i] = HAND_BOUNCE;
+		search_edge(s, &n, "bounce arms", EDGE_OWN);
+		break;
+	case HAND_BOUNCE:
+		bounce(&n, i);
+		search_edge(s, &n, "bounce holds or fails", EDGE_OWN);
+		break;
+	case HAND_REQUEUE:
+		hold_request(&n, i, true);
+		search_edge(s, &n, "undo requeues", EDGE_OWN);
+		break;
+	case HAND_END:
+		end_request(&n, i);
+		search_edge(s, &n, "commit ends", EDGE_OWN);
+		break;
+	case HAND_GONE:
+		if (ublk_device_on_gone(policy, true) == UBLK_GATE_HOLD)
+			hold_request(&n, i, false);
+		else
+			end_request(&n, i);
+		search_edge(s, &n, "exit ends", EDGE_OWN);
+		break;
+	}
+}
+
+/* ublk_batch_commit_one() of thread @k, of a tag it knows or guesses. */
+static void expand_commit(struct search *s, const struct state *st, int k)
+{
+	int i = st->thread_tag[k];
+	struct state n = *st;
+
+	switch (st->thread[k]) {
+	case T_IDLE:
+		if (st->proc != PROC_ALIVE)
+			break;
+		for (i = 0; i < scene->nr_tags; i++) {
+			if (ublk_tag_next(st->tag[i], UBLK_EV_CLAIM) < 0)
+				continue;
+			n = *st;
+			n.thread_tag[k] = i;
+			n.thread[k] = T_SAW;
+			if (broken != BREAK_COMMIT_STORE) {
+				n.thread[k] = T_CLAIMED;
+				n.tag[i] = ublk_tag_next(st->tag[i],
+							 UBLK_EV_CLAIM);
+				n.req[i] = REQ_COMMIT;
+			}
+			search_edge(s, &n, "COMMIT_IO_CMDS", EDGE_WORLD);
+		}
+		break;
+	case T_SAW:
+		if (st->req[i] != REQ_SERVER) {
+			search_bad(s, "a commit of what the server has not");
+			break;
+		}
+		n.thread[k] = T_CLAIMED;
+		n.tag[i] = UBLK_TAG_COMMITTING;
+		n.req[i] = REQ_COMMIT;
+		search_edge(s, &n, "commit claims", EDGE_OWN);
+		break;
+	case T_CLAIMED:
+		if (broken == BREAK_END_FIRST && st->req[i] == REQ_COMMIT) {
+			end_request(&n, i);
+			search_edge(s, &n, "commit ends first", EDGE_OWN);
+			break;
+		}
+		n.thread[k] = T_IDLE;
+		n.thread_tag[k] = 0;
+		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_UNCLAIM);
+		n.req[i] = REQ_SERVER;
+		search_edge(s, &n, "commit fails", EDGE_WORLD);
+		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_COMMIT);
+		take_request(&n, i, OWNER_FILE, HAND_END);
+		search_edge(s, &n, "commit arms", EDGE_OWN);
+		break;
+	}
+}
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * State of the model in batch.c: the tags of one queue, its fifo, its fetch
+ * commands, its server, and where each of the driver's functions has got to;
+ * wrong variants of the driver; and the helpers that steps of different files
+ * share. What the driver does under one lock is one step.
+ */
+#ifndef UBLK_TEST_BATCH_STATE_H
+#define UBLK_TEST_BATCH_STATE_H
+
+#include <errno.h>
+
+#include "policy.h"
+#include "search.h"
+#include "logic/device.h"
+#include "logic/tag.h"
+
+#define MAX_TAGS	2
+#define MAX_CMDS	2
+#define MAX_THREADS	2	/* that commit */
+
+/*
+ * Everything at once is too much. Each of these is searched to the end; the
+ * first step of a way says which one it is.
+ */
+static const struct scene {
+	const char *name;
+	u8 nr_tags, nr_cmds, nr_threads;
+	bool stop, quiesce, lame, ring;
+} scenes[] = {
+	{ "order of tags", 2, 1, 1, .stop = false },
+	{ "two commands", 1, 2, 1, .lame = true, .ring = true },
+	{ "two commits", 1, 1, 2, .stop = false },
+	{ "stop", 1, 1, 1, .stop = true, .ring = true },
+	{ "quiesce", 1, 1, 1, .stop = true, .quiesce = true },
+};
+
+/*
+ * Where a tag's request is: in queue_rq, in the fifo, with the fetch command
+ * that delivers, with the server, with a commit (or what undoes a delivery), in
+ * the hands of somebody who ends or holds it, on the requeue list.
+ */
+enum {
+	REQ_NONE, REQ_QUEUE, REQ_FIFO, REQ_CMD, REQ_SERVER, REQ_COMMIT,
+	REQ_HAND, REQ_HELD
+};
+
+/* In whose hands; and what happens there next. */
+enum {
+	OWNER_NONE, OWNER_FILE, OWNER_QUEUE, OWNER_STOP, OWNER_QUIESCE,
+	OWNER_EXIT
+};
+enum {
+	HAND_NONE,
+	HAND_POPPED,		/* to be armed and bounced */
+	HAND_BOUNCE,		/* to be held or failed */
+	HAND_REQUEUE,		/* to come again */
+	HAND_END,		/* collected by a commit */
+	HAND_GONE		/* of a dead server */
+};
+
+/* ublk_queue_rq(), for each tag */
+enum { Q_IDLE, Q_GATE, Q_CLAIM, Q_WRITE, Q_POST, Q_LOOK, Q_HOLD };
+
+/*
+ * A fetch command: the server has it, it waits, its task work is posted; its
+ * task work runs, step by step; it is in the hands of whoever took it back.
+ */
+enum {
+	C_USER, C_WAIT, C_ACTIVE,
+	C_TAKE, C_SEND, C_PREPARE, C_POST, C_UNDO, C_END, C_NEXT, C_DRAIN,
+	C_RING, C_STOP, C_QUIESCE
+};
+
+/* ublk_batch_commit_one() of a thread */
+enum { T_IDLE, T_SAW, T_CLAIMED };
+
+/* ublk_cancel_fetch() */
+enum { K_IDLE, K_BEGIN, K_BEGIN_DRAIN, K_TAKE, K_DONE, K_DRAIN };
+
+/* ublk_stop_work() */
+enum {
+	S_IDLE, S_LOCK, S_GATE, S_WAIT, S_MARK, S_CLOSE, S_DONE, S_DRAIN, S_END
+};
+
+/* ublk_quiesce_dev() and, from Z_CLOSE on, its work item; ub->quiesce */
+enum { Z_IDLE, Z_WAIT, Z_LOCK, Z_CLOSE, Z_DONE, Z_DRAIN };
+enum { QUIESCE_NONE, QUIESCE_WAITING, QUIESCE_ANSWERING };
+
+/* ublk_server_exit_work() */
+enum {
+	E_IDLE, E_CLOSE, E_RCU, E_DRAIN, E_TAGS, E_KICK, E_LOCK, E_GONE, E_WAIT,
+	E_RESET
+};
+
+/* START_DEV between its last check and the disk */
+enum { W_IDLE, W_LIVE };
+
+enum { PROC_NONE, PROC_ALIVE, PROC_EXITING, PROC_GONE };
+enum { MUTEX_FREE, MUTEX_STOP, MUTEX_EXIT, MUTEX_QUIESCE, MUTEX_START };
+
+/* ub->event->active */
+#define NOBODY	0xff
+
+struct state {
+	u8 scene;		/* one more than its place in scenes */
+	u8 tag[MAX_TAGS];	/* enum ublk_tag_state */
+	u8 req[MAX_TAGS];
+	u8 unwritten[MAX_TAGS];	/* io->req is not this request yet */
+	u8 queue[MAX_TAGS];
+	u8 owner[MAX_TAGS], hand[MAX_TAGS];
+	u8 fifo[MAX_TAGS], nr_fifo;
+	u8 cmd[MAX_CMDS];
+	u8 active;
+	u8 lame;		/* the thread of command 0 has exited */
+	u8 good;		/* tags that the active command has prepared */
+	u8 thread[MAX_THREADS], thread_tag[MAX_THREADS];
+	u8 cancel, cancel_cmd;
+	u8 stop, stop_cmd, quiescing, quiesce_cmd, exit, start;
+	u8 drains;		/* a queue_rq that does, for whatever request */
+	u8 in_rcu;		/* tags whose queue_rq the exit work waits for */
+	u8 exit_tag;
+	u8 closed;		/* ub->event->closed */
+	u8 cond;		/* UBLK_COND_* of the queue */
+	u8 canceled, stop_pending, quiesce, mutex;
+	u8 nr_fetched;
+	u8 server;		/* enum ublk_server_state */
+	u8 dev;			/* UBLK_S_DEV_* */
+	u8 proc;
+};
+
+enum {
+	BREAK_NONE,
+	BREAK_KEEP_FIFO,	/* the exit work leaves the fifo as it is */
+	BREAK_READY_OPEN,	/* ... the gate, without a disk */
+	BREAK_NO_RCU,		/* ... does not wait for queue_rq */
+	BREAK_COMMIT_STORE,	/* a commit claims a tag without cmpxchg */
+	BREAK_UNDO_STORE,	/* so does what undoes a delivery */
+	BREAK_CANCEL_ACTIVE,	/* a cancel ends a command that delivers */
+	BREAK_NO_NEXT,		/* D-191: the next command is not woken */
+	BREAK_POST_BLIND,	/* a request is queued though nobody comes */
+	BREAK_CANCEL_BLIND,	/* what is queued is left when queues close */
+	BREAK_ACTIVE_STAYS,	/* D-195: it survives a stop */
+	BREAK_FETCH_CLOSED,	/* FETCH_IO_CMDS after the queue was closed */
+	BREAK_FETCH_BLIND,	/* FETCH_IO_CMDS does not look into the fifo */
+	BREAK_FETCH_NO_KICK,	/* ... nor for what is held */
+	BREAK_REFUSE_BLIND,	/* ... nor, refused, for what is queued */
+	BREAK_BOUNCE_NO_KICK,	/* held, though a command has come meanwhile */
+	BREAK_BOUNCE_HOLDS,	/* a stop does not keep bounces from holding */
+	BREAK_END_FIRST,	/* the request ends before its tag is armed */
+	BREAK_PUT_BACK,		/* tags that do not fit are forgotten */
+	NR_BREAKS
+};
+
+/* Of the state that is being looked at. */
+static const struct scene *scene;
+
+static enum ublk_gate gate(const struct state *st)
+{
+	return ublk_device_gate(st->cond, policy);
+}
+
+/* ublk_server_close() */
+static void close_queue(struct state *st, unsigned int cond)
+{
+	if (st->stop_pending)
+		cond |= UBLK_COND_ABORTING;
+	st->cond |= cond;
+}
+
+/* The block layer calls ublk_queue_rq(), in a new read side section. */
+static void queue_request(struct state *st, int i)
+{
+	st->req[i] = REQ_QUEUE;
+	st->queue[i] = Q_GATE;
+	st->in_rcu &= ~(1 << i);
+}
+
+/* blk_mq_kick_requeue_list() */
+static void kick(struct state *st)
+{
+	int i;
+
+	for (i = 0; i < scene->nr_tags; i++) {
+		if (st->req[i] == REQ_HELD)
+			queue_request(st, i);
+	}
+}
+
+/* The request has ended: its tag is free for another one. */
+static void end_request(struct state *st, int i)
+{
+	st->req[i] = REQ_NONE;
+	st->owner[i] = OWNER_NONE;
+	st->hand[i] = HAND_NONE;
+}
+
+static void hold_request(struct state *st, int i, bool kick_list)
+{
+	end_request(st, i);
+	st->req[i] = REQ_HELD;
+	if (kick_list)
+		kick(st);
+}
+
+static void take_request(struct state *st, int i, u8 owner, u8 what)
+{
+	st->req[i] = REQ_HAND;
+	st->owner[i] = owner;
+	st->hand[i] = what;
+}
+
+static bool in_hands(const struct state *st, u8 owner)
+{
+	int i;
+
+	for (i = 0; i < scene->nr_tags; i++) {
+		if (st->owner[i] == owner)
+			return true;
+	}
+	return false;
+}
+
+static void fifo_push(struct state *st, int i)
+{
+	st->fifo[st->nr_fifo++] = i;
+	st->req[i] = REQ_FIFO;
+}
+
+static int fifo_pop(struct state *st)
+{
+	int i = st->fifo[0];
+
+	st->nr_fifo--;
+	memmove(st->fifo, st->fifo + 1, sizeof(st->fifo) - 1);
+	st->fifo[MAX_TAGS - 1] = 0;
+	return i;
+}
+
+/* ublk_event_abandoned() */
+static bool abandoned(const struct state *st, int j)
+{
+	return st->proc == PROC_EXITING || (st->lame && !j);
+}
+
+/* ublk_event_choose(), and ublk_event_activate() */
+static bool choose(struct state *st)
+{
+	int j;
+
+	for (j = 0; j < scene->nr_cmds; j++) {
+		if (st->cmd[j] != C_WAIT || abandoned(st, j))
+			continue;
+		st->cmd[j] = C_ACTIVE;
+		st->active = j;
+		return true;
+	}
+	return false;
+}
+
+static bool any_waiting(const struct state *st)
+{
+	int j;
+
+	for (j = 0; j < scene->nr_cmds; j++) {
+		if (st->cmd[j] == C_WAIT)
+			return true;
+	}
+	return false;
+}
+
+/* ublk_event_served() */
+static bool served(const struct state *st)
+{
+	int j;
+
+	for (j = 0; j < scene->nr_cmds; j++) {
+		if (st->cmd[j] == C_WAIT && !abandoned(st, j))
+			return true;
+	}
+	return st->active != NOBODY;
+}
+
+/* ublk_event_deserted() */
+static bool deserted(const struct state *st)
+{
+	if (st->active != NOBODY)
+		return false;
+	if (any_waiting(st))
+		return true;
+	return gate(st) != UBLK_GATE_GO &&
+	       (st->closed || st->canceled ||
+		(st->quiesce == QUIESCE_ANSWERING &&
+		 broken != BREAK_REFUSE_BLIND));
+}
+
+/*
+ * One turn of ublk_event_drain() up to the unlock. Returns false when there is
+ * nothing to take out; the caller goes on when what it took is off its hands.
+ */
+static bool drain(struct state *st, u8 owner)
+{
+	int i;
+
+	if (!st->nr_fifo || !deserted(st))
+		return false;
+	i = fifo_pop(st);
+	take_request(st, i, owner, HAND_POPPED);
+	return true;
+}
+
+/* A step of a drain: a turn, or on to the state @after of @pc. */
+static void expand_drain(struct search *s, const struct state *st,
+			 size_t pc, u8 after, u8 owner, const char *label)
+{
+	struct state n = *st;
+
+	/* owners but the file and queue_rq drain one at a time */
+	if (owner != OWNER_FILE && in_hands(st, owner))
+		return;
+	if (!drain(&n, owner))
+		((u8 *)&n)[pc] = after;
+	search_edge(s, &n, label, EDGE_OWN);
+}
+
+/* In in_rcu: the queue_rq that drains. */
+#define DRAINS		(1 << MAX_TAGS)
+
+#define PC(member)	offsetof(struct state, member)
+
+#endif
