@@ -147,7 +147,8 @@ void ublk_complete_gone(struct ublk_device *ub, struct request *req)
  *
  * Held or failed by policy. A stop waits for every request, so nothing is held
  * while one is under way; one that is asked for later runs the list, under the
- * same lock.
+ * same lock. So does a fetch command that comes later to a batch device; one that
+ * has come already is found here.
  *
  * Context: any task; does not sleep.
  */
@@ -158,7 +159,7 @@ void ublk_complete_bounced(struct ublk_queue *q, struct request *req)
 	if (ublk_device_on_gone(ub->policy, false) == UBLK_GATE_HOLD) {
 		guard(spinlock)(&ub->lock);
 		if (!ublk_stop_pending(ub)) {
-			blk_mq_requeue_request(req, false);
+			blk_mq_requeue_request(req, ublk_event_served(q));
 			return;
 		}
 	}

@@ -121,22 +121,27 @@ void ublk_event_reset(struct ublk_queue *q)
 }
 
 /*
- * The command to deliver next. A thread that has exited leaves its commands
- * behind if others keep its ring open; they never run (D-70).
+ * A thread that has exited leaves its commands behind if others keep its ring
+ * open; they never run (D-70).
  */
+static bool ublk_event_abandoned(struct ublk_event_pdu *pdu)
+{
+	struct task_struct *task = io_uring_cmd_get_task(ublk_event_cmd(pdu));
+
+	return READ_ONCE(task->flags) & PF_EXITING;
+}
+
+/* The command to deliver next. */
 static struct io_uring_cmd *ublk_event_choose(struct ublk_event *ev)
 {
 	struct ublk_event_pdu *pdu;
 
 	lockdep_assert_held(&ev->lock);
 	list_for_each_entry(pdu, &ev->waiting, node) {
-		struct io_uring_cmd *cmd = ublk_event_cmd(pdu);
-		struct task_struct *task = io_uring_cmd_get_task(cmd);
-
-		if (likely(!(READ_ONCE(task->flags) & PF_EXITING))) {
+		if (likely(!ublk_event_abandoned(pdu))) {
 			list_del_init(&pdu->node);
-			ev->active = cmd;
-			return cmd;
+			ev->active = ublk_event_cmd(pdu);
+			return ev->active;
 		}
 	}
 	return NULL;
@@ -156,7 +161,33 @@ static bool ublk_event_deserted(const struct ublk_queue *q)
 	if (!list_empty(&ev->waiting))
 		return true;
 	return READ_ONCE(q->gate) != UBLK_GATE_GO &&
-	       (ev->closed || READ_ONCE(q->ub->canceled));
+	       (ev->closed || READ_ONCE(q->ub->canceled) ||
+		READ_ONCE(q->ub->quiesce) >= UBLK_QUIESCE_ANSWERING);
+}
+
+/**
+ * ublk_event_served() - is there a command for what comes now?
+ * @q: queue, of any device
+ *
+ * Context: ub->lock held, so that no command comes before the caller is through.
+ * Return: true if a fetch command delivers or waits for that.
+ */
+bool ublk_event_served(struct ublk_queue *q)
+{
+	struct ublk_event *ev = q->event;
+	struct ublk_event_pdu *pdu;
+
+	lockdep_assert_held(&q->ub->lock);
+	if (!ev)
+		return false;
+	guard(spinlock)(&ev->lock);
+	if (ev->active)
+		return true;
+	list_for_each_entry(pdu, &ev->waiting, node) {
+		if (!ublk_event_abandoned(pdu))
+			return true;
+	}
+	return false;
 }
 
 static void ublk_event_tw(struct io_tw_req tw_req, io_tw_token_t tw);
@@ -446,6 +477,18 @@ static void ublk_event_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 	}
 }
 
+/* A command comes: run what was held because the threads of all had exited. */
+static void ublk_event_retry(struct ublk_queue *q)
+{
+	struct ublk_event_pdu *first;
+
+	lockdep_assert_held(&q->event->lock);
+	first = list_first_entry_or_null(&q->event->waiting,
+					 struct ublk_event_pdu, node);
+	if (unlikely(first && ublk_event_abandoned(first)))
+		ublk_server_kick(q->ub);
+}
+
 /**
  * ublk_event_fetch() - FETCH_IO_CMDS (D-180 to D-194)
  * @q: batch queue
@@ -472,10 +515,11 @@ int ublk_event_fetch(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
 
 	scoped_guard(spinlock, &q->ub->lock) {
 		if (ublk_server_refuses(q))
-			return -ENODEV;
+			goto refuse;
 		guard(spinlock)(&ev->lock);
 		if (ev->closed)
-			return -ENODEV;
+			goto refuse;
+		ublk_event_retry(q);
 		io_uring_cmd_mark_cancelable(cmd, issue_flags);
 		list_add_tail(&pdu->node, &ev->waiting);
 		if (!ev->active && ev->head != ev->tail)
@@ -484,6 +528,10 @@ int ublk_event_fetch(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
 	if (next)
 		ublk_event_activate(next);
 	return -EIOCBQUEUED;
+
+refuse:
+	ublk_event_drain(q);
+	return -ENODEV;
 }
 
 /**

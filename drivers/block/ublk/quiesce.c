@@ -173,7 +173,7 @@ int ublk_quiesce_dev(struct ublk_ctrl *c)
 	scoped_guard(spinlock, &ub->lock) {
 		/* The round may have ended meanwhile, and with it the quiesce. */
 		if (ub->quiesce == UBLK_QUIESCE_WAITING)
-			ub->quiesce = UBLK_QUIESCE_ANSWERING;
+			WRITE_ONCE(ub->quiesce, UBLK_QUIESCE_ANSWERING);
 	}
 	ublk_quiesce_answer(ub, 0);
 	if (wait_event_interruptible(ub->wait, ublk_quiesce_is_answered(ub)))

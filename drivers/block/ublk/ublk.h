@@ -468,6 +468,7 @@ void ublk_event_free(struct ublk_queue *q);
 void ublk_event_reset(struct ublk_queue *q);
 void ublk_event_post(struct ublk_queue *q, struct request *reqs);
 void ublk_event_drain(struct ublk_queue *q);
+bool ublk_event_served(struct ublk_queue *q);
 int ublk_event_fetch(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
 		     unsigned int issue_flags);
 void ublk_event_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags);
