@@ -413,12 +413,12 @@ static int ublk_event_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		return -ENOBUFS;
 	}
 	fit = min_t(unsigned int, nr, len / sizeof(*tags));
-	if (unlikely(!fit || copy_to_user(sel.addr, tags, fit * sizeof(*tags)))) {
-		ublk_event_put_last(q->event, tags, nr);
-		goto give_back;
-	}
 	if (unlikely(fit < nr))
 		ublk_event_put_back(q->event, nr - fit);
+	if (unlikely(!fit || copy_to_user(sel.addr, tags, fit * sizeof(*tags)))) {
+		ublk_event_put_last(q->event, tags, fit);
+		goto give_back;
+	}
 
 	good = ublk_event_prepare(q, cmd, tags, fit, issue_flags);
 	if (unlikely(!good)) {
