@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Model of logic/refs.h: one delivered request, its daemon task, and two other
- * tasks that take and drop references at any moment, each step apart.
+ * tasks that take and drop references at any moment, each step apart. On a batch
+ * device there is no daemon task: nothing is lent, whoever commits stands in for
+ * it here, and a delivery of which the server cannot be told is undone. The
+ * request may have been registered at delivery.
  *
  * Shown: the request is ended exactly once, never while somebody refers to it,
  * and always after the commit when nobody does; "idle" is true exactly when no
@@ -31,6 +34,8 @@ struct state {
 	u8 committed;		/* 0 no, 1 lent collapsed, 2 done */
 	u8 daemon_ends;		/* the commit brought shared to 0 */
 	u8 ended;
+	u8 delivered;		/* 0 not yet */
+	u8 batch;
 };
 
 enum {
@@ -40,6 +45,8 @@ enum {
 	BREAK_GET_ENDED,	/* references are taken from nothing */
 	BREAK_NO_CMPXCHG,	/* read and written in two steps */
 	BREAK_LATE_LEND,	/* lends after the commit */
+	BREAK_LEND_BATCH,	/* lends where nobody can give it back */
+	BREAK_UNDO_STORE,	/* undoes without looking for references */
 	NR_BREAKS
 };
 
@@ -48,6 +55,66 @@ static int broken;
 static u32 collapse(u32 lent)
 {
 	return ublk_refs_collapse(broken == BREAK_COLLAPSE ? 0 : lent);
+}
+
+/* ublk_buf_deliver(): how, and is the request registered at once? */
+static void expand_delivery(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int batch, taken;
+
+	n.delivered = 1;
+	for (batch = 0; batch < 2; batch++) {
+		for (taken = 0; taken < 2; taken++) {
+			n.batch = batch;
+			n.held = taken;
+			n.shared = ublk_refs_init();
+			n.lent = 0;
+			if (batch && broken != BREAK_LEND_BATCH)
+				n.shared += taken;
+			else
+				n.lent = taken;
+			search_edge(s, &n, batch ? "batch delivers" :
+						   "daemon delivers", EDGE_OWN);
+		}
+	}
+}
+
+/* ublk_event_undo(): the request comes again, or fails with its last user. */
+static void expand_undo(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	n.committed = 1;
+	if (st->shared == ublk_refs_init() || broken == BREAK_UNDO_STORE) {
+		n.shared = 0;
+		n.ended = 1;
+		search_edge(s, &n, "undo requeues", EDGE_WORLD);
+		return;
+	}
+	n.shared -= collapse(0);
+	n.daemon_ends = !n.shared;
+	search_edge(s, &n, "undo fails request", EDGE_WORLD);
+}
+
+/* A commit by any task that has claimed the tag. */
+static void expand_batch(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	if (st->daemon_ends) {
+		n.daemon_ends = 0;
+		n.ended++;
+		search_edge(s, &n, "commit ends request", EDGE_OWN);
+	}
+	if (st->committed)
+		return;
+	n = *st;
+	n.shared -= collapse(0);
+	n.committed = 1;
+	n.daemon_ends = !n.shared;
+	search_edge(s, &n, "commit", EDGE_WORLD);
+	expand_undo(s, st);
 }
 
 static void expand_daemon(struct search *s, const struct state *st)
@@ -131,9 +198,17 @@ static void expand_other(struct search *s, const struct state *st, int i)
 
 static void expand(struct search *s, const void *state)
 {
+	const struct state *st = state;
 	int i;
 
-	expand_daemon(s, state);
+	if (!st->delivered) {
+		expand_delivery(s, st);
+		return;
+	}
+	if (st->batch)
+		expand_batch(s, st);
+	else
+		expand_daemon(s, st);
 	for (i = 0; i < NR_OTHERS; i++)
 		expand_other(s, state, i);
 }
@@ -144,6 +219,8 @@ static const char *check(const void *state)
 	bool ending = st->daemon_ends;
 	int i;
 
+	if (!st->delivered)
+		return NULL;
 	for (i = 0; i < NR_OTHERS; i++)
 		ending |= st->other[i] == OTHER_DROPPED_LAST;
 	if (st->ended > 1)
@@ -175,7 +252,8 @@ static void show(const void *state)
 {
 	const struct state *st = state;
 
-	printf("shared %#x lent %#x held %u%s ended %u", st->shared, st->lent,
+	printf("%sshared %#x lent %#x held %u%s ended %u",
+	       st->batch ? "batch " : "", st->shared, st->lent,
 	       st->held, st->committed ? " committed" : "", st->ended);
 }
 
@@ -192,7 +270,6 @@ static const char *run(bool quiet)
 	const char *why;
 
 	memset(&start, 0, sizeof(start));
-	start.shared = ublk_refs_init();
 	why = search_run(&s, &start, quiet);
 	if (!quiet)
 		printf("# %u states, %u edges\n", s.nr_states, s.nr_edges);
