@@ -187,6 +187,33 @@ TEST_F(life, L_44_stop_with_queued_requests)
 	}
 }
 
+/* covers: L-103 L-20 L-23 D-195 */
+TEST_F(life, L_103_stopped_and_gone_without_a_fetch_command)
+{
+	struct ub *u = &self->u;
+	int jobs[2], stop, i;
+
+	/* What is queued ends with the round, once, and leaves no trace. */
+	ASSERT_EQ(0, live(u));
+	ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, steps, 2, jobs));
+	stop = agent_ctrl(u->t.agent, STOP, self->id, 0);
+	EXPECT_TRUE(ub_waits(u, stop));
+	ub_close(u);
+	EXPECT_EQ(0, agent_wait(u->t.agent, stop, RAW_DEADLINE_MS));
+	for (i = 0; i < 2; i++) {
+		long ret = agent_wait(u->t.agent, jobs[i], RAW_DEADLINE_MS);
+
+		EXPECT_TRUE(ret == -EIO ||
+			    (running_on_mainline() && ret != RAW_TIMEOUT))
+			TH_LOG("job %d: %ld", i, ret);
+	}
+	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, live(u));
+	ASSERT_EQ(0, ub_fetch_all(u));
+	EXPECT_EQ(4096, ub_wait(u, read_job(u, 1)));
+	EXPECT_EQ(0, ub_stop(u));
+}
+
 /* covers: D-195 D-178 D-185 C-97d C-97g C-100 L-56 I-26 */
 TEST_F(life, D_195_quiesce)
 {
@@ -384,6 +411,31 @@ TEST_F(life, I_1_fetching_thread_gone)
 		EXPECT_EQ(4096, ub_wait(u, job));
 	EXPECT_EQ(4096, ub_wait(u, read_job(u, 0)));
 	EXPECT_EQ(0, ub_stop(u));
+}
+
+/* covers: I-1 I-44 D-70 */
+TEST_F(life, I_1_another_thread_fetches)
+{
+	struct ub *u = &self->u;
+	struct leaver l = { .u = u, .b = calloc(1, sizeof(*l.b)) };
+	pthread_t id;
+	int job;
+
+	if (running_on_mainline() || !holds(variant->flags))
+		SKIP(return, "nothing is held");
+	ASSERT_NE(NULL, l.b);
+	ASSERT_EQ(0, live(u));
+	ASSERT_EQ(0, pthread_create(&id, NULL, fetch_and_leave, &l));
+	ASSERT_EQ(0, pthread_join(id, NULL));
+	ASSERT_EQ(0, l.res);
+	job = ub_blk(u, AGENT_WRITE, WIN, 4096);
+	EXPECT_TRUE(ub_waits(u, job));
+	/* The queue lives on with whoever comes. */
+	ASSERT_EQ(0, ub_fetch_all(u));
+	EXPECT_EQ(4096, ub_wait(u, job));
+	EXPECT_EQ(4096, ub_wait(u, read_job(u, 0)));
+	EXPECT_EQ(0, ub_stop(u));
+	raw_batch_close(l.b);
 }
 
 TEST_HARNESS_MAIN
