@@ -156,6 +156,7 @@ static int ublk_batch_finish_copy(struct ublk_queue *q, struct ublk_io *io,
 	}
 	ublk_batch_set_buf(q, io, elem, flags);
 	trace_ublk_commit(q, req, res);
+	/* Pairs with the cmpxchg that claims the tag for a request. */
 	smp_store_release(&io->state, UBLK_TAG_ARMED);
 	ublk_complete(req, res, delivered, iob);
 	return 0;
@@ -177,6 +178,7 @@ static int ublk_batch_finish_counted(struct ublk_queue *q, struct ublk_io *io,
 	rq->result = elem->result;
 	counted = atomic_read(&io->shared);
 	trace_ublk_commit(q, req, elem->result);
+	/* Pairs with the cmpxchg that claims the tag for a request. */
 	smp_store_release(&io->state, UBLK_TAG_ARMED);
 	if (!counted || ublk_buf_put_owner(io, 0))
 		ublk_complete_counted(req, elem->result, iob);
@@ -204,9 +206,10 @@ static int ublk_batch_commit_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	else
 		ret = ublk_batch_finish_counted(q, io, cmd, elem, flags,
 						issue_flags, iob);
-	/* Not committed: the tag is the server's again. */
-	if (unlikely(ret))
+	if (unlikely(ret)) {
+		/* Not committed: the tag is the server's again. */
 		smp_store_release(&io->state, UBLK_TAG_SERVER);
+	}
 	return ret;
 }
 

@@ -380,12 +380,14 @@ static void ublk_event_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		ublk_buf_commit(io, cmd, issue_flags);
 		if (!atomic_read(&io->shared) ||
 		    atomic_try_cmpxchg(&io->shared, &owner, 0)) {
+			/* As in ublk_event_bounce(). */
 			smp_store_release(&io->state, UBLK_TAG_ARMED);
 			ublk_shmem_put(req);
 			blk_mq_requeue_request(req, true);
 			continue;
 		}
 		((struct ublk_rq *)blk_mq_rq_to_pdu(req))->result = -EIO;
+		/* As in ublk_event_bounce(). */
 		smp_store_release(&io->state, UBLK_TAG_ARMED);
 		if (ublk_buf_put_owner(io, 0))
 			ublk_complete_counted(req, -EIO, NULL);
