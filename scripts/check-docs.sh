@@ -16,7 +16,7 @@ cd "$(dirname -- "$0")/.." || exit 1
 
 ALL_CHECKS="readme_paths readme_targets readme_variables readme_subcommands
 	control_commands io_commands features tracepoints tag_states
-	names statements differences waits parse"
+	names statements differences waits parse man_targets"
 
 README=README.md
 RST=Documentation/block/ublk.rst
@@ -386,6 +386,33 @@ check_parse() {
 		        bad = 1
 		sys.exit(bad)
 	PY
+}
+
+# Each target has a page with its options, all of them and no others, and with
+# two examples at least; the selftest man_examples runs those.
+check_man_targets() {
+	local source page name rc=0
+
+	while read -r name; do
+		source=ublksrv/targets/$name.c
+		page=ublksrv/man/ublk-$name.5.rst
+		[ -e "$page" ] || { echo "no page $page"; rc=1; continue; }
+		sed -nE "s/^\t\{ \"([a-z0-9-]+)[|\"].*, '(.)', UBLK_OPT_.*/-\2 --\1/p
+			s/^\t\{ \"([a-z0-9-]+)[|\"].*, 0, UBLK_OPT_.*/--\1/p" \
+			"$source" | sort >"$tmp/source"
+		sed -n '/^OPTIONS$/,/^SEE ALSO$/p' "$page" |
+			sed -nE 's/^(-.) [A-Z]+, (--[a-z0-9-]+).*/\1 \2/p
+				s/^(--[a-z0-9-]+).*/\1/p' | sort >"$tmp/page"
+		both "option of $name" "$tmp/page" "$tmp/source" "$page" "$source" ||
+			rc=1
+		[ "$(sed -n '/^EXAMPLES$/,/^DESCRIPTION$/p' "$page" |
+			grep -c '::$')" -ge 2 ] || {
+			echo "$page: less than two examples"
+			rc=1
+		}
+	done < <(sed -nE 's/^extern const struct ublk_target ([a-z]+)_target;/\1/p' \
+		ublksrv/targets/targets.h)
+	return "$rc"
 }
 
 # --- run them
