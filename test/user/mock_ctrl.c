@@ -70,8 +70,8 @@ int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
 	descs_fd = memfd_create("descs", MFD_CLOEXEC);
 	if (ftruncate(descs_fd, len))
 		abort();
-	mock_descs = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, descs_fd,
-		     0);
+	mock_descs = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  descs_fd, 0);
 	return 0;
 }
 

@@ -425,14 +425,18 @@ static void test_threads(void)
 
 /* ---- shared memory ------------------------------------------------------ */
 
-static char shmem_path[] = "/tmp/ublk-shmem-XXXXXX";
+#define SHMEM_TEMPLATE	"/tmp/ublk-shmem-XXXXXX"
+
+static char shmem_path[sizeof(SHMEM_TEMPLATE)];
 
 static char *shmem_make(size_t len)
 {
 	static int fd = -1;
 
-	if (fd < 0)
+	if (fd < 0) {
+		strcpy(shmem_path, SHMEM_TEMPLATE);
 		fd = mkstemp(shmem_path);
+	}
 	if (fd < 0 || ftruncate(fd, len))
 		abort();
 	opts.shmem = shmem_path;

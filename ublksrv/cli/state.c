@@ -107,6 +107,12 @@ static json_t *state_pack_shmem(const char *path)
 			 "ino", (json_int_t)st.st_ino);
 }
 
+static json_t *state_tid(struct ublk_dev *dev, unsigned int i,
+			 unsigned int threads)
+{
+	return json_integer(ublk_dev_thread_tid(dev, i / threads, i % threads));
+}
+
 static json_t *state_pack(struct ublk_dev *dev,
 			  const struct ublk_target *target, const void *cfg,
 			  const struct ublk_dev_opts *opts)
@@ -117,9 +123,7 @@ static json_t *state_pack(struct ublk_dev *dev,
 	unsigned int i;
 
 	for (i = 0; i < info->nr_hw_queues * threads; i++)
-		json_array_append_new(tids,
-			json_integer(ublk_dev_thread_tid(dev, i / threads,
-							 i % threads)));
+		json_array_append_new(tids, state_tid(dev, i, threads));
 	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o}",
 			 "version", STATE_VERSION,
 			 "id", (int)info->dev_id,

@@ -35,7 +35,7 @@ static const char * const stage_names[] = {
 };
 
 int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
-		    const char *call)
+	     const char *call)
 {
 	if (dev->stage == stage)
 		return 0;

@@ -38,8 +38,7 @@ static int recover_start(struct ublk_dev *dev)
 }
 
 /* The disk stays what it is, so the target has to offer the same. */
-static int recover_check(struct ublk_dev *dev,
-			       const struct ublk_params *disk)
+static int recover_check(struct ublk_dev *dev, const struct ublk_params *disk)
 {
 	const struct ublk_param_basic *now = &dev->params.basic;
 	const struct ublk_param_basic *was = &disk->basic;
