@@ -70,10 +70,7 @@ static void test_no_rules(void)
 static void test_errors(void)
 {
 	new_file();
-	t_up(&fault_target, with("--rule read:errno=ENODATA,sectors=8-15 "
-				 "--rule flush:errno=ENOSPC,nth=2 "
-				 "--rule discard+zeroes:errno=EBADE "
-				 "--rule write:errno=EREMOTEIO,every=2"));
+	t_up(&fault_target, with("--rule read:errno=ENODATA,sectors=8-15 --rule flush:errno=ENOSPC,nth=2 --rule discard+zeroes:errno=EBADE --rule write:errno=EREMOTEIO,every=2"));
 	ktap_eq(rd(0, 8), 4096);
 	ktap_eq(rd(0, 9), -ENODATA);
 	ktap_eq(rd(15, 8), -ENODATA);
@@ -97,9 +94,7 @@ static void test_errors(void)
 static void test_short(void)
 {
 	new_file();
-	t_up(&fault_target, with("--rule read:short=1536,sectors=8 "
-				 "--rule write:short=1024 --rule flush:short=0 "
-				 "--rule read:short=0,sectors=900"));
+	t_up(&fault_target, with("--rule read:short=1536,sectors=8 --rule write:short=1024 --rule flush:short=0 --rule read:short=0,sectors=900"));
 	memset(data, 7, sizeof(data));
 	ktap_eq(wr(8, 8), 1024);
 	memset(back, 9, sizeof(back));
@@ -116,8 +111,7 @@ static void test_short(void)
 static void test_delay(void)
 {
 	new_file();
-	t_up(&fault_target, with("--rule read:delay=120,sectors=8-15 "
-				 "--rule write:delay=30-90"));
+	t_up(&fault_target, with("--rule read:delay=120,sectors=8-15 --rule write:delay=30-90"));
 	ktap_true(ms_of(rd, 8) >= 120);
 	ktap_true(ms_of(rd, 16) < 120);
 	ktap_true(ms_of(wr, 16) >= 30);
@@ -163,13 +157,17 @@ static void test_die(void)
 static void test_refused(void)
 {
 	new_file();
-	t_refused(&fault_target, with("--size 1M"), -EINVAL, "leave it out");
+	t_refused(&fault_target, with("--size 2M"), -EINVAL, "enlarge the file");
 	t_refused(&fault_target, with("--rule read:errno=EWHAT"), -EINVAL,
 		  "errno=EWHAT");
 	t_refused(&fault_target, with("--rule read"), -EINVAL, "write:errno");
 	t_features = UBLK_F_USER_RECOVERY;
 	t_refused(&fault_target, "--size 1M", -EINVAL, "name a file");
 	t_features = 0;
+	ktap_eq(t_make(&fault_target, with("--size 64K")), 0);
+	ktap_eq(ublk_dev_params(t_dev)->basic.dev_sectors, 128);
+	ublk_dev_free(t_dev);
+	opt_free(&t_table);
 	ktap_eq(t_make(&fault_target, ""), 0);
 	ktap_eq(ublk_dev_params(t_dev)->basic.dev_sectors, 1 << 21);
 	ublk_dev_free(t_dev);

@@ -67,7 +67,8 @@ static const struct ublk_opt fault_opts[] = {
 	  offsetof(struct fault_cfg, rules), "OP:KEY=VALUE,...", NULL, 0, 0,
 	  "what goes wrong, may be repeated" },
 	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct fault_cfg, size),
-	  "SIZE", NULL, 512, LLONG_MAX, "capacity of memory, 1G if not given" },
+	  "SIZE", NULL, 512, LLONG_MAX,
+	  "capacity, if not that of the file; 1G of memory" },
 	{ "seed", 0, UBLK_OPT_UINT, 0, offsetof(struct fault_cfg, seed),
 	  "N", "1", 0, 0, "start of all that happens by chance" },
 	{ "buffered-io|buffered_io", 0, UBLK_OPT_FLAG, 0,
@@ -123,10 +124,17 @@ static int fault_open_store(struct ublk_dev *dev, struct fault *f,
 			return ublk_error(-EINVAL, "fault: memory ends with the daemon, nothing could be recovered; name a file or leave --user-recovery out");
 		return fault_open_memory(f, c->size ? : 1ULL << 30);
 	}
-	if (c->size)
-		return ublk_error(-EINVAL, "fault: --size is for memory, a file has its own; leave it out");
 	ret = file_open(&f->file, c->file, false, !c->buffered);
-	return ret ? ublk_error(ret, "fault: %s", ublk_strerror_last()) : 0;
+	if (ret)
+		return ublk_error(ret, "fault: %s", ublk_strerror_last());
+	if (c->size > f->file.size) {
+		file_close(&f->file);
+		return ublk_error(-EINVAL, "fault: %s: --size is more than the %llu bytes there; enlarge the file",
+				  c->file, (unsigned long long)f->file.size);
+	}
+	if (c->size)
+		f->file.size = c->size;
+	return 0;
 }
 
 static int fault_fill_params(struct ublk_params *p, const struct file *f)
