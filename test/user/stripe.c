@@ -145,6 +145,13 @@ static void test_mem(void)
 
 	snprintf(size, sizeof(size), "--size %u", DISK);
 	random_disk(&mem_target, size);
+	t_up(&mem_target, size);
+	ktap_eq(t_io(UBLK_IO_OP_READ, DISK / 512 - 1, 1, NULL, NULL), 512);
+	ktap_eq(t_io(UBLK_IO_OP_READ, DISK / 512 - 1, 2, NULL, NULL), -EIO);
+	ktap_eq(t_io(UBLK_IO_OP_WRITE, DISK / 512, 1, want, NULL), -EIO);
+	ktap_eq(t_io(UBLK_IO_OP_DISCARD, 1ULL << 50, 8, NULL, NULL), -EIO);
+	ktap_eq(t_io(UBLK_IO_OP_FLUSH, ~0ULL, 0, NULL, NULL), 0);
+	t_down();
 	t_features = UBLK_F_USER_RECOVERY;
 	t_refused(&mem_target, "", -EINVAL, "leave --user-recovery out");
 	t_features = 0;

@@ -114,6 +114,12 @@ static void mem_submit(struct ublk_queue *q, struct ublk_io *io)
 	size_t len = (size_t)d->nr_sectors << 9;
 	int res = len;
 
+	/* "ublk resize" makes the disk larger, but not this */
+	if (ublk_io_op(io) != UBLK_IO_OP_FLUSH &&
+	    (pos > mem->size || len > mem->size - pos)) {
+		ublk_io_complete(io, -EIO);
+		return;
+	}
 	switch (ublk_io_op(io)) {
 	case UBLK_IO_OP_READ:
 		memcpy(io->buf, mem->data + pos, len);
