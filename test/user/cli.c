@@ -94,6 +94,35 @@ static void test_bad_input(void)
 		{ "add -t null -u -r", 2,
 		  "ublk: add: --unprivileged: such a device cannot be recovered, leave --user-recovery out\n"
 		},
+		{ "add -t null -z --usercopy", 2,
+		  "ublk: add: --zerocopy and --usercopy exclude each other; leave one out\n"
+		},
+		{ "add -t null --copy --auto-zc", 2,
+		  "ublk: add: --copy and --zerocopy exclude each other; leave one out\n"
+		},
+		{ "add -t null -b --no-batch", 2,
+		  "ublk: add: --batch-io and --no-batch-io exclude each other; leave one out\n"
+		},
+		{ "add -t null -g --user_copy", 2,
+		  "ublk: add: --need_get_data and --usercopy exclude each other; leave one out\n"
+		},
+		{ "add -t null -g --batch", 2,
+		  "ublk: add: --need_get_data and --batch-io exclude each other; leave one out\n"
+		},
+		{ "add -t null -g --shmem-zc /dev/null", 2,
+		  "ublk: add: --need_get_data and --shmem_zc exclude each other; leave one out\n"
+		},
+		{ "add -t null --zero_copy --shmem_zc /dev/null", 2,
+		  "ublk: add: --zerocopy and --shmem_zc exclude each other; leave one out\n"
+		},
+		{ "add -t null -u --zero-copy", 2,
+		  "ublk: add: --unprivileged and --zerocopy exclude each other; leave one out\n"
+		},
+		{ "add -t null --per_io_threads 65", 2,
+		  "ublk: add: --per-io-threads: \"65\" is out of range, it must be 1..64\n"
+		},
+		{ "add -t null -z --batch_io --per-io-threads 2", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "add -t null -r", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "recover", 2,

@@ -9,6 +9,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 
+#include "file.h"
 #include "ktap.h"
 #include "mock_kernel.h"
 #include "opt.h"
@@ -229,6 +230,33 @@ static void test_pieces(void)
 	down();
 }
 
+/* Requests beyond what the disk below takes at a time. */
+static void test_split(void)
+{
+	struct file *f;
+	int tag;
+
+	fill_file(FILE_SIZE);
+	up(&loop_target, "--buffered-io");
+	f = ublk_dev_priv(dev);
+	f->max_io = 4096;
+	ktap_eq(run(UBLK_IO_OP_READ, 1, 20, &tag), 10240);
+	ktap_true(buffer_is(tag, 512, 10240));
+	ktap_eq(mock_nr_backend(), 3);
+	/* 2 at once, 2 of 3000 bytes one by one, and the rest */
+	mock.max_transfer = 3000;
+	memset(mock_buffer(0, tag), 0, 65536);
+	ktap_eq(run(UBLK_IO_OP_READ, 7, 16, &tag), 8192);
+	ktap_true(buffer_is(tag, 7 * 512, 8192));
+	ktap_eq(mock_nr_backend(), 3 + 5);
+	mock.max_transfer = 0;
+	mock.backend = ENOSPC;
+	ktap_eq(run(UBLK_IO_OP_WRITE, 0, 20, &tag), -ENOSPC);
+	ktap_eq(run(UBLK_IO_OP_WRITE | UBLK_IO_F_FUA, 0, 20, &tag), 10240);
+	ktap_eq(mock_last_rw_flags(), RWF_DSYNC);
+	down();
+}
+
 static void test_fua_and_flush(void)
 {
 	unsigned int before;
@@ -328,6 +356,7 @@ static const struct ktap_test tests[] = {
 	{ "sizes_refused", test_sizes_refused },
 	{ "read_write", test_read_write },
 	{ "pieces", test_pieces },
+	{ "split", test_split },
 	{ "fua_and_flush", test_fua_and_flush },
 	{ "zeroing", test_zeroing },
 	{ "errors", test_errors },

@@ -56,6 +56,7 @@ struct mock_ring {
 	struct mock_tag *slots[MOCK_DEPTH];
 	struct io_uring_buf_ring *bufs;	/* provided, group 0 */
 	unsigned int buf_head, buf_mask;
+	bool broken;			/* link: the SQE before failed */
 };
 
 extern pthread_mutex_t mock_lock;
@@ -65,7 +66,7 @@ extern struct ublksrv_ctrl_dev_info mock_dev;
 extern struct mock_counters {
 	unsigned int enter, get_data, backend, foreign, reg_buf, unreg_buf;
 	unsigned int commits, fetches, leaked;
-	unsigned int fixed;
+	unsigned int fixed, linked;
 	int rw_flags, falloc_mode;
 	void *shmem;
 	__u64 shmem_len;

@@ -343,6 +343,11 @@ unsigned int mock_nr_fixed(void)
 	return mock_count.fixed;
 }
 
+unsigned int mock_nr_linked(void)
+{
+	return mock_count.linked;
+}
+
 int mock_last_rw_flags(void)
 {
 	return mock_count.rw_flags;

@@ -95,6 +95,7 @@ unsigned int mock_nr_leaked(void);	/* commits with a buffer left behind */
 unsigned int mock_nr_commits(void);	/* COMMIT_IO_CMDS */
 unsigned int mock_nr_fetches(void);	/* FETCH_IO_CMDS */
 unsigned int mock_nr_fixed(void);	/* backend SQEs with a table slot */
+unsigned int mock_nr_linked(void);	/* SQEs with a link to the next */
 __u64 mock_shmem_len(void);
 int mock_device_exists(void);
 int mock_last_rw_flags(void);

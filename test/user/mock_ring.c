@@ -214,8 +214,21 @@ static int mock_backend(struct mock_ring *m, const struct io_uring_sqe *sqe)
 	return ret < 0 ? -errno : ret;
 }
 
+static bool mock_is_rw(const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_READ ||
+		sqe->opcode == IORING_OP_WRITE ||
+		sqe->opcode == IORING_OP_READ_FIXED ||
+		sqe->opcode == IORING_OP_WRITE_FIXED;
+}
+
+/*
+ * A link ends with the first one that fails; what follows one with
+ * IOSQE_CQE_SKIP_SUCCESS is cancelled without a CQE.
+ */
 static void mock_sqe(struct mock_ring *m, const struct io_uring_sqe *sqe)
 {
+	bool failed;
 	int ret;
 
 	if (sqe->opcode == IORING_OP_TIMEOUT) {
@@ -234,9 +247,19 @@ static void mock_sqe(struct mock_ring *m, const struct io_uring_sqe *sqe)
 		m->wake_data = sqe->user_data;
 		return;
 	}
+	if (m->broken) {
+		m->broken = sqe->flags & IOSQE_IO_LINK;
+		return;
+	}
+	mock_count.linked += !!(sqe->flags & IOSQE_IO_LINK);
 	ret = sqe->opcode == IORING_OP_URING_CMD ? mock_command(m, sqe) :
 		mock_backend(m, sqe);
-	if (ret != MOCK_PENDING)
+	/* a transfer that is short counts as failed too */
+	failed = ret != MOCK_PENDING &&
+		(ret < 0 || (mock_is_rw(sqe) && (__u32)ret != sqe->len));
+	m->broken = sqe->flags & IOSQE_IO_LINK && failed;
+	if (ret != MOCK_PENDING &&
+	    (failed || !(sqe->flags & IOSQE_CQE_SKIP_SUCCESS)))
 		mock_post(m, sqe->user_data, ret, 0);
 }
 
@@ -249,6 +272,7 @@ int io_uring_submit(struct io_uring *ring)
 	pthread_mutex_lock(&mock_lock);
 	for (; m->khead != sq->sqe_tail; m->khead++, nr++)
 		mock_sqe(m, &sq->sqes[m->khead & sq->ring_mask]);
+	m->broken = false;
 	pthread_mutex_unlock(&mock_lock);
 	return nr;
 }

@@ -66,6 +66,10 @@ static const struct row {
 	{ "depth 1", ALL, 0, 1, 0, 0, 1, 1, ZC, "the queue depth is 1" },
 	{ "depth 1, batch", ALL, 0, 1, 0, UBLK_CHOICE_YES, 1, 1, ~0ULL,
 	  "batch commands: the queue depth is 1" },
+	{ "recovery", ALL, UBLK_F_USER_RECOVERY, 1, 0, 0, 8, 1, ZC,
+	  "while there is no server" },
+	{ "recovery, batch", ALL, UBLK_F_USER_RECOVERY, 1, 0, UBLK_CHOICE_YES,
+	  8, 1, ZC | BATCH, "" },
 	{ "threads", ALL, 0, 1, 0, 0, 8, 4, ZC, "threads share the queues" },
 	{ "threads, batch", ALL, 0, 1, 0, UBLK_CHOICE_YES, 8, 4, ZC | BATCH,
 	  "" },
@@ -389,6 +393,67 @@ static void test_zero_copy_failures(void)
 	ublk_dev_free(dev);
 }
 
+/*
+ * A commit linked to the transfer: no CQE and no turn in between. What breaks
+ * the link comes to done(), and the request is ended by the target.
+ */
+static void test_complete_after(void)
+{
+	static const struct {
+		enum ublk_mode mode;
+		enum ublk_choice batch;
+		bool linked;
+	} rows[] = {
+		{ UBLK_MODE_COPY, UBLK_CHOICE_NO, true },
+		{ UBLK_MODE_COPY, UBLK_CHOICE_YES, false },
+		{ UBLK_MODE_USER_COPY, UBLK_CHOICE_NO, false },
+		{ UBLK_MODE_ZERO_COPY, UBLK_CHOICE_NO, true },
+		{ UBLK_MODE_ZERO_COPY, UBLK_CHOICE_YES, true },
+	};
+	struct ublk_dev *dev;
+	unsigned int before;
+	size_t i;
+	int n, t;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		reset();
+		mock.features = ALL;
+		opts.mode = rows[i].mode;
+		opts.batch = rows[i].batch;
+		tgt.mode = RING;
+		tgt.after = true;
+		tgt.fd = memfd_create("file", MFD_CLOEXEC);
+		if (ftruncate(tgt.fd, 1 << 20))
+			abort();
+		dev = up(&by_ring_done);
+		before = mock_nr_enter();
+		for (n = 0; n < 20; n++) {
+			t = mock_request(0, UBLK_IO_OP_READ, n, 8);
+			ktap_eq(mock_wait(0, t), 4096);
+		}
+		ktap_eq(mock_nr_linked(), rows[i].linked ? 20 : 0);
+		ktap_eq(tgt.nr_done, rows[i].linked ? 0 : 20);
+		if (rows[i].linked)
+			ktap_true(mock_nr_enter() - before <= 21);
+
+		/* short, then failing, then as before */
+		tgt.nr_done = 0;
+		mock.max_transfer = 512;
+		t = mock_request(0, UBLK_IO_OP_WRITE, 0, 8);
+		ktap_eq(mock_wait(0, t), 512);
+		mock.max_transfer = 0;
+		mock.backend = ENOSPC;
+		t = mock_request(0, UBLK_IO_OP_WRITE, 0, 8);
+		ktap_eq(mock_wait(0, t), -ENOSPC);
+		ktap_eq(tgt.nr_done, 2);
+		ktap_eq(tgt.done_res, -ENOSPC);
+		t = mock_request(0, UBLK_IO_OP_READ, 0, 8);
+		ktap_eq(mock_wait(0, t), 4096);
+		down(dev);
+		close(tgt.fd);
+	}
+}
+
 /* Tags are divided; each thread serves its own, in its own struct queue. */
 static void test_threads(void)
 {
@@ -532,6 +597,7 @@ static const struct ktap_test tests[] = {
 	{ "zero_copy", test_zero_copy },
 	{ "zero_copy_fallback", test_zero_copy_fallback },
 	{ "zero_copy_failures", test_zero_copy_failures },
+	{ "complete_after", test_complete_after },
 	{ "threads", test_threads },
 	{ "shmem", test_shmem },
 	{ "shmem_refused", test_shmem_refused },

@@ -30,6 +30,7 @@ static struct {
 	int nr_submit;
 	__u64 require;		/* by open() */
 	bool zoned;
+	bool after;		/* RING: complete after the SQE */
 	struct ublk_io *held;
 	int done_res;
 	int fd;
@@ -114,6 +115,8 @@ static inline void t_ring(struct ublk_queue *q, struct ublk_io *io)
 	else
 		ublk_io_prep_write(io, sqe, (intptr_t)q->priv, pos, len, 0);
 	sqe->flags |= IOSQE_FIXED_FILE;
+	if (tgt.after)
+		ublk_io_complete_after(io, sqe, len);
 }
 
 static inline int t_ring_open(struct ublk_queue *q)
@@ -194,6 +197,13 @@ static const struct ublk_target by_ring __attribute__((unused)) = {
 	UBLK_TARGET(), .name = "ring", .open = t_open, .close = t_close,
 	.queue_open = t_ring_open, .queue_close = t_queue_close,
 	.submit = t_submit, .flags = UBLK_TARGET_RING_DATA,
+};
+
+/* The same, and is told how it went. */
+static const struct ublk_target by_ring_done __attribute__((unused)) = {
+	UBLK_TARGET(), .name = "ring", .open = t_open, .close = t_close,
+	.queue_open = t_ring_open, .queue_close = t_queue_close,
+	.submit = t_submit, .done = t_done, .flags = UBLK_TARGET_RING_DATA,
 };
 
 /* ---- devices ------------------------------------------------------------ */

@@ -4,6 +4,7 @@
  * only the right process removes one. Options of targets as
  * JSON, names of states and features.
  */
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -28,12 +29,16 @@ static void write_text(const char *text)
 }
 
 /* A null device on the mock kernel, recorded. */
+static unsigned int threads = 1;
+static const char *shmem;
+
 static void record(void)
 {
 	struct ublk_dev_opts opts = {
 		.struct_size = sizeof(opts), .id = ID,
 		.nr_queues = 2, .depth = 4, .io_buf_bytes = 65536,
-		.flags = UBLK_DEV_MLOCK,
+		.flags = UBLK_DEV_MLOCK, .io_threads = threads,
+		.shmem = shmem,
 	};
 	static char cfg[64] __attribute__((aligned(16)));
 	struct opt_table table = { null_target.opts, cfg, "null" };
@@ -41,6 +46,7 @@ static void record(void)
 	struct ublk_dev *dev = NULL;
 
 	mock_reset();
+	mock.features = UBLK_F_PER_IO_DAEMON | UBLK_F_SHMEM_ZC;
 	ktap_eq(opt_parse(&table, 1, 2, argv), 0);
 	ktap_eq(ublk_dev_new(&dev, &opts, &null_target, cfg), 0);
 	ktap_eq(ublk_dev_add(dev), 0);
@@ -105,6 +111,83 @@ static void test_for_recovery(void)
 	ktap_eq(state_read(ID, &st), 0);
 	ktap_true(!state_matches(&st, &info));
 	state_free(&st);
+}
+
+/* Threads of a queue, and which file the shared memory was. */
+static void test_threads_and_shmem(void)
+{
+	char area[80], other[80];
+	struct state st;
+	int fd;
+
+	snprintf(area, sizeof(area), "%s.area", dir);
+	snprintf(other, sizeof(other), "%s.other", dir);
+	fd = open(area, O_RDWR | O_CREAT, 0600);
+	ktap_eq(ftruncate(fd, 4096), 0);
+	threads = 3;
+	shmem = area;
+	record();
+	threads = 1;
+	shmem = NULL;
+
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_eq(st.io_threads, 3);
+	ktap_eq(st.nr_tids, 6);
+	ktap_true(st.nr_tids == 6 && st.tids[5] > 0);
+	ktap_true(st.shmem && !strcmp(st.shmem, area));
+	ktap_eq(mode_check_shmem(&st), 0);
+	ktap_eq(rename(area, other), 0);
+	ktap_eq(mode_check_shmem(&st), -ENOENT);
+	close(open(area, O_RDWR | O_CREAT, 0600));
+	ktap_eq(mode_check_shmem(&st), -EINVAL);
+	ktap_true(strstr(ublk_strerror_last(), "another file"));
+	state_free(&st);
+	close(fd);
+	unlink(area);
+	unlink(other);
+
+	write_text("{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{},\"io_threads\":0}");
+	ktap_eq(state_read(ID, &st), -EBADMSG);
+	write_text("{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{},\"shmem\":{\"file\":\"x\"}}");
+	ktap_eq(state_read(ID, &st), -EBADMSG);
+}
+
+/* What "recover" asks for gives the device's flags again. */
+static void test_modes(void)
+{
+	static const struct {
+		__u64 flags;
+		const char *text;
+	} rows[] = {
+		{ 0, "copy" },
+		{ UBLK_F_NEED_GET_DATA, "copy get-data" },
+		{ UBLK_F_BATCH_IO, "copy batch" },
+		{ UBLK_F_USER_COPY, "user-copy" },
+		{ UBLK_F_USER_COPY | UBLK_F_BATCH_IO | UBLK_F_SHMEM_ZC,
+		  "user-copy batch shared-memory" },
+		{ UBLK_F_AUTO_BUF_REG, "zero-copy" },
+		{ UBLK_F_AUTO_BUF_REG | UBLK_F_SUPPORT_ZERO_COPY |
+		  UBLK_F_BATCH_IO, "zero-copy batch" },
+		{ UBLK_F_SUPPORT_ZERO_COPY, "registered" },
+	};
+	struct ublk_dev_opts opts;
+	__u64 flags;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_row = rows[i].text;
+		flags = rows[i].flags | UBLK_F_USER_RECOVERY | UBLK_F_ZONED;
+		ktap_eq(strcmp(mode_text(flags), rows[i].text), 0);
+		mode_from_flags(flags, &opts);
+		ktap_eq(opts.features, UBLK_F_USER_RECOVERY | UBLK_F_ZONED |
+			(flags & UBLK_F_NEED_GET_DATA));
+		ktap_eq(opts.mode == UBLK_MODE_ZERO_COPY,
+			!!(flags & UBLK_F_AUTO_BUF_REG));
+		ktap_eq(opts.mode == UBLK_MODE_USER_COPY,
+			!!(flags & UBLK_F_USER_COPY));
+		ktap_eq(opts.batch, flags & UBLK_F_BATCH_IO ?
+			UBLK_CHOICE_YES : UBLK_CHOICE_NO);
+	}
 }
 
 struct cfg {
@@ -347,6 +430,8 @@ static void test_names(void)
 static const struct ktap_test tests[] = {
 	{ "round_trip", test_round_trip },
 	{ "for_recovery", test_for_recovery },
+	{ "threads_and_shmem", test_threads_and_shmem },
+	{ "modes", test_modes },
 	{ "config_round_trip", test_config_round_trip },
 	{ "config_texts", test_config_texts },
 	{ "damaged", test_damaged },

@@ -492,6 +492,24 @@ void ublk_io_prep_write(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
 			__u64 pos, __u32 len, __u32 off);
 
 /**
+ * ublk_io_complete_after - end a request when an SQE has done all of it
+ * @io: tag; nothing else is pending
+ * @sqe: the last one from ublk_io_sqe(), filled by ublk_io_prep_read() or
+ *	ublk_io_prep_write()
+ * @res: result of the request if the SQE transfers its whole length
+ *
+ * May save a turn of the queue's loop: the library lets the kernel go on from
+ * the transfer to the end of the request. A transfer that fails or is short
+ * goes to done() as always; so may one that succeeds, when the library sees no
+ * gain. After this call the target does nothing more with @sqe and, until
+ * done(), with @io.
+ *
+ * Context: the queue's thread, in submit() or done().
+ */
+void ublk_io_complete_after(struct ublk_io *io, struct io_uring_sqe *sqe,
+			    int res);
+
+/**
  * ublk_io_set_zone_lba - where a zone append went (D-211)
  * @io: tag of a zone append, before ublk_io_complete()
  * @sector: first sector that was written

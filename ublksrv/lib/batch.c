@@ -48,6 +48,8 @@ struct batch {
 	unsigned int elem_bytes;
 	__u16 flags;			/* of PREP and COMMIT */
 	bool timer;			/* is running */
+	/* for worker.link, while that makes sense */
+	void (*link)(struct worker *w, struct io *io, int res);
 
 	struct io_uring_buf_ring *ring;
 	char *bufs;
@@ -151,6 +153,37 @@ static struct batch_command *batch_command(struct worker *w, __u32 op,
 		},
 	};
 	return c;
+}
+
+/*
+ * A commit of one request, behind the SQE that serves it. Worth it for a request
+ * that came alone; others are better off with a commit for all.
+ */
+static void batch_link(struct worker *w, struct io *io, int res)
+{
+	struct batch_command *c =
+		batch_command(w, UBLK_U_IO_COMMIT_IO_CMDS,
+			      (uintptr_t)io | UD_LINK_COMMIT);
+
+	io->addr = batch_header(io, res);
+	c->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	c->addr = (uintptr_t)&io->addr;
+	c->io.nr_elem = 1;
+	w->nr_live--;
+}
+
+/* A linked commit was not made. */
+void batch_unlinked(struct worker *w)
+{
+	w->nr_live++;
+}
+
+/* A linked commit was refused. */
+void batch_on_link_commit(struct worker *w, struct io *io, int res)
+{
+	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u tag %u: driver refused a commit: %s",
+		 w->dev->info.dev_id, io->id.q_id, io->id.tag, strerror(-res));
+	worker_fatal(w, res);
 }
 
 static void batch_send_commit(struct worker *w, struct batch_commit *bc)
@@ -277,6 +310,7 @@ static void batch_deliver(struct worker *w, unsigned int bid, unsigned int nr)
 	unsigned int i;
 
 	w->nr_live += nr;
+	w->link = nr == 1 ? b->link : NULL;
 	for (i = 0; i < nr; i++) {
 		struct ublk_io *io = &q->ios[tags[i]].pub;
 
@@ -381,6 +415,8 @@ static int batch_alloc(struct batch *b, unsigned int depth, __u64 flags)
 	if (flags & UBLK_F_AUTO_BUF_REG && flags & UBLK_F_SUPPORT_ZERO_COPY)
 		b->flags |= UBLK_BATCH_F_AUTO_BUF_REG_FALLBACK;
 	b->elem_bytes = ublk_elem_bytes(b->flags);
+	if (b->elem_bytes == sizeof(__u64) && !(flags & UBLK_F_USER_COPY))
+		b->link = batch_link;
 	b->nr_bufs = 1;
 	while (b->nr_bufs < depth && b->nr_bufs < BATCH_MAX_BUFS)
 		b->nr_bufs *= 2;

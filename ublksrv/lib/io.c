@@ -59,6 +59,41 @@ void io_on_backend(struct worker *w, struct io *io, int res)
 		w->commit(w, io, res);
 }
 
+/*
+ * The last SQE in the queue belongs to @io. It is followed by the commit, which
+ * the kernel starts when the SQE has succeeded, and its own CQE is left out
+ * then. What fails or is short breaks the link: the SQE has its CQE, and the
+ * commit is cancelled without one, as always behind IOSQE_CQE_SKIP_SUCCESS.
+ */
+void ublk_io_complete_after(struct ublk_io *pub, struct io_uring_sqe *sqe,
+			    int res)
+{
+	struct worker *w = to_queue(pub->q)->worker;
+	struct io_uring_sq *sq = &w->ring.sq;
+	struct io *io = to_io(pub);
+
+	/* a chain is submitted in one piece */
+	if (!w->link || pub->lib & IO_REGISTERED ||
+	    sq->sqe_tail - *(volatile unsigned int *)sq->khead >=
+	    sq->ring_entries)
+		return;
+	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = (uintptr_t)io | UD_LINKED;
+	io->pending = 0;
+	w->link(w, io, res);
+}
+
+/* The SQE did not do all, so the request is the target's again. */
+void io_on_linked(struct worker *w, struct io *io, int res)
+{
+	if (w->batch)
+		batch_unlinked(w);
+	if (w->done)
+		w->done(io->pub.q, &io->pub, res);
+	else
+		w->commit(w, io, res);
+}
+
 /* A registered buffer begins at address 0 (D-120). */
 static inline void io_prep(struct ublk_io *io, struct io_uring_sqe *sqe,
 			   unsigned int op, unsigned int op_fixed, int fd,

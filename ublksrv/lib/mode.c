@@ -136,9 +136,21 @@ static const char *mode_not_batch(const struct mode_env *env)
 }
 
 /*
- * Several threads per queue: requests are spread over them by tag. Batch
- * commands leave that to the driver, which keeps one thread busy first (D-192).
+ * Why batch commands, though possible, are not for somebody who has not asked
+ * for them. Threads of a queue: requests are spread over them by tag, while
+ * batch commands leave that to the driver, which keeps one thread busy first
+ * (D-192). Recovery: the driver of Linux 7.3 fails requests that were not yet
+ * delivered when the server went, and all during a quiesce (D-195).
  */
+static const char *mode_rather_no_batch(const struct mode_env *env)
+{
+	if (env->io_threads > 1 && env->have & UBLK_F_PER_IO_DAEMON)
+		return "threads share the queues by tag";
+	if (env->need & UBLK_F_USER_RECOVERY)
+		return "some drivers fail requests with them while there is no server";
+	return NULL;
+}
+
 static int mode_pick_batch(const struct mode_env *env, enum ublk_choice asked,
 			   __u64 *flags, char *why, size_t len)
 {
@@ -149,9 +161,8 @@ static int mode_pick_batch(const struct mode_env *env, enum ublk_choice asked,
 	if (asked == UBLK_CHOICE_YES && reason)
 		return ublk_error(-EOPNOTSUPP, "batch commands: %s; leave them out",
 				  reason);
-	if (asked == UBLK_CHOICE_AUTO && !reason && env->io_threads > 1 &&
-	    per_io)
-		reason = "threads share the queues by tag";
+	if (asked == UBLK_CHOICE_AUTO && !reason)
+		reason = mode_rather_no_batch(env);
 	if (asked != UBLK_CHOICE_NO && !reason) {
 		*flags |= UBLK_F_BATCH_IO;
 		return 0;
@@ -263,6 +274,8 @@ void mode_set_up(struct worker *w)
 
 	w->deliver = w->submit;
 	w->commit = w->send;
+	if (!(flags & (UBLK_F_USER_COPY | UBLK_F_BATCH_IO)))
+		w->link = w->send;
 	if (flags & UBLK_F_USER_COPY) {
 		w->deliver = copy_deliver;
 		w->commit = copy_commit;

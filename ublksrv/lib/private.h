@@ -49,6 +49,8 @@
 #define UD_COMMIT	6UL	/* struct batch_commit: COMMIT_IO_CMDS */
 #define UD_FETCH	7UL	/* none: FETCH_IO_CMDS */
 #define UD_TIMER	8UL	/* none: batch.c's */
+#define UD_LINKED	9UL	/* struct io: SQE with a commit behind it */
+#define UD_LINK_COMMIT	10UL	/* struct io: that one, in batch mode */
 #define UD_MASK		15UL
 
 /* First four bytes of struct ublksrv_io_cmd. */
@@ -78,7 +80,10 @@ struct io {
 		__u32 pending;	/* backend SQEs without CQE */
 		struct io *next;
 	};
-	/* for the driver: the buffer, or where a zone append went */
+	/*
+	 * for the driver: the buffer, or where a zone append went, or a single
+	 * element of a linked batch commit
+	 */
 	__u64 addr;
 } __attribute__((aligned(64)));
 
@@ -117,6 +122,8 @@ struct worker {
 	void (*done)(struct ublk_queue *q, struct ublk_io *io, int res);
 	void (*commit)(struct worker *w, struct io *io, int res);
 	void (*send)(struct worker *w, struct io *io, int res);
+	/* The commit that follows an SQE; NULL where there is something between. */
+	void (*link)(struct worker *w, struct io *io, int res);
 	struct queue *queue;
 	struct batch *batch;		/* NULL with commands per tag */
 	/* tags without their last CQE; in batch mode what is not over yet */
@@ -206,6 +213,7 @@ void tag_register(struct worker *w, struct io *io, bool on);
 
 /* io.c */
 void io_on_backend(struct worker *w, struct io *io, int res);
+void io_on_linked(struct worker *w, struct io *io, int res);
 
 /* copy.c */
 void copy_deliver(struct ublk_queue *q, struct ublk_io *io);
@@ -229,6 +237,8 @@ struct batch_commit;
 int batch_open(struct worker *w);
 void batch_close(struct worker *w);
 void batch_set_send(struct worker *w);
+void batch_unlinked(struct worker *w);
+void batch_on_link_commit(struct worker *w, struct io *io, int res);
 int batch_prepare(struct worker *w);
 int batch_fetch(struct worker *w);
 void batch_flush(struct worker *w);

@@ -71,6 +71,12 @@ static void worker_on_other(struct worker *w, __u64 ud, int res,
 	case UD_COMMIT:
 		batch_on_commit(w, ptr, res);
 		break;
+	case UD_LINKED:
+		io_on_linked(w, ptr, res);
+		break;
+	case UD_LINK_COMMIT:
+		batch_on_link_commit(w, ptr, res);
+		break;
 	case UD_TIMER:
 		batch_on_timer(w);
 		break;

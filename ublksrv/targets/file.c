@@ -59,6 +59,8 @@ static void file_probe_max_io(struct file *f, dev_t disk)
 {
 	__u64 max = file_queue_attr(disk, "max_sectors_kb", 0) << 10;
 
+	/* in whole blocks of any size that a target uses */
+	max &= ~(__u64)(FILE_MAX_BLOCK - 1);
 	f->max_io = max && max < UINT32_MAX ? max : UINT32_MAX;
 }
 
