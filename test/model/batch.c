@@ -151,19 +151,22 @@ static const char *check_tag(const struct state *st, int i)
 		      st->hand[i] == HAND_POPPED ||
 		      (st->req[i] == REQ_QUEUE &&
 		       (st->queue[i] == Q_WRITE || st->queue[i] == Q_POST));
+	u8 want = UBLK_TAG_ARMED;
 	int j, in_fifo = 0;
 
-	if ((st->tag[i] == UBLK_TAG_QUEUED) != queued)
-		return "QUEUED, but the request is not on its way";
-	if ((st->tag[i] == UBLK_TAG_SERVER) != (st->req[i] == REQ_SERVER))
-		return "SERVER, but the server has no request";
-	if ((st->tag[i] == UBLK_TAG_COMMITTING) != (st->req[i] == REQ_COMMIT))
-		return "COMMITTING, but no commit has the request";
-	if (st->tag[i] == UBLK_TAG_NEED_DATA || st->tag[i] == UBLK_TAG_TAKEN)
-		return "a state that batch devices do not have";
+	if (queued)
+		want = UBLK_TAG_QUEUED;
+	else if (st->req[i] == REQ_SERVER)
+		want = UBLK_TAG_SERVER;
+	else if (st->req[i] == REQ_COMMIT)
+		want = UBLK_TAG_COMMITTING;
+	if (st->tag[i] != want &&
+	    (want != UBLK_TAG_ARMED || st->tag[i] != UBLK_TAG_EMPTY))
+		return "a tag does not say where its request is";
 	for (j = 0; j < st->nr_fifo; j++)
 		in_fifo += st->fifo[j] == i;
-	if (in_fifo != (st->req[i] == REQ_FIFO))
+	in_fifo -= st->req[i] == REQ_FIFO;
+	if (in_fifo)
 		return "in the fifo without being queued, or twice";
 	return NULL;
 }

@@ -50,6 +50,7 @@ enum {
 	OWNER_NONE, OWNER_FILE, OWNER_QUEUE, OWNER_STOP, OWNER_QUIESCE,
 	OWNER_EXIT
 };
+
 enum {
 	HAND_NONE,
 	HAND_POPPED,		/* to be armed and bounced */
@@ -324,7 +325,7 @@ static void expand_drain(struct search *s, const struct state *st,
 }
 
 /* In in_rcu: the queue_rq that drains. */
-#define DRAINS		(1 << MAX_TAGS)
+enum { DRAINS = 1 << MAX_TAGS };
 
 #define PC(member)	offsetof(struct state, member)
 
