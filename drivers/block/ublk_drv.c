@@ -32,6 +32,7 @@
  *   copy.c	  moving data
  *   shmem.c	  requests whose data need not be moved
  *   integrity.c	  moving protection information
+ *   zoned.c	  zone reports, start of a zoned disk
  *   usercopy.c	  moving data, by pread and pwrite of the server
  *   buf.c	  references to a request, its pages in a ring of the server
  *   timeout.c	  what happens when no answer comes

@@ -173,6 +173,9 @@ static int ublk_batch_finish_counted(struct ublk_queue *q, struct ublk_io *io,
 	struct ublk_rq *rq = blk_mq_rq_to_pdu(req);
 	bool counted;
 
+	/* Where the server has put the data (D-176). */
+	if (unlikely(req_op(req) == REQ_OP_ZONE_APPEND))
+		req->__sector = elem->zone_lba;
 	ublk_buf_commit(io, cmd, issue_flags);
 	ublk_batch_set_buf(q, io, elem, flags);
 	rq->result = elem->result;

@@ -142,6 +142,9 @@ static __always_inline int ublk_cmd_commit_counted(struct ublk_queue *q,
 	if (unlikely(ublk_cmd_take_reg(q, args, &reg)))
 		return -EINVAL;
 
+	/* Where the server has put the data (D-211). */
+	if (unlikely(req_op(req) == REQ_OP_ZONE_APPEND))
+		req->__sector = args->addr;
 	ublk_buf_commit(io, cmd, issue_flags);
 	io->reg = reg;
 	rq->result = args->result;

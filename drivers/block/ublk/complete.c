@@ -102,6 +102,20 @@ void ublk_complete_counted(struct request *req, int res,
 }
 
 /**
+ * ublk_complete_may_hold() - may a request wait for the next server?
+ * @req: request
+ *
+ * Not one of the driver's own: who waits for it may be the one who has to bring
+ * that server (I-43).
+ *
+ * Return: true if it may.
+ */
+bool ublk_complete_may_hold(struct request *req)
+{
+	return !blk_rq_is_passthrough(req);
+}
+
+/**
  * ublk_complete_hold() - keep a request until somebody asks for it (L-35)
  * @q: its queue, which was found closed
  * @req: request
@@ -133,7 +147,8 @@ void ublk_complete_hold(struct ublk_queue *q, struct request *req)
 void ublk_complete_gone(struct ublk_device *ub, struct request *req)
 {
 	ublk_shmem_put(req);
-	if (ublk_device_on_gone(ub->policy, true) == UBLK_GATE_HOLD)
+	if (ublk_device_on_gone(ub->policy, true) == UBLK_GATE_HOLD &&
+	    ublk_complete_may_hold(req))
 		blk_mq_requeue_request(req, false);
 	else
 		blk_mq_end_request(req, BLK_STS_IOERR);
@@ -156,7 +171,8 @@ void ublk_complete_bounced(struct ublk_queue *q, struct request *req)
 {
 	struct ublk_device *ub = q->ub;
 
-	if (ublk_device_on_gone(ub->policy, false) == UBLK_GATE_HOLD) {
+	if (ublk_device_on_gone(ub->policy, false) == UBLK_GATE_HOLD &&
+	    ublk_complete_may_hold(req)) {
 		guard(spinlock)(&ub->lock);
 		if (!ublk_stop_pending(ub)) {
 			blk_mq_requeue_request(req, ublk_event_served(q));

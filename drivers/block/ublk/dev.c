@@ -161,6 +161,7 @@ static int ublk_dev_init_queue(struct ublk_device *ub, unsigned int qid)
 	q->qid = qid;
 	q->depth = depth;
 	q->desc_size = info->io_desc_size;
+	q->ops = ublk_queue_ops(info->flags);
 	q->driver_copies = ublk_features_driver_copies(info->flags);
 	q->auto_reg = ublk_has(ub, UBLK_F_AUTO_BUF_REG);
 	q->need_get_data = ublk_has(ub, UBLK_F_NEED_GET_DATA);
@@ -370,7 +371,7 @@ int ublk_dev_add(struct ublk_ctrl *c)
 	}
 	ublk_dev_init_device(ub);
 
-	ret = ublk_features_grant(&ub->info, UBLK_F_SUPPORTED);
+	ret = ublk_features_grant(&ub->info, UBLK_F_GRANTED);
 	if (!ret)
 		ret = dev_set_name(&ub->cdev_dev, "ublkc%u", ub->info.dev_id);
 	if (!ret)

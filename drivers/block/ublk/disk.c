@@ -49,6 +49,7 @@ static const struct block_device_operations ublk_disk_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ublk_disk_open,
 	.free_disk	= ublk_disk_free,
+	.report_zones	= ublk_zoned_report,
 };
 
 /* C-75b, C-75c */
@@ -121,6 +122,19 @@ static void ublk_disk_start_scan(struct ublk_device *ub, struct gendisk *disk)
 		queue_work(ublk_scan_wq, &ub->scan_work);
 }
 
+/*
+ * C-75i, C-75j. The block layer has the zones reported by the server, which is
+ * LIVE already (C-78), and checks them (D-214).
+ */
+static int ublk_disk_register(struct gendisk *disk)
+{
+	int ret = 0;
+
+	if (blk_queue_is_zoned(disk->queue))
+		ret = blk_revalidate_disk_zones(disk);
+	return ret ? ret : add_disk(disk);
+}
+
 /* C-75f to C-75j, with the server ready. */
 static int ublk_disk_create(struct ublk_device *ub)
 {
@@ -136,7 +150,7 @@ static int ublk_disk_create(struct ublk_device *ub)
 	/* Dropped by ublk_disk_free(), which is for added disks only. */
 	ublk_dev_get(ub);
 	ublk_disk_set_live(ub, disk);
-	ret = add_disk(disk);
+	ret = ublk_disk_register(disk);
 	if (ret) {
 		ublk_disk_set_dead(ub);
 		scoped_guard(spinlock, &ub->lock)
@@ -173,6 +187,35 @@ static int ublk_disk_may_create(struct ublk_device *ub, unsigned int round)
 }
 
 /**
+ * ublk_disk_try_start() - the part of START_DEV that needs the lock
+ * @ub: device
+ * @round: of the server that was found ready
+ *
+ * Context: ub->mutex held; waits for the server of a zoned disk, see zoned.c.
+ * Return: 0; -EAGAIN if another round has begun: wait for its server; the errno
+ * of C-75f to C-75j.
+ */
+int ublk_disk_try_start(struct ublk_device *ub, unsigned int round)
+{
+	int ret = ublk_disk_may_create(ub, round);
+
+	return ret ? ret : ublk_disk_create(ub);
+}
+
+static int ublk_disk_start_round(struct ublk_device *ub, unsigned int round)
+{
+	int ret;
+
+	if (ublk_has(ub, UBLK_F_ZONED))
+		return ublk_zoned_start(ub, round);
+	if (mutex_lock_interruptible(&ub->mutex))
+		return -EINTR;
+	ret = ublk_disk_try_start(ub, round);
+	mutex_unlock(&ub->mutex);
+	return ret;
+}
+
+/**
  * ublk_disk_start() - START_DEV (C-75 to C-81)
  * @c: command; data[0] is the pid of the server
  *
@@ -194,14 +237,8 @@ int ublk_disk_start(struct ublk_ctrl *c)
 
 	do {
 		ret = ublk_server_wait(ub, pid, &round);
-		if (ret)
-			return ret;
-		if (mutex_lock_interruptible(&ub->mutex))
-			return -EINTR;
-		ret = ublk_disk_may_create(ub, round);
 		if (!ret)
-			ret = ublk_disk_create(ub);
-		mutex_unlock(&ub->mutex);
+			ret = ublk_disk_start_round(ub, round);
 	} while (ret == -EAGAIN);
 	return ret;
 }
@@ -212,7 +249,8 @@ int ublk_disk_start(struct ublk_ctrl *c)
  *
  * Context: may sleep.
  * Return: 0; -ENODEV without a disk; -EINVAL for a size the device cannot have;
- * -EINTR on a signal.
+ * -EOPNOTSUPP for more zones than a zoned disk has started with; -EINTR on a
+ * signal.
  */
 int ublk_disk_resize(struct ublk_ctrl *c)
 {
@@ -225,6 +263,9 @@ int ublk_disk_resize(struct ublk_ctrl *c)
 	ret = ublk_device_next(ub->state, UBLK_DEV_EV_USE, ub->policy);
 	if (ret >= 0)
 		ret = ublk_limits_resize(&ub->params, ub->info.flags, sectors);
+	if (!ret && ublk_has(ub, UBLK_F_ZONED) &&
+	    !ublk_zoned_may_resize(ub->disk, sectors))
+		ret = -EOPNOTSUPP;
 	if (!ret) {
 		ub->params.basic.dev_sectors = sectors;
 		set_capacity_and_notify(ub->disk, sectors);

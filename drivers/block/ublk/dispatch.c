@@ -15,20 +15,25 @@
 #include "ublk.h"
 #include "trace.h"
 
+/* For the operations of ublk_queue_ops(). */
+static const u8 ublk_dispatch_ops[] = {
+	[REQ_OP_READ]		= UBLK_IO_OP_READ,
+	[REQ_OP_WRITE]		= UBLK_IO_OP_WRITE,
+	[REQ_OP_FLUSH]		= UBLK_IO_OP_FLUSH,
+	[REQ_OP_DISCARD]	= UBLK_IO_OP_DISCARD,
+	[REQ_OP_WRITE_ZEROES]	= UBLK_IO_OP_WRITE_ZEROES,
+	[REQ_OP_ZONE_OPEN]	= UBLK_IO_OP_ZONE_OPEN,
+	[REQ_OP_ZONE_CLOSE]	= UBLK_IO_OP_ZONE_CLOSE,
+	[REQ_OP_ZONE_FINISH]	= UBLK_IO_OP_ZONE_FINISH,
+	[REQ_OP_ZONE_APPEND]	= UBLK_IO_OP_ZONE_APPEND,
+	[REQ_OP_ZONE_RESET]	= UBLK_IO_OP_ZONE_RESET,
+	[REQ_OP_ZONE_RESET_ALL]	= UBLK_IO_OP_ZONE_RESET_ALL,
+	[REQ_OP_DRV_IN]		= UBLK_IO_OP_REPORT_ZONES,
+};
+
 static __always_inline u32 ublk_dispatch_op(const struct request *req)
 {
-	switch (req_op(req)) {
-	case REQ_OP_WRITE:
-		return UBLK_IO_OP_WRITE;
-	case REQ_OP_FLUSH:
-		return UBLK_IO_OP_FLUSH;
-	case REQ_OP_DISCARD:
-		return UBLK_IO_OP_DISCARD;
-	case REQ_OP_WRITE_ZEROES:
-		return UBLK_IO_OP_WRITE_ZEROES;
-	default:
-		return UBLK_IO_OP_READ;
-	}
+	return ublk_dispatch_ops[(__force unsigned int)req_op(req)];
 }
 
 /* Block layer flags as descriptor flags (D-25). */
@@ -78,6 +83,8 @@ static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
 	iod->nr_sectors = blk_rq_sectors(req);
 	iod->start_sector = blk_rq_pos(req);
 	iod->addr = io->addr;
+	if (unlikely(req_op(req) == REQ_OP_DRV_IN))
+		iod->nr_zones = ublk_rq(req)->nr_zones;
 	if (unlikely(READ_ONCE(q->shmem)) &&
 	    ublk_shmem_match(q, req, &iod->addr))
 		iod->op_flags |= UBLK_IO_F_SHMEM_ZC;

@@ -223,6 +223,8 @@ void ublk_params_to_limits(const struct ublk_device *ub,
 	ublk_params_memory_limits(p, lim);
 	if (p->types & UBLK_PARAM_TYPE_DISCARD)
 		ublk_params_discard_limits(&p->discard, lim);
+	if (p->types & UBLK_PARAM_TYPE_ZONED)
+		ublk_zoned_limits(&p->zoned, lim);
 	if (p->types & UBLK_PARAM_TYPE_INTEGRITY)
 		ublk_integrity_limits(&p->integrity, lim);
 }

@@ -13,19 +13,36 @@
 #include "ublk.h"
 #include "trace.h"
 
-/* Operations a server is asked for (D-23, D-24); all others fail with EIO. */
-static bool ublk_queue_op_known(const struct request *req)
+#define UBLK_QUEUE_OP(op)	BIT_ULL((__force unsigned int)(op))
+
+/* The only driver request there is asks for a zone report (zoned.c). */
+#define UBLK_QUEUE_ZONE_OPS						\
+	(UBLK_QUEUE_OP(REQ_OP_ZONE_OPEN) | UBLK_QUEUE_OP(REQ_OP_ZONE_CLOSE) | \
+	 UBLK_QUEUE_OP(REQ_OP_ZONE_FINISH) |				\
+	 UBLK_QUEUE_OP(REQ_OP_ZONE_APPEND) |				\
+	 UBLK_QUEUE_OP(REQ_OP_ZONE_RESET) |				\
+	 UBLK_QUEUE_OP(REQ_OP_ZONE_RESET_ALL) |				\
+	 UBLK_QUEUE_OP(REQ_OP_DRV_IN))
+
+/**
+ * ublk_queue_ops() - operations a server is asked for (D-23, D-24)
+ * @features: of the device
+ *
+ * Return: bit per operation; requests with others fail with EIO.
+ */
+u64 ublk_queue_ops(u64 features)
 {
-	switch (req_op(req)) {
-	case REQ_OP_READ:
-	case REQ_OP_WRITE:
-	case REQ_OP_FLUSH:
-	case REQ_OP_DISCARD:
-	case REQ_OP_WRITE_ZEROES:
-		return true;
-	default:
-		return false;
-	}
+	u64 ops = UBLK_QUEUE_OP(REQ_OP_READ) | UBLK_QUEUE_OP(REQ_OP_WRITE) |
+		  UBLK_QUEUE_OP(REQ_OP_FLUSH) | UBLK_QUEUE_OP(REQ_OP_DISCARD) |
+		  UBLK_QUEUE_OP(REQ_OP_WRITE_ZEROES);
+
+	return features & UBLK_F_ZONED ? ops | UBLK_QUEUE_ZONE_OPS : ops;
+}
+
+static __always_inline bool ublk_queue_op_known(const struct ublk_queue *q,
+						const struct request *req)
+{
+	return q->ops & UBLK_QUEUE_OP(req_op(req));
 }
 
 /* The request does not go: fail it, or keep it for the next server (L-30). */
@@ -34,6 +51,8 @@ static blk_status_t ublk_queue_refuse(struct ublk_queue *q,
 {
 	switch (gate) {
 	case UBLK_GATE_HOLD:
+		if (!ublk_complete_may_hold(req))
+			return BLK_STS_IOERR;
 		ublk_complete_hold(q, req);
 		return BLK_STS_OK;
 	case UBLK_GATE_FAIL_REMOTE:
@@ -70,7 +89,7 @@ static __always_inline bool ublk_queue_claim(struct ublk_queue *q,
 
 	if (unlikely(READ_ONCE(q->gate) != UBLK_GATE_GO))
 		return false;
-	if (unlikely(!ublk_queue_op_known(req)))
+	if (unlikely(!ublk_queue_op_known(q, req)))
 		return false;
 	if (unlikely(!try_cmpxchg(&io->state, &armed, UBLK_TAG_QUEUED)))
 		return false;
@@ -109,7 +128,7 @@ static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
 	gate = READ_ONCE(q->gate);
 	if (gate == UBLK_GATE_FAIL || gate == UBLK_GATE_FAIL_REMOTE)
 		return ublk_queue_refuse(q, gate, req);
-	if (!ublk_queue_op_known(req))
+	if (!ublk_queue_op_known(q, req))
 		return BLK_STS_IOERR;
 	if (gate == UBLK_GATE_HOLD)
 		return ublk_queue_refuse(q, gate, req);

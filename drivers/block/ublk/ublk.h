@@ -83,7 +83,10 @@
 #define UBLK_F_UNAVAILABLE	0ULL
 #endif
 
-/* What this driver implements; GET_FEATURES returns it, ADD_DEV keeps to it. */
+/*
+ * What this driver implements; GET_FEATURES returns it, ADD_DEV keeps to it. ZONED
+ * is known to a kernel without zoned block devices as well (F-4).
+ */
 #define UBLK_F_SUPPORTED						\
 	((UBLK_F_URING_CMD_COMP_IN_TASK | UBLK_F_NEED_GET_DATA |	\
 	  UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE |		\
@@ -93,9 +96,14 @@
 	  UBLK_F_AUTO_BUF_REG | UBLK_F_BUF_REG_OFF_DAEMON |		\
 	  UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON | UBLK_F_BATCH_IO |	\
 	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN |		\
-	  UBLK_F_SHMEM_ZC | UBLK_F_IO_DESC_SIZE |			\
+	  UBLK_F_SHMEM_ZC | UBLK_F_IO_DESC_SIZE | UBLK_F_ZONED |	\
 	  (IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY) ? UBLK_F_INTEGRITY : 0)) & \
 	 ~UBLK_F_UNAVAILABLE)
+
+/* What this kernel can give. */
+#define UBLK_F_GRANTED							\
+	(IS_ENABLED(CONFIG_BLK_DEV_ZONED) ? UBLK_F_SUPPORTED :		\
+					    UBLK_F_SUPPORTED & ~UBLK_F_ZONED)
 
 #define UBLK_MAX_DEVICES	BIT(MINORBITS)
 
@@ -147,16 +155,19 @@ struct ublk_io {
  * @shmem: shared memory buffer that the data lies in, from delivery to the end;
  *	else NULL
  * @result: what the server committed, while references keep the request open
+ * @nr_zones: how many zones a zone report asks for
  */
 struct ublk_rq {
 	struct ublk_shmem_buf	*shmem;
 	int			result;
+	unsigned int		nr_zones;
 };
 
 /**
  * struct ublk_queue - one hardware queue
  * @ub: device
  * @descs: descriptor area, mapped read-only by the server
+ * @ops: bit per operation of the block layer that a server is asked for
  * @qid: index
  * @depth: number of tags
  * @desc_size: bytes per descriptor slot
@@ -175,6 +186,7 @@ struct ublk_rq {
 struct ublk_queue {
 	struct ublk_device	*ub;
 	void			*descs;
+	u64			ops;
 	u16			qid;
 	u16			depth;
 	u16			desc_size;
@@ -409,6 +421,7 @@ void ublk_params_to_limits(const struct ublk_device *ub,
 
 /* disk.c */
 int ublk_disk_start(struct ublk_ctrl *c);
+int ublk_disk_try_start(struct ublk_device *ub, unsigned int round);
 int ublk_disk_resize(struct ublk_ctrl *c);
 void ublk_disk_remove(struct ublk_device *ub);
 void ublk_disk_scan_work(struct work_struct *work);
@@ -444,6 +457,7 @@ void ublk_cancel_requests(struct ublk_device *ub);
 
 /* queue.c */
 extern const struct blk_mq_ops ublk_queue_mq_ops;
+u64 ublk_queue_ops(u64 features);
 
 /* timeout.c */
 extern const struct attribute_group *ublk_timeout_groups[];
@@ -482,6 +496,7 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob);
 void ublk_complete_counted(struct request *req, int res,
 			   struct io_comp_batch *iob);
+bool ublk_complete_may_hold(struct request *req);
 void ublk_complete_hold(struct ublk_queue *q, struct request *req);
 void ublk_complete_gone(struct ublk_device *ub, struct request *req);
 void ublk_complete_bounced(struct ublk_queue *q, struct request *req);
@@ -527,6 +542,34 @@ static inline size_t ublk_integrity_copy(const struct request *req, size_t off,
 					 struct iov_iter *iter, bool to_server)
 {
 	return 0;
+}
+#endif
+
+/* zoned.c */
+#ifdef CONFIG_BLK_DEV_ZONED
+void ublk_zoned_limits(const struct ublk_param_zoned *p,
+		       struct queue_limits *lim);
+int ublk_zoned_report(struct gendisk *disk, sector_t sector,
+		      unsigned int nr_zones, struct blk_report_zones_args *args);
+bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors);
+int ublk_zoned_start(struct ublk_device *ub, unsigned int round);
+#else
+/* Never called: no device has UBLK_F_ZONED (C-51i). */
+#define ublk_zoned_report	NULL
+
+static inline void ublk_zoned_limits(const struct ublk_param_zoned *p,
+				     struct queue_limits *lim)
+{
+}
+
+static inline bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors)
+{
+	return false;
+}
+
+static inline int ublk_zoned_start(struct ublk_device *ub, unsigned int round)
+{
+	return -EOPNOTSUPP;
 }
 #endif
 

@@ -7,7 +7,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "kselftest_harness.h"
 #include "recovery.h"
 #include "zones.h"
@@ -415,6 +418,69 @@ TEST_F(zoned, L_102_server_dies_during_the_report)
 		EXPECT_EQ(0, zones_stop(z));
 		ut_close(t);
 	}
+}
+
+/* Send START_DEV, get the report, keep it. Never returns. */
+static void start_and_keep(struct zones *z, int tell)
+{
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = z->t.info.dev_id, .queue_id = -1,
+		.data = { getpid() },
+	};
+	struct raw_ctrl ctl;
+	struct raw_ev ev;
+
+	if (raw_ctrl_open(&ctl) || ut_serve(&z->t, 0) ||
+	    raw_fetch_all(&z->t.ring))
+		_exit(1);
+	if (!raw_ctrl_prep(&ctl, UBLK_U_CMD_START_DEV, &cmd) ||
+	    io_uring_submit(&ctl.ring) != 1 || next_report(z, &ev))
+		_exit(2);
+	if (write(tell, "", 1) != 1)
+		_exit(3);
+	for (;;)
+		pause();
+}
+
+/*
+ * The process that waits for START_DEV is the one that owes it the report. It
+ * can be killed, and nothing of it stays.
+ *
+ * covers: L-102 I-43
+ */
+TEST_F(zoned, L_102_starting_server_is_killed)
+{
+	struct zones *z = &self->z;
+	struct ut *t = self->t;
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	int told[2], status;
+	pid_t pid, gone;
+	char c;
+
+	if (running_on_mainline())
+		SKIP(return, "START_DEV keeps its sender from dying");
+	ASSERT_EQ(0, zones_add(z, 0, 64, LARGE));
+	ASSERT_EQ(0, pipe(told));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		start_and_keep(z, told[1]);
+	close(told[1]);
+	ASSERT_EQ(1, read(told[0], &c, 1)) TH_LOG("no report came");
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	do {
+		gone = waitpid(pid, &status, WNOHANG);
+		usleep(1000);
+	} while (!gone && raw_now_ms() < end);
+	ASSERT_EQ(pid, gone) TH_LOG("the server cannot be killed");
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_DEAD));
+	/* The next one does better. */
+	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	EXPECT_EQ(0, zones_start(z));
+	EXPECT_EQ(0, zones_stop(z));
+	close(told[0]);
 }
 
 TEST_HARNESS_MAIN
