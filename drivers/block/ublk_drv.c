@@ -37,6 +37,7 @@
  *   buf.c	  references to a request, its pages in a ring of the server
  *   timeout.c	  what happens when no answer comes
  *
+ *   debugfs.c	  what all of it is doing at the moment
  *   trace.h	  tracepoints
  */
 #include <linux/miscdevice.h>
@@ -126,12 +127,14 @@ static int __init ublk_init(void)
 	ret = class_register(&ublk_chr_class);
 	if (ret)
 		goto err_free_region;
+	ublk_debugfs_init();
 	ret = misc_register(&ublk_control_misc);
 	if (ret)
-		goto err_free_class;
+		goto err_free_debugfs;
 	return 0;
 
-err_free_class:
+err_free_debugfs:
+	ublk_debugfs_exit();
 	class_unregister(&ublk_chr_class);
 err_free_region:
 	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);
@@ -150,6 +153,7 @@ static void __exit ublk_exit(void)
 	/* The last thing done for a shared buffer is an RCU callback. */
 	rcu_barrier();
 	misc_deregister(&ublk_control_misc);
+	ublk_debugfs_exit();
 	class_unregister(&ublk_chr_class);
 	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);
 	ublk_free_wqs();

@@ -236,6 +236,7 @@ static void ublk_dev_free(struct device *dev)
 		container_of(dev, struct ublk_device, cdev_dev);
 	u32 id = ub->info.dev_id;
 
+	ublk_debugfs_remove(ub);
 	ublk_dev_uncount(ub);
 	ublk_shmem_destroy(ub);
 	ublk_dev_free_queues(ub);
@@ -305,6 +306,7 @@ static int ublk_dev_add_node(struct ublk_device *ub)
 	cdev_init(&ub->cdev, ublk_has(ub, UBLK_F_BATCH_IO) ?
 		  &ublk_server_batch_fops : &ublk_server_fops);
 	ub->cdev.owner = ublk_server_fops.owner;
+	ublk_debugfs_add(ub);
 	ublk_dev_publish(ub);
 	ret = cdev_device_add(&ub->cdev, &ub->cdev_dev);
 	if (ret)

@@ -270,6 +270,7 @@ struct ublk_shmem {
  * @delete_asked: DEL_DEV was asked for, under @lock
  * @deleted: the char node is gone, under @mutex
  * @shmem: shared memory buffers
+ * @debugfs: its directory there
  * @wait: for changes of @server, @stop_done, @state and @shmem
  */
 struct ublk_device {
@@ -312,6 +313,7 @@ struct ublk_device {
 	bool			deleted;
 
 	struct ublk_shmem	shmem;
+	struct dentry		*debugfs;
 
 	wait_queue_head_t	wait;
 };
@@ -570,6 +572,30 @@ static inline bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors)
 static inline int ublk_zoned_start(struct ublk_device *ub, unsigned int round)
 {
 	return -EOPNOTSUPP;
+}
+#endif
+
+/* debugfs.c */
+#ifdef CONFIG_DEBUG_FS
+void ublk_debugfs_add(struct ublk_device *ub);
+void ublk_debugfs_remove(struct ublk_device *ub);
+void ublk_debugfs_init(void);
+void ublk_debugfs_exit(void);
+#else
+static inline void ublk_debugfs_add(struct ublk_device *ub)
+{
+}
+
+static inline void ublk_debugfs_remove(struct ublk_device *ub)
+{
+}
+
+static inline void ublk_debugfs_init(void)
+{
+}
+
+static inline void ublk_debugfs_exit(void)
+{
 }
 #endif
 
