@@ -243,7 +243,7 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 	__module_get(THIS_MODULE);
 	get_device(&ub->cdev_dev);
 	file->private_data = ub;
-	/* A user copy never waits for anything but the faults of its memory. */
+	/* A user copy waits for nothing but page faults, see usercopy.c. */
 	file->f_mode |= FMODE_NOWAIT;
 	return 0;
 }

@@ -8,10 +8,12 @@
  * All others take one, so that the request does not end under the copy (D-154).
  *
  * Nothing here waits but for page faults, so io_uring executes its reads and
- * writes inline instead of in a worker.
+ * writes inline. One that would have to fault goes to a worker: the ring's lock is
+ * held inline, and the memory may be on a disk of this very server.
  */
 #include <linux/fs.h>
 #include <linux/nospec.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "ublk.h"
@@ -32,12 +34,22 @@ static bool ublk_usercopy_direction_ok(const struct request *req,
 	}
 }
 
+static size_t ublk_usercopy_move(const struct request *req,
+				 struct ublk_pos pos, struct iov_iter *iter,
+				 bool to_server)
+{
+	if (pos.integrity)
+		return ublk_integrity_copy(req, pos.off, iter, to_server);
+	return ublk_copy_iter(req, pos.off, iter, to_server);
+}
+
 /* D-147 to D-149, with the request held by the caller. */
 static ssize_t ublk_usercopy_request(const struct request *req,
 				     struct ublk_pos pos, struct iov_iter *iter,
-				     bool to_server)
+				     bool to_server, bool nowait)
 {
 	int len = pos.integrity ? ublk_integrity_len(req) : blk_rq_bytes(req);
+	size_t want, done;
 
 	if (len < 0)
 		return len;
@@ -45,9 +57,14 @@ static ssize_t ublk_usercopy_request(const struct request *req,
 		return -EINVAL;
 	if (!ublk_usercopy_direction_ok(req, to_server))
 		return -EACCES;
-	if (pos.integrity)
-		return ublk_integrity_copy(req, pos.off, iter, to_server);
-	return ublk_copy_iter(req, pos.off, iter, to_server);
+	if (!nowait)
+		return ublk_usercopy_move(req, pos, iter, to_server);
+
+	want = min_t(size_t, len - pos.off, iov_iter_count(iter));
+	pagefault_disable();
+	done = ublk_usercopy_move(req, pos, iter, to_server);
+	pagefault_enable();
+	return done < want ? -EAGAIN : done;
 }
 
 /* Checks in the order of D-140 to D-146. */
@@ -56,6 +73,7 @@ static ssize_t ublk_usercopy(struct kiocb *iocb, struct iov_iter *iter,
 {
 	struct ublk_device *ub = iocb->ki_filp->private_data;
 	struct ublk_pos pos = ublk_pos_decode(iocb->ki_pos);
+	bool nowait = iocb->ki_flags & IOCB_NOWAIT;
 	struct ublk_queue *q;
 	struct ublk_io *io;
 	ssize_t ret;
@@ -74,12 +92,13 @@ static ssize_t ublk_usercopy(struct kiocb *iocb, struct iov_iter *iter,
 	if (current == READ_ONCE(io->task)) {
 		if (io->state != UBLK_TAG_SERVER || !atomic_read(&io->shared))
 			return -EINVAL;
-		return ublk_usercopy_request(io->req, pos, iter, to_server);
+		return ublk_usercopy_request(io->req, pos, iter, to_server,
+					     nowait);
 	}
 
 	if (!ublk_buf_get(io))
 		return -EINVAL;
-	ret = ublk_usercopy_request(io->req, pos, iter, to_server);
+	ret = ublk_usercopy_request(io->req, pos, iter, to_server, nowait);
 	ublk_buf_put(io);
 	return ret;
 }
@@ -91,7 +110,7 @@ static ssize_t ublk_usercopy(struct kiocb *iocb, struct iov_iter *iter,
  *
  * Context: any task; may fault and sleep.
  * Return: bytes copied, fewer than asked for at the end of the data or on a
- * fault; errors of D-140 to D-148.
+ * fault; errors of D-140 to D-148; -EAGAIN if it must not wait, and would fault.
  */
 ssize_t ublk_usercopy_read(struct kiocb *iocb, struct iov_iter *iter)
 {
