@@ -59,12 +59,11 @@ TEST_F(copy, D_149_vectors)
 	EXPECT_EQ(0, ut_stop(t));
 }
 
-/* One read or write on the char device through io_uring. */
-static int ring_copy(struct ut *t, bool put, void *buf, __u32 len, __u64 pos,
-		     unsigned int sqe_flags)
+/* Send one read or write on the char device through io_uring. */
+static int ring_copy_post(struct ut *t, bool put, void *buf, __u32 len,
+			  __u64 pos, unsigned int sqe_flags, __u64 *mine)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&t->ring.ring);
-	__u64 mine = raw_user_data(&t->ring);
 
 	if (!sqe)
 		return -EXFULL;
@@ -74,10 +73,46 @@ static int ring_copy(struct ut *t, bool put, void *buf, __u32 len, __u64 pos,
 	else
 		io_uring_prep_read(sqe, t->srv.fd, buf, len, pos);
 	sqe->flags |= sqe_flags;
-	sqe->user_data = mine;
-	if (io_uring_submit(&t->ring.ring) < 0)
-		return -EIO;
-	return raw_await(&t->ring, mine, RAW_DEADLINE_MS);
+	sqe->user_data = raw_user_data(&t->ring);
+	*mine = sqe->user_data;
+	return io_uring_submit(&t->ring.ring) < 0 ? -EIO : 0;
+}
+
+static int ring_copy(struct ut *t, bool put, void *buf, __u32 len, __u64 pos,
+		     unsigned int sqe_flags)
+{
+	__u64 mine;
+	int ret = ring_copy_post(t, put, buf, len, pos, sqe_flags, &mine);
+
+	return ret ? ret : raw_await(&t->ring, mine, RAW_DEADLINE_MS);
+}
+
+/* covers: D-153 */
+TEST_F(copy, D_153_done_when_submitted)
+{
+	struct ut *t = &self->t;
+	struct raw_ev ev;
+	int job, i;
+	__u64 id;
+
+	if (running_on_mainline())
+		SKIP(return, "io_uring copies in a worker");
+	ASSERT_EQ(0, ut_start(t));
+	raw_fill(t->agent->data, LEN, 40);
+	memset(self->mem, 1, LEN);
+	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, ring_copy_post(t, false, self->mem, LEN,
+					    raw_pos(ev.q, ev.tag, 0), 0,
+					    &id));
+		/* Its CQE is there, nobody had to be waited for. */
+		EXPECT_EQ(1, io_uring_cq_ready(&t->ring.ring));
+		EXPECT_EQ(LEN, raw_await(&t->ring, id, RAW_DEADLINE_MS));
+	}
+	EXPECT_EQ(0, memcmp(self->mem, t->agent->data, LEN));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
+	EXPECT_EQ(LEN, ut_finish(t, job));
+	EXPECT_EQ(0, ut_stop(t));
 }
 
 /* covers: D-153 D-149 D-150 */
