@@ -9,6 +9,18 @@
 
 #include "target.h"
 
+#define RULE(text)	" --rule " text
+
+#define ERRORS	RULE("read:errno=ENODATA,sectors=8-15")	\
+		RULE("flush:errno=ENOSPC,nth=2")	\
+		RULE("discard+zeroes:errno=EBADE")	\
+		RULE("write:errno=EREMOTEIO,every=2")
+
+#define SHORT	RULE("read:short=1536,sectors=8")	\
+		RULE("write:short=1024")		\
+		RULE("flush:short=0")			\
+		RULE("read:short=0,sectors=900")
+
 static char path[40];
 static char line[256];
 static unsigned char data[65536], back[65536];
@@ -70,7 +82,7 @@ static void test_no_rules(void)
 static void test_errors(void)
 {
 	new_file();
-	t_up(&fault_target, with("--rule read:errno=ENODATA,sectors=8-15 --rule flush:errno=ENOSPC,nth=2 --rule discard+zeroes:errno=EBADE --rule write:errno=EREMOTEIO,every=2"));
+	t_up(&fault_target, with(ERRORS));
 	ktap_eq(rd(0, 8), 4096);
 	ktap_eq(rd(0, 9), -ENODATA);
 	ktap_eq(rd(15, 8), -ENODATA);
@@ -94,7 +106,7 @@ static void test_errors(void)
 static void test_short(void)
 {
 	new_file();
-	t_up(&fault_target, with("--rule read:short=1536,sectors=8 --rule write:short=1024 --rule flush:short=0 --rule read:short=0,sectors=900"));
+	t_up(&fault_target, with(SHORT));
 	memset(data, 7, sizeof(data));
 	ktap_eq(wr(8, 8), 1024);
 	memset(back, 9, sizeof(back));
