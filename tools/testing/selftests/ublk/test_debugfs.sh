@@ -13,7 +13,7 @@ DEBUG=/sys/kernel/debug
 [ -d "$DEBUG/block" ] || skip_all "no debugfs"
 [ -d "$DEBUG/ublk" ] || skip_all "a driver without files in debugfs"
 
-add_dev -t null -q 2 -d 8
+add_dev -t null -q 2 -d 8 --no-batch-io
 state=$DEBUG/ublk/$DEV/state
 queues=$(awk 'NR == 1 { print $5 }' "$TMP/add.out")
 
