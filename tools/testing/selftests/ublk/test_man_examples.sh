@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The examples in the manual pages of the targets work as they are, line after
+# line, in an empty directory, with the first device that they make being 0; and
+# they leave nothing behind.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require fio mkfs.ext4 blkzone
+pages=$LIB_DIR/../../../../ublksrv/man
+[ -e "$pages/ublk-loop.5.rst" ] || skip_all "no manual pages here"
+[ ! -e /dev/ublkc0 ] || skip_all "device 0 is in use"
+PATH=$(dirname -- "$(command -v "$UBLK")"):$PATH
+
+# Each indented block of the section goes to a file of its own.
+examples_of() {
+	awk -v out="$TMP/example" '
+		/^EXAMPLES$/ { section = 1 }
+		/^DESCRIPTION$/ { exit }
+		section && /^\t/ {
+			if (!open)
+				file = out (++nr)
+			open = 1
+			print substr($0, 2) >file
+			next
+		}
+		/^[^\t]/ { open = 0 }' "$1"
+}
+
+run_example() {
+	rm -rf "$TMP/dir"
+	mkdir "$TMP/dir"
+	(cd "$TMP/dir" && timeout 90 bash -ex "$1") && return
+	"$UBLK" del -a
+	return 1
+}
+
+for page in "$pages"/ublk-*.5.rst; do
+	rm -f "$TMP"/example*
+	examples_of "$page"
+	name=$(basename "$page" .5.rst)
+	if [ "$name" = ublk-zoned ] && ! has_feature ZONED; then
+		skip "$name" "driver without ZONED"
+		continue
+	fi
+	check "$name: has examples" test -e "$TMP/example2"
+	for example in "$TMP"/example*; do
+		check "$name: $(grep -m 1 -o 'ublk add.*' "$example")" \
+			run_example "$example"
+		check "$name: leaves nothing" not test -e /dev/ublkc0
+	done
+done
+finish

@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The daemon of a zoned disk is killed at any moment while four threads write:
+# no write pointer is behind what was acknowledged, and the data before it is
+# there, whether the disk is recovered or made again from its file.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require feature:ZONED feature:USER_RECOVERY blkzone
+tool=$LIB_DIR/zone_tool
+[ -x "$tool" ] || skip_all "zone_tool is not built"
+
+kill_daemon() {
+	local pid
+
+	pid=$(pid_of "$DEV")
+	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" &&
+		busywait 5000 state_is "$DEV" "$1"
+}
+
+# Sectors that the log has as acknowledged
+acked() {
+	od -An -v -t u8 -w8 "$TMP/log" | awk '{ n += $1 } END { print n }'
+}
+
+acked_more_than() {
+	[ "$(acked)" -gt "$1" ]
+}
+
+# The writer ends soon after its disk has lost its daemon.
+round() {
+	local had
+
+	had=$(acked)
+	# room for this round: all zones again
+	if [ "$had" -gt 40000 ]; then
+		blkzone reset -o 2048 "$BDEV"
+		truncate -s 0 "$TMP/log"
+		truncate -s 32768 "$TMP/log"
+		had=0
+	fi
+	timeout 60 "$tool" write "$BDEV" "$img" "$TMP/log" 2>/dev/null &
+	check "$1: it writes" busywait 20000 acked_more_than $((had + $2))
+	check "$1: the daemon is killed" kill_daemon "$3"
+}
+
+truncate -s 32768 "$TMP/log"
+img=$(new_file img 0)
+add_dev -t zoned -r -q 4 --size 32M --zone-size 1M --zone-capacity 1M \
+	--nr-conv 1 --block-size 4k "$img"
+for i in 1 2 3 4 5; do
+	round "recover $i" $((RANDOM % 4000 + 100)) QUIESCED
+	check "recover $i" timeout 60 "$UBLK" recover -n "$DEV"
+	wait "$!"
+	check "recover $i: the report is what the file holds" "$tool" compare "$BDEV" "$img"
+	check "recover $i: nothing acknowledged is lost" "$tool" verify "$BDEV" "$img" "$TMP/log"
+done
+del_dev
+
+for i in 1 2 3; do
+	add_dev -t zoned -q 4 "$img"
+	round "again $i" $((RANDOM % 4000 + 100)) DEAD
+	wait "$!"
+	check "again $i: delete" del_dev
+	add_dev -t zoned "$img"
+	check "again $i: the report is what the file holds" "$tool" compare "$BDEV" "$img"
+	check "again $i: nothing acknowledged is lost" "$tool" verify "$BDEV" "$img" "$TMP/log"
+	del_dev
+done
+
+add_dev -t zoned -q 4 "$img"
+check "write the rest" timeout 120 "$tool" write "$BDEV" "$img" "$TMP/log"
+check "all zones are full" prints 31 grep -c "(fu)" <(blkzone report "$BDEV")
+check "with what was written" "$tool" verify "$BDEV" "$img" "$TMP/log"
+finish
