@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # usage: check.sh [--tests "PATTERN..."] [--list] [--kernel DIR] [--slow FACTOR]
-#                 [--lanes] [--debug]
+#                 [--debug]
 #
 # Run every test: those of this directory's own tools, unit and model tests on
 # the host, kselftests in guests. Prints one KTAP document and, last and alone on
@@ -12,11 +12,13 @@
 # multiplies every deadline, and is UBLK_TEST_SCALE and UBLK_TEST_LESS for the
 # tests: what they wait for longer, and by what they divide their repetitions.
 #
-# --lanes runs two guests side by side, one with the shell tests and one with the
-# programs, and looks for leaks in the second only: where kmemleak works, more
-# than half of the time of starting a process is spent in it, and shell tests
-# start thousands. A complete test of the second lane is printed when one of the
-# first has ended. --debug is --kernel with the debug kernel, --slow 4 --lanes.
+# Two guests run side by side, one with the shell tests and one with the programs:
+# a test alone leaves the processors idle half of the time. A complete test of the
+# second lane is printed when one of the first has ended.
+#
+# --debug is --kernel with the debug kernel and --slow 4. Leaks are looked for in
+# the tests that tests.list says: where kmemleak works, more than half of the time
+# of starting a process is spent in it, and most tests start many.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -29,7 +31,6 @@ set -u
 patterns=
 list_only=
 slow=1
-lanes=
 debug=
 kernel=
 run_args=()
@@ -39,7 +40,6 @@ while [ $# -gt 0 ]; do
 	--list) list_only=1 ;;
 	--kernel) kernel=$2; run_args+=(--kernel "$2"); shift ;;
 	--slow) slow=$2; shift ;;
-	--lanes) lanes=1 ;;
 	--debug) debug=1 ;;
 	*) vm_die "unknown argument $1" ;;
 	esac
@@ -50,7 +50,6 @@ if [ -n "$debug" ]; then
 	kernel=$("$VM_DIR/debug-kernel.sh") || exit 1
 	run_args+=(--kernel "$kernel")
 	slow=4
-	lanes=1
 fi
 
 TESTS_DIR=tools/testing/selftests/ublk
@@ -289,20 +288,26 @@ outside_tests() {
 
 # --- two guests side by side
 
-# In a process of its own.
+# The arrays leaks, programs and programs_cpus of guest_tests().
+run_programs() {
+	[ ${#leaks[@]} -eq 0 ] || guest_group "" -- "${leaks[@]}"
+	[ ${#programs[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${programs[@]}"
+	[ ${#programs_cpus[@]} -eq 0 ] ||
+		guest_group "" "${quiet[@]}" "${many[@]}" -- "${programs_cpus[@]}"
+}
+
+# In the background, into $tmp/lane/out.
 lane() {
 	tmp=$tmp/lane
 	ktap=$tmp/ktap
 	number=0
 	trap 'kill "$vm_pid" 2>/dev/null; wait; exit 143' TERM
-	guest_group "" -- "$@"
+	run_programs
 }
 
-# start_lane TEST...: these tests, in the background, into $tmp/lane/out.
 start_lane() {
-	[ $# -gt 0 ] || return
 	mkdir "$tmp/lane"
-	lane "$@" >"$tmp/lane/out" &
+	lane >"$tmp/lane/out" &
 	lane_pid=$!
 	lane_seen=0
 }
@@ -334,7 +339,9 @@ end_lane() {
 
 # Sort the kselftests into groups by what their guest must be.
 guest_tests() {
-	local test plain=() udev=() cpus=() distro=() programs=() quiet=()
+	local test plain=() udev=() cpus=() distro=()
+	local programs=() programs_cpus=() leaks=() quiet=()
+	local many=(--smp 4 --append possible_cpus=32)
 
 	"$VM_DIR/list-tests.sh" >"$tmp/tests" 2>"$tmp/errors" || {
 		sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
@@ -348,12 +355,18 @@ guest_tests() {
 		if selected "$test"; then
 			if [ -n "$(option "$test" udev)" ]; then
 				udev+=("$test:$(limit_of "$test")")
+			elif [ "${test%.sh}" != "$test" ]; then
+				if [ -n "$(option "$test" cpus)" ]; then
+					cpus+=("$test:$(limit_of "$test")")
+				else
+					plain+=("$test:$(limit_of "$test")")
+				fi
 			elif [ -n "$(option "$test" cpus)" ]; then
-				cpus+=("$test:$(limit_of "$test")")
-			elif [ -n "$lanes" ] && [ "${test%.sh}" = "$test" ]; then
-				programs+=("$test:$(limit_of "$test")")
+				programs_cpus+=("$test:$(limit_of "$test")")
+			elif [ -n "$kernel" ] && [ -n "$(option "$test" leaks)" ]; then
+				leaks+=("$test:$(limit_of "$test")")
 			else
-				plain+=("$test:$(limit_of "$test")")
+				programs+=("$test:$(limit_of "$test")")
 			fi
 		fi
 		if [ -z "$kernel" ] && [ -n "$(option "$test" distro)" ] && selected "$test (distro)"; then
@@ -361,17 +374,24 @@ guest_tests() {
 		fi
 	done <"$tmp/tests"
 	if [ -n "$list_only" ]; then
-		printf '%s\n' "${plain[@]%:*}" "${programs[@]%:*}" "${udev[@]%:*}" \
+		printf '%s\n' "${plain[@]%:*}" "${leaks[@]%:*}" "${programs[@]%:*}" \
+			"${programs_cpus[@]%:*}" "${udev[@]%:*}" \
 			"${cpus[@]%:*}" | sed '/^$/d'
 		printf '%s (distro)\n' "${distro[@]%:*}" | sed '/^ (/d'
 		return
 	fi
-	[ -z "$lanes" ] || quiet=(--append kmemleak=off)
-	start_lane "${programs[@]}"
+	[ -z "$kernel" ] || quiet=(--append kmemleak=off)
+	if [ $((${#plain[@]} + ${#udev[@]} + ${#cpus[@]} + ${#distro[@]})) -eq 0 ]; then
+		run_programs
+		return
+	fi
+	if [ $((${#leaks[@]} + ${#programs[@]} + ${#programs_cpus[@]})) -gt 0 ]; then
+		start_lane
+	fi
 	[ ${#plain[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${plain[@]}"
 	[ ${#udev[@]} -eq 0 ] || guest_group "" "${quiet[@]}" --udev -- "${udev[@]}"
-	[ ${#cpus[@]} -eq 0 ] || guest_group "" --smp 4 --append possible_cpus=32 -- \
-		"${cpus[@]}"
+	[ ${#cpus[@]} -eq 0 ] ||
+		guest_group "" "${quiet[@]}" "${many[@]}" -- "${cpus[@]}"
 	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
 	end_lane
 }
