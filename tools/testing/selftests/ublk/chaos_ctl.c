@@ -89,7 +89,7 @@ static void fill_info(struct chaos *c, struct chaos_rng *r,
 		flags |= UBLK_F_NO_AUTO_PART_SCAN;
 	if (!chaos_rnd(r, 4))
 		flags |= UBLK_F_NEED_GET_DATA;
-	raw_info_init(info, 1 + chaos_rnd(r, 3), 1 << chaos_rnd(r, 6),
+	raw_info_init(info, 1 + chaos_rnd(r, 3), 1 << chaos_rnd(r, 5),
 		      flags & c->features);
 }
 

@@ -197,7 +197,7 @@ void chaos_ios(struct chaos *c)
 			if (waitpid(slots[i].pid, NULL, WNOHANG))
 				slots[i].pid = 0;
 		}
-		usleep(10000);
+		usleep(30000);
 	}
 	for (i = 0; i < SLOTS; i++)
 		if (slots[i].pid)

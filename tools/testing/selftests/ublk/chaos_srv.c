@@ -162,7 +162,7 @@ static void *serve(void *arg)
 			ended = true;
 			end(t);
 		}
-		ret = raw_event(&t->ring, &ev, 50);
+		ret = raw_event(&t->ring, &ev, 200);
 		if (ret == RAW_TIMEOUT)
 			continue;
 		if (ret || (ev.res < 0 && ev.res != UBLK_IO_RES_ABORT))
@@ -311,11 +311,11 @@ void chaos_servers(struct chaos *c)
 		for (i = 0; i < SLOTS; i++) {
 			if (slots[i].pid)
 				check_server(c, &slots[i]);
-			else if (!chaos_stopping(c) && !chaos_rnd(&r, 8))
+			else if (!chaos_stopping(c) && !chaos_rnd(&r, 4))
 				start_server(c, &r, &ctl, &slots[i]);
 			busy += slots[i].pid != 0;
 		}
-		usleep(10000);
+		usleep(30000);
 	} while (busy || !chaos_stopping(c));
 	_exit(0);
 }
