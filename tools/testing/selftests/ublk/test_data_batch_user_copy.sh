@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The data matrix (data.sh), batch commands and copy by the daemon.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+# shellcheck source=data.sh
+. "$(dirname -- "$0")/data.sh"
+
+require fio feature:BATCH_IO feature:USER_COPY
+data_matrix "user-copy batch" --usercopy --batch-io
+finish

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The data matrix (data.sh), copied by the driver, a command per request.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+# shellcheck source=data.sh
+. "$(dirname -- "$0")/data.sh"
+
+require fio
+data_matrix "copy" --copy --no-batch-io
+finish

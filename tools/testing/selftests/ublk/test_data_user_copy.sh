@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The data matrix (data.sh), copied by the daemon with pread and pwrite on the char device.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+# shellcheck source=data.sh
+. "$(dirname -- "$0")/data.sh"
+
+require fio feature:USER_COPY
+data_matrix "user-copy" --usercopy --no-batch-io
+finish
