@@ -8,10 +8,12 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include "kselftest_harness.h"
 #include "ut.h"
 
@@ -370,6 +372,37 @@ TEST_F(ctrl, C_35_get_features)
 	ASSERT_EQ(0, raw_drop_privileges());
 	EXPECT_EQ(0, raw_buf_cmd(c, op, 0, &f[1], 8));
 	EXPECT_EQ(f[0], f[1]);
+}
+
+/* Kernels older than 7.3 lack what some of the features are made of. */
+static bool kernel_is_complete(void)
+{
+	struct utsname u;
+	int major, minor;
+
+	return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 7 || (major == 7 && minor >= 3));
+}
+
+/*
+ * covers: F-4
+ *
+ * Other tests skip what is not offered: this one fails when something is
+ * missing. Disks have the directory only where the kernel has integrity.
+ */
+TEST_F(ctrl, F_4_everything_is_offered)
+{
+	__u64 f = 0, all = 0x1fffff;
+	glob_t disks;
+
+	if (!kernel_is_complete())
+		SKIP(return, "not all features can be had before Linux 7.3");
+	if (glob("/sys/block/*/integrity", 0, NULL, &disks))
+		all &= ~UBLK_F_INTEGRITY;
+	else
+		globfree(&disks);
+	ASSERT_EQ(0, raw_features(&self->t.ctl, &f));
+	EXPECT_EQ(all, f) TH_LOG("missing: 0x%llx", all & ~f);
 }
 
 static int info2(struct ut *t, const void *path, int path_len, int len)
