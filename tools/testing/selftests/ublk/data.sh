@@ -12,15 +12,12 @@
 #   mixed       512 bytes to 1M at random offsets that fit no page
 #   sequential  128k, written through, then read
 #   random      4k random, write and read
-# The longest first: each job cuts a file of shared buffers to what it needs, so
-# the pages that are left are the registered ones.
 # DATA_FIO are more options for fio; with DATA_JOBS=1 four queues are kept busy
-# by one thread only; DATA_SHARED is a file that has its full size for each device.
+# by one thread only.
 
 DATA_TARGETS="mem loop stripe"
 DATA_FIO=()
 DATA_JOBS=
-DATA_SHARED=
 
 # The device for a target: data_device TARGET QUEUES OPTION...
 data_device() {
@@ -28,7 +25,6 @@ data_device() {
 	shift 2
 
 	rm -f "$TMP"/disk*
-	[ -z "$DATA_SHARED" ] || truncate -s 64M "$DATA_SHARED"
 	case $target in
 	mem)
 		where=(--size 64M)

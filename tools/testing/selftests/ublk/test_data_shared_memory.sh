@@ -12,10 +12,10 @@ require fio feature:SHMEM_ZC
 # Jobs that map the same file would share their buffers.
 # shellcheck disable=SC2034
 DATA_JOBS=1
-DATA_SHARED=/dev/shm/ublk-data-$$
-: >"$DATA_SHARED" || die "no shared memory"
-defer rm -f "$DATA_SHARED"
+shared=/dev/shm/ublk-data-$$
+truncate -s 64M "$shared" || die "no shared memory"
+defer rm -f "$shared"
 # shellcheck disable=SC2034
-DATA_FIO=(--mem="mmapshared:$DATA_SHARED")
-data_matrix "copy shared-memory" --copy --no-batch-io --shmem_zc "$DATA_SHARED"
+DATA_FIO=(--mem="mmapshared:$shared")
+data_matrix "copy shared-memory" --copy --no-batch-io --shmem_zc "$shared"
 finish
