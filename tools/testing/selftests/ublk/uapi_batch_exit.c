@@ -312,4 +312,93 @@ TEST_F(exit, I_6_quiesced_while_commands_pour_in)
 	EXPECT_EQ(0, ub_stop(u));
 }
 
+struct crowd {
+	struct ub *u;
+	int res, handled, refilled;
+};
+
+/* Serve what comes on an own ring; small buffers run out all the time. */
+static int crowd_serve(struct crowd *c, struct raw_batch *b)
+{
+	struct raw_ev tag = { 0 };
+	struct raw_bev ev;
+	int i, ret;
+
+	for (;;) {
+		ret = raw_batch_event(b, &ev, RAW_DEADLINE_MS);
+		if (ret)
+			return ret;
+		for (i = 0; i < ev.count; i++, c->handled++) {
+			tag.tag = ev.tags[i];
+			tag.q = ev.q;
+			tag.iod = raw_desc(&c->u->t.srv, ev.q, tag.tag);
+			ret = raw_batch_serve(b, &tag);
+			if (ret)
+				return ret;
+		}
+		if (ev.res == -ENODEV && !b->fetches)
+			return 0;
+		if (ev.res != -ENOBUFS)
+			continue;
+		/* The lists of both buffers have been read before. */
+		raw_group_refill(b, ev.q, 0);
+		raw_group_refill(b, ev.q, 1);
+		c->refilled++;
+		ret = raw_batch_fetch(b, ev.q, ev.q);
+		if (ret < 0)
+			return ret;
+	}
+}
+
+static void *crowd_thread(void *arg)
+{
+	struct raw_batch *b = calloc(1, sizeof(*b));
+	struct crowd *c = arg;
+	int q;
+
+	c->res = b ? raw_batch_open(b, &c->u->t.srv, 0) : -ENOMEM;
+	for (q = 0; q < 2 && c->res >= 0; q++) {
+		c->res = raw_group_open(b, q, 2, 6, 0);
+		b->groups[q].keep = true;
+		if (!c->res)
+			c->res = raw_batch_fetch(b, q, q);
+	}
+	if (c->res >= 0)
+		c->res = crowd_serve(c, b);
+	if (b)
+		raw_batch_close(b);
+	free(b);
+	return NULL;
+}
+
+/* covers: D-192 D-191 D-161 D-190 I-44 */
+TEST_F(exit, D_192_many_threads_few_buffers)
+{
+	struct crowd c[4] = { { 0 } };
+	struct ub *u = &self->u;
+	pthread_t id[4];
+	int job, i, handled = 0, refilled = 0;
+
+	ASSERT_EQ(0, ut_add(&u->t, 2, 64, UBLK_F_BATCH_IO));
+	ASSERT_EQ(0, ub_serve(u, 0));
+	ub_mark(u->t.srv.store);
+	ASSERT_EQ(0, raw_batch_prep_all(self->b));
+	ASSERT_EQ(0, ub_start(u));
+	for (i = 0; i < 4; i++) {
+		c[i].u = u;
+		ASSERT_EQ(0, pthread_create(&id[i], NULL, crowd_thread, &c[i]));
+	}
+	job = ub_burst(u, 120, 25);
+	EXPECT_EQ(120 * 25, agent_wait(u->t.agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, pthread_join(id[i], NULL));
+		EXPECT_EQ(0, c[i].res) TH_LOG("thread %d", i);
+		handled += c[i].handled;
+		refilled += c[i].refilled;
+	}
+	EXPECT_LE(120 * 25, handled);
+	EXPECT_LT(0, refilled);
+}
+
 TEST_HARNESS_MAIN
