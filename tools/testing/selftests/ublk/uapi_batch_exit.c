@@ -49,8 +49,11 @@ static void *map_shared(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* A server in a process of its own: its pid once it has sent all. */
-static pid_t server(struct ub *u)
+/*
+ * A server in a process of its own: its pid once it has prepared all tags and,
+ * with @fetch, sent its fetch commands. Without, it does nothing more.
+ */
+static pid_t server(struct ub *u, bool fetch)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int *ready = map_shared(sizeof(*ready));
@@ -67,9 +70,11 @@ static pid_t server(struct ub *u)
 		ret = ub_serve(u, 0);
 		if (!ret)
 			ret = raw_batch_prep_all(&u->b);
-		if (!ret)
+		if (!ret && fetch)
 			ret = ub_fetch_all(u);
 		__atomic_store_n(ready, ret ?: 1, __ATOMIC_RELEASE);
+		while (!fetch)
+			pause();
 		if (!ret)
 			ret = raw_batch_collect_abort(&u->b, 1000000);
 		_exit(ret < 0);
@@ -105,7 +110,7 @@ TEST_F(exit, L_23_killed_under_load)
 	u->t.srv.store = map_shared(RAW_DEV_BYTES);
 	ASSERT_NE(NULL, u->t.srv.store);
 	ub_mark(u->t.srv.store);
-	pid = server(u);
+	pid = server(u, true);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_START_DEV, pid));
 	job = ub_burst(u, 96, 60);
@@ -118,12 +123,12 @@ TEST_F(exit, L_23_killed_under_load)
 		ASSERT_EQ(0, rec_start(&u->t));
 		/* Sometimes the successor dies before it is one (L-54). */
 		if (i % 3 == 2) {
-			pid = server(u);
+			pid = server(u, true);
 			ASSERT_LT(0, pid);
 			kill_server(pid);
 			ASSERT_EQ(0, rec_start(&u->t));
 		}
-		pid = server(u);
+		pid = server(u, true);
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_END_USER_RECOVERY, pid));
 	}
@@ -310,6 +315,96 @@ TEST_F(exit, I_6_quiesced_while_commands_pour_in)
 	}
 	EXPECT_EQ(4096, ub_wait(u, ub_blk(u, AGENT_READ, WIN, 4096)));
 	EXPECT_EQ(0, ub_stop(u));
+}
+
+/* covers: L-20 L-44 L-103 D-195 */
+TEST_F(exit, L_103_killed_with_queued_requests_while_deleted)
+{
+	static const __u64 flags[] = { 0, UR, REISSUE };
+	static const int where[] = { 0, 1, 2 };
+	struct ub *u = &self->u;
+	int jobs[3], del, i, n;
+	pid_t pid;
+
+	for (n = 0; n < ARRAY_SIZE(flags); n++) {
+		if (flags[n] && running_on_mainline())
+			break;
+		ASSERT_EQ(0, ut_add(&u->t, 1, 4, UBLK_F_BATCH_IO | flags[n]));
+		pid = server(u, false);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_START_DEV, pid));
+		ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, where, 3, jobs));
+		del = agent_ctrl(u->t.agent, UBLK_U_CMD_DEL_DEV,
+				 u->t.info.dev_id, 0);
+		/* It waits for a server that never asks for its requests. */
+		rec_waits(&u->t, del);
+		kill_server(pid);
+		for (i = 0; i < 3; i++)
+			EXPECT_EQ(-EIO, agent_wait(u->t.agent, jobs[i],
+						   REC_FAST_MS));
+		EXPECT_EQ(0, agent_wait(u->t.agent, del, RAW_DEADLINE_MS));
+	}
+}
+
+/* covers: L-101 L-20 L-100 */
+TEST_F(exit, L_101_killed_while_started)
+{
+	struct ub *u = &self->u;
+	int job, i, ret, state;
+	pid_t pid;
+
+	for (i = 0; i < 16; i++) {
+		ASSERT_EQ(0, ut_add(&u->t, 1, 4, UBLK_F_BATCH_IO |
+				    (i & 1 ? UR : 0)));
+		pid = server(u, i & 2);
+		ASSERT_LT(0, pid);
+		job = agent_ctrl(u->t.agent, UBLK_U_CMD_START_DEV,
+				 u->t.info.dev_id, pid);
+		usleep(i / 4 * 1500);
+		kill_server(pid);
+		ret = agent_wait(u->t.agent, job, 10 * RAW_QUIET_MS);
+		/* Not ready in time: it waits, until the device is stopped. */
+		if (ret == RAW_TIMEOUT) {
+			EXPECT_EQ(0, raw_srv_open(&u->t.srv, &u->t.info));
+			EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
+			raw_srv_close(&u->t.srv);
+			EXPECT_GT(0, agent_wait(u->t.agent, job,
+						RAW_DEADLINE_MS));
+		}
+		state = !ret && i & 1 ? UBLK_S_DEV_QUIESCED : UBLK_S_DEV_DEAD;
+		EXPECT_EQ(0, raw_wait_state(&u->t.ctl, u->t.info.dev_id,
+					    state)) {
+			TH_LOG("round %d, START_DEV %d", i, ret);
+		}
+		EXPECT_EQ(0, raw_del(&u->t.ctl, u->t.info.dev_id));
+	}
+}
+
+/* covers: I-40 I-44 L-44 D-185 */
+TEST_F(exit, I_44_quiesced_while_a_stop_waits)
+{
+	static const int where[] = { 0 };
+	struct ub *u = &self->u;
+	int job, stop, quiesce;
+
+	if (running_on_mainline())
+		SKIP(return, "what is queued cannot be fetched any more there");
+	ASSERT_EQ(0, ut_add(&u->t, 1, 4, UBLK_F_BATCH_IO | UR |
+			    UBLK_F_QUIESCE));
+	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, raw_batch_prep_all(self->b));
+	ASSERT_EQ(0, ub_start(u));
+	ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, where, 1, &job));
+	stop = agent_ctrl(u->t.agent, UBLK_U_CMD_STOP_DEV, u->t.info.dev_id, 0);
+	rec_waits(&u->t, stop);
+	quiesce = agent_ctrl(u->t.agent, QUIESCE, u->t.info.dev_id, 3000);
+	rec_waits(&u->t, quiesce);
+	/* Delivered or refused, the request ends, and with it all else. */
+	ASSERT_EQ(0, ub_fetch_all(u));
+	EXPECT_EQ(0, ub_wait(u, stop));
+	EXPECT_NE(RAW_TIMEOUT, ub_wait(u, job));
+	EXPECT_NE(RAW_TIMEOUT, ub_wait(u, quiesce));
+	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&u->t.ctl, u->t.info.dev_id));
 }
 
 struct crowd {
