@@ -353,6 +353,8 @@ TEST_F(exit, L_101_killed_while_started)
 	int job, i, ret, state;
 	pid_t pid;
 
+	if (running_on_mainline())
+		SKIP(return, "it may stay LIVE without a server there");
 	for (i = 0; i < 16; i++) {
 		ASSERT_EQ(0, ut_add(&u->t, 1, 4, UBLK_F_BATCH_IO |
 				    (i & 1 ? UR : 0)));
@@ -367,9 +369,12 @@ TEST_F(exit, L_101_killed_while_started)
 		if (ret == RAW_TIMEOUT) {
 			EXPECT_EQ(0, raw_srv_open(&u->t.srv, &u->t.info));
 			EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
+			/* The end of this round would end "stopping" as well. */
+			ret = agent_wait(u->t.agent, job, RAW_DEADLINE_MS);
+			EXPECT_TRUE(ret == -EINVAL || ret == -EBUSY) {
+				TH_LOG("START_DEV %d", ret);
+			}
 			raw_srv_close(&u->t.srv);
-			EXPECT_GT(0, agent_wait(u->t.agent, job,
-						RAW_DEADLINE_MS));
 		}
 		state = !ret && i & 1 ? UBLK_S_DEV_QUIESCED : UBLK_S_DEV_DEAD;
 		EXPECT_EQ(0, raw_wait_state(&u->t.ctl, u->t.info.dev_id,
