@@ -265,7 +265,7 @@ static int commit(struct exported *e, const struct raw_ev *ev, int result,
 			ev->tag, result, lba, 0, NULL);
 }
 
-/* covers: D-211 D-23 D-52 D-148 */
+/* covers: D-211 D-23 D-52 D-148 I-20 */
 TEST_F(append, D_211_where_it_went)
 {
 	struct exported *e = &self->e;
@@ -297,10 +297,16 @@ TEST_F(append, D_211_where_it_went)
 	EXPECT_EQ(0, zones_wait(self->z, job));
 	EXPECT_EQ(b->start + b->capacity - 8, appended_at(e, job));
 	EXPECT_NE(0, zones_wait(self->z, append(e, 7, 4096)));
-	/* Taken as said, whatever the result. */
+	/* Taken as said, whatever the result; a short one is I-20. */
 	job = append(e, 8, 4096);
 	ASSERT_EQ(0, next_append(e, &ev));
 	ASSERT_EQ(0, commit(e, &ev, 512, self->z->zone[8].start + 4000));
+	EXPECT_EQ(running_on_mainline(), zones_wait(self->z, job) == 0);
+	if (running_on_mainline())
+		EXPECT_EQ(self->z->zone[8].start + 4000, appended_at(e, job));
+	job = append(e, 8, 4096);
+	ASSERT_EQ(0, next_append(e, &ev));
+	ASSERT_EQ(0, commit(e, &ev, 8192, self->z->zone[8].start + 4000));
 	EXPECT_EQ(0, zones_wait(self->z, job));
 	EXPECT_EQ(self->z->zone[8].start + 4000, appended_at(e, job));
 	job = append(e, 9, 4096);
