@@ -19,6 +19,23 @@ static void ublk_complete_part(struct request *req, unsigned int bytes)
 		__blk_mq_end_request(req, BLK_STS_OK);
 }
 
+/*
+ * Where the driver has not copied, a read succeeds as a whole (D-99b). What the
+ * server has not filled must not show what the page held before (I-8).
+ *
+ * Return: the result that stands for it.
+ */
+static int ublk_complete_whole(struct request *req, int res)
+{
+	unsigned int len = blk_rq_bytes(req);
+
+	if (req_op(req) != REQ_OP_READ || res <= 0)
+		return res;
+	if (unlikely(res < len))
+		ublk_copy_zero(req, res);
+	return len;
+}
+
 /**
  * ublk_complete() - finish a request with the server's result
  * @req: the request
@@ -37,10 +54,12 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob)
 {
 	unsigned int len = blk_rq_bytes(req);
-	bool shared = ublk_rq(req)->shmem;
 	unsigned int done;
 
-	ublk_shmem_put(req);
+	if (unlikely(ublk_rq(req)->shmem)) {
+		res = ublk_complete_whole(req, res);
+		ublk_shmem_put_buf(req);
+	}
 	if (unlikely(res < 0)) {
 		blk_mq_end_request(req, errno_to_blk_status(res));
 		return;
@@ -48,8 +67,7 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 
 	switch (req_op(req)) {
 	case REQ_OP_READ:
-		/* Nobody but the server knows what it has put there (D-99b). */
-		done = shared && res ? len : res;
+		done = res;
 		break;
 	case REQ_OP_WRITE:
 		done = res ? min_t(unsigned int, res, delivered) : delivered;
@@ -83,22 +101,13 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
  * @res: as committed
  * @iob: as for ublk_complete()
  *
- * A read succeeds as a whole (D-99b). What the server has not filled must not
- * show what the page held before (I-8); shared memory shows that anyway.
- *
  * Context: any; does not sleep.
  */
 void ublk_complete_counted(struct request *req, int res,
 			   struct io_comp_batch *iob)
 {
-	unsigned int len = blk_rq_bytes(req);
-
-	if (req_op(req) == REQ_OP_READ && res > 0) {
-		if (unlikely(res < len && !ublk_rq(req)->shmem))
-			ublk_copy_zero(req, res);
-		res = len;
-	}
-	ublk_complete(req, res, len, iob);
+	ublk_complete(req, ublk_complete_whole(req, res), blk_rq_bytes(req),
+		      iob);
 }
 
 /**
