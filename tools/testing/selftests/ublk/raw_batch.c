@@ -502,9 +502,12 @@ int raw_batch_collect_abort(struct raw_batch *b, int ms)
 		ret = raw_batch_next(b, &ev, end - raw_now_ms());
 		if (!ret)
 			ret = raw_batch_serve(b, &ev);
-		if (!ret && ev.res && ev.res != UBLK_IO_RES_ABORT)
+		/* Buffers are back by now; a slow server runs out of them. */
+		if (!ret && ev.res == -ENOBUFS)
+			ret = raw_batch_fetch(b, ev.q, 0);
+		else if (!ret && ev.res && ev.res != UBLK_IO_RES_ABORT)
 			ret = ev.res;
-		if (ret)
+		if (ret < 0)
 			return ret;
 	}
 	return b->aborted;
