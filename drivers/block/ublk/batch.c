@@ -14,7 +14,6 @@
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
-#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "ublk.h"
@@ -97,8 +96,7 @@ static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			struct ublk_io *io = &q->io[elem.tag];
 
 			ublk_batch_set_buf(q, io, &elem, bio->flags);
-			/* Pairs with the cmpxchg that claims the tag. */
-			smp_store_release(&io->state, UBLK_TAG_ARMED);
+			ublk_tag_arm(io);
 			ublk_server_fetched(q);
 		}
 	}
@@ -116,25 +114,21 @@ static void ublk_batch_end(struct io_comp_batch *iob)
 		iob->complete(iob);
 }
 
-/* Data of a read, as in cmd.c. Return: bytes copied, or -EINTR. */
+/* Data of a read. Return: bytes copied, or -EINTR. */
 static int ublk_batch_copy(const struct request *req,
 			   const struct ublk_elem *elem,
 			   struct io_comp_batch *iob)
 {
-	unsigned int len = min_t(unsigned int, elem->result, blk_rq_bytes(req));
-	unsigned int done;
+	int done;
 
 	pagefault_disable();
-	done = ublk_copy_from_server(req, elem->buf_addr, len);
+	done = ublk_copy_from_server(req, elem->buf_addr, elem->result);
 	pagefault_enable();
-	if (likely(done == len))
+	if (likely(done == min_t(int, elem->result, blk_rq_bytes(req))))
 		return done;
 
 	ublk_batch_end(iob);
-	done = ublk_copy_from_server(req, elem->buf_addr, len);
-	if (unlikely(done != len && fatal_signal_pending(current)))
-		return -EINTR;
-	return done;
+	return ublk_copy_from_server(req, elem->buf_addr, elem->result);
 }
 
 /* The tag is the caller's; it is armed here, then the request ends. */
@@ -156,8 +150,7 @@ static int ublk_batch_finish_copy(struct ublk_queue *q, struct ublk_io *io,
 	}
 	ublk_batch_set_buf(q, io, elem, flags);
 	trace_ublk_commit(q, req, res);
-	/* Pairs with the cmpxchg that claims the tag for a request. */
-	smp_store_release(&io->state, UBLK_TAG_ARMED);
+	ublk_tag_arm(io);
 	ublk_complete(req, res, delivered, iob);
 	return 0;
 }
@@ -181,8 +174,7 @@ static int ublk_batch_finish_counted(struct ublk_queue *q, struct ublk_io *io,
 	rq->result = elem->result;
 	counted = atomic_read(&io->shared);
 	trace_ublk_commit(q, req, elem->result);
-	/* Pairs with the cmpxchg that claims the tag for a request. */
-	smp_store_release(&io->state, UBLK_TAG_ARMED);
+	ublk_tag_arm(io);
 	if (!counted || ublk_buf_put_owner(io, 0))
 		ublk_complete_counted(req, elem->result, iob);
 	return 0;

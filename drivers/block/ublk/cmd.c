@@ -12,7 +12,6 @@
  * (D-33).
  */
 #include <linux/nospec.h>
-#include <linux/sched/signal.h>
 
 #include "ublk.h"
 #include "trace.h"
@@ -45,8 +44,6 @@ static int ublk_cmd_take_reg(const struct ublk_queue *q,
  * @cmd: command, from now on completed with io_uring_cmd_done()
  * @issue_flags: of the command
  *
- * From the release store on, a request or a cancel may take the command.
- *
  * Context: the submitter's task with the ring lock held; may hold ub->lock.
  */
 void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
@@ -58,8 +55,7 @@ void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
 	pdu->tag = io - q->io;
 	io->cmd = cmd;
 	io_uring_cmd_mark_cancelable(cmd, issue_flags);
-	/* io->cmd is seen by whoever claims the tag, see ublk_queue_claim(). */
-	smp_store_release(&io->state, UBLK_TAG_ARMED);
+	ublk_tag_arm(io);
 }
 
 /*
@@ -102,23 +98,6 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 	ublk_cmd_arm(q, io, cmd, issue_flags);
 	ublk_server_fetched(q);
 	return -EIOCBQUEUED;
-}
-
-/*
- * Data of a read. A task that is being killed cannot fault its buffer in, which
- * says nothing about the address.
- *
- * Return: bytes copied, or -EINTR.
- */
-static int ublk_cmd_copy(const struct request *req,
-			 const struct ublk_cmd_args *args)
-{
-	unsigned int len = min_t(unsigned int, args->result, blk_rq_bytes(req));
-	unsigned int done = ublk_copy_from_server(req, args->addr, len);
-
-	if (unlikely(done != len && fatal_signal_pending(current)))
-		return -EINTR;
-	return done;
 }
 
 /*
@@ -184,7 +163,7 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 	if (unlikely(!args->addr && (!q->need_get_data || read)))
 		return -EINVAL;
 	if (read && res > 0 && likely(!ublk_rq(req)->shmem)) {
-		res = ublk_cmd_copy(req, args);
+		res = ublk_copy_from_server(req, args->addr, res);
 		/* The request stays with the server and ends with it. */
 		if (unlikely(res < 0))
 			return res;

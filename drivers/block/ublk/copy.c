@@ -145,13 +145,22 @@ unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
  * ublk_copy_from_server() - copy a read's data from the server
  * @req: request with data
  * @addr: user address of the buffer
- * @len: bytes to copy, at most the length of @req
+ * @res: bytes that the server has read, greater than 0; what is beyond the
+ *	length of @req is ignored
+ *
+ * A task that is being killed cannot fault its buffer in, which says nothing
+ * about the address.
  *
  * Context: the server's task; may fault and sleep.
- * Return: bytes copied; fewer than @len if the buffer faults.
+ * Return: bytes copied, fewer than there are if the buffer faults; -EINTR if
+ * that is because the task is being killed.
  */
-unsigned int ublk_copy_from_server(const struct request *req, u64 addr,
-				   unsigned int len)
+int ublk_copy_from_server(const struct request *req, u64 addr, int res)
 {
-	return ublk_copy(req, addr, len, false);
+	unsigned int len = min_t(unsigned int, res, blk_rq_bytes(req));
+	unsigned int done = ublk_copy(req, addr, len, false);
+
+	if (unlikely(done != len && fatal_signal_pending(current)))
+		return -EINTR;
+	return done;
 }

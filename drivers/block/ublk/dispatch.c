@@ -90,13 +90,6 @@ static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
 		iod->op_flags |= UBLK_IO_F_SHMEM_ZC;
 }
 
-/* The next request of the tag may come as soon as the state is ARMED. */
-static void ublk_dispatch_bounce(struct ublk_io *io)
-{
-	/* Pairs with the cmpxchg that claims the tag, as in ublk_cmd_arm(). */
-	smp_store_release(&io->state, UBLK_TAG_ARMED);
-}
-
 /*
  * Write data to the server's buffer (D-90). What could not be copied is not
  * claimed to be there: the descriptor shrinks to whole sectors, and complete.c
@@ -126,11 +119,43 @@ static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
 static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
 				 struct request *req)
 {
-	ublk_dispatch_bounce(io);
+	ublk_tag_arm(io);
 	if (fatal_signal_pending(current))
 		ublk_complete_bounced(q, req);
 	else
 		blk_mq_end_request(req, BLK_STS_IOERR);
+}
+
+/*
+ * Descriptor and data of a request, in the task that sent @cmd. The data of a
+ * write that is announced first comes later.
+ *
+ * Return: false if the request has ended or is held; the tag is armed again.
+ */
+static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
+						struct ublk_io *io,
+						struct request *req,
+						struct io_uring_cmd *cmd,
+						unsigned int issue_flags)
+{
+	ublk_dispatch_fill(q, io, req);
+	io->delivered = blk_rq_bytes(req);
+
+	if (!q->driver_copies) {
+		if (likely(ublk_buf_deliver(q, io, req, cmd, issue_flags)))
+			return true;
+		ublk_tag_arm(io);
+		ublk_shmem_put(req);
+		blk_mq_end_request(req, BLK_STS_IOERR);
+		return false;
+	}
+	/* Data in shared memory is where the server sees it (D-96). */
+	if (req_op(req) != REQ_OP_WRITE || unlikely(ublk_rq(req)->shmem) ||
+	    unlikely(q->need_get_data) ||
+	    likely(ublk_dispatch_copy(q, io, req)))
+		return true;
+	ublk_dispatch_failed(q, io, req);
+	return false;
 }
 
 /**
@@ -149,59 +174,31 @@ bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
 			   struct request *req, struct io_uring_cmd *cmd,
 			   unsigned int issue_flags)
 {
-	ublk_dispatch_fill(q, io, req);
-	io->delivered = blk_rq_bytes(req);
-	if (!q->driver_copies) {
-		if (likely(ublk_buf_deliver(q, io, req, cmd, issue_flags)))
-			return true;
-		ublk_dispatch_bounce(io);
-		ublk_shmem_put(req);
-		blk_mq_end_request(req, BLK_STS_IOERR);
-		return false;
-	}
-	/* Data in shared memory is where the server sees it (D-96). */
-	if (req_op(req) != REQ_OP_WRITE || unlikely(ublk_rq(req)->shmem) ||
-	    likely(ublk_dispatch_copy(q, io, req)))
-		return true;
-	ublk_dispatch_failed(q, io, req);
-	return false;
+	return ublk_dispatch_ready(q, io, req, cmd, issue_flags);
 }
 
 static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 					      struct request *req, bool gone)
 {
 	struct ublk_io *io = &q->io[req->tag];
-	bool write = req_op(req) == REQ_OP_WRITE;
+	unsigned int state = UBLK_TAG_SERVER;
 	int res = UBLK_IO_RES_OK;
 
 	if (unlikely(gone || current != io->task)) {
-		ublk_dispatch_bounce(io);
+		ublk_tag_arm(io);
 		ublk_complete_bounced(q, req);
 		return;
 	}
-
-	ublk_dispatch_fill(q, io, req);
-	io->delivered = blk_rq_bytes(req);
-
-	if (!q->driver_copies) {
-		if (unlikely(!ublk_buf_deliver(q, io, req, io->cmd,
-					       IO_URING_CMD_TASK_WORK_ISSUE_FLAGS))) {
-			ublk_dispatch_bounce(io);
-			ublk_shmem_put(req);
-			blk_mq_end_request(req, BLK_STS_IOERR);
-			return;
-		}
-	} else if (write && likely(!ublk_rq(req)->shmem)) {
-		if (unlikely(q->need_get_data)) {
-			res = UBLK_IO_RES_NEED_GET_DATA;
-		} else if (unlikely(!ublk_dispatch_copy(q, io, req))) {
-			ublk_dispatch_failed(q, io, req);
-			return;
-		}
+	if (unlikely(!ublk_dispatch_ready(q, io, req, io->cmd,
+					  IO_URING_CMD_TASK_WORK_ISSUE_FLAGS)))
+		return;
+	if (unlikely(q->need_get_data) && req_op(req) == REQ_OP_WRITE &&
+	    !ublk_rq(req)->shmem) {
+		state = UBLK_TAG_NEED_DATA;
+		res = UBLK_IO_RES_NEED_GET_DATA;
 	}
 
-	WRITE_ONCE(io->state, res == UBLK_IO_RES_OK ? UBLK_TAG_SERVER :
-						      UBLK_TAG_NEED_DATA);
+	WRITE_ONCE(io->state, state);
 	trace_ublk_deliver(q, req, res);
 	io_uring_cmd_done(io->cmd, res, IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);
 }

@@ -206,8 +206,7 @@ static void ublk_event_bounce(struct ublk_queue *q, unsigned int tag)
 	struct ublk_io *io = &q->io[tag];
 	struct request *req = io->req;
 
-	/* Pairs with the cmpxchg that claims the tag. */
-	smp_store_release(&io->state, UBLK_TAG_ARMED);
+	ublk_tag_arm(io);
 	ublk_complete_bounced(q, req);
 }
 
@@ -380,15 +379,13 @@ static void ublk_event_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		ublk_buf_commit(io, cmd, issue_flags);
 		if (!atomic_read(&io->shared) ||
 		    atomic_try_cmpxchg(&io->shared, &owner, 0)) {
-			/* As in ublk_event_bounce(). */
-			smp_store_release(&io->state, UBLK_TAG_ARMED);
+			ublk_tag_arm(io);
 			ublk_shmem_put(req);
 			blk_mq_requeue_request(req, true);
 			continue;
 		}
-		((struct ublk_rq *)blk_mq_rq_to_pdu(req))->result = -EIO;
-		/* As in ublk_event_bounce(). */
-		smp_store_release(&io->state, UBLK_TAG_ARMED);
+		ublk_rq(req)->result = -EIO;
+		ublk_tag_arm(io);
 		if (ublk_buf_put_owner(io, 0))
 			ublk_complete_counted(req, -EIO, NULL);
 	}

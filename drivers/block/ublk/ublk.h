@@ -345,6 +345,19 @@ static inline struct ublk_rq *ublk_rq(struct request *req)
 	return blk_mq_rq_to_pdu(req);
 }
 
+/**
+ * ublk_tag_arm() - the tag waits for its next request
+ * @io: tag; whose request, if it had one, is in the caller's hands
+ *
+ * What the tag is armed with must be in place: a request or a cancel may take it
+ * from here on.
+ */
+static inline void ublk_tag_arm(struct ublk_io *io)
+{
+	/* Pairs with the cmpxchg that claims the tag. */
+	smp_store_release(&io->state, UBLK_TAG_ARMED);
+}
+
 static inline struct ublksrv_io_desc *ublk_desc(struct ublk_queue *q,
 						unsigned int tag)
 {
@@ -602,8 +615,7 @@ static inline void ublk_debugfs_exit(void)
 /* copy.c */
 unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
 				 unsigned int len);
-unsigned int ublk_copy_from_server(const struct request *req, u64 addr,
-				   unsigned int len);
+int ublk_copy_from_server(const struct request *req, u64 addr, int res);
 size_t ublk_copy_iter(const struct request *req, size_t off,
 		      struct iov_iter *iter, bool to_server);
 void ublk_copy_zero(const struct request *req, size_t off);
