@@ -218,7 +218,7 @@ static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 {
 	const void __user *from = u64_to_user_ptr(READ_ONCE(cmd->sqe->addr));
 	unsigned int total = (unsigned int)bio->nr_elem * bio->elem_bytes;
-	u8 block[UBLK_BATCH_BLOCK] __aligned(8);
+	u8 block[UBLK_BATCH_BLOCK] __aligned(8) __uninitialized;
 	DEFINE_IO_COMP_BATCH(iob);
 	unsigned int done = 0;
 	int ret = 0;

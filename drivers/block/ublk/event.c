@@ -447,7 +447,7 @@ give_back:
 static void ublk_event_deliver(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			       unsigned int issue_flags)
 {
-	u16 tags[UBLK_EVENT_MAX_TAGS];
+	u16 tags[UBLK_EVENT_MAX_TAGS] __uninitialized;
 	unsigned int nr;
 	int ret;
 
