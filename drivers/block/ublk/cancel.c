@@ -43,6 +43,7 @@ void ublk_cancel_begin(struct ublk_device *ub)
 		/* Pairs with the acquire: gates close before anything is taken. */
 		smp_store_release(&ub->canceled, true);
 	}
+	ublk_lastref_look(ub);
 	if (!ublk_has(ub, UBLK_F_BATCH_IO))
 		return;
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)

@@ -266,6 +266,7 @@ ublk_dev_alloc(const struct ublksrv_ctrl_dev_info *info)
 	ublk_shmem_init(ub);
 	INIT_WORK(&ub->stop_work, ublk_stop_work);
 	INIT_WORK(&ub->exit_work, ublk_server_exit_work);
+	INIT_DELAYED_WORK(&ub->lastref_work, ublk_lastref_work);
 	INIT_WORK(&ub->scan_work, ublk_disk_scan_work);
 	INIT_DELAYED_WORK(&ub->quiesce_work, ublk_quiesce_work);
 	return ub;

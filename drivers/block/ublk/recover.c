@@ -25,6 +25,7 @@ int ublk_recover_start(struct ublk_ctrl *c)
 
 	if (ub->policy == UBLK_POLICY_STOP)
 		return -EINVAL;
+	ublk_lastref_look(ub);
 	if (mutex_lock_interruptible(&ub->mutex))
 		return -EINTR;
 	scoped_guard(spinlock, &ub->lock) {

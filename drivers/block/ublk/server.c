@@ -2,8 +2,9 @@
 /*
  * /dev/ublkcN and the round of a server: open, map, fetch everything, go away.
  *
- * A round lasts from an open of the node until the exit work that follows its
- * last close has finished (L-20). ub->lock protects all of a round's state. The
+ * A round lasts from an open of the node until the exit work has finished that
+ * follows its last close (L-20), or rather the end of the last reference to it
+ * (lastref.c). ub->lock protects all of a round's state. The
  * commands of a round are in cmd.c.
  */
 #include <linux/fs.h>
@@ -235,6 +236,7 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 		if (next < 0)
 			return next;
 		ub->server = next;
+		ub->file = file;
 		ub->opener = get_pid(task_tgid(current));
 		ub->round++;
 	}
@@ -250,11 +252,30 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 
 static int ublk_server_release(struct inode *inode, struct file *file)
 {
-	struct ublk_device *ub = file->private_data;
-
-	queue_work(ublk_exit_wq, &ub->exit_work);
+	ublk_lastref_release(file->private_data, file);
 	return 0;
 }
+
+/* A process closes a descriptor, or exits. */
+static int ublk_server_flush(struct file *file, fl_owner_t id)
+{
+	ublk_lastref_look(file->private_data);
+	return 0;
+}
+
+/* Most often the server has exited. */
+static void ublk_server_unmap(struct vm_area_struct *vma)
+{
+	struct ublk_device *ub = vma->vm_file->private_data;
+
+	scoped_guard(spinlock, &ub->lock)
+		ub->unmapped = true;
+	ublk_lastref_look(ub);
+}
+
+static const struct vm_operations_struct ublk_server_vm_ops = {
+	.close	= ublk_server_unmap,
+};
 
 /* D-5 to D-11. The mapping keeps the file open, hence the area alive. */
 static int ublk_server_mmap(struct file *file, struct vm_area_struct *vma)
@@ -280,6 +301,7 @@ static int ublk_server_mmap(struct file *file, struct vm_area_struct *vma)
 				  info->io_desc_size, PAGE_SIZE);
 	if (qid < 0)
 		return qid;
+	vma->vm_ops = &ublk_server_vm_ops;
 	return remap_vmalloc_range(vma, ub->queues[qid]->descs, 0);
 }
 
@@ -319,6 +341,7 @@ static void ublk_server_reset(struct ublk_device *ub)
 		opener = ub->opener;
 		ub->opener = NULL;
 		ub->mm = NULL;
+		ub->unmapped = false;
 		ub->nr_ready = 0;
 		ub->unprivileged_daemons = false;
 		ub->quiesce = UBLK_QUIESCE_NONE;
@@ -362,6 +385,7 @@ void ublk_server_exit_work(struct work_struct *work)
 	struct ublk_device *ub =
 		container_of(work, struct ublk_device, exit_work);
 
+	ublk_lastref_stop(ub);
 	/*
 	 * A server that owned every tag had no command to be canceled, and one
 	 * of a batch device need not have sent any. If it was ready, a START_DEV
@@ -392,6 +416,7 @@ void ublk_server_exit_work(struct work_struct *work)
 const struct file_operations ublk_server_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ublk_server_open,
+	.flush		= ublk_server_flush,
 	.release	= ublk_server_release,
 	.mmap		= ublk_server_mmap,
 	.read_iter	= ublk_usercopy_read,
@@ -402,6 +427,7 @@ const struct file_operations ublk_server_fops = {
 const struct file_operations ublk_server_batch_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ublk_server_open,
+	.flush		= ublk_server_flush,
 	.release	= ublk_server_release,
 	.mmap		= ublk_server_mmap,
 	.read_iter	= ublk_usercopy_read,

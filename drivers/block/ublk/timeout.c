@@ -81,6 +81,7 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 	struct task_struct *task;
 	struct pid *pid;
 
+	ublk_lastref_look(ub);
 	if (!READ_ONCE(ub->timeout_kill))
 		return BLK_EH_RESET_TIMER;
 

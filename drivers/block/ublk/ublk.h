@@ -249,17 +249,22 @@ struct ublk_shmem {
  * @stop_asked: stops asked for, under @lock
  * @stop_done: the value of @stop_asked that is done, under @lock
  * @exit_work: ends a round
+ * @lastref_work: looks whether a round is to be ended
  * @scan_work: reads the partition table
  * @quiesce_work: answers commands that are armed after QUIESCE_DEV
  * @lock: see the top of this file
  * @server: &enum ublk_server_state, under @lock
  * @round: counts opens of the char node, under @lock
+ * @file: the open char node of this round, no reference; until its last reference
+ *	is known to be gone, under @lock
+ * @lastref_ms: delay of @lastref_work, under @lock
  * @opener: process that opened the char node in this round, under @lock
  * @recorded: process recorded by START_DEV, under @lock
  * @nr_ready: queues that are ready, under @lock
  * @canceled: a command was canceled in this round, under @lock
  * @unprivileged_daemons: a thread without CAP_SYS_ADMIN fetched, under @lock
  * @mm: address space bound by the first mmap, compared only, under @lock
+ * @unmapped: a mapping of this round has gone, under @lock
  * @disk: the disk, also while it is only held open after a stop; under @lock,
  *	stable under @mutex while @state is not DEAD
  * @quiesce: how far QUIESCE_DEV is in this round, under @lock
@@ -292,18 +297,22 @@ struct ublk_device {
 	unsigned int		stop_asked;
 	unsigned int		stop_done;
 	struct work_struct	exit_work;
+	struct delayed_work	lastref_work;
 	struct work_struct	scan_work;
 	struct delayed_work	quiesce_work;
 
 	spinlock_t		lock;	/* the round */
 	enum ublk_server_state	server;
 	unsigned int		round;
+	struct file		*file;
+	unsigned int		lastref_ms;
 	struct pid		*opener;
 	struct pid		*recorded;
 	unsigned int		nr_ready;
 	bool			canceled;
 	bool			unprivileged_daemons;
 	void			*mm;
+	bool			unmapped;
 	struct gendisk		*disk;
 	enum ublk_quiesce_state	quiesce;
 	bool			refuse_opens;
@@ -454,6 +463,12 @@ void ublk_server_kick(struct ublk_device *ub);
 void ublk_server_close(struct ublk_device *ub, unsigned int cond);
 void ublk_server_reopen(struct ublk_device *ub);
 void ublk_server_exit_work(struct work_struct *work);
+
+/* lastref.c */
+void ublk_lastref_release(struct ublk_device *ub, const struct file *file);
+void ublk_lastref_look(struct ublk_device *ub);
+void ublk_lastref_stop(struct ublk_device *ub);
+void ublk_lastref_work(struct work_struct *work);
 
 /* recover.c */
 int ublk_recover_start(struct ublk_ctrl *c);

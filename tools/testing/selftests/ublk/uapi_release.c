@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A server that is gone while its char node is not released yet
+ * (improvements.md I-51, lifecycle.md L-20, L-23).
+ *
+ * The kernel releases files whose last reference is dropped in a kernel thread
+ * one after the other. Here the disk comes first: its opener leaves a dirty page
+ * that the server gets and never writes. Then the server is killed. Both had
+ * their file in the file table of a ring only, which a kernel thread frees.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include "kselftest_harness.h"
+#include "mortal.h"
+#include "recovery.h"
+
+#define UR	UBLK_F_USER_RECOVERY
+#define WIN	RAW_WIN_START
+
+/* Set by the children. */
+struct shared {
+	int ready;		/* the server has fetched, the opener written */
+	int owned;		/* the server has the write */
+};
+
+FIXTURE(release) {
+	struct ut t;
+	int id;
+	char *store;
+	struct shared *sh;
+	pid_t server, opener;
+};
+
+FIXTURE_SETUP(release)
+{
+	if (running_on_mainline())
+		SKIP(return, "files are not released any more afterwards");
+	UT_SETUP(&self->t, UR);
+	self->store = mortal_store();
+	ASSERT_NE(NULL, self->store);
+	self->sh = mmap(NULL, sizeof(*self->sh), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->sh);
+}
+
+FIXTURE_TEARDOWN_PARENT(release)
+{
+	UT_TEARDOWN(&self->t);
+}
+
+static bool flag_set(int *flag)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+
+	while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
+		if (raw_now_ms() >= end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+static pid_t child(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/* Keep the file in the ring's table and nowhere else. */
+static bool only_in_table(struct io_uring *ring, int fd)
+{
+	return !io_uring_register_files(ring, &fd, 1) && !close(fd);
+}
+
+/* Serve all but a write. */
+static void serve(struct ut *t, char *store, struct shared *sh)
+{
+	struct raw_srv *srv = &t->srv;
+	struct raw_ring ring;
+	struct raw_ev ev;
+	int ret;
+
+	srv->store = store;
+	if (raw_srv_open(srv, &t->info) || raw_ring_open(&ring, srv, 0) ||
+	    raw_fetch_all(&ring))
+		_exit(1);
+	__atomic_store_n(&sh->ready, 1, __ATOMIC_RELEASE);
+	do {
+		ret = raw_event(&ring, &ev, RAW_DEADLINE_MS);
+		if (!ret && ev.res == UBLK_IO_RES_OK &&
+		    (ev.iod.op_flags & 0xff) == UBLK_IO_OP_WRITE)
+			break;
+		if (!ret)
+			ret = raw_serve(&ring, &ev);
+	} while (!ret || ret == RAW_TIMEOUT);
+	if (ret || !only_in_table(&ring.ring, srv->fd))
+		_exit(1);
+	__atomic_store_n(&sh->owned, 1, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+}
+
+/* Leave a dirty page behind. */
+static void dirty(int id, struct shared *sh)
+{
+	static char page[4096] = "dirty";
+	struct io_uring ring;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+	fd = open(path, O_RDWR);
+	if (fd < 0 || io_uring_queue_init(1, &ring, 0) ||
+	    pwrite(fd, page, sizeof(page), WIN) != sizeof(page) ||
+	    !only_in_table(&ring, fd))
+		_exit(1);
+	__atomic_store_n(&sh->ready, 1, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+}
+
+static int kill_and_reap(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	return waitpid(pid, NULL, 0) == pid ? 0 : -errno;
+}
+
+/* The situation at the top of this file. 0, or the step that went wrong. */
+static int strand(struct ut *t, char *store, struct shared *sh)
+{
+	int id = t->info.dev_id;
+	pid_t server, opener;
+	char path[32];
+
+	server = child();
+	if (!server)
+		serve(t, store, sh);
+	if (server < 0 || !flag_set(&sh->ready) ||
+	    raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, id, server))
+		return 1;
+	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+	if (!raw_wait_path(path, true))
+		return 2;
+	sh->ready = 0;
+	opener = child();
+	if (!opener)
+		dirty(id, sh);
+	if (opener < 0 || !flag_set(&sh->ready))
+		return 3;
+	/* Its file is released, which writes the page, which waits. */
+	if (kill_and_reap(opener) || !flag_set(&sh->owned))
+		return 4;
+	return kill_and_reap(server) ? 5 : 0;
+}
+
+static bool reaches(struct ut *t, int state)
+{
+	long end = raw_now_ms() + REC_FAST_MS;
+
+	while (raw_state(&t->ctl, t->info.dev_id) != state) {
+		if (raw_now_ms() >= end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+/* covers: I-51 L-20 L-23 C-93 */
+TEST_F(release, I_51_recovered)
+{
+	struct ut *t = &self->t;
+	struct mortal *m;
+
+	ASSERT_EQ(0, ut_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, strand(t, self->store, self->sh));
+	EXPECT_TRUE(reaches(t, UBLK_S_DEV_QUIESCED));
+	m = mortal_new(&t->info, self->store);
+	ASSERT_NE(NULL, m);
+	ASSERT_EQ(0, rec_start(t));
+	ASSERT_EQ(0, mortal_start(m));
+	EXPECT_EQ(0, rec_cmd(t, UBLK_U_CMD_END_USER_RECOVERY, m->pid));
+	/* The page is written after all, and the disk released. */
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC,
+				 t->info.dev_id, 0));
+	EXPECT_STREQ("dirty", self->store + WIN);
+	EXPECT_EQ(0, mortal_wait_exit(m, RAW_DEADLINE_MS));
+}
+
+/* covers: I-51 L-20 C-70 */
+TEST_F(release, I_51_deleted)
+{
+	struct ut *t = &self->t;
+
+	ASSERT_EQ(0, ut_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, strand(t, self->store, self->sh));
+	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
+}
+
+/* covers: I-51 L-20 L-1 */
+TEST_F(release, I_51_without_recovery)
+{
+	struct ut *t = &self->t;
+
+	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	ASSERT_EQ(0, strand(t, self->store, self->sh));
+	EXPECT_TRUE(reaches(t, UBLK_S_DEV_DEAD));
+	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
+}
+
+/* A tag of the only queue is all there is: nothing is canceled. */
+/* covers: I-51 L-20 */
+TEST_F(release, I_51_all_tags_owned)
+{
+	struct ut *t = &self->t;
+
+	ASSERT_EQ(0, ut_add(t, 1, 1, UR));
+	ASSERT_EQ(0, strand(t, self->store, self->sh));
+	EXPECT_TRUE(reaches(t, UBLK_S_DEV_QUIESCED));
+	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
+}
+
+TEST_HARNESS_MAIN
