@@ -67,7 +67,7 @@ extern struct mock_counters {
 	unsigned int enter, get_data, backend, foreign, reg_buf, unreg_buf;
 	unsigned int commits, fetches, leaked;
 	unsigned int fixed, linked;
-	int rw_flags, falloc_mode;
+	int rw_flags, sqe_flags, falloc_mode;
 	void *shmem;
 	__u64 shmem_len;
 } mock_count;

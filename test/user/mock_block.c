@@ -353,6 +353,11 @@ int mock_last_rw_flags(void)
 	return mock_count.rw_flags;
 }
 
+int mock_last_sqe_flags(void)
+{
+	return mock_count.sqe_flags;
+}
+
 int mock_last_falloc_mode(void)
 {
 	return mock_count.falloc_mode;

@@ -99,6 +99,7 @@ unsigned int mock_nr_linked(void);	/* SQEs with a link to the next */
 __u64 mock_shmem_len(void);
 int mock_device_exists(void);
 int mock_last_rw_flags(void);
+int mock_last_sqe_flags(void);
 int mock_last_falloc_mode(void);
 
 /* What the linker's --wrap makes of these. */

@@ -188,6 +188,7 @@ static int mock_backend(struct mock_ring *m, const struct io_uring_sqe *sqe)
 	ssize_t ret;
 
 	mock_count.backend++;
+	mock_count.sqe_flags = sqe->flags;
 	mock.backend = 0;
 	if (err)
 		return -err;

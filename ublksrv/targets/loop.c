@@ -31,15 +31,10 @@ struct loop {
 	__u64 offset;
 };
 
-/*
- * Per tag: how far a transfer got, what is on its way beyond that, whether a
- * fallback is in use, and whether pieces have to go one after the other.
- */
+/* Per tag: how far a transfer got, whether a fallback is in use. */
 struct loop_io {
 	__u32 done;
-	__u32 sent;
 	bool fallback;
-	bool one_by_one;
 };
 
 static const struct ublk_opt loop_opts[] = {
@@ -192,68 +187,25 @@ static int loop_queue_open(struct ublk_queue *q)
 	return 0;
 }
 
-/* One SQE. Return: NULL if the queue is about to give up */
-static struct io_uring_sqe *loop_issue_piece(struct ublk_queue *q,
-					     struct ublk_io *io, __u32 off,
-					     __u64 len)
-{
-	struct loop *loop = ublk_dev_priv(q->dev);
-	struct loop_io *lio = io->priv;
-	struct file_piece piece = {
-		.fd = (intptr_t)q->priv,
-		.pos = loop->offset + (io->desc->start_sector << 9) + off,
-		.len = len,
-		.off = off,
-		.fallback = lio->fallback,
-	};
-	struct io_uring_sqe *sqe = ublk_io_sqe(io);
-
-	if (sqe)
-		file_prep(&loop->file, io, sqe, &piece);
-	return sqe;
-}
-
-/*
- * More than the disk below takes at a time. All pieces at once; if their sum is
- * short it is not known which of them was, so they are done again one by one.
- */
-static void loop_issue_pieces(struct ublk_queue *q, struct ublk_io *io,
-			      __u32 len)
-{
-	struct loop *loop = ublk_dev_priv(q->dev);
-	struct loop_io *lio = io->priv;
-	__u32 off, piece;
-
-	for (off = lio->done; off < len; off += piece) {
-		piece = len - off < loop->file.max_io ? len - off :
-			loop->file.max_io;
-		if (!loop_issue_piece(q, io, off, piece))
-			return;
-		if (lio->one_by_one) {
-			off += piece;
-			break;
-		}
-	}
-	lio->sent = off - lio->done;
-}
-
 static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 {
 	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
 	__u64 len = (__u64)io->desc->nr_sectors << 9;
-	struct io_uring_sqe *sqe;
+	struct file_piece piece = {
+		.fd = (intptr_t)q->priv,
+		.pos = loop->offset + (io->desc->start_sector << 9) + lio->done,
+		.len = len - lio->done,
+		.off = lio->done,
+		.fallback = lio->fallback,
+	};
+	struct io_uring_sqe *sqe = ublk_io_sqe(io);
 
-	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
-		loop_issue_piece(q, io, 0, len);
-	} else if (len - lio->done > loop->file.max_io) {
-		loop_issue_pieces(q, io, len);
-	} else {
-		lio->sent = len - lio->done;
-		sqe = loop_issue_piece(q, io, lio->done, lio->sent);
-		if (sqe)
-			ublk_io_complete_after(io, sqe, len);
-	}
+	if (!sqe)
+		return;
+	file_prep(&loop->file, io, sqe, &piece);
+	if (ublk_io_op(io) <= UBLK_IO_OP_WRITE)
+		ublk_io_complete_after(io, sqe, len);
 }
 
 static void loop_submit(struct ublk_queue *q, struct ublk_io *io)
@@ -262,7 +214,6 @@ static void loop_submit(struct ublk_queue *q, struct ublk_io *io)
 
 	lio->done = 0;
 	lio->fallback = false;
-	lio->one_by_one = false;
 	if (file_op_known(ublk_io_op(io)))
 		loop_issue(q, io);
 	else
@@ -286,12 +237,6 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 		return;
 	}
 	if (res == -EINTR || res == -EAGAIN) {
-		loop_issue(q, io);
-		return;
-	}
-	if (res >= 0 && (__u32)res < lio->sent &&
-	    lio->sent > loop->file.max_io) {
-		lio->one_by_one = true;
 		loop_issue(q, io);
 		return;
 	}
