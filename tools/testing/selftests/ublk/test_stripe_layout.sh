@@ -8,21 +8,29 @@
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-require cmp blkdiscard
+require cmp blkdiscard perl
+
+# woven CHUNK SIZE FILE...: chunks of all files in turn.
+woven() {
+	perl -we 'use strict;
+		my ($chunk, $size, @names) = @ARGV;
+		my @files = map { open my $f, "<:raw", $_ or die "$_: $!"; $f }
+			@names;
+		for (my $c = 0; $c * $chunk < $size; $c++) {
+			my $n = read $files[$c % @files], my $data, $chunk;
+			print $data if $n == $chunk or die "chunk $c is short";
+		}' "$@"
+}
 
 # laid_out CHUNK FILE...: the members hold what the disk holds.
 laid_out() {
-	local chunk=$1 size i c at
+	local chunk=$1 size
 	shift
 
 	size=$(blockdev --getsize64 "$BDEV")
 	dd if="$BDEV" of="$TMP/disk" bs=1M iflag=direct status=none || return
-	for ((c = 0; c * chunk < size; c++)); do
-		i=$((c % $# + 1))
-		at=$((c / $#))
-		cmp -n "$chunk" -i "$((c * chunk)):$((at * chunk))" \
-			"$TMP/disk" "${!i}" || { echo "chunk $c"; return 1; }
-	done
+	woven "$chunk" "$size" "$@" >"$TMP/woven" || return
+	cmp "$TMP/disk" "$TMP/woven"
 }
 
 # says WORD... -- COMMAND...: it fails with one line that has all these words.
