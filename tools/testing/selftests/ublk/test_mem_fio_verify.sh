@@ -10,20 +10,20 @@
 
 require fio
 
-# queues, kind, smallest and largest block, amount
+# queues, kind, smallest and largest block, MiB per job
 while read -r queues kind bs amount; do
 	add_dev -t mem --size 64M -q "$queues" -d 32
 	check "mem: $queues queues, $kind of $bs" \
 		fio_verify "$BDEV" --rw="$kind" --bsrange="$bs" --iodepth=16 \
-		--size="$amount" --numjobs="$queues" \
+		--size="$(less "$amount")m" --numjobs="$queues" \
 		--offset_increment=16m --group_reporting
 	del_dev || die "deleting device $DEV"
 done <<END
-1 randwrite 4k-4k 4m
-1 write 128k-128k 16m
-1 randwrite 512-1m 16m
-4 randwrite 4k-4k 2m
-4 write 128k-128k 8m
-4 randwrite 512-1m 8m
+1 randwrite 4k-4k 4
+1 write 128k-128k 16
+1 randwrite 512-1m 16
+4 randwrite 4k-4k 2
+4 write 128k-128k 8
+4 randwrite 512-1m 8
 END
 finish

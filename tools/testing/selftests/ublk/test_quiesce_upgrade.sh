@@ -73,7 +73,8 @@ for part in 0 1 2 3; do
 	pids+=($!)
 done
 check "IO runs" serves
-for prog in "$newer" "$UBLK" "$newer" "$UBLK" "$newer"; do
+versions=("$newer" "$UBLK" "$newer" "$UBLK" "$newer")
+for prog in "${versions[@]:0:$(less 5) + 1}"; do
 	check "handed over under IO" upgrade "$prog"
 	check "IO runs on" serves
 done

@@ -10,7 +10,7 @@
 
 require fio
 
-# members, chunk, queues, kind, smallest and largest block, amount per job
+# members, chunk, queues, kind, smallest and largest block, MiB per job
 while read -r members chunk queues kind bs amount; do
 	files=()
 	for ((i = 0; i < members; i++)); do
@@ -20,16 +20,16 @@ while read -r members chunk queues kind bs amount; do
 	add_dev -t stripe -q "$queues" --chunk-size "$chunk" "${files[@]}"
 	check "stripe: $members members, chunk $chunk, $queues queues, $kind of $bs" \
 		fio_verify "$BDEV" --rw="$kind" --bsrange="$bs" --iodepth=16 \
-		--size="$amount" --numjobs="$queues" \
+		--size="$(less "$amount")m" --numjobs="$queues" \
 		--offset_increment=16m --group_reporting
 	del_dev || die "deleting device $DEV"
 done <<END
-2 64k 1 randwrite 4k-4k 4m
-3 64k 1 write 128k-128k 16m
-5 4k 1 randwrite 512-1m 16m
-2 128k 4 randwrite 512-1m 8m
-3 4k 4 randwrite 4k-4k 2m
-5 64k 4 write 128k-128k 8m
-3 64k 4 randwrite 512-1m 8m
+2 64k 1 randwrite 4k-4k 4
+3 64k 1 write 128k-128k 16
+5 4k 1 randwrite 512-1m 16
+2 128k 4 randwrite 512-1m 8
+3 4k 4 randwrite 4k-4k 2
+5 64k 4 write 128k-128k 8
+3 64k 4 randwrite 512-1m 8
 END
 finish

@@ -11,6 +11,9 @@
 require feature:ZONED fio
 [ -x "$LIB_DIR/zone_tool" ] || skip_all "zone_tool is not built"
 
+# whole zones
+size=$((4 * $(less 3)))m
+
 # queues, kind, smallest and largest block, capacity, limits
 while read -r queues kind bs capacity limits; do
 	name="$queues queues, $kind of $bs, capacity $capacity $limits"
@@ -22,8 +25,9 @@ while read -r queues kind bs capacity limits; do
 		--nr-conv 2 --block-size 512 -q "$queues" $limits "$img"
 	check "zoned: $name" timeout 120 fio --name=verify --filename="$BDEV" \
 		--ioengine=io_uring --direct=1 --rw="$kind" --bsrange="$bs" \
-		--zonemode=zbd --iodepth=8 --numjobs="$queues" --size=12m \
-		--io_size=12m --offset=8m --offset_increment=12m \
+		--zonemode=zbd --iodepth=8 --numjobs="$queues" \
+		--size="$size" --io_size="$size" \
+		--offset=8m --offset_increment=12m \
 		--verify=crc32c --verify_fatal=1 --verify_state_save=0 \
 		--max_open_zones="$open" --minimal --output="$TMP/fio.out"
 	check "$name: report" "$LIB_DIR/zone_tool" compare "$BDEV" "$img"

@@ -50,7 +50,7 @@ truncate -s 32768 "$TMP/log"
 img=$(new_file img 0)
 add_dev -t zoned -r -q 4 --size 32M --zone-size 1M --zone-capacity 1M \
 	--nr-conv 1 --block-size 4k "$img"
-for i in 1 2 3 4 5; do
+for i in $(seq "$(less 5)"); do
 	round "recover $i" $((RANDOM % 4000 + 100)) QUIESCED
 	check "recover $i" timeout 60 "$UBLK" recover -n "$DEV"
 	wait "$!"
@@ -59,7 +59,7 @@ for i in 1 2 3 4 5; do
 done
 del_dev
 
-for i in 1 2 3; do
+for i in $(seq "$(less 3)"); do
 	add_dev -t zoned -q 4 "$img"
 	round "again $i" $((RANDOM % 4000 + 100)) DEAD
 	wait "$!"
