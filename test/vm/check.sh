@@ -12,9 +12,10 @@
 # multiplies every deadline, and is UBLK_TEST_SCALE and UBLK_TEST_LESS for the
 # tests: what they wait for longer, and by what they divide their repetitions.
 #
-# Two guests run side by side, one with the shell tests and one with the programs:
-# a test alone leaves the processors idle half of the time. A complete test of the
-# second lane is printed when one of the first has ended.
+# Two guests run side by side, one with the shell tests and one with the programs
+# and what needs many processors: a test alone leaves the processors idle half of
+# the time. A complete test of the second lane is printed when one of the first
+# has ended.
 #
 # --debug is --kernel with the debug kernel and --slow 4. Leaks are looked for in
 # the tests that tests.list says: where kmemleak works, more than half of the time
@@ -288,12 +289,15 @@ outside_tests() {
 
 # --- two guests side by side
 
-# The arrays leaks, programs and programs_cpus of guest_tests().
+# The arrays leaks, programs and programs_cpus of guest_tests(), and cpus: these
+# scripts are here because the other lane has the longer way.
 run_programs() {
 	[ ${#leaks[@]} -eq 0 ] || guest_group "" -- "${leaks[@]}"
 	[ ${#programs[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${programs[@]}"
 	[ ${#programs_cpus[@]} -eq 0 ] ||
 		guest_group "" "${quiet[@]}" "${many[@]}" -- "${programs_cpus[@]}"
+	[ ${#cpus[@]} -eq 0 ] ||
+		guest_group "" "${quiet[@]}" "${many[@]}" -- "${cpus[@]}"
 }
 
 # In the background, into $tmp/lane/out.
@@ -381,17 +385,15 @@ guest_tests() {
 		return
 	fi
 	[ -z "$kernel" ] || quiet=(--append kmemleak=off)
-	if [ $((${#plain[@]} + ${#udev[@]} + ${#cpus[@]} + ${#distro[@]})) -eq 0 ]; then
+	if [ $((${#plain[@]} + ${#udev[@]} + ${#distro[@]})) -eq 0 ]; then
 		run_programs
 		return
 	fi
-	if [ $((${#leaks[@]} + ${#programs[@]} + ${#programs_cpus[@]})) -gt 0 ]; then
+	if [ $((${#leaks[@]} + ${#programs[@]} + ${#programs_cpus[@]} + ${#cpus[@]})) -gt 0 ]; then
 		start_lane
 	fi
 	[ ${#plain[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${plain[@]}"
 	[ ${#udev[@]} -eq 0 ] || guest_group "" "${quiet[@]}" --udev -- "${udev[@]}"
-	[ ${#cpus[@]} -eq 0 ] ||
-		guest_group "" "${quiet[@]}" "${many[@]}" -- "${cpus[@]}"
 	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
 	end_lane
 }
