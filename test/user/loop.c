@@ -246,10 +246,19 @@ static void test_split(void)
 	ktap_eq(mock_last_sqe_flags() & IOSQE_ASYNC, IOSQE_ASYNC);
 	ktap_true(buffer_is(tag, 512, 10240));
 	ktap_eq(mock_nr_backend(), 2);
+	/* short: pieces of 3000 bytes one after the other, and the rest */
+	mock.max_transfer = 3000;
+	memset(mock_buffer(0, tag), 0, 65536);
+	ktap_eq(run(UBLK_IO_OP_READ, 7, 16, &tag), 8192);
+	ktap_true(buffer_is(tag, 7 * 512, 8192));
+	ktap_eq(mock_nr_backend(), 2 + 3);
+	mock.max_transfer = 0;
 	ktap_eq(run(UBLK_IO_OP_DISCARD, 0, 20, &tag), 0);
 	ktap_eq(mock_last_sqe_flags() & IOSQE_ASYNC, 0);
 	mock.backend = ENOSPC;
 	ktap_eq(run(UBLK_IO_OP_WRITE, 0, 20, &tag), -ENOSPC);
+	ktap_eq(run(UBLK_IO_OP_WRITE | UBLK_IO_F_FUA, 0, 20, &tag), 10240);
+	ktap_eq(mock_last_rw_flags(), RWF_DSYNC);
 	down();
 }
 
