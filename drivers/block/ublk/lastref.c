@@ -35,14 +35,11 @@ static bool ublk_lastref_is_dead(struct file *file)
 }
 
 /* Whoever takes the file from the device ends the round. */
-static bool ublk_lastref_take(struct ublk_device *ub, const struct file *file)
+static void ublk_lastref_take(struct ublk_device *ub)
 {
 	lockdep_assert_held(&ub->lock);
-	if (!file || ub->file != file)
-		return false;
 	ub->file = NULL;
 	queue_work(ublk_exit_wq, &ub->exit_work);
-	return true;
 }
 
 static void ublk_lastref_queue(struct ublk_device *ub, unsigned int ms)
@@ -67,7 +64,8 @@ static void ublk_lastref_queue(struct ublk_device *ub, unsigned int ms)
 void ublk_lastref_release(struct ublk_device *ub, const struct file *file)
 {
 	guard(spinlock)(&ub->lock);
-	ublk_lastref_take(ub, file);
+	if (ub->file == file)
+		ublk_lastref_take(ub);
 }
 
 /**
@@ -111,7 +109,7 @@ void ublk_lastref_work(struct work_struct *work)
 		if (!file)
 			break;
 		if (ublk_lastref_is_dead(file))
-			ublk_lastref_take(ub, file);
+			ublk_lastref_take(ub);
 		else if (ub->canceled || ub->unmapped ||
 			 ublk_stop_pending(ub) ||
 			 ub->lastref_ms < UBLK_LASTREF_LAST_MS)

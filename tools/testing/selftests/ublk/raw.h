@@ -116,6 +116,7 @@ int raw_get_info(struct raw_ctrl *c, int id,
 		 struct ublksrv_ctrl_dev_info *info);
 int raw_state(struct raw_ctrl *c, int id);
 int raw_wait_state(struct raw_ctrl *c, int id, int state);
+int raw_wait_state_ms(struct raw_ctrl *c, int id, int state, int ms);
 int raw_features(struct raw_ctrl *c, __u64 *features);
 void raw_params_init(struct ublk_params *p);
 int raw_set_params(struct raw_ctrl *c, int id, struct ublk_params *p);

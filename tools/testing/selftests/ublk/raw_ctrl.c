@@ -218,9 +218,9 @@ int raw_state(struct raw_ctrl *c, int id)
 	return ret < 0 ? ret : info.state;
 }
 
-int raw_wait_state(struct raw_ctrl *c, int id, int state)
+int raw_wait_state_ms(struct raw_ctrl *c, int id, int state, int ms)
 {
-	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	long end = raw_now_ms() + ms;
 	int ret;
 
 	do {
@@ -230,6 +230,11 @@ int raw_wait_state(struct raw_ctrl *c, int id, int state)
 		usleep(2000);
 	} while (raw_now_ms() < end);
 	return ret < 0 ? ret : RAW_TIMEOUT;
+}
+
+int raw_wait_state(struct raw_ctrl *c, int id, int state)
+{
+	return raw_wait_state_ms(c, id, state, RAW_DEADLINE_MS);
 }
 
 int raw_features(struct raw_ctrl *c, __u64 *features)

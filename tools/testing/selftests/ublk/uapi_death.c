@@ -81,14 +81,8 @@ static int busy(struct ut *t, struct mortal *m)
 /* The device loses its server within @ms? */
 static bool lost(struct ut *t, int ms)
 {
-	long end = raw_now_ms() + ms;
-
-	do {
-		if (raw_state(&t->ctl, t->info.dev_id) == UBLK_S_DEV_QUIESCED)
-			return true;
-		usleep(1000);
-	} while (raw_now_ms() < end);
-	return false;
+	return !raw_wait_state_ms(&t->ctl, t->info.dev_id,
+				  UBLK_S_DEV_QUIESCED, ms);
 }
 
 /* A successor that serves the request its predecessor had, and leaves. */

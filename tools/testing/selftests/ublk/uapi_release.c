@@ -162,14 +162,7 @@ static int strand(struct ut *t, char *store, struct shared *sh)
 
 static bool reaches(struct ut *t, int state)
 {
-	long end = raw_now_ms() + REC_FAST_MS;
-
-	while (raw_state(&t->ctl, t->info.dev_id) != state) {
-		if (raw_now_ms() >= end)
-			return false;
-		usleep(1000);
-	}
-	return true;
+	return !raw_wait_state_ms(&t->ctl, t->info.dev_id, state, REC_FAST_MS);
 }
 
 /* covers: I-51 L-20 L-23 C-93 */
