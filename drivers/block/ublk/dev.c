@@ -2,10 +2,14 @@
 /*
  * Devices: number, birth, reference count, deletion; ADD_DEV and DEL_DEV.
  *
- * The reference count is that of ub->cdev_dev. It is held by the registration
- * (until deletion), an open char node and its exit work, the disk including its
- * openers, a stop under way, and every command in progress (L-60). A device can
- * be found by its number until the last of them is gone.
+ * ub->refs is held by the registration (until deletion), the round of a server
+ * (until its exit work is done), the disk including its openers, work that is
+ * under way, and every command in progress (L-60). A device can be found by its
+ * number until the last of them is gone.
+ *
+ * The count of ub->cdev_dev keeps the memory of the structure, nothing else. It
+ * is held by ub->refs and by a char node whose release may come long after the
+ * round has ended (I-51).
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -24,6 +28,18 @@ static u64 ublk_serial;
 static unsigned int ublk_nr_unprivileged;
 
 /**
+ * ublk_dev_get_unless_gone() - take a reference without having one
+ * @ub: device whose memory is there
+ *
+ * Context: any.
+ * Return: false if the last reference is gone.
+ */
+bool ublk_dev_get_unless_gone(struct ublk_device *ub)
+{
+	return refcount_inc_not_zero(&ub->refs);
+}
+
+/**
  * ublk_dev_get_by_id() - find a device
  * @id: device number
  *
@@ -37,7 +53,7 @@ struct ublk_device *ublk_dev_get_by_id(u32 id)
 	/* The lock keeps the structure until it is decided who has it. */
 	xa_lock(&ublk_devs);
 	ub = xa_load(&ublk_devs, id);
-	if (ub && !kobject_get_unless_zero(&ub->cdev_dev.kobj))
+	if (ub && !ublk_dev_get_unless_gone(ub))
 		ub = NULL;
 	xa_unlock(&ublk_devs);
 	return ub;
@@ -49,18 +65,7 @@ struct ublk_device *ublk_dev_get_by_id(u32 id)
  */
 void ublk_dev_get(struct ublk_device *ub)
 {
-	get_device(&ub->cdev_dev);
-}
-
-/**
- * ublk_dev_put() - drop a reference
- * @ub: device; may be gone afterwards
- *
- * Context: may sleep.
- */
-void ublk_dev_put(struct ublk_device *ub)
-{
-	put_device(&ub->cdev_dev);
+	refcount_inc(&ub->refs);
 }
 
 /* C-51d: ordinary users have a limited number of devices, all together. */
@@ -230,21 +235,38 @@ static int ublk_dev_init_tag_set(struct ublk_device *ub)
 }
 
 /* Last reference dropped; nothing of the device is in use any more. */
-static void ublk_dev_free(struct device *dev)
+static void ublk_dev_free(struct ublk_device *ub)
 {
-	struct ublk_device *ub =
-		container_of(dev, struct ublk_device, cdev_dev);
-	u32 id = ub->info.dev_id;
-
 	ublk_debugfs_remove(ub);
 	ublk_dev_uncount(ub);
 	ublk_shmem_destroy(ub);
 	ublk_dev_free_queues(ub);
 	if (ub->tag_set.tags)
 		blk_mq_free_tag_set(&ub->tag_set);
-	mutex_destroy(&ub->mutex);
 	/* A look-up finds the device until here, with a zero count. */
-	ublk_dev_release_id(id);
+	ublk_dev_release_id(ub->info.dev_id);
+	put_device(&ub->cdev_dev);
+}
+
+/**
+ * ublk_dev_put() - drop a reference
+ * @ub: device; may be gone afterwards
+ *
+ * Context: may sleep.
+ */
+void ublk_dev_put(struct ublk_device *ub)
+{
+	if (refcount_dec_and_test(&ub->refs))
+		ublk_dev_free(ub);
+}
+
+/* No char node is left, not even one that waits for its release. */
+static void ublk_dev_free_memory(struct device *dev)
+{
+	struct ublk_device *ub =
+		container_of(dev, struct ublk_device, cdev_dev);
+
+	mutex_destroy(&ub->mutex);
 	kfree(ub);
 }
 
@@ -277,12 +299,13 @@ static void ublk_dev_init_device(struct ublk_device *ub)
 {
 	struct device *dev = &ub->cdev_dev;
 
+	refcount_set(&ub->refs, 1);
 	device_initialize(dev);
 	dev->parent = ublk_control_misc.this_device;
 	dev->devt = MKDEV(MAJOR(ublk_chr_devt), ub->info.dev_id);
 	dev->class = &ublk_chr_class;
 	dev->groups = ublk_timeout_groups;
-	dev->release = ublk_dev_free;
+	dev->release = ublk_dev_free_memory;
 }
 
 /* The reply of ADD_DEV, C-53. */

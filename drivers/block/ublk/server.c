@@ -231,19 +231,25 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 		container_of(inode->i_cdev, struct ublk_device, cdev);
 	int next;
 
+	/* A node of the same number may outlive the device, see dev.c. */
+	if (!ublk_dev_get_unless_gone(ub))
+		return -ENXIO;
 	scoped_guard(spinlock, &ub->lock) {
 		next = ublk_server_next(ub->server, UBLK_SERVER_EV_OPEN);
-		if (next < 0)
-			return next;
-		ub->server = next;
-		ub->file = file;
-		ub->opener = get_pid(task_tgid(current));
-		ub->round++;
+		if (next >= 0) {
+			ub->server = next;
+			ub->file = file;
+			ub->opener = get_pid(task_tgid(current));
+			ub->round++;
+		}
+	}
+	if (next < 0) {
+		ublk_dev_put(ub);
+		return next;
 	}
 
-	/* Until the end of the round, which outlives the file. */
+	/* As the reference, until the end of the round. */
 	__module_get(THIS_MODULE);
-	get_device(&ub->cdev_dev);
 	file->private_data = ub;
 	/* A user copy waits for nothing but page faults, see usercopy.c. */
 	file->f_mode |= FMODE_NOWAIT;

@@ -62,6 +62,7 @@
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
@@ -240,7 +241,8 @@ struct ublk_shmem {
  * @tag_set: shared by all disks this device has in its life
  * @queues: info.nr_hw_queues queues
  * @cdev: /dev/ublkcN
- * @cdev_dev: its device, and the reference count of this structure
+ * @cdev_dev: its device; its reference count is that of this memory
+ * @refs: users of the device, see dev.c
  * @mutex: see the top of this file
  * @state: UBLK_S_DEV_*; written under @mutex and @lock
  * @params: parameters, under @mutex
@@ -286,6 +288,7 @@ struct ublk_device {
 
 	struct cdev		cdev;
 	struct device		cdev_dev;
+	refcount_t		refs;
 
 	struct mutex		mutex;	/* state, params, disk */
 	unsigned int		state;
@@ -415,6 +418,7 @@ int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask);
 
 /* dev.c */
 struct ublk_device *ublk_dev_get_by_id(u32 id);
+bool ublk_dev_get_unless_gone(struct ublk_device *ub);
 void ublk_dev_get(struct ublk_device *ub);
 void ublk_dev_put(struct ublk_device *ub);
 int ublk_dev_add(struct ublk_ctrl *c);

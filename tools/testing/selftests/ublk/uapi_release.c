@@ -160,6 +160,72 @@ static int strand(struct ut *t, char *store, struct shared *sh)
 	return kill_and_reap(server) ? 5 : 0;
 }
 
+/* A server without I/O whose node is in the file table of its ring only. */
+static void idle_server(const struct ublksrv_ctrl_dev_info *info,
+			struct shared *sh)
+{
+	static struct raw_srv srv;
+	struct raw_ring ring;
+
+	if (raw_srv_open(&srv, info) || raw_ring_open(&ring, &srv, 0) ||
+	    raw_fetch_all(&ring) || !only_in_table(&ring.ring, srv.fd))
+		_exit(1);
+	__atomic_store_n(&sh->ready, 1, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+}
+
+/* An opener of the disk likewise. */
+static void idle_opener(int id, struct shared *sh)
+{
+	struct io_uring ring;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || io_uring_queue_init(1, &ring, 0) ||
+	    !only_in_table(&ring, fd))
+		_exit(1);
+	__atomic_store_n(&sh->ready, 1, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+}
+
+/* One more device beside that of the fixture; id -1: whatever is free. */
+static int add_other(struct ut *t, int id, struct ublksrv_ctrl_dev_info *info)
+{
+	struct ublk_params p;
+	int ret;
+
+	raw_info_init(info, 1, 4, t->info.flags);
+	info->dev_id = id;
+	ret = raw_add(&t->ctl, info);
+	if (ret)
+		return ret;
+	ut_remember(t, info->dev_id);
+	raw_params_init(&p);
+	return raw_set_params(&t->ctl, info->dev_id, &p);
+}
+
+/* Serve the device for a while, from START_DEV to its deletion. */
+static int live_and_die(struct ut *t, const struct ublksrv_ctrl_dev_info *info,
+			char *store)
+{
+	struct mortal *m = mortal_new(info, store);
+	int ret = m ? mortal_start(m) : -ENOMEM;
+
+	if (!ret)
+		ret = raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, info->dev_id,
+				  m->pid);
+	if (!ret)
+		ret = raw_dev_cmd(&t->ctl, UBLK_U_CMD_STOP_DEV, info->dev_id,
+				  0);
+	if (!ret)
+		ret = raw_del(&t->ctl, info->dev_id);
+	return ret ? ret : mortal_wait_exit(m, RAW_DEADLINE_MS);
+}
+
 static bool reaches(struct ut *t, int state)
 {
 	return !raw_wait_state_ms(&t->ctl, t->info.dev_id, state, REC_FAST_MS);
@@ -217,6 +283,76 @@ TEST_F(release, I_51_all_tags_owned)
 	ASSERT_EQ(0, strand(t, self->store, self->sh));
 	EXPECT_TRUE(reaches(t, UBLK_S_DEV_QUIESCED));
 	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
+}
+
+/*
+ * The number of another device whose node stands behind the disk is free at once,
+ * and serves a new device of that number.
+ */
+/* covers: I-51 L-60 C-72 C-11 */
+TEST_F(release, I_51_another_device)
+{
+	struct ut *t = &self->t;
+	struct ublksrv_ctrl_dev_info other, again;
+	pid_t server;
+
+	ASSERT_EQ(0, ut_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, add_other(t, -1, &other));
+	ASSERT_EQ(0, strand(t, self->store, self->sh));
+	self->sh->ready = 0;
+	server = child();
+	if (!server)
+		idle_server(&other, self->sh);
+	ASSERT_TRUE(flag_set(&self->sh->ready));
+	ASSERT_EQ(0, kill_and_reap(server));
+	EXPECT_EQ(0, raw_del(&t->ctl, other.dev_id));
+	EXPECT_EQ(-ENODEV, raw_get_info(&t->ctl, other.dev_id, &again));
+
+	ASSERT_EQ(0, add_other(t, other.dev_id, &again));
+	EXPECT_EQ(other.dev_id, again.dev_id);
+	EXPECT_EQ(0, live_and_die(t, &again, mortal_store()));
+
+	EXPECT_TRUE(reaches(t, UBLK_S_DEV_QUIESCED));
+	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
+}
+
+/*
+ * A disk that stands behind the other is in use until that one is released. If
+ * the deletion of both is asked for, both go, whichever is waited for first.
+ */
+/* covers: I-51 L-60 L-46 C-72 C-73 */
+TEST_F(release, I_51_another_disk)
+{
+	struct ut *t = &self->t;
+	struct ublksrv_ctrl_dev_info other;
+	struct mortal *m;
+	pid_t opener;
+	int ret;
+
+	ASSERT_EQ(0, ut_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, add_other(t, -1, &other));
+	ASSERT_EQ(0, strand(t, self->store, self->sh));
+	m = mortal_new(&other, mortal_store());
+	ASSERT_NE(NULL, m);
+	ASSERT_EQ(0, mortal_start(m));
+	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, other.dev_id,
+				 m->pid));
+	self->sh->ready = 0;
+	opener = child();
+	if (!opener)
+		idle_opener(other.dev_id, self->sh);
+	ASSERT_TRUE(flag_set(&self->sh->ready));
+	ASSERT_EQ(0, kill_and_reap(opener));
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC,
+				 other.dev_id, 0));
+	EXPECT_EQ(0, raw_get_info(&t->ctl, other.dev_id, &other));
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC,
+				 t->info.dev_id, 0));
+	ret = raw_del(&t->ctl, other.dev_id);
+	EXPECT_TRUE(!ret || ret == -ENODEV) TH_LOG("DEL_DEV: %d", ret);
+	ret = raw_del(&t->ctl, t->info.dev_id);
+	EXPECT_TRUE(!ret || ret == -ENODEV) TH_LOG("DEL_DEV: %d", ret);
+	EXPECT_EQ(0, mortal_wait_exit(m, RAW_DEADLINE_MS));
 }
 
 TEST_HARNESS_MAIN
