@@ -92,6 +92,27 @@ static int del_one(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
 	return nodes_wait_gone(id, NODES_MS);
 }
 
+/*
+ * A disk that waits for a daemon can keep others, which are closed, from being
+ * released (Documentation/block/ublk.rst, "Waits and what ends them"): it goes
+ * first. What fails here fails again when the device is deleted.
+ */
+static void del_stop_orphans(struct ublk_ctrl *ctrl, const __u32 *ids, int nr,
+			     unsigned int seconds)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		ublk_ctrl_set_deadline(ctrl, 0);
+		if (ublk_ctrl_get_info(ctrl, ids[i], &info) ||
+		    info.state != UBLK_S_DEV_QUIESCED)
+			continue;
+		ublk_ctrl_set_deadline(ctrl, seconds * 1000);
+		ublk_ctrl_stop_dev(ctrl, ids[i]);
+	}
+}
+
 static int del_all(struct ublk_ctrl *ctrl, const struct del_cfg *cfg)
 {
 	__u32 *ids;
@@ -100,6 +121,7 @@ static int del_all(struct ublk_ctrl *ctrl, const struct del_cfg *cfg)
 	nr = nodes_list(&ids);
 	if (nr < 0)
 		return ublk_error(nr, "reading sysfs: %s", strerror(-nr));
+	del_stop_orphans(ctrl, ids, nr, cfg->timeout);
 	for (i = 0; i < nr; i++) {
 		err = cfg->async ? del_async(ctrl, ids[i], cfg->timeout) :
 			del_one(ctrl, ids[i], cfg->timeout);

@@ -224,23 +224,33 @@ static bool end_ctls(struct chaos *c)
 	return good;
 }
 
+/*
+ * First all are asked to go: a disk may be closed, but not released before another
+ * one is, which waits for its server (Documentation/block/ublk.rst).
+ */
 static bool delete_all(void)
 {
+	static const __u32 ops[] = {
+		UBLK_U_CMD_DEL_DEV_ASYNC, UBLK_U_CMD_DEL_DEV,
+	};
 	struct raw_ctrl ctl;
 	bool good = true;
-	int id, ret;
+	int i, id, ret;
 
 	if (raw_ctrl_open(&ctl))
 		return false;
-	for (id = 0; id < CHAOS_DEVS; id++) {
-		ret = raw_del(&ctl, id);
-		if (ret && ret != -ENODEV) {
-			fprintf(stderr, "# DEL_DEV of device %d: %d\n", id, ret);
+	for (i = 0; i < 2; i++) {
+		for (id = 0; id < CHAOS_DEVS; id++) {
+			ret = raw_dev_cmd(&ctl, ops[i], id, 0);
+			if (!ret || ret == -ENODEV)
+				continue;
+			fprintf(stderr, "# DEL_DEV%s of device %d: %d\n",
+				i ? "" : "_ASYNC", id, ret);
+			if (good)
+				chaos_dump(0);
 			good = false;
 		}
 	}
-	if (!good)
-		chaos_dump(0);
 	raw_ctrl_close(&ctl);
 	return good;
 }
