@@ -9,18 +9,18 @@
 
 require capsh
 
-# Few processes are started here: there are many checks, and slow kernels.
+# Few processes are started here: there are many checks, and slow kernels. So
+# daemons are looked for once, at the end.
 nodes() {
 	local all=(/dev/ublk[bc]* /run/ublk/*)
 
-	printf '%s\n' "${all[@]}"
-	pgrep -x 'ublk|kublk'
+	left="${all[*]}"
 }
 
 # refused STATUS WORD... -- COMMAND...: exit status (0: any but 0), one line of
 # text with all these words, nothing left behind.
 refused() {
-	local want=$1 words=() status before err
+	local want=$1 words=() status before err left
 	shift
 
 	while [ "$1" != -- ]; do
@@ -28,7 +28,8 @@ refused() {
 		shift
 	done
 	shift
-	before=$(nodes)
+	nodes
+	before=$left
 	timeout "$((60 * SCALE))" "$@" >"$TMP/out" 2>"$TMP/err"
 	status=$?
 	mapfile -t err <"$TMP/err"
@@ -44,7 +45,8 @@ refused() {
 	for word in "${words[@]}"; do
 		[[ ${err[0],,} = *"${word,,}"* ]] || { echo "no \"$word\""; return 1; }
 	done
-	[ "$(nodes)" = "$before" ] || { echo "left behind:"; nodes; return 1; }
+	nodes
+	[ "$left" = "$before" ] || { echo "left behind: $left"; return 1; }
 }
 
 img=$(new_file img 16M)
@@ -104,6 +106,8 @@ chmod 666 /dev/ublk-control
 check "no permission to add" refused 4 "not permitted" root -- \
 	capsh --user=nobody -- -c "exec \"$(command -v "$UBLK")\" add -t null"
 chmod 600 /dev/ublk-control
+
+check "no daemon is left" not pgrep -x 'ublk|kublk'
 
 # No driver, no node.
 if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then

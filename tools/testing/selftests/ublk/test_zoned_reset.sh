@@ -46,7 +46,7 @@ race() {
 tr '\0' '\377' </dev/zero | head -c 4M >"$TMP/ones"
 img=$(new_file img 0)
 add_dev -t zoned --size 32M --zone-size 4M --nr-conv 1 -q 2 "$img"
-for round in 1 2 3 4 5 6; do
+for round in $(seq "$(less 6)"); do
 	check "round $round: reset both" race blkzone reset -o $((2 * zone)) -c 2 "$BDEV"
 	check "round $round: reset all" race blkzone reset "$BDEV"
 	check "round $round: report" "$LIB_DIR/zone_tool" compare "$BDEV" "$img"
