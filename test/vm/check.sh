@@ -12,14 +12,15 @@
 # multiplies every deadline, and is UBLK_TEST_SCALE and UBLK_TEST_LESS for the
 # tests: what they wait for longer, and by what they divide their repetitions.
 #
-# Two guests run side by side, one with the shell tests and one with the programs
-# and what needs many processors: a test alone leaves the processors idle half of
-# the time. A complete test of the second lane is printed when one of the first
-# has ended.
+# Two guests run side by side, one with the shell tests and one with the programs:
+# a test alone leaves the processors idle half of the time. Scripts that need many
+# processors are left to the lane that is through first. A complete test of the
+# second lane is printed when one of the first has ended.
 #
-# --debug is --kernel with the debug kernel and --slow 4. Leaks are looked for in
-# the tests that tests.list says: where kmemleak works, more than half of the time
-# of starting a process is spent in it, and most tests start many.
+# --debug is --kernel with the debug kernel and --slow 4, and an eighth of the
+# repetitions. Leaks are looked for in the tests that tests.list says: where
+# kmemleak works, more than half of the time of starting a process is spent in it,
+# and most tests start many.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -32,6 +33,7 @@ set -u
 patterns=
 list_only=
 slow=1
+less=
 debug=
 kernel=
 run_args=()
@@ -51,11 +53,13 @@ if [ -n "$debug" ]; then
 	kernel=$("$VM_DIR/debug-kernel.sh") || exit 1
 	run_args+=(--kernel "$kernel")
 	slow=4
+	less=8
 fi
 
 TESTS_DIR=tools/testing/selftests/ublk
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-check.XXXXXX")
 ktap=$tmp/ktap
+shared=$tmp/shared
 vm_pid=
 lane_pid=
 # shellcheck disable=SC2317,SC2329
@@ -218,7 +222,7 @@ one_guest() {
 	mkfifo "$tmp/fifo"
 	"$VM_DIR/run.sh" --quiet --no-scan --log "$tmp/console" --timeout "$total" \
 		--append log_buf_len=8M "${run_args[@]}" "${options[@]}" -- \
-		env "UBLK_TEST_SCALE=$slow" "UBLK_TEST_LESS=$slow" \
+		env "UBLK_TEST_SCALE=$slow" "UBLK_TEST_LESS=${less:-$slow}" \
 		test/vm/check-guest.sh "${todo[@]}" >"$tmp/fifo" 2>"$tmp/errors" &
 	vm_pid=$!
 	exec {fd}<"$tmp/fifo"
@@ -289,15 +293,24 @@ outside_tests() {
 
 # --- two guests side by side
 
-# The arrays leaks, programs and programs_cpus of guest_tests(), and cpus: these
-# scripts are here because the other lane has the longer way.
+# The arrays leaks, programs and programs_cpus of guest_tests().
 run_programs() {
 	[ ${#leaks[@]} -eq 0 ] || guest_group "" -- "${leaks[@]}"
 	[ ${#programs[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${programs[@]}"
 	[ ${#programs_cpus[@]} -eq 0 ] ||
 		guest_group "" "${quiet[@]}" "${many[@]}" -- "${programs_cpus[@]}"
-	[ ${#cpus[@]} -eq 0 ] ||
-		guest_group "" "${quiet[@]}" "${many[@]}" -- "${cpus[@]}"
+}
+
+# The array cpus, in two guests: whichever lane is through takes the next one.
+run_shared() {
+	local half=$(((${#cpus[@]} + 1) / 2)) nr part
+
+	for nr in 0 1; do
+		part=("${cpus[@]:nr * half:half}")
+		[ ${#part[@]} -gt 0 ] || continue
+		mkdir "$shared/$nr" 2>/dev/null || continue
+		guest_group "" "${quiet[@]}" "${many[@]}" -- "${part[@]}"
+	done
 }
 
 # In the background, into $tmp/lane/out.
@@ -307,6 +320,7 @@ lane() {
 	number=0
 	trap 'kill "$vm_pid" 2>/dev/null; wait; exit 143' TERM
 	run_programs
+	run_shared
 }
 
 start_lane() {
@@ -385,8 +399,10 @@ guest_tests() {
 		return
 	fi
 	[ -z "$kernel" ] || quiet=(--append kmemleak=off)
+	mkdir "$shared"
 	if [ $((${#plain[@]} + ${#udev[@]} + ${#distro[@]})) -eq 0 ]; then
 		run_programs
+		run_shared
 		return
 	fi
 	if [ $((${#leaks[@]} + ${#programs[@]} + ${#programs_cpus[@]} + ${#cpus[@]})) -gt 0 ]; then
@@ -395,6 +411,7 @@ guest_tests() {
 	[ ${#plain[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${plain[@]}"
 	[ ${#udev[@]} -eq 0 ] || guest_group "" "${quiet[@]}" --udev -- "${udev[@]}"
 	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
+	run_shared
 	end_lane
 }
 
