@@ -17,7 +17,7 @@ while read -r queues depth bs amount; do
 		fio_verify "$BDEV" --bsrange="$bs" --iodepth="$depth" \
 		--size="$(less "$amount")k"
 	del_dev || die "deleting device $DEV"
-done <<END
+done < <(rows <<END
 1 1 4k-4k 1024
 1 32 512-512 512
 1 128 1m-1m 32768
@@ -25,4 +25,5 @@ done <<END
 4 32 4k-4k 4096
 4 128 512-1m 16384
 END
+)
 finish

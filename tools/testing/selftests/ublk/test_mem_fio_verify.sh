@@ -18,7 +18,7 @@ while read -r queues kind bs amount; do
 		--size="$(less "$amount")m" --numjobs="$queues" \
 		--offset_increment=16m --group_reporting
 	del_dev || die "deleting device $DEV"
-done <<END
+done < <(rows <<END
 1 randwrite 4k-4k 4
 1 write 128k-128k 16
 1 randwrite 512-1m 16
@@ -26,4 +26,5 @@ done <<END
 4 write 128k-128k 8
 4 randwrite 512-1m 8
 END
+)
 finish

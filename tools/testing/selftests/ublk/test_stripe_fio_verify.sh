@@ -23,7 +23,7 @@ while read -r members chunk queues kind bs amount; do
 		--size="$(less "$amount")m" --numjobs="$queues" \
 		--offset_increment=16m --group_reporting
 	del_dev || die "deleting device $DEV"
-done <<END
+done < <(rows <<END
 2 64k 1 randwrite 4k-4k 4
 3 64k 1 write 128k-128k 16
 5 4k 1 randwrite 512-1m 16
@@ -32,4 +32,5 @@ done <<END
 5 64k 4 write 128k-128k 8
 3 64k 4 randwrite 512-1m 8
 END
+)
 finish

@@ -32,7 +32,7 @@ while read -r queues kind bs capacity limits; do
 		--max_open_zones="$open" --minimal --output="$TMP/fio.out"
 	check "$name: report" "$LIB_DIR/zone_tool" compare "$BDEV" "$img"
 	del_dev || die "deleting device $DEV"
-done <<END
+done < <(rows <<END
 1 write 128k-128k 4M
 1 randwrite 4k-4k 3M
 1 randwrite 512-256k 4M
@@ -40,4 +40,5 @@ done <<END
 4 randwrite 4k-4k 4M --max-open 8
 4 randwrite 512-256k 3M --max-open 8 --max-active 8
 END
+)
 finish
