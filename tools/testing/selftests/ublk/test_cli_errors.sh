@@ -107,8 +107,6 @@ check "no permission to add" refused 4 "not permitted" root -- \
 	capsh --user=nobody -- -c "exec \"$(command -v "$UBLK")\" add -t null"
 chmod 600 /dev/ublk-control
 
-check "no daemon is left" not pgrep -x 'ublk|kublk'
-
 # No driver, no node.
 if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
 	# Renamed where it is: a copy would not be removed with the driver.
@@ -123,4 +121,5 @@ if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
 else
 	skip "no /dev/ublk-control" "the module cannot be unloaded"
 fi
+check "no daemon is left" not pgrep -x 'ublk|kublk'
 finish

@@ -79,6 +79,14 @@ static bool only_in_table(struct io_uring *ring, int fd)
 	return !io_uring_register_files(ring, &fd, 1) && !close(fd);
 }
 
+/* Say so, and wait to be killed. */
+static void stay(int *flag)
+{
+	__atomic_store_n(flag, 1, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+}
+
 /* Serve all but a write. */
 static void serve(struct ut *t, char *store, struct shared *sh)
 {
@@ -102,13 +110,11 @@ static void serve(struct ut *t, char *store, struct shared *sh)
 	} while (!ret || ret == RAW_TIMEOUT);
 	if (ret || !only_in_table(&ring.ring, srv->fd))
 		_exit(1);
-	__atomic_store_n(&sh->owned, 1, __ATOMIC_RELEASE);
-	for (;;)
-		pause();
+	stay(&sh->owned);
 }
 
-/* Leave a dirty page behind. */
-static void dirty(int id, struct shared *sh)
+/* Open the disk; a dirty page is left behind if @write. */
+static void open_disk(int id, bool write, struct shared *sh)
 {
 	static char page[4096] = "dirty";
 	struct io_uring ring;
@@ -116,14 +122,12 @@ static void dirty(int id, struct shared *sh)
 	int fd;
 
 	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	fd = open(path, O_RDWR);
+	fd = open(path, write ? O_RDWR : O_RDONLY);
 	if (fd < 0 || io_uring_queue_init(1, &ring, 0) ||
-	    pwrite(fd, page, sizeof(page), WIN) != sizeof(page) ||
+	    (write && pwrite(fd, page, sizeof(page), WIN) != sizeof(page)) ||
 	    !only_in_table(&ring, fd))
 		_exit(1);
-	__atomic_store_n(&sh->ready, 1, __ATOMIC_RELEASE);
-	for (;;)
-		pause();
+	stay(&sh->ready);
 }
 
 static int kill_and_reap(pid_t pid)
@@ -151,7 +155,7 @@ static int strand(struct ut *t, char *store, struct shared *sh)
 	sh->ready = 0;
 	opener = child();
 	if (!opener)
-		dirty(id, sh);
+		open_disk(id, true, sh);
 	if (opener < 0 || !flag_set(&sh->ready))
 		return 3;
 	/* Its file is released, which writes the page, which waits. */
@@ -170,26 +174,7 @@ static void idle_server(const struct ublksrv_ctrl_dev_info *info,
 	if (raw_srv_open(&srv, info) || raw_ring_open(&ring, &srv, 0) ||
 	    raw_fetch_all(&ring) || !only_in_table(&ring.ring, srv.fd))
 		_exit(1);
-	__atomic_store_n(&sh->ready, 1, __ATOMIC_RELEASE);
-	for (;;)
-		pause();
-}
-
-/* An opener of the disk likewise. */
-static void idle_opener(int id, struct shared *sh)
-{
-	struct io_uring ring;
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || io_uring_queue_init(1, &ring, 0) ||
-	    !only_in_table(&ring, fd))
-		_exit(1);
-	__atomic_store_n(&sh->ready, 1, __ATOMIC_RELEASE);
-	for (;;)
-		pause();
+	stay(&sh->ready);
 }
 
 /* One more device beside that of the fixture; id -1: whatever is free. */
@@ -340,7 +325,7 @@ TEST_F(release, I_51_another_disk)
 	self->sh->ready = 0;
 	opener = child();
 	if (!opener)
-		idle_opener(other.dev_id, self->sh);
+		open_disk(other.dev_id, false, self->sh);
 	ASSERT_TRUE(flag_set(&self->sh->ready));
 	ASSERT_EQ(0, kill_and_reap(opener));
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC,
