@@ -18,9 +18,12 @@
 # second lane is printed when one of the first has ended.
 #
 # --debug is --kernel with the debug kernel and --slow 4, and an eighth of the
-# repetitions. Leaks are looked for in the tests that tests.list says: where
-# kmemleak works, more than half of the time of starting a process is spent in it,
-# and most tests start many.
+# repetitions. The processors of a guest run in turn, which takes a quarter less
+# time: two guests of two leave those of the host short of time, and a processor
+# that waits for another that does not run burns what it needs. Tests with "cpus",
+# among them those of what happens at the same instant, keep theirs. Leaks are
+# looked for in the tests that tests.list says: where kmemleak works, more than
+# half of the time of starting a process is spent in it, and most tests start many.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -35,6 +38,7 @@ list_only=
 slow=1
 less=
 debug=
+turns=()
 kernel=
 run_args=()
 while [ $# -gt 0 ]; do
@@ -54,6 +58,7 @@ if [ -n "$debug" ]; then
 	run_args+=(--kernel "$kernel")
 	slow=4
 	less=8
+	turns=(--one-thread)
 fi
 
 TESTS_DIR=tools/testing/selftests/ublk
@@ -295,8 +300,8 @@ outside_tests() {
 
 # The arrays leaks, programs and programs_cpus of guest_tests().
 run_programs() {
-	[ ${#leaks[@]} -eq 0 ] || guest_group "" -- "${leaks[@]}"
-	[ ${#programs[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${programs[@]}"
+	[ ${#leaks[@]} -eq 0 ] || guest_group "" "${turns[@]}" -- "${leaks[@]}"
+	[ ${#programs[@]} -eq 0 ] || guest_group "" "${quiet[@]}" "${turns[@]}" -- "${programs[@]}"
 	[ ${#programs_cpus[@]} -eq 0 ] ||
 		guest_group "" "${quiet[@]}" "${many[@]}" -- "${programs_cpus[@]}"
 }
@@ -408,8 +413,8 @@ guest_tests() {
 	if [ $((${#leaks[@]} + ${#programs[@]} + ${#programs_cpus[@]} + ${#cpus[@]})) -gt 0 ]; then
 		start_lane
 	fi
-	[ ${#plain[@]} -eq 0 ] || guest_group "" "${quiet[@]}" -- "${plain[@]}"
-	[ ${#udev[@]} -eq 0 ] || guest_group "" "${quiet[@]}" --udev -- "${udev[@]}"
+	[ ${#plain[@]} -eq 0 ] || guest_group "" "${quiet[@]}" "${turns[@]}" -- "${plain[@]}"
+	[ ${#udev[@]} -eq 0 ] || guest_group "" "${quiet[@]}" "${turns[@]}" --udev -- "${udev[@]}"
 	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
 	run_shared
 	end_lane

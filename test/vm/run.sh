@@ -19,6 +19,8 @@
 #   --udev              start systemd-udevd first
 #   --icount            one processor on which an instruction is a nanosecond
 #   --smp N             processors, instead of SMP= or 2
+#   --one-thread        they run in turn, never at the same instant: better than
+#                       many threads where the host has not as many processors
 #   --append WORDS      more words for the kernel command line
 #   --log FILE          keep the kernel log there
 #   --no-scan           do not judge the kernel log
@@ -48,6 +50,7 @@ timeout=600
 share=
 udev=
 icount=
+threads=multi
 append=
 log=
 scan=1
@@ -66,6 +69,7 @@ while [ $# -gt 0 ]; do
 	--udev) udev=1 ;;
 	--icount) icount=1 ;;
 	--smp) SMP=$2; shift ;;
+	--one-thread) threads=single ;;
 	--append) append="$append $2"; shift ;;
 	--log) log=$2; shift ;;
 	--no-scan) scan= ;;
@@ -158,7 +162,7 @@ if [ -n "$icount" ]; then
 	qemu+=(-icount "shift=0,sleep=off" -accel "tcg,thread=single" -smp 1
 		-cpu "max,la57=off,erms=off,fsrm=off")
 else
-	qemu+=(-accel "tcg,thread=multi" -smp "${SMP:-2}" -cpu "max,la57=off")
+	qemu+=(-accel "tcg,thread=$threads" -smp "${SMP:-2}" -cpu "max,la57=off")
 fi
 [ -z "$share" ] ||
 	qemu+=(-virtfs "local,path=$share,mount_tag=share,security_model=none,multidevs=remap")
