@@ -30,15 +30,15 @@ zero_in_copy() {
 		count="$(($2 / 512))" conv=notrunc status=none
 }
 
-truncate -s 32M "$TMP/want"
-add_dev -t mem --size 32M -d 2
+truncate -s 16M "$TMP/want"
+add_dev -t mem --size 16M -d 2
 base=$(rss_kb)
 check "a new disk is all zeroes" same
 check "which takes no memory" grown_by -1000 3000
-dd if=/dev/urandom of="$TMP/want" bs=1M count=32 conv=notrunc status=none
+dd if=/dev/urandom of="$TMP/want" bs=1M count=16 conv=notrunc status=none
 check "fill it" dd if="$TMP/want" of="$BDEV" bs=1M oflag=direct status=none
 check "it holds what was written" same
-check "in memory" grown_by 32000 36000
+check "in memory" grown_by 16000 20000
 while read -r how offset length; do
 	check "$how $length bytes at $offset" blkdiscard "$how" -o "$offset" -l "$length" "$BDEV"
 	zero_in_copy "$offset" "$length"
@@ -49,13 +49,13 @@ done <<END
 -z 65536 4096
 -z 69120 1049600
 -z 4096 512
--v 8388608 8388608
--v 20971520 65536
+-v 4194304 4194304
+-v 10485760 65536
 END
-check "memory went back" grown_by 23000 27000
+check "memory went back" grown_by 11000 14500
 check "discard everything" blkdiscard "$BDEV"
 truncate -s 0 "$TMP/want"
-truncate -s 32M "$TMP/want"
+truncate -s 16M "$TMP/want"
 check "all of it is zero" same
 check "all memory went back" grown_by -1000 3000
 check "flush" dd if=/dev/zero of="$BDEV" bs=4k count=1 conv=fsync status=none

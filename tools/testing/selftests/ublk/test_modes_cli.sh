@@ -64,7 +64,7 @@ while read -r features mode options; do
 	check "$options: mode after it" mode_is "$mode"
 	check "$options: data after it" data_passes
 	del_dev || die "deleting device $DEV"
-done <<END
+done < <(rows <<END
 CMD_IOCTL_ENCODE copy --copy --no-batch-io
 USER_COPY user-copy --usercopy --no-batch-io
 AUTO_BUF_REG zero-copy --zerocopy --no-batch-io
@@ -75,6 +75,7 @@ PER_IO_DAEMON copy --copy --no-batch --per-io-threads 3
 PER_IO_DAEMON,AUTO_BUF_REG zero-copy --zero_copy --per_io_threads 2
 BATCH_IO,AUTO_BUF_REG zero-copy,batch --auto_zc --batch_io --per-io-threads 2
 END
+)
 
 # The fastest that there is.
 want=copy

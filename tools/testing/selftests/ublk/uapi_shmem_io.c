@@ -50,7 +50,7 @@ FIXTURE_SETUP(match)
 
 	UT_SETUP(t, variant->flags | UBLK_F_SHMEM_ZC);
 	self->mem = t->agent->data;
-	memset(self->mem, 1, AGENT_DATA);
+	memset(self->mem, 1, 2 << 20);
 	ASSERT_EQ(0, ut_up(t, variant->queues, 4,
 			   variant->flags | UBLK_F_SHMEM_ZC));
 }
