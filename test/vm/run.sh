@@ -158,9 +158,10 @@ qemu=("${VM_QEMU[@]}" -nodefaults -no-user-config -display none -no-reboot
 	-chardev "file,id=status,path=$run/status"
 	-device "virtserialport,chardev=status,name=status")
 if [ -n "$icount" ]; then
-	# ERMS and FSRM off: the emulator counts each byte of "rep movsb".
+	# Without what makes the kernel choose "rep movsb" and "rep stosb": the
+	# emulator counts each byte of them as an instruction.
 	qemu+=(-icount "shift=0,sleep=off" -accel "tcg,thread=single" -smp 1
-		-cpu "max,la57=off,erms=off,fsrm=off")
+		-cpu "max,la57=off,erms=off,fsrm=off,fsrs=off")
 else
 	qemu+=(-accel "tcg,thread=$threads" -smp "${SMP:-2}" -cpu "max,la57=off")
 fi
