@@ -174,6 +174,13 @@ static int ublk_dev_init_queue(struct ublk_device *ub, unsigned int qid)
 						  PAGE_SIZE));
 	if (!q->descs)
 		return -ENOMEM;
+	if (q->auto_reg) {
+		q->bvecs = kmalloc_array_node(UBLK_QUEUE_BVECS,
+					      sizeof(*q->bvecs), GFP_KERNEL,
+					      ublk_dev_queue_node(ub, qid));
+		if (!q->bvecs)
+			return -ENOMEM;
+	}
 	if (!ublk_has(ub, UBLK_F_BATCH_IO))
 		return 0;
 	return ublk_event_init(q, ublk_dev_queue_node(ub, qid));
@@ -191,6 +198,7 @@ static void ublk_dev_free_queues(struct ublk_device *ub)
 		if (!q)
 			continue;
 		ublk_event_free(q);
+		kfree(q->bvecs);
 		vfree(q->descs);
 		kvfree(q);
 	}

@@ -164,6 +164,9 @@ struct ublk_rq {
 	unsigned int		nr_zones;
 };
 
+/* Segments that are gathered for a ring at once: 2 MiB of single pages. */
+#define UBLK_QUEUE_BVECS	512
+
 /**
  * struct ublk_queue - one hardware queue
  * @ub: device
@@ -177,6 +180,8 @@ struct ublk_rq {
  * @need_get_data: writes are announced first
  * @gate: &enum ublk_gate, the cached answer of ublk_device_gate()
  * @shmem: shared memory is registered: requests are to be looked up
+ * @bvecs_busy: bit 0 locks @bvecs
+ * @bvecs: room for the segments of one request, with @auto_reg
  * @event: delivery of a batch device, else NULL
  * @cond: UBLK_COND_*, under ub->lock
  * @nr_fetched: tags fetched in this round, under ub->lock
@@ -196,6 +201,8 @@ struct ublk_queue {
 	bool			need_get_data;
 	u8			gate;
 	bool			shmem;
+	unsigned long		bvecs_busy;
+	struct bio_vec		*bvecs;
 	struct ublk_event	*event;
 
 	unsigned int		cond;
