@@ -104,30 +104,29 @@ static unsigned int ublk_buf_gather(struct ublk_queue *q, struct request *req)
 }
 
 /*
- * io_buffer_register_request() in half the time for requests of many segments:
- * merged ones that nobody has split, which is how sequential ones come. Walking a
- * request by the iterators of the block layer costs more than copying arrays
- * twice. Short ones are left to it: io_uring has their memory at hand.
+ * io_buffer_register_request() for less: walking a request of many segments by
+ * the iterators of the block layer costs more than copying arrays twice. Requests
+ * of few segments go there as ever, io_uring has their memory at hand; so does
+ * what cannot be gathered, or comes while another task gathers.
  */
 static int ublk_buf_register_request(struct ublk_queue *q, struct request *req,
 				     struct io_uring_cmd *cmd,
 				     unsigned int index,
 				     unsigned int issue_flags)
 {
-	unsigned int nr;
+	unsigned int nr = 0;
 	int ret = 0;
 
-	if (likely(blk_rq_nr_phys_segments(req) <= UBLK_BUF_FEW) ||
-	    test_and_set_bit_lock(0, &q->bvecs_busy))
-		return io_buffer_register_request(cmd, req, ublk_buf_release,
-						  index, issue_flags);
-	nr = ublk_buf_gather(q, req);
-	if (nr)
-		ret = io_buffer_register_bvec(cmd, q->bvecs, nr,
-					      ublk_buf_release, req,
-					      1 << rq_data_dir(req), index,
-					      issue_flags);
-	clear_bit_unlock(0, &q->bvecs_busy);
+	if (unlikely(blk_rq_nr_phys_segments(req) > UBLK_BUF_FEW) &&
+	    !test_and_set_bit_lock(0, &q->bvecs_busy)) {
+		nr = ublk_buf_gather(q, req);
+		if (nr)
+			ret = io_buffer_register_bvec(cmd, q->bvecs, nr,
+						      ublk_buf_release, req,
+						      1 << rq_data_dir(req),
+						      index, issue_flags);
+		clear_bit_unlock(0, &q->bvecs_busy);
+	}
 	if (nr)
 		return ret;
 	return io_buffer_register_request(cmd, req, ublk_buf_release, index,

@@ -154,10 +154,10 @@ static int ublk_dev_init_queue(struct ublk_device *ub, unsigned int qid)
 {
 	const struct ublksrv_ctrl_dev_info *info = &ub->info;
 	unsigned int depth = info->queue_depth;
+	int node = ublk_dev_queue_node(ub, qid);
 	struct ublk_queue *q;
 
-	q = kvzalloc_node(struct_size(q, io, depth), GFP_KERNEL,
-			  ublk_dev_queue_node(ub, qid));
+	q = kvzalloc_node(struct_size(q, io, depth), GFP_KERNEL, node);
 	if (!q)
 		return -ENOMEM;
 	ub->queues[qid] = q;
@@ -177,13 +177,13 @@ static int ublk_dev_init_queue(struct ublk_device *ub, unsigned int qid)
 	if (q->auto_reg) {
 		q->bvecs = kmalloc_array_node(UBLK_QUEUE_BVECS,
 					      sizeof(*q->bvecs), GFP_KERNEL,
-					      ublk_dev_queue_node(ub, qid));
+					      node);
 		if (!q->bvecs)
 			return -ENOMEM;
 	}
 	if (!ublk_has(ub, UBLK_F_BATCH_IO))
 		return 0;
-	return ublk_event_init(q, ublk_dev_queue_node(ub, qid));
+	return ublk_event_init(q, node);
 }
 
 static void ublk_dev_free_queues(struct ublk_device *ub)
