@@ -50,6 +50,7 @@ FIXTURE_SETUP(match)
 
 	UT_SETUP(t, variant->flags | UBLK_F_SHMEM_ZC);
 	self->mem = t->agent->data;
+	/* The tests look no further; each page costs time on slow kernels. */
 	memset(self->mem, 1, 2 << 20);
 	ASSERT_EQ(0, ut_up(t, variant->queues, 4,
 			   variant->flags | UBLK_F_SHMEM_ZC));
