@@ -11,12 +11,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <jansson.h>
 
@@ -371,6 +372,20 @@ void state_remove(__u32 id, pid_t pid)
 	close(lock);
 }
 
+/* One that nobody has waited for has ended as well, though it takes signals. */
+static bool state_process_ended(pid_t pid)
+{
+	struct pollfd p = { .events = POLLIN };
+	bool ended;
+
+	p.fd = syscall(SYS_pidfd_open, pid, 0);
+	if (p.fd < 0)
+		return errno == ESRCH;
+	ended = poll(&p, 1, 0) > 0;
+	close(p.fd);
+	return ended;
+}
+
 /**
  * state_remove_stale - forget a device whose process is gone
  * @id: device that does not exist any more
@@ -385,8 +400,7 @@ void state_remove_stale(__u32 id)
 	if (lock < 0)
 		return;
 	ret = state_read(id, &st);
-	if (ret == -EBADMSG ||
-	    (!ret && kill(st.pid, 0) && errno == ESRCH)) {
+	if (ret == -EBADMSG || (!ret && state_process_ended(st.pid))) {
 		state_path(path, sizeof(path), id, "");
 		unlink(path);
 	}
