@@ -27,7 +27,7 @@
 #include "file.h"
 #include "targets.h"
 
-#define FAULT_COMMIT_MS	50	/* enough to tell the driver */
+#define FAULT_COMMIT_MS	200	/* enough to tell the driver */
 
 struct fault_cfg {
 	const char *file;
