@@ -17,7 +17,7 @@ out=/tmp/check.out
 klog=/tmp/check.klog
 
 leftovers() {
-	local left="" proc comm
+	local left="" proc comm state
 
 	for dev in /dev/ublkb* /dev/ublkc*; do
 		[ ! -e "$dev" ] || left="$left ${dev#/dev/}"
@@ -27,10 +27,24 @@ leftovers() {
 		{ read -r comm <"$proc/comm"; } 2>/dev/null || continue
 		case $comm in
 		ublk | kublk)
+			{ read -r state <"$proc/stat"; } 2>/dev/null || continue
+			case ${state##*) } in Z* | X*) continue ;; esac
 			left="$left process:$(tr '\0' ' ' <"$proc/cmdline" | cut -c1-60)" ;;
 		esac
 	done
 	left=$left$(awk '$1 ~ /^\/dev\/ublkb/ { printf " mount:%s", $2 }' /proc/mounts)
+	printf '%s' "$left"
+}
+
+# What is still there when all that was told to end has had its time.
+leftovers_stay() {
+	local left
+
+	for _ in $(seq 50); do
+		left=$(leftovers)
+		[ -n "$left" ] || return 0
+		sleep 0.1
+	done
 	printf '%s' "$left"
 }
 
@@ -87,17 +101,18 @@ run_test() {
 
 	verdict=$(awk -f "$vm/ktap.awk" -v verdict=1 -v status="$status" \
 		-v seconds="$(((t1 - t0) / 1000000))" -v limit="$limit" "$out")
-	left=$(leftovers)
+	left=$(leftovers_stay)
 	if [ -n "$left" ]; then
 		echo "|# left behind:$left"
 		verdict=$(add_reason "$verdict" "left behind:$left")
 	fi
+	# What comes behind the mark counts as said outside the tests.
+	echo "<5>ublk-check: end $name" >/dev/kmsg
 	dmesg >"$klog"
 	if ! "$vm/klog-scan.sh" "$klog" >"$klog.found"; then
 		sed 's/^/|# klog: /' "$klog.found"
 		verdict=$(add_reason "$verdict" "kernel log")
 	fi
-	echo "<5>ublk-check: end $name" >/dev/kmsg
 	[ -z "$left" ] || clean_up || fit=
 	echo "@end $(((t1 - t0) / 100000)) $verdict"
 }

@@ -225,7 +225,7 @@ one_guest() {
 	done
 	rm -f "$tmp/fifo"
 	mkfifo "$tmp/fifo"
-	"$VM_DIR/run.sh" --quiet --no-scan --log "$tmp/console" --timeout "$total" \
+	HUNG_TASK=$((60 * slow)) "$VM_DIR/run.sh" --quiet --no-scan --log "$tmp/console" --timeout "$total" \
 		--append log_buf_len=8M "${run_args[@]}" "${options[@]}" -- \
 		env "UBLK_TEST_SCALE=$slow" "UBLK_TEST_LESS=${less:-$slow}" \
 		test/vm/check-guest.sh "${todo[@]}" >"$tmp/fifo" 2>"$tmp/errors" &
@@ -278,6 +278,9 @@ one_guest() {
 			todo=("${todo[@]:1}")
 		else
 			sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
+			# Between two tests that is told by what is not run.
+			[ ${#todo[@]} -gt 0 ] ||
+				emit_result "not ok # $guest_error" "vm/last words$label" 0
 		fi
 	fi
 	outside_tests
@@ -326,6 +329,7 @@ lane() {
 	trap 'kill "$vm_pid" 2>/dev/null; wait; exit 143' TERM
 	run_programs
 	run_shared
+	: >"$tmp/through"
 }
 
 start_lane() {
@@ -352,10 +356,15 @@ catch_up() {
 }
 
 end_lane() {
+	local status
+
 	[ -n "$lane_pid" ] || return 0
 	wait "$lane_pid"
+	status=$?
 	lane_pid=
 	catch_up ''
+	[ -e "$tmp/lane/through" ] ||
+		emit_result "not ok # ended with status $status" "vm/second lane" 0
 }
 
 # --- all of them

@@ -47,12 +47,14 @@ vm_log "installing host packages:$packages"
 install() {
 	# shellcheck disable=SC2086
 	vm_as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+		-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 \
 		--no-install-recommends $packages >"$log" 2>&1
 }
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! install; then
-	vm_as_root apt-get update -qq >"$log" 2>&1 || true
+	vm_as_root apt-get update -qq -o DPkg::Lock::Timeout=600 \
+		-o Acquire::Retries=3 >"$log" 2>&1 || true
 	if ! install; then
 		tail -20 "$log" >&2
 		vm_die "cannot install$packages: see above; install them by hand and run again"

@@ -134,7 +134,8 @@ vm_apt() {
 		-o Dir::Etc::PreferencesParts=/dev/null -o Dir::State="$dir" \
 		-o Dir::State::Status="$dir/status" -o Dir::Cache="$dir" \
 		-o APT::Architecture=amd64 -o APT::Architectures=amd64 \
-		-o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
+		-o APT::Sandbox::User=root -o Acquire::Languages=none \
+		-o Acquire::Retries=3 "$@"
 }
 
 # Bring the private lists up to date, at most once an hour.
