@@ -33,6 +33,7 @@ static void *job_thread(void *arg)
 	struct agent_job *job = arg;
 	long start = raw_now_ms();
 
+	__atomic_store_n(&job->tid, gettid(), __ATOMIC_RELEASE);
 	job->res = job->fn(job->arg);
 	job->ms = raw_now_ms() - start;
 	__atomic_store_n(&job->busy, 0, __ATOMIC_RELEASE);
@@ -118,6 +119,7 @@ int agent_start(struct agent *a, agent_fn fn, const void *arg, size_t len)
 		return -EBUSY;
 	a->jobs[n].fn = fn;
 	a->jobs[n].res = 0;
+	a->jobs[n].tid = 0;
 	memcpy(a->jobs[n].arg, arg, len);
 	__atomic_store_n(&a->jobs[n].busy, 1, __ATOMIC_RELEASE);
 	if (write(a->pipe[1], &n, sizeof(n)) != sizeof(n))
@@ -326,39 +328,40 @@ bool agent_wait_open(struct agent *a, int job)
 	return true;
 }
 
-/*
- * Wait until a command that sleeps is being executed: io_uring has made a
- * worker thread for it.
- */
-bool agent_wait_worker(struct agent *a)
+static char thread_state(pid_t pid, pid_t tid)
 {
-	long end = raw_now_ms() + RAW_DEADLINE_MS;
-	char path[64], comm[32];
-	struct dirent *d;
-	bool found = false;
-	DIR *dir;
+	char path[64], line[256], *p = NULL;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", a->pid);
-	while (!found && raw_now_ms() < end) {
-		dir = opendir(path);
-		while (dir && !found && (d = readdir(dir))) {
-			char file[sizeof(path) + 32];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	f = fopen(path, "r");
+	if (f && fgets(line, sizeof(line), f))
+		p = strrchr(line, ')');
+	if (f)
+		fclose(f);
+	return p && p[1] ? p[2] : 0;
+}
 
-			snprintf(file, sizeof(file), "%s/%d/comm", path,
-				 atoi(d->d_name));
-			f = fopen(file, "r");
-			if (!f)
-				continue;
-			found = fgets(comm, sizeof(comm), f) &&
-				!strncmp(comm, "iou-wrk", 7);
-			fclose(f);
-		}
-		if (dir)
-			closedir(dir);
-		usleep(10000);
+/*
+ * Wait until the job's thread sleeps, or has ended. Drivers take requests
+ * without sleeping: one that is known to have been made has then arrived.
+ */
+bool agent_wait_sleep(struct agent *a, int job)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	char state;
+	pid_t tid;
+
+	while (!agent_done(a, job)) {
+		tid = __atomic_load_n(&a->jobs[job].tid, __ATOMIC_ACQUIRE);
+		state = tid ? thread_state(a->pid, tid) : 0;
+		if (state == 'D' || state == 'S')
+			return true;
+		if (raw_now_ms() >= end)
+			return false;
+		usleep(1000);
 	}
-	return found;
+	return true;
 }
 
 /* Block I/O at byte @off of the disk and byte @data of the data area. */

@@ -22,6 +22,7 @@ typedef long (*agent_fn)(void *arg);
 struct agent_job {
 	agent_fn fn;
 	int busy;		/* 1 from agent_start() until the job is done */
+	pid_t tid;		/* its thread, once that runs */
 	long res;
 	long ms;		/* how long it ran */
 	char arg[AGENT_ARG] __attribute__((aligned(16)));
@@ -50,7 +51,7 @@ int agent_ctrl(struct agent *a, __u32 op, int id, __u64 data);
 int agent_blk(struct agent *a, int id, enum agent_blk_op op, __u64 off,
 	      __u32 len, __u32 data);
 bool agent_wait_open(struct agent *a, int job);
-bool agent_wait_worker(struct agent *a);
+bool agent_wait_sleep(struct agent *a, int job);
 int agent_hold(struct agent *a, int id);
 void agent_release(struct agent *a);
 long agent_blk_run(int id, enum agent_blk_op op, __u64 off, __u32 len,

@@ -33,6 +33,9 @@ const char *const chaos_op_names[CHAOS_NR_OPS] = {
 	"START_USER_RECOVERY", "END_USER_RECOVERY",
 };
 
+/* Seconds; in less, luck decides what is tried. */
+#define LONG_RUN	30
+
 static pid_t servers, ios;
 
 /* A new start for each process, from the seed and its number. */
@@ -181,10 +184,36 @@ static bool watch_ctl(struct chaos *c, struct chaos_rng *r,
 	return true;
 }
 
-/* Start all and watch until the time is over; false if a command hangs. */
+/*
+ * What matters happened, so that the rest means something. Not asked for is
+ * what takes luck: a live device that is idle, or not open.
+ */
+static bool enough(struct chaos *c, bool say)
+{
+	bool good = c->servers && c->kills && c->io_done && c->io_failed &&
+		    c->served && c->canceled;
+	int op;
+
+	for (op = 0; op < CHAOS_NR_OPS; op++) {
+		if (op == CHAOS_TRY_STOP || op == CHAOS_QUIESCE ||
+		    op == CHAOS_DEL || c->results[op][0])
+			continue;
+		if (say)
+			fprintf(stderr, "# %s never succeeded\n",
+				chaos_op_names[op]);
+		good = false;
+	}
+	return good;
+}
+
+/*
+ * Start all and watch until the time is over, and some more where that was not
+ * enough for a slow machine; false if a command hangs.
+ */
 static bool run(struct chaos *c, int seconds)
 {
 	long start = raw_now_ms(), end = start + seconds * 1000L;
+	long last = seconds < LONG_RUN ? end : start + 4 * seconds * 1000L;
 	long report = start + 10000;
 	struct chaos_rng r;
 	int i;
@@ -198,7 +227,8 @@ static bool run(struct chaos *c, int seconds)
 		chaos_ios(c);
 	for (i = 0; i < CHAOS_CTLS; i++)
 		start_ctl(c, &c->ctl[i]);
-	while (raw_now_ms() < end) {
+	while (raw_now_ms() < end ||
+	       (raw_now_ms() < last && !enough(c, false))) {
 		for (i = 0; i < CHAOS_CTLS; i++)
 			if (!watch_ctl(c, &r, &c->ctl[i]))
 				return false;
@@ -233,6 +263,7 @@ static bool delete_all(void)
 	static const __u32 ops[] = {
 		UBLK_U_CMD_DEL_DEV_ASYNC, UBLK_U_CMD_DEL_DEV,
 	};
+	struct ublksrv_ctrl_cmd cmd = { .queue_id = 0xffff };
 	struct raw_ctrl ctl;
 	bool good = true;
 	int i, id, ret;
@@ -241,7 +272,9 @@ static bool delete_all(void)
 		return false;
 	for (i = 0; i < 2; i++) {
 		for (id = 0; id < CHAOS_DEVS; id++) {
-			ret = raw_dev_cmd(&ctl, ops[i], id, 0);
+			cmd.dev_id = id;
+			ret = raw_ctrl_cmd_ms(&ctl, ops[i], &cmd,
+					      CHAOS_LIMIT_MS);
 			if (!ret || ret == -ENODEV)
 				continue;
 			fprintf(stderr, "# DEL_DEV%s of device %d: %d\n",
@@ -318,29 +351,6 @@ static void print_results(struct chaos *c)
 	       c->servers, c->served, c->io_done, c->io_failed);
 }
 
-/*
- * What matters happened, so that the rest means something. Not asked for is
- * what takes luck: a live device that is idle, or not open.
- */
-static bool enough(struct chaos *c)
-{
-	bool good = c->servers && c->kills && c->io_done && c->io_failed &&
-		    c->served && c->canceled;
-	int op;
-
-	for (op = 0; op < CHAOS_NR_OPS; op++) {
-		if (op == CHAOS_TRY_STOP || op == CHAOS_QUIESCE ||
-		    op == CHAOS_DEL)
-			continue;
-		if (!c->results[op][0]) {
-			fprintf(stderr, "# %s never succeeded\n",
-				chaos_op_names[op]);
-			good = false;
-		}
-	}
-	return good;
-}
-
 static struct chaos *setup(void)
 {
 	struct chaos *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
@@ -406,8 +416,8 @@ int main(int argc, char **argv)
 	else
 		ksft_test_result_skip("the driver is no module\n");
 	print_results(c);
-	if (seconds >= 30)
-		ksft_test_result(enough(c), "everything was tried\n");
+	if (seconds >= LONG_RUN)
+		ksft_test_result(enough(c, true), "everything was tried\n");
 	else
 		ksft_test_result_skip("too short for all to be tried\n");
 	ksft_finished();

@@ -311,11 +311,36 @@ static int gen_failed(struct combo *c)
 	return __atomic_load_n(&c->gen->errors, __ATOMIC_ACQUIRE) > 0;
 }
 
+/* Reads and writes that the disk has done. */
+static __u64 disk_done(struct combo *c)
+{
+	unsigned long long r = 0, w = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%u/stat",
+		 c->info.dev_id);
+	f = fopen(path, "r");
+	if (f) {
+		if (fscanf(f, "%llu %*u %*u %*u %llu", &r, &w) != 2)
+			r = 0;
+		fclose(f);
+	}
+	return r + w;
+}
+
+static int disk_idle(struct combo *c)
+{
+	__u64 done = disk_done(c);
+
+	usleep(50000);
+	return done && done == disk_done(c);
+}
+
 /* The server is gone: what must the generator see, by policy? */
 static int check_io_lost(struct combo *c)
 {
 	struct gen *g = c->gen;
-	__u64 done;
 
 	if (c->io == IDLE || c->io == MOUNTED)
 		return 0;
@@ -329,11 +354,11 @@ static int check_io_lost(struct combo *c)
 		MUST(g->last_error == -EIO || g->last_error == -EREMOTEIO);
 		break;
 	default:
-		/* Held: nothing is done any more, and nothing has got lost. */
-		usleep(20000);
-		done = __atomic_load_n(&g->done, __ATOMIC_ACQUIRE);
-		usleep(30000);
-		MUST(done == __atomic_load_n(&g->done, __ATOMIC_ACQUIRE));
+		/*
+		 * Held: nothing is done any more, whatever the generator has
+		 * yet to see of what was, and nothing has got lost.
+		 */
+		MUST(wait_for(disk_idle, c, deadline_ms));
 		MUST(__atomic_load_n(&g->inflight, __ATOMIC_ACQUIRE));
 		MUST(c->policy == HOLD || !g->errors);
 		MUST(!g->errors || g->last_error == -EIO);

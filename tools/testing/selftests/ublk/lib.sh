@@ -180,6 +180,40 @@ not() {
 	! "$@"
 }
 
+# A process has ended, whether or not somebody has waited for it.
+ended() {
+	local line state
+
+	{ read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
+	read -r state _ <<<"${line##*) }"
+	[ "$state" = Z ] || [ "$state" = X ]
+}
+
+# All threads of a process are stopped.
+halted() {
+	local stat line state
+
+	for stat in "/proc/$1"/task/*/stat; do
+		{ read -r line <"$stat"; } 2>/dev/null || continue
+		read -r state _ <<<"${line##*) }"
+		[ "$state" = T ] || return
+	done
+}
+
+# The disk has a request that its driver has been given.
+in_flight() {
+	local r w
+
+	read -r r w <"/sys/block/ublkb$DEV/inflight" && [ $((r + w)) -gt 0 ]
+}
+
+# The same for requests that are held back.
+waiting() {
+	local words
+
+	read -r -a words <"/sys/block/ublkb$DEV/stat" && [ "${words[8]}" -gt 0 ]
+}
+
 # The standard output of a command is exactly this.
 prints() {
 	local want=$1 got

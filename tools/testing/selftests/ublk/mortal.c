@@ -81,24 +81,26 @@ static int serve_one(struct worker *w)
 	return 0;
 }
 
+static void obeyed(void)
+{
+	__atomic_add_fetch(&me->obeyed, 1, __ATOMIC_ACQ_REL);
+}
+
 /* The thread's part of an order. Return: true if it is to end. */
 static bool obey(struct worker *w, int order)
 {
 	switch (order) {
 	case MORTAL_THREAD:
-		if (w->q)
-			return false;
-		break;
+		return !w->q;
 	case MORTAL_THREADS:
-		break;
+		return true;
 	case MORTAL_RINGS:
 		raw_link_close(&w->link);
-		break;
+		obeyed();
+		return true;
 	default:
 		return false;
 	}
-	__atomic_add_fetch(&me->obeyed, 1, __ATOMIC_ACQ_REL);
-	return true;
 }
 
 static void *work(void *arg)
@@ -152,8 +154,39 @@ static void leave_heir(void)
 			pause();
 	}
 	me->heir = pid;
-	__atomic_add_fetch(&me->obeyed, 1, __ATOMIC_ACQ_REL);
+	obeyed();
 	_exit(0);
+}
+
+/* Threads that still run would be given requests: see them gone first. */
+static void join(int nr)
+{
+	int q;
+
+	for (q = 0; q < nr; q++)
+		pthread_join(workers[q].thread, NULL);
+}
+
+/* What the main thread does of an order, once. */
+static void carry_out(int order)
+{
+	switch (order) {
+	case MORTAL_THREAD:
+		join(1);
+		break;
+	case MORTAL_THREADS:
+		join(me->info.nr_hw_queues);
+		break;
+	case MORTAL_NODE:
+		close_node();
+		break;
+	case MORTAL_UNMAP:
+		unmap();
+		break;
+	default:
+		return;
+	}
+	obeyed();
 }
 
 /* The main thread's part of the orders, until all threads are through. */
@@ -170,14 +203,8 @@ static void rule(void)
 			execlp("sleep", "sleep", "1000", NULL);
 		if (order == MORTAL_FORK)
 			leave_heir();
-		if (order == MORTAL_NODE && done != order) {
-			close_node();
-			__atomic_add_fetch(&me->obeyed, 1, __ATOMIC_ACQ_REL);
-		}
-		if (order == MORTAL_UNMAP && done != order) {
-			unmap();
-			__atomic_add_fetch(&me->obeyed, 1, __ATOMIC_ACQ_REL);
-		}
+		if (done != order)
+			carry_out(order);
 		done = order;
 		if (order) {
 			usleep(1000);
@@ -253,10 +280,10 @@ int mortal_start(struct mortal *m)
 static int obedient(const struct mortal *m, enum mortal_order order)
 {
 	switch (order) {
-	case MORTAL_THREADS:
 	case MORTAL_RINGS:
 		return m->info.nr_hw_queues;
 	case MORTAL_THREAD:
+	case MORTAL_THREADS:
 	case MORTAL_NODE:
 	case MORTAL_FORK:
 	case MORTAL_UNMAP:

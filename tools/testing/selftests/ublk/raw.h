@@ -124,6 +124,7 @@ int raw_get_params(struct raw_ctrl *c, int id, struct ublk_params *p);
 
 bool running_on_mainline(void);
 bool raw_wait_path(const char *path, bool there);
+bool raw_wait_worker(pid_t pid);
 int raw_char_open(int id);
 long raw_now_ms(void);
 int raw_possible_cpus(void);

@@ -7,6 +7,7 @@
  * carries an old sequence number and is dropped then.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -380,4 +381,39 @@ bool running_on_mainline(void)
 	const char *driver = getenv("UBLK_TEST_DRIVER");
 
 	return driver ? !strcmp(driver, "distro") : probe_mainline();
+}
+
+/*
+ * Wait until a command of that process which sleeps is being executed: io_uring
+ * has made a worker thread for it.
+ */
+bool raw_wait_worker(pid_t pid)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	char path[64], comm[32];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	while (!found && raw_now_ms() < end) {
+		dir = opendir(path);
+		while (dir && !found && (d = readdir(dir))) {
+			char file[sizeof(path) + 32];
+
+			snprintf(file, sizeof(file), "%s/%d/comm", path,
+				 atoi(d->d_name));
+			f = fopen(file, "r");
+			if (!f)
+				continue;
+			found = fgets(comm, sizeof(comm), f) &&
+				!strncmp(comm, "iou-wrk", 7);
+			fclose(f);
+		}
+		if (dir)
+			closedir(dir);
+		usleep(10000);
+	}
+	return found;
 }

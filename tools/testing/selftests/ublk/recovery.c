@@ -216,11 +216,14 @@ bool rec_fails(struct ut *t)
 /* A request sent while there is no server: its job, or -EPROTO. */
 int rec_held(struct ut *t, int n)
 {
+	int before = ut_requests(t);
 	int job = rec_io(t, AGENT_READ, n);
 
 	if (rec_fails(t))
 		return agent_wait(t->agent, job, REC_FAST_MS) == -EREMOTEIO ?
 		       job : -EPROTO;
+	if (!ut_arrived(t, job, before + 1))
+		return -EPROTO;
 	return rec_waits(t, job) ? job : -EPROTO;
 }
 

@@ -113,7 +113,8 @@ if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
 	mv /dev/ublk-control /dev/ublk-control.away
 	check "no /dev/ublk-control" refused 5 ublk-control -- "${add[@]}" -t null
 	mv /dev/ublk-control.away /dev/ublk-control
-	rmmod ublk_drv
+	# The last command's file may be closed a little later.
+	busywait 5000 rmmod ublk_drv
 	defer modprobe ublk_drv
 	check "no module" refused 5 modprobe -- "${add[@]}" -t null
 	check "list without module" refused 5 modprobe -- "$UBLK" list
@@ -121,5 +122,6 @@ if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
 else
 	skip "no /dev/ublk-control" "the module cannot be unloaded"
 fi
-check "no daemon is left" not pgrep -x 'ublk|kublk'
+# One that failed has said so before it ends.
+check "no daemon is left" busywait 5000 not pgrep -x 'ublk|kublk'
 finish

@@ -35,10 +35,12 @@ check "a line per tag" lines "^  tag [0-7] " $((8 * queues))
 check "idle tags wait for requests" busywait 5000 \
 	lines "^  tag [0-7] armed( task [0-9]+)?$" $((8 * queues))
 
-kill -STOP "$(pid_of "$DEV")"
+pid=$(pid_of "$DEV")
+kill -STOP "$pid"
+check "the server stands still" busywait 5000 halted "$pid"
 dd if="$BDEV" of=/dev/null bs=4k count=1 skip=5 iflag=direct 2>/dev/null &
 check "a request on its way" busywait 5000 says "^  tag [0-7] queued"
-kill -CONT "$(pid_of "$DEV")"
+kill -CONT "$pid"
 check "it ends" wait $!
 check "the tag is idle again" busywait 5000 \
 	lines "^  tag [0-7] armed" $((8 * queues))

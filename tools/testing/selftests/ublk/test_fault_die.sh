@@ -15,12 +15,12 @@ gone() {
 }
 
 recover() {
-	timeout 60 "$UBLK" recover -n "$DEV" >/dev/null
+	timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV" >/dev/null
 }
 
 # One direct request of 64 KiB
 write_at() {
-	timeout 30 dd if="$TMP/data" of="$BDEV" bs=64k count=1 seek="$1" \
+	timeout "$((30 * SCALE))" dd if="$TMP/data" of="$BDEV" bs=64k count=1 seek="$1" \
 		oflag=direct status=none
 }
 

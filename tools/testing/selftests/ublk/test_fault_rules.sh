@@ -13,12 +13,12 @@ export LC_ALL=C
 
 # One direct request of 4 KiB: read_at BLOCK, write_at BLOCK
 read_at() {
-	timeout 20 dd if="$BDEV" of="$TMP/back" bs=4k count=1 skip="$1" \
+	timeout "$((20 * SCALE))" dd if="$BDEV" of="$TMP/back" bs=4k count=1 skip="$1" \
 		iflag=direct status=none
 }
 
 write_at() {
-	timeout 20 dd if="$TMP/data" of="$BDEV" bs=4k count=1 seek="$1" \
+	timeout "$((20 * SCALE))" dd if="$TMP/data" of="$BDEV" bs=4k count=1 seek="$1" \
 		oflag=direct status=none
 }
 
@@ -98,10 +98,19 @@ del_dev
 
 fault --rule "read:delay=900,sectors=8-15" --rule "write:delay=300-1200" \
 	--rule "all:delay=400,sectors=16-23" --rule "read:delay=400,sectors=16-23"
-check "a delayed read" takes 900 5000 read_at 1
-check "a read that is not" takes 0 899 read_at 0
-check "a random delay" takes 300 5000 write_at 0
-check "two rules add up" takes 800 5000 read_at 2
+limit=$((5000 * SCALE))
+check "a delayed read" takes 900 "$limit" read_at 1
+check "a random delay" takes 300 "$limit" write_at 0
+check "two rules add up" takes 800 "$limit" read_at 2
+del_dev
+
+fault --rule "read:delay=$((3000 * SCALE)),sectors=8-15"
+read_at 1 &
+reader=$!
+check "a read waits" busywait 5000 in_flight
+check "one that is not delayed overtakes it" read_at 0
+check "the first one waits still" not ended "$reader"
+check "and ends" wait "$reader"
 del_dev
 
 fault --rule "read:errno=EIO,every=3,sectors=8-15" --rule "write:errno=EIO,nth=2"
@@ -136,7 +145,7 @@ check "a read of nothing is an error" fails_with "Input/output error" read_at 16
 del_dev
 
 while read -r rule word; do
-	check "--rule $rule" fails_with "$word" timeout 30 "$UBLK" add -t fault \
+	check "--rule $rule" fails_with "$word" timeout "$((30 * SCALE))" "$UBLK" add -t fault \
 		--rule "$rule"
 	check "in one line" prints 1 wc -l <"$TMP/err"
 done <<'END'
@@ -148,7 +157,7 @@ write:die=now "die=now"
 read:delay=5,colour=7 "colour=7"
 END
 check "memory cannot be recovered" fails_with "leave --user-recovery out" \
-	timeout 30 "$UBLK" add -t fault -r
+	timeout "$((30 * SCALE))" "$UBLK" add -t fault -r
 check "a file that is too small" fails_with "enlarge the file" \
-	timeout 30 "$UBLK" add -t fault --size 2M "$(new_file img 1M)"
+	timeout "$((30 * SCALE))" "$UBLK" add -t fault --size 2M "$(new_file img 1M)"
 finish

@@ -57,8 +57,9 @@ write() {
 }
 
 for opt in "" --buffered-io; do
+	# Nobody else's reads among the events.
 	# shellcheck disable=SC2086
-	add_dev -t loop -f "$NULL" $opt
+	add_dev -t loop -f "$NULL" --no-auto-part-scan $opt
 	mode=${opt:-direct}
 	if [ -z "$opt" ]; then
 		check "$mode: plain write" trace write oflag=direct

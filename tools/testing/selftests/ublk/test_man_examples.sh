@@ -32,7 +32,7 @@ examples_of() {
 run_example() {
 	rm -rf "$TMP/dir"
 	mkdir "$TMP/dir"
-	(cd "$TMP/dir" && timeout 90 bash -ex "$1") && return
+	(cd "$TMP/dir" && timeout "$((90 * SCALE))" bash -ex "$1") && return
 	"$UBLK" del -a
 	return 1
 }

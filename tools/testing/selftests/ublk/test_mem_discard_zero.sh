@@ -60,7 +60,7 @@ check "all of it is zero" same
 check "all memory went back" grown_by -1000 3000
 check "flush" dd if=/dev/zero of="$BDEV" bs=4k count=1 conv=fsync status=none
 check "delete" del_dev
-check "no recovery" not timeout 30 "$UBLK" add -t mem -r 2>"$TMP/err"
+check "no recovery" not timeout "$((30 * SCALE))" "$UBLK" add -t mem -r 2>"$TMP/err"
 check "a smallest disk" try_add -t mem --size 512
 check "has one sector" prints 1 blockdev --getsz "$BDEV"
 check "a huge disk" try_add -t mem --size 32T

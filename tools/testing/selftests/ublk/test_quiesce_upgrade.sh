@@ -20,11 +20,11 @@ upgrade() {
 	local prog=$1 old
 
 	old=$(pid_of "$DEV")
-	timeout 30 "$UBLK" quiesce -n "$DEV" --timeout 5000 || return
-	kill -0 "$old" 2>/dev/null && { echo "process $old is still there"; return 1; }
+	timeout "$((30 * SCALE))" "$UBLK" quiesce -n "$DEV" --timeout "$((5000 * SCALE))" || return
+	ended "$old" || { echo "process $old is still there"; return 1; }
 	state_is "$DEV" QUIESCED || { state_of "$DEV"; return 1; }
 	[ -s "/run/ublk/$DEV.json" ] || { echo "no record"; return 1; }
-	timeout 30 "$prog" recover -n "$DEV" --quiet || return
+	timeout "$((30 * SCALE))" "$prog" recover -n "$DEV" --quiet || return
 	state_is "$DEV" LIVE || { state_of "$DEV"; return 1; }
 	[ "$(exe_of)" = "$(readlink -f "$(command -v "$prog")")" ]
 }
@@ -84,7 +84,7 @@ say "$(rounds) rounds of IO"
 # What quiesce says when it cannot.
 check "quiesce, quiesced already" "$UBLK" quiesce -n "$DEV"
 check "once more" "$UBLK" quiesce -n "$DEV"
-check "stop without a daemon" timeout 20 "$UBLK" stop -n "$DEV"
+check "stop without a daemon" timeout "$((20 * SCALE))" "$UBLK" stop -n "$DEV"
 check "it is DEAD" state_is "$DEV" DEAD
 check "quiesce of a stopped device fails" not "$UBLK" quiesce -n "$DEV"
 check "deleted" del_dev

@@ -19,7 +19,7 @@ says() {
 		shift
 	done
 	shift
-	if timeout 30 "$@" >"$TMP/out" 2>"$TMP/err"; then
+	if timeout "$((30 * SCALE))" "$@" >"$TMP/out" 2>"$TMP/err"; then
 		echo "status 0"
 		return 1
 	fi
@@ -39,7 +39,7 @@ kill_daemon() {
 }
 
 recover() {
-	timeout 60 "$UBLK" recover -n "$DEV" >"$TMP/recover.out" || return
+	timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV" >"$TMP/recover.out" || return
 	"$UBLK" list -n "$DEV" | cmp - "$TMP/recover.out"
 }
 
@@ -62,8 +62,9 @@ check "its record is kept" test -s "/run/ublk/$DEV.json"
 check "list shows the target" grep -q "^	target loop.*$img" <("$UBLK" list -n "$DEV")
 
 # A read that is held until there is a daemon again.
-timeout 20 dd if="$BDEV" of="$TMP/back" bs=1M count=8 iflag=direct status=none &
+timeout "$((20 * SCALE))" dd if="$BDEV" of="$TMP/back" bs=1M count=8 iflag=direct status=none &
 reader=$!
+check "a read is held" busywait 5000 waiting
 check "it is recovered, and prints what list prints" recover
 check "state" state_is "$DEV" LIVE
 check "another process" test "$(pid_of "$DEV")" -ne "$old"
@@ -104,8 +105,11 @@ check "-i: no record is left" not test -e "/run/ublk/$DEV.json"
 add_dev -t null --user-recovery-fail-io
 check "-e: flag" flags_have USER_RECOVERY_FAIL_IO
 check "-e: killed" kill_daemon FAIL_IO
-check "-e: IO fails meanwhile" not timeout 10 dd if="$BDEV" of=/dev/null bs=4k \
-	count=1 iflag=direct status=none
+io_fails() {
+	timeout "$((10 * SCALE))" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct status=none
+	[ $? -eq 1 ]
+}
+check "-e: IO fails meanwhile" io_fails
 check "-e: recovered" recover
 check "-e: reads" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct status=none
 check "-e: deleted" del_dev

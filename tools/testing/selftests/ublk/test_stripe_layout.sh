@@ -42,7 +42,7 @@ says() {
 		shift
 	done
 	shift
-	if timeout 30 "$@" >"$TMP/out" 2>"$TMP/err"; then
+	if timeout "$((30 * SCALE))" "$@" >"$TMP/out" 2>"$TMP/err"; then
 		echo "status 0"
 		return 1
 	fi

@@ -19,7 +19,7 @@ kill_daemon() {
 }
 
 recover() {
-	timeout 60 "$UBLK" recover -n "$DEV"
+	timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV"
 }
 
 writes_to() {
@@ -32,8 +32,9 @@ dd if=/dev/urandom of="$TMP/data" bs=1M count=24 status=none
 add_dev -t stripe --chunk-size 32K -r "${files[@]}"
 check "write" dd if="$TMP/data" of="$BDEV" bs=1M oflag=direct status=none
 check "kill" kill_daemon
-timeout 30 dd if="$BDEV" of="$TMP/back" bs=1M iflag=direct status=none &
+timeout "$((30 * SCALE))" dd if="$BDEV" of="$TMP/back" bs=1M iflag=direct status=none &
 reader=$!
+check "a read is held" busywait 5000 waiting
 check "recover" recover
 check "list shows the members in order" grep -q "b\",\".*/c\",\".*/a\"" \
 	<("$UBLK" list -n "$DEV")
@@ -52,7 +53,7 @@ check "same contents again" cmp "$TMP/data" "$BDEV"
 check "delete" del_dev
 
 add_dev -t stripe --chunk-size 4K -i -q 2 "${files[@]}"
-timeout 120 fio --name=verify --filename="$BDEV" --ioengine=io_uring --direct=1 \
+timeout "$((120 * SCALE))" fio --name=verify --filename="$BDEV" --ioengine=io_uring --direct=1 \
 	--rw=randwrite --bsrange=512-64k --iodepth=16 \
 	--size=24m --io_size=24m --verify=crc32c --verify_fatal=1 \
 	--verify_state_save=0 --minimal >"$TMP/fio.out" 2>&1 &

@@ -41,7 +41,7 @@ as_user() {
 	local line
 
 	line="cd '$TMP/home' && UBLK_RUN_DIR='$TMP/run' exec $(printf '%q ' "$@")"
-	timeout 60 capsh --user=nobody -- -c "$line"
+	timeout "$((60 * SCALE))" capsh --user=nobody -- -c "$line"
 }
 
 # The device that the last "add" printed, for the cleanup as well.

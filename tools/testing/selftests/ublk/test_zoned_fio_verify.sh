@@ -23,7 +23,7 @@ while read -r queues kind bs capacity limits; do
 	# shellcheck disable=SC2086
 	add_dev -t zoned --size 64M --zone-size 4M --zone-capacity "$capacity" \
 		--nr-conv 2 --block-size 512 -q "$queues" $limits "$img"
-	check "zoned: $name" timeout 120 fio --name=verify --filename="$BDEV" \
+	check "zoned: $name" timeout "$((120 * SCALE))" fio --name=verify --filename="$BDEV" \
 		--ioengine=io_uring --direct=1 --rw="$kind" --bsrange="$bs" \
 		--zonemode=zbd --iodepth=8 --numjobs="$queues" \
 		--size="$size" --io_size="$size" \

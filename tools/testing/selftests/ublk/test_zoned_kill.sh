@@ -41,7 +41,7 @@ round() {
 		truncate -s 32768 "$TMP/log"
 		had=0
 	fi
-	timeout 60 "$tool" write "$BDEV" "$img" "$TMP/log" 2>/dev/null &
+	timeout "$((60 * SCALE))" "$tool" write "$BDEV" "$img" "$TMP/log" 2>/dev/null &
 	check "$1: it writes" busywait 20000 acked_more_than $((had + $2))
 	check "$1: the daemon is killed" kill_daemon "$3"
 }
@@ -54,7 +54,7 @@ add_dev -t zoned -r -q 4 --size "${zones}M" --zone-size 1M --zone-capacity 1M \
 	--nr-conv 1 --block-size 4k "$img"
 for i in $(seq "$(less 5)"); do
 	round "recover $i" $((RANDOM % 4000 + 100)) QUIESCED
-	check "recover $i" timeout 60 "$UBLK" recover -n "$DEV"
+	check "recover $i" timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV"
 	wait "$!"
 	check "recover $i: the report is what the file holds" "$tool" compare "$BDEV" "$img"
 	check "recover $i: nothing acknowledged is lost" "$tool" verify "$BDEV" "$img" "$TMP/log"
@@ -73,7 +73,7 @@ for i in $(seq "$(less 3)"); do
 done
 
 add_dev -t zoned -q 4 "$img"
-check "write the rest" timeout 120 "$tool" write "$BDEV" "$img" "$TMP/log"
+check "write the rest" timeout "$((120 * SCALE))" "$tool" write "$BDEV" "$img" "$TMP/log"
 check "all zones are full" prints $((zones - 1)) grep -c "(fu)" <(blkzone report "$BDEV")
 check "with what was written" "$tool" verify "$BDEV" "$img" "$TMP/log"
 finish

@@ -22,7 +22,7 @@ fs_test() {
 	local type=$1
 	shift
 
-	check "$type: mkfs" timeout 60 "$@" "$BDEV"
+	check "$type: mkfs" timeout "$((60 * SCALE))" "$@" "$BDEV"
 	check "$type: mount" mount -t "$type" "$BDEV" "$mnt"
 	check "$type: copy files" cp -r "$TMP/src" "$mnt/"
 	check "$type: change some" cp "$TMP/src/file9" "$mnt/src/file8"

@@ -47,7 +47,7 @@ says() {
 	local word=$1
 	shift 2
 
-	if timeout 30 "$@" >"$TMP/out" 2>"$TMP/err"; then
+	if timeout "$((30 * SCALE))" "$@" >"$TMP/out" 2>"$TMP/err"; then
 		echo "status 0"
 		return 1
 	fi

@@ -238,7 +238,7 @@ TEST_F(data, I_21_partly_copied_write)
 	char *hole = before_hole(1024);
 	int job, sectors;
 	struct raw_ev ev;
-	long res;
+	long res, end;
 
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, up_with(u, 0, 2, (uintptr_t)hole));
@@ -254,8 +254,10 @@ TEST_F(data, I_21_partly_copied_write)
 		EXPECT_EQ(0, ub_stop(u));
 		return;
 	}
-	while (!agent_done(u->t.agent, job) && sectors < 8 &&
-	       !raw_batch_request(self->b, &ev, 1000)) {
+	end = raw_now_ms() + RAW_DEADLINE_MS;
+	while (!agent_done(u->t.agent, job) && raw_now_ms() < end) {
+		if (raw_batch_request(self->b, &ev, 20))
+			continue;
 		EXPECT_EQ((WIN >> 9) + sectors, ev.iod.start_sector);
 		sectors += ev.iod.nr_sectors;
 		ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag,

@@ -160,6 +160,7 @@ TEST_F(fetch, D_187_at_most_128)
 	job = ub_burst(u, 200, 1);
 	ASSERT_LE(0, job);
 	ASSERT_EQ(0, ub_wait_inflight(u, 200));
+	ASSERT_TRUE(agent_wait_sleep(u->t.agent, job));
 	ASSERT_EQ(0, raw_group_open(self->b, 1, 4, 1024, 0));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
 	for (n = 0; n < 2; n++) {

@@ -300,7 +300,7 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 	char *hole = raw_hole(1024);
 	int job, sectors = 0;
 	struct raw_ev ev;
-	long res;
+	long res, end;
 
 	if (running_on_mainline())
 		SKIP(return, "the commit of a part completes the whole write");
@@ -319,9 +319,10 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 	EXPECT_EQ(0x4d, hole[1023]);
 	sectors = ev.iod.nr_sectors;
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, sectors * 512));
-	while (!agent_done(t->agent, job) && sectors < 8) {
-		if (raw_request(&t->ring, &ev, 1000))
-			break;
+	end = raw_now_ms() + RAW_DEADLINE_MS;
+	while (!agent_done(t->agent, job) && raw_now_ms() < end) {
+		if (raw_request(&t->ring, &ev, 20))
+			continue;
 		if (!ev.res)
 			sectors += ev.iod.nr_sectors;
 		ASSERT_EQ(0, raw_serve(&t->ring, &ev));

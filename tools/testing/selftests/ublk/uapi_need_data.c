@@ -191,7 +191,9 @@ TEST_F(nd, D_62_nothing_can_be_copied)
 	struct raw_ev *ev = &self->ev;
 	char *hole = raw_hole(0);
 	__u64 bad[] = { 0, 8, (uintptr_t)hole };
+	struct raw_ev evs[4];
 	unsigned int i;
+	int jobs[4];
 
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, 0));
@@ -217,9 +219,16 @@ TEST_F(nd, D_62_nothing_can_be_copied)
 		EXPECT_EQ(LEN, ut_finish(t, self->job));
 		EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->agent->data, LEN));
 	}
-	/* The command was the tag's armed one: all tags work on. */
-	for (i = 0; i < 2 * variant->depth; i++)
-		EXPECT_EQ(LEN, ut_blk(t, AGENT_WRITE, WIN, LEN, 0));
+	/* The command was the tag's armed one: all tags work on, at once. */
+	for (i = 0; i < variant->depth; i++) {
+		jobs[i] = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE,
+				    WIN + 65536 * i, LEN, 0);
+		ASSERT_EQ(0, raw_request(r, &evs[i], RAW_DEADLINE_MS));
+	}
+	for (i = 0; i < variant->depth; i++)
+		ASSERT_EQ(0, raw_serve(r, &evs[i]));
+	for (i = 0; i < variant->depth; i++)
+		EXPECT_EQ(LEN, ut_finish(t, jobs[i]));
 	EXPECT_EQ(0, ut_stop(t));
 }
 

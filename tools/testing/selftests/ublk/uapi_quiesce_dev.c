@@ -230,7 +230,8 @@ TEST_F(quiesce, I_40_busy_server_timeout_is_undone)
 		SKIP(return, "never waits, is not told to this queue");
 	}
 	EXPECT_EQ(-EBUSY, ret);
-	EXPECT_LE(200, raw_now_ms() - start);
+	/* Jiffies of a busy machine's guest may be late. */
+	EXPECT_LE(100, raw_now_ms() - start);
 	EXPECT_GT(RAW_DEADLINE_MS, raw_now_ms() - start);
 	/* As if nothing had been asked. */
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
@@ -252,15 +253,20 @@ TEST_F(quiesce, I_40_waits_for_an_idle_tag)
 	struct ut *t = &self->t;
 	int jobs[4], i, quiesced;
 	struct raw_ev evs[4];
+	long end;
 
 	if (running_on_mainline())
 		SKIP(return, "never waits, is not told to this queue");
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, own_queue(t, jobs, evs));
-	quiesced = agent_ctrl(t->agent, QUIESCE, self->id, 0);
-	EXPECT_TRUE(rec_waits(t, quiesced));
-	EXPECT_EQ(-EBUSY, quiesce(t, 100)) TH_LOG("one at a time");
-	EXPECT_TRUE(rec_waits(t, quiesced));
+	end = raw_now_ms() + RAW_DEADLINE_MS;
+	do {
+		ASSERT_GT(end, raw_now_ms());
+		quiesced = agent_ctrl(t->agent, QUIESCE, self->id, 0);
+		usleep(RAW_QUIET_MS * 1000);
+		EXPECT_EQ(-EBUSY, quiesce(t, 100)) TH_LOG("one at a time");
+		/* The agent may have been late, and told so instead. */
+	} while (!rec_waits(t, quiesced));
 	for (i = 0; i < variant->depth; i++) {
 		ASSERT_EQ(0, raw_serve(&t->ring, &evs[i]));
 		EXPECT_EQ(4096, agent_wait(t->agent, jobs[i],
@@ -314,7 +320,11 @@ TEST_F(quiesce, L_105_server_dies_after_quiesce)
 	ASSERT_EQ(0, rec_start(t));
 	/* Held, or failed at once. */
 	reissued = variant->flags & UBLK_F_USER_RECOVERY_REISSUE;
-	EXPECT_EQ(reissued, rec_waits(t, job));
+	if (reissued) {
+		EXPECT_TRUE(rec_waits(t, job));
+	} else {
+		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	}
 	ASSERT_EQ(0, rec_recover(t));
 	EXPECT_EQ(reissued ? 4096 : -EIO,
 		  agent_wait_serving(t->agent, job, &t->ring,
@@ -333,7 +343,11 @@ TEST_F(quiesce, C_97g_then_stop)
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, quiesce(t, 0));
 	late = start_read(t, 1);
-	usleep(RAW_QUIET_MS * 1000);
+	if (fails(t)) {
+		EXPECT_EQ(-EIO, agent_wait(t->agent, late, RAW_DEADLINE_MS));
+	} else {
+		EXPECT_TRUE(ut_arrived(t, late, 2));
+	}
 	stop = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, self->id, 0);
 	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("for the owned request");
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));

@@ -204,6 +204,7 @@ struct load {
 static int load_up(struct ut *t, struct load *l)
 {
 	struct raw_ev ev;
+	bool sure;
 	int ret;
 
 	l->nr = t->info.nr_hw_queues * t->info.queue_depth + 4;
@@ -212,7 +213,10 @@ static int load_up(struct ut *t, struct load *l)
 					     AGENT_READ, l->owned);
 	l->owned = 0;
 	while (!ret) {
-		ret = raw_request(&t->ring, &ev, 5 * RAW_QUIET_MS);
+		/* There is a tag for that many. */
+		sure = l->owned < t->info.queue_depth;
+		ret = raw_request(&t->ring, &ev,
+				  sure ? RAW_DEADLINE_MS : 5 * RAW_QUIET_MS);
 		l->owned += !ret;
 	}
 	return ret == RAW_TIMEOUT ? 0 : ret;
@@ -234,8 +238,8 @@ TEST_F(recover, L_1_what_becomes_of_requests)
 {
 	struct ut *t = &self->t;
 	struct load l;
+	long ret, end;
 	int i, bad;
-	long ret;
 
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, load_up(t, &l));
@@ -250,6 +254,11 @@ TEST_F(recover, L_1_what_becomes_of_requests)
 		return;
 	}
 	/* The end of the round is known: what was to fail has failed. */
+	end = raw_now_ms() + RAW_DEADLINE_MS;
+	while (!rec_reissues(t) && count_done(t, &l, -EIO) < l.owned) {
+		ASSERT_GT(end, raw_now_ms());
+		usleep(1000);
+	}
 	usleep(RAW_QUIET_MS * 1000);
 	bad = count_done(t, &l, -EIO);
 	EXPECT_EQ(rec_reissues(t) ? 0 : l.owned, bad);
@@ -361,6 +370,7 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 {
 	struct ut *t = &self->t;
 	int job, turn, ret;
+	long res;
 
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
@@ -383,9 +393,13 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 	/* A queue that had been ready holds, or fails, again. */
 	ASSERT_LE(0, rec_held(t, 1));
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(rec_held_result(t),
-		  agent_wait_serving(t->agent, job, &t->ring,
-				     RAW_DEADLINE_MS));
+	res = agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	/*
+	 * The block layer's requeue list may run late and give it to one of
+	 * these servers (L-52), whose death then is what L-1 says.
+	 */
+	if (res != -EIO || rec_fails(t) || rec_reissues(t))
+		EXPECT_EQ(rec_held_result(t), res);
 	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
 	/* And a deletion at that point. */
 	ASSERT_EQ(0, rec_lose(t));

@@ -390,6 +390,7 @@ TEST_F(stop, I_49_waits_interruptibly)
 	ASSERT_EQ(0, own_one(t, &job, &ev));
 	pid = stop_child(t);
 	ASSERT_LT(0, pid);
+	EXPECT_TRUE(raw_wait_worker(pid));
 	EXPECT_EQ(RAW_TIMEOUT, reap(pid, RAW_QUIET_MS));
 	EXPECT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(-SIGKILL, reap(pid, RAW_DEADLINE_MS));

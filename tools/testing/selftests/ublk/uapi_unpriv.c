@@ -396,7 +396,7 @@ static long mount_job(void *arg)
 	/* Opening is what counts here; the first check a mount makes. */
 	ret = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
 	if (ret < 0)
-		return -errno;
+		return -EBADF;
 	close(ret);
 	ret = mount(path, dir, "ext4", 0, NULL) ? -errno : 0;
 	return ret;

@@ -179,7 +179,7 @@ bool ut_open_still(struct ut *t, int job)
 	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
-/* Wait until the disk has @n reads and writes in flight. */
+/* Wait until the disk has @n reads and writes in flight, that is, started. */
 bool ut_inflight(struct ut *t, int n)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -200,6 +200,37 @@ bool ut_inflight(struct ut *t, int n)
 		usleep(1000);
 	} while (raw_now_ms() < end);
 	return false;
+}
+
+/* Requests of the disk that have not ended, held ones too, or -ENODEV. */
+int ut_requests(struct ut *t)
+{
+	char path[64];
+	int n = -ENODEV;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%u/stat",
+		 t->info.dev_id);
+	f = fopen(path, "r");
+	if (!f)
+		return n;
+	if (fscanf(f, "%*u %*u %*u %*u %*u %*u %*u %*u %d", &n) != 1)
+		n = -ENODEV;
+	fclose(f);
+	return n;
+}
+
+/* Wait until the request of @job, the disk's @n-th, has reached the driver. */
+bool ut_arrived(struct ut *t, int job, int n)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+
+	while (ut_requests(t) < n) {
+		if (raw_now_ms() >= end)
+			return false;
+		usleep(1000);
+	}
+	return agent_wait_sleep(t->agent, job);
 }
 
 /* Block I/O on the device, served by this process like a RAM disk. */

@@ -46,6 +46,8 @@ int ut_commit_addr(struct ut *t, struct raw_ev *ev, int result, void *addr);
 long ut_finish(struct ut *t, int job);
 bool ut_open_still(struct ut *t, int job);
 bool ut_inflight(struct ut *t, int n);
+int ut_requests(struct ut *t);
+bool ut_arrived(struct ut *t, int job, int n);
 long ut_blk(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
 	    __u32 data);
 

@@ -164,7 +164,8 @@ int ub_wait_inflight(struct ub *u, int nr)
 
 /*
  * Start 4 KiB requests at the steps @where of the window one after the other;
- * each has reached the driver before the next one is made.
+ * each has reached the driver before the next one is made. In flight is what
+ * the driver has begun to take; its list has it when the thread sleeps.
  */
 int ub_enqueue(struct ub *u, enum agent_blk_op op, const int *where, int nr,
 	       int *jobs)
@@ -179,6 +180,8 @@ int ub_enqueue(struct ub *u, enum agent_blk_op op, const int *where, int nr,
 		ret = ub_wait_inflight(u, had + i + 1);
 		if (ret)
 			return ret;
+		if (!agent_wait_sleep(u->t.agent, jobs[i]))
+			return RAW_TIMEOUT;
 	}
 	return 0;
 }
