@@ -17,7 +17,7 @@ start_fio() {
 		job+=(--name="job$i" --filename="/dev/ublkb${ids[i]}")
 	done
 	timeout "$((90 * SCALE))" fio --ioengine=io_uring --thread --direct=1 --rw=randrw \
-		--bs=4k --iodepth=16 --size=48m --rate_iops=1000 \
+		--bs=4k --iodepth=16 --size="$(less 48)m" --rate_iops=1000 \
 		--verify=crc32c --verify_fatal=1 \
 		--verify_state_save=0 --time_based --runtime="$((80 * SCALE))" --minimal \
 		"${job[@]}" >"$TMP/fio.out" 2>&1 &

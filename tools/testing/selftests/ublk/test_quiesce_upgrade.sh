@@ -32,9 +32,9 @@ upgrade() {
 # Write random data to a part of the disk and compare, until told to end.
 verify_part() {
 	while [ ! -e "$TMP/end" ]; do
-		dd if="$TMP/data$1" of="$BDEV" bs=16k seek=$(($1 * 64)) \
+		dd if="$TMP/data$1" of="$BDEV" bs=16k seek=$(($1 * blocks)) \
 			oflag=direct conv=notrunc status=none || return
-		dd if="$BDEV" of="$TMP/back$1" bs=16k skip=$(($1 * 64)) count=64 \
+		dd if="$BDEV" of="$TMP/back$1" bs=16k skip=$(($1 * blocks)) count="$blocks" \
 			iflag=direct status=none || return
 		cmp "$TMP/data$1" "$TMP/back$1" || return
 		echo >>"$TMP/rounds"
@@ -67,8 +67,9 @@ verified() {
 add_dev -t loop -f "$(new_file img 32M)" -r -q 2 -d 32
 : >"$TMP/rounds"
 pids=()
+blocks=$(less 64)
 for part in 0 1 2 3; do
-	dd if=/dev/urandom of="$TMP/data$part" bs=1M count=1 status=none
+	dd if=/dev/urandom of="$TMP/data$part" bs=16k count="$blocks" status=none
 	verify_part "$part" 2>>"$TMP/verify.err" &
 	pids+=($!)
 done

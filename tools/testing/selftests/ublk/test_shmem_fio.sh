@@ -15,13 +15,14 @@ area=/dev/shm/ublk-test-area.$$
 defer rm -f "$area" "$area.old"
 truncate -s 8M "$area"
 img=$(new_file img 32M)
+size=$(less 4)m
 
 mode_is() {
 	grep -q "^	mode $1$" "$TMP/add.out"
 }
 
 verify_in_area() {
-	fio_verify "$BDEV" --iodepth=16 --size=4m "$@" --mem=mmapshared:"$area"
+	fio_verify "$BDEV" --iodepth=16 --size="$size" "$@" --mem=mmapshared:"$area"
 }
 
 recover_fails() {
@@ -41,7 +42,7 @@ for mode in copy user-copy; do
 	check "$mode: 4k, in the area" verify_in_area --bs=4k
 	check "$mode: mixed sizes, in the area" verify_in_area --bsrange=4k-64k
 	check "$mode: other memory" fio_verify "$BDEV" --bsrange=4k-64k \
-		--iodepth=16 --size=4m
+		--iodepth=16 --size="$size"
 	kill -9 "$(pid_of "$DEV")"
 	busywait 10000 state_is "$DEV" QUIESCED || die "not quiesced"
 	# another file under that name is not the memory that the driver knows
