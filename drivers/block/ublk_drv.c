@@ -26,8 +26,8 @@
  *   queue.c	  from the block layer onto its tag's command
  *   dispatch.c	  in the server's task: descriptor, data, completion of the command
  *   cmd.c	  commands from the server: fetch, commit, get data
- *   event.c	  batch devices: requests to the server, as lists of tags
- *   batch.c	  batch devices: commands from the server
+ *   batch_fetch.c  batch devices: requests to the server, as lists of tags
+ *   batch_commit.c batch devices: commands from the server
  *   complete.c	  end, requeue or fail
  *   copy.c	  moving data
  *   shmem.c	  requests whose data need not be moved
@@ -144,7 +144,7 @@ err_free_wqs:
 }
 
 /*
- * Nothing is open: every open holds the module, and so does a round until its
+ * Nothing is open: every open holds the module, and so does a session until its
  * exit work is done.
  */
 static void __exit ublk_exit(void)

@@ -3,9 +3,9 @@
  * Model of a queue of a batch device and everything that runs at the same time:
  * queue_rq, two fetch commands and the task work of the one that delivers, two
  * threads that commit, cancellation by the ring, STOP_DEV, QUIESCE_DEV, START_DEV,
- * the server's exit, and rounds that follow each other. Decisions are made by the
+ * the server's exit, and sessions that follow each other. Decisions are made by the
  * functions of logic/tag.h and logic/device.h that describe the driver; what is
- * written here is the order of the driver's steps (queue.c, event.c, batch.c,
+ * written here is the order of the driver's steps (queue.c, batch_fetch.c, batch_commit.c,
  * cancel.c, stop.c, quiesce.c, server.c), what is done under one lock being one.
  *
  * Not all of this at once: the scenes are listed in batch_state.h.
@@ -22,7 +22,7 @@
 #include <stddef.h>
 
 #include "batch_control.h"
-#include "batch_event.h"
+#include "batch_fetch.h"
 #include "batch_io.h"
 
 /* PREP_IO_CMDS of one tag or of all. */
@@ -205,10 +205,10 @@ static const char *rest_request(const struct state *st, int i)
 		return alive ? NULL : "a request is lost with its server";
 	case REQ_FIFO:
 		/* until the next FETCH_IO_CMDS, which may be refused ... */
-		if (alive && !refuses(st) && !deserted(st))
+		if (alive && !refuses(st) && !no_reader(st))
 			return NULL;
 		/* ... by a quiesce that waits for a stop */
-		if (alive && deserted(st) && st->quiescing == Z_LOCK)
+		if (alive && no_reader(st) && st->quiescing == Z_LOCK)
 			return NULL;
 		return "a request is queued for nobody";
 	case REQ_HELD:
@@ -244,7 +244,7 @@ static const char *rest(const void *state)
 	if (why)
 		return why;
 	if (st->exit != E_IDLE)
-		return "the end of the round hangs";
+		return "the end of the session hangs";
 	if (st->stop != S_IDLE && !(st->stop == S_WAIT && waits))
 		return "the stop hangs";
 	if (st->proc == PROC_EXITING)

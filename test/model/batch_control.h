@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of START_DEV, STOP_DEV, QUIESCE_DEV and the end of a round in the model
+ * Steps of START_DEV, STOP_DEV, QUIESCE_DEV and the end of a session in the model
  * of batch.c: disk.c, stop.c, quiesce.c, cancel.c and server.c of the driver.
  */
 #ifndef UBLK_TEST_BATCH_CONTROL_H
@@ -27,7 +27,7 @@ static void begin_removal(struct state *st)
 	kick(st);
 }
 
-/* ublk_event_close(): one waiting command, or the drain at its end. */
+/* ublk_batch_fetch_close(): one waiting command, or the drain at its end. */
 static bool close_one(struct state *st, u8 *holder, u8 mine)
 {
 	int j;
@@ -208,11 +208,11 @@ static void expand_exit_tag(struct search *s, const struct state *st)
 	if (broken == BREAK_KEEP_FIFO && next == UBLK_TAG_QUEUED)
 		next = UBLK_TAG_EMPTY;
 	if (next < 0) {
-		search_bad(s, "the round ends while a commit has a tag");
+		search_bad(s, "the session ends while a commit has a tag");
 		return;
 	}
 	if (st->tag[i] != UBLK_TAG_EMPTY && st->unwritten[i]) {
-		search_bad(s, "the round ends before io->req is written");
+		search_bad(s, "the session ends before io->req is written");
 		return;
 	}
 	n.exit_tag++;
@@ -252,16 +252,16 @@ static void expand_exit_reset(struct search *s, const struct state *st)
 
 	for (j = 0; j < scene->nr_cmds; j++) {
 		if (st->cmd[j] != C_USER)
-			search_bad(s, "the round ends while a command is left");
+			search_bad(s, "the session ends while a command is left");
 	}
 	for (i = 0; i < scene->nr_tags; i++) {
 		if (st->req[i] != REQ_NONE && st->req[i] != REQ_HELD &&
 		    st->req[i] != REQ_QUEUE)
-			search_bad(s, "the round ends while a request is left");
+			search_bad(s, "the session ends while a request is left");
 		n.tag[i] = UBLK_TAG_EMPTY;
 	}
 	if (st->nr_fifo)
-		search_bad(s, "the round ends while a tag is queued");
+		search_bad(s, "the session ends while a tag is queued");
 	n.closed = 0;
 	n.canceled = 0;
 	n.lame = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request in the model of batch.c: queue.c, event.c, batch.c and
+ * Steps of a request in the model of batch.c: queue.c, batch_fetch.c, batch_commit.c and
  * complete.c of the driver, and the threads that commit.
  */
 #ifndef UBLK_TEST_BATCH_IO_H
@@ -8,14 +8,14 @@
 
 #include "batch_state.h"
 
-/* ublk_event_post() */
+/* ublk_batch_fetch_post() */
 static void expand_post(struct search *s, const struct state *st, int i)
 {
 	struct state n = *st;
 
 	n.queue[i] = Q_IDLE;
 	fifo_push(&n, i);
-	if (n.active == NOBODY && !choose(&n) && deserted(&n) &&
+	if (n.active == NOBODY && !choose(&n) && no_reader(&n) &&
 	    broken != BREAK_POST_BLIND) {
 		n.drains = 1;
 		if (st->in_rcu & 1 << i)
@@ -83,13 +83,13 @@ static void expand_queue(struct search *s, const struct state *st, int i)
 	}
 }
 
-/* ublk_complete_bounced() */
-static void bounce(struct state *st, int i)
+/* ublk_complete_undelivered() */
+static void undelivered(struct state *st, int i)
 {
 	if (ublk_device_on_gone(policy, false) == UBLK_GATE_HOLD &&
-	    (!st->stop_pending || broken == BREAK_BOUNCE_HOLDS))
+	    (!st->stop_pending || broken == BREAK_UNDELIVERED_HOLDS))
 		hold_request(st, i, served(st) &&
-			     broken != BREAK_BOUNCE_NO_KICK);
+			     broken != BREAK_UNDELIVERED_NO_KICK);
 	else
 		end_request(st, i);
 }
@@ -105,13 +105,13 @@ static void expand_hand(struct search *s, const struct state *st, int i)
 			search_bad(s, "a tag out of the fifo is not QUEUED");
 			break;
 		}
-		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_BOUNCE);
-		n.hand[i] = HAND_BOUNCE;
-		search_edge(s, &n, "bounce arms", EDGE_OWN);
+		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_UNDELIVERED);
+		n.hand[i] = HAND_UNDELIVERED;
+		search_edge(s, &n, "an undelivered request arms", EDGE_OWN);
 		break;
-	case HAND_BOUNCE:
-		bounce(&n, i);
-		search_edge(s, &n, "bounce holds or fails", EDGE_OWN);
+	case HAND_UNDELIVERED:
+		undelivered(&n, i);
+		search_edge(s, &n, "an undelivered request is held or fails", EDGE_OWN);
 		break;
 	case HAND_REQUEUE:
 		hold_request(&n, i, true);

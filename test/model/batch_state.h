@@ -53,8 +53,8 @@ enum {
 
 enum {
 	HAND_NONE,
-	HAND_POPPED,		/* to be armed and bounced */
-	HAND_BOUNCE,		/* to be held or failed */
+	HAND_POPPED,		/* to be armed and requeued */
+	HAND_UNDELIVERED,		/* to be held or failed */
 	HAND_REQUEUE,		/* to come again */
 	HAND_END,		/* collected by a commit */
 	HAND_GONE		/* of a dead server */
@@ -146,8 +146,8 @@ enum {
 	BREAK_FETCH_BLIND,	/* FETCH_IO_CMDS does not look into the fifo */
 	BREAK_FETCH_NO_KICK,	/* ... nor for what is held */
 	BREAK_REFUSE_BLIND,	/* ... nor, refused, for what is queued */
-	BREAK_BOUNCE_NO_KICK,	/* held, though a command has come meanwhile */
-	BREAK_BOUNCE_HOLDS,	/* a stop does not keep bounces from holding */
+	BREAK_UNDELIVERED_NO_KICK,	/* held, though a command has come meanwhile */
+	BREAK_UNDELIVERED_HOLDS,	/* a stop does not keep undelivered requests from being held */
 	BREAK_END_FIRST,	/* the request ends before its tag is armed */
 	BREAK_PUT_BACK,		/* tags that do not fit are forgotten */
 	NR_BREAKS
@@ -238,19 +238,19 @@ static int fifo_pop(struct state *st)
 	return i;
 }
 
-/* ublk_event_abandoned() */
-static bool abandoned(const struct state *st, int j)
+/* ublk_batch_fetch_cmd_task_exiting() */
+static bool cmd_task_exiting(const struct state *st, int j)
 {
 	return st->proc == PROC_EXITING || (st->lame && !j);
 }
 
-/* ublk_event_choose(), and ublk_event_activate() */
+/* ublk_batch_fetch_choose(), and ublk_batch_fetch_activate() */
 static bool choose(struct state *st)
 {
 	int j;
 
 	for (j = 0; j < scene->nr_cmds; j++) {
-		if (st->cmd[j] != C_WAIT || abandoned(st, j))
+		if (st->cmd[j] != C_WAIT || cmd_task_exiting(st, j))
 			continue;
 		st->cmd[j] = C_ACTIVE;
 		st->active = j;
@@ -270,20 +270,20 @@ static bool any_waiting(const struct state *st)
 	return false;
 }
 
-/* ublk_event_served() */
+/* ublk_batch_fetch_served() */
 static bool served(const struct state *st)
 {
 	int j;
 
 	for (j = 0; j < scene->nr_cmds; j++) {
-		if (st->cmd[j] == C_WAIT && !abandoned(st, j))
+		if (st->cmd[j] == C_WAIT && !cmd_task_exiting(st, j))
 			return true;
 	}
 	return st->active != NOBODY;
 }
 
-/* ublk_event_deserted() */
-static bool deserted(const struct state *st)
+/* ublk_batch_fetch_no_reader() */
+static bool no_reader(const struct state *st)
 {
 	if (st->active != NOBODY)
 		return false;
@@ -296,14 +296,14 @@ static bool deserted(const struct state *st)
 }
 
 /*
- * One turn of ublk_event_drain() up to the unlock. Returns false when there is
+ * One turn of ublk_batch_fetch_drain() up to the unlock. Returns false when there is
  * nothing to take out; the caller goes on when what it took is off its hands.
  */
 static bool drain(struct state *st, u8 owner)
 {
 	int i;
 
-	if (!st->nr_fifo || !deserted(st))
+	if (!st->nr_fifo || !no_reader(st))
 		return false;
 	i = fifo_pop(st);
 	take_request(st, i, owner, HAND_POPPED);

@@ -23,7 +23,7 @@
 #define NR_QUEUES	2
 
 enum { PROC_NONE, PROC_ALIVE, PROC_EXITING, PROC_GONE };
-enum { TAG_EMPTY, TAG_FETCHED, TAG_TAKEN };
+enum { TAG_EMPTY, TAG_FETCHED, TAG_CANCELED };
 enum { WAIT_NO, WAIT_SETTLED, WAIT_MUTEX };
 enum { S_IDLE, S_LOCK, S_WAIT, S_MARK, S_CANCEL, S_NODE, S_END };
 enum { E_IDLE, E_CLOSE, E_LOCK, E_WAIT, E_RESET };
@@ -52,7 +52,7 @@ enum {
 	BREAK_NO_MARK,		/* a stop does not mark the server stopping */
 	BREAK_FORGET_CANCEL,	/* readiness opens a queue after a cancel */
 	BREAK_NO_FAILING,	/* FAIL_IO is entered, queues are not told */
-	BREAK_RESET_COND,	/* the end of a round opens the queues */
+	BREAK_RESET_COND,	/* the end of a session opens the queues */
 	BREAK_END_EARLY,	/* END_USER_RECOVERY without a ready server */
 	BREAK_SECOND_DISK,	/* START_DEV while the old disk is held open */
 	BREAK_DEL_START,	/* START_DEV is not woken by a deletion */
@@ -143,7 +143,7 @@ static void expand_ring(struct search *s, const struct state *st)
 			n.canceled = 1;
 			close_queues(&n, UBLK_COND_CANCELING);
 		}
-		n.tag[q] = TAG_TAKEN;
+		n.tag[q] = TAG_CANCELED;
 		search_edge(s, &n, "ring cancels a command",
 			    st->proc == PROC_EXITING ? EDGE_OWN : EDGE_WORLD);
 	}
@@ -241,7 +241,7 @@ static void expand_start(struct search *s, const struct state *st)
 				end_aborting(&n);
 		} else if (next >= 0 && st->server < UBLK_SERVER_READY &&
 			   !st->delete_asked) {
-			/* another round has begun */
+			/* another session has begun */
 			n.start = WAIT_SETTLED;
 			n.start_pid = st->start_pid;
 		}
@@ -342,7 +342,7 @@ static void expand_stop(struct search *s, const struct state *st)
 	case S_CANCEL:
 		for (q = 0; q < NR_QUEUES; q++)
 			if (st->tag[q] == TAG_FETCHED)
-				n.tag[q] = TAG_TAKEN;
+				n.tag[q] = TAG_CANCELED;
 		search_edge(s, &n, "stop takes commands", EDGE_OWN);
 		break;
 	case S_NODE:
@@ -414,7 +414,7 @@ static void expand_exit(struct search *s, const struct state *st)
 				n.cond[q] = 0;
 		}
 		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_RESET);
-		search_edge(s, &n, "exit ends round", EDGE_OWN);
+		search_edge(s, &n, "exit ends session", EDGE_OWN);
 		break;
 	}
 }
@@ -496,7 +496,7 @@ static const char *rest(const void *state)
 	bool served = st->busy && st->proc == PROC_ALIVE;
 
 	if (st->exit != E_IDLE || st->proc == PROC_GONE)
-		return "the end of the round hangs";
+		return "the end of the session hangs";
 	if (st->stop != S_IDLE && !(st->stop == S_WAIT && served))
 		return "the stop hangs";
 	if (st->start == WAIT_SETTLED && (st->deleted || settled(st)))

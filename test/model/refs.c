@@ -2,7 +2,7 @@
 /*
  * Model of logic/refs.h: one delivered request, its daemon task, and two other
  * tasks that take and drop references at any moment, each step apart. On a batch
- * device there is no daemon task: nothing is lent, whoever commits stands in for
+ * device there is no daemon task: nothing is task_refs, whoever commits stands in for
  * it here, and a delivery of which the server cannot be told is undone. The
  * request may have been registered at delivery.
  *
@@ -20,19 +20,19 @@
 
 #define NR_OTHERS	2
 #define MAX_HELD	3
-#define MAX_LENT	4	/* what others drop stays lent: else without end */
+#define MAX_LENT	4	/* what others drop stays task_refs: else without end */
 
 /* What another task is doing. */
 enum { OTHER_IDLE, OTHER_READ, OTHER_DROPPED_LAST };
 
 struct state {
-	u32 shared;
-	u32 lent;
+	u32 refs;
+	u32 task_refs;
 	u32 seen[NR_OTHERS];	/* value read before the cmpxchg */
 	u8 other[NR_OTHERS];
 	u8 held;		/* references that exist, beside the owner's */
-	u8 committed;		/* 0 no, 1 lent collapsed, 2 done */
-	u8 daemon_ends;		/* the commit brought shared to 0 */
+	u8 committed;		/* 0 no, 1 task_refs collapsed, 2 done */
+	u8 daemon_ends;		/* the commit brought refs to 0 */
 	u8 ended;
 	u8 delivered;		/* 0 not yet */
 	u8 batch;
@@ -40,8 +40,8 @@ struct state {
 
 enum {
 	BREAK_NONE,
-	BREAK_COLLAPSE,		/* commit forgets what is lent */
-	BREAK_TAKE_BACK,	/* with nothing lent, a drop is forgotten */
+	BREAK_COLLAPSE,		/* commit forgets what is task_refs */
+	BREAK_TAKE_BACK,	/* with nothing task_refs, a drop is forgotten */
 	BREAK_GET_ENDED,	/* references are taken from nothing */
 	BREAK_NO_CMPXCHG,	/* read and written in two steps */
 	BREAK_LATE_LEND,	/* lends after the commit */
@@ -52,9 +52,9 @@ enum {
 
 static int broken;
 
-static u32 collapse(u32 lent)
+static u32 collapse(u32 task_refs)
 {
-	return ublk_refs_collapse(broken == BREAK_COLLAPSE ? 0 : lent);
+	return ublk_refs_collapse(broken == BREAK_COLLAPSE ? 0 : task_refs);
 }
 
 /* ublk_buf_deliver(): how, and is the request registered at once? */
@@ -68,32 +68,32 @@ static void expand_delivery(struct search *s, const struct state *st)
 		for (taken = 0; taken < 2; taken++) {
 			n.batch = batch;
 			n.held = taken;
-			n.shared = ublk_refs_init();
-			n.lent = 0;
+			n.refs = ublk_refs_init();
+			n.task_refs = 0;
 			if (batch && broken != BREAK_LEND_BATCH)
-				n.shared += taken;
+				n.refs += taken;
 			else
-				n.lent = taken;
+				n.task_refs = taken;
 			search_edge(s, &n, batch ? "batch delivers" :
 						   "daemon delivers", EDGE_OWN);
 		}
 	}
 }
 
-/* ublk_event_undo(): the request comes again, or fails with its last user. */
+/* ublk_batch_fetch_undo(): the request comes again, or fails with its last user. */
 static void expand_undo(struct search *s, const struct state *st)
 {
 	struct state n = *st;
 
 	n.committed = 1;
-	if (st->shared == ublk_refs_init() || broken == BREAK_UNDO_STORE) {
-		n.shared = 0;
+	if (st->refs == ublk_refs_init() || broken == BREAK_UNDO_STORE) {
+		n.refs = 0;
 		n.ended = 1;
 		search_edge(s, &n, "undo requeues", EDGE_WORLD);
 		return;
 	}
-	n.shared -= collapse(0);
-	n.daemon_ends = !n.shared;
+	n.refs -= collapse(0);
+	n.daemon_ends = !n.refs;
 	search_edge(s, &n, "undo fails request", EDGE_WORLD);
 }
 
@@ -110,9 +110,9 @@ static void expand_batch(struct search *s, const struct state *st)
 	if (st->committed)
 		return;
 	n = *st;
-	n.shared -= collapse(0);
+	n.refs -= collapse(0);
 	n.committed = 1;
-	n.daemon_ends = !n.shared;
+	n.daemon_ends = !n.refs;
 	search_edge(s, &n, "commit", EDGE_WORLD);
 	expand_undo(s, st);
 }
@@ -131,10 +131,10 @@ static void expand_daemon(struct search *s, const struct state *st)
 	    (st->committed && broken != BREAK_LATE_LEND))
 		return;
 
-	if (st->held < MAX_HELD && st->lent < MAX_LENT &&
-	    ublk_refs_lend(st->lent)) {
+	if (st->held < MAX_HELD && st->task_refs < MAX_LENT &&
+	    ublk_refs_lend(st->task_refs)) {
 		n = *st;
-		n.lent = ublk_refs_lend(st->lent);
+		n.task_refs = ublk_refs_lend(st->task_refs);
 		n.held++;
 		search_edge(s, &n, "daemon lends", EDGE_WORLD);
 	}
@@ -143,17 +143,17 @@ static void expand_daemon(struct search *s, const struct state *st)
 	if (st->held) {
 		n = *st;
 		n.held--;
-		if (ublk_refs_take_back(st->lent))
-			n.lent--;
+		if (ublk_refs_take_back(st->task_refs))
+			n.task_refs--;
 		else if (broken != BREAK_TAKE_BACK)
-			n.shared--;
+			n.refs--;
 		search_edge(s, &n, "daemon drops", EDGE_WORLD);
 	}
 	n = *st;
-	n.shared -= collapse(st->lent);
-	n.lent = 0;
+	n.refs -= collapse(st->task_refs);
+	n.task_refs = 0;
 	n.committed = 1;
-	n.daemon_ends = !n.shared;
+	n.daemon_ends = !n.refs;
 	search_edge(s, &n, "daemon commits", EDGE_WORLD);
 }
 
@@ -170,10 +170,10 @@ static void expand_other(struct search *s, const struct state *st, int i)
 	case OTHER_READ:
 		n.other[i] = OTHER_IDLE;
 		n.seen[i] = 0;
-		if (st->shared == st->seen[i] || broken == BREAK_NO_CMPXCHG) {
-			n.shared = ublk_refs_get(st->seen[i]);
+		if (st->refs == st->seen[i] || broken == BREAK_NO_CMPXCHG) {
+			n.refs = ublk_refs_get(st->seen[i]);
 			if (broken == BREAK_GET_ENDED)
-				n.shared = st->seen[i] + 1;
+				n.refs = st->seen[i] + 1;
 			n.held++;
 		}
 		search_edge(s, &n, "other takes", EDGE_OWN);
@@ -181,16 +181,16 @@ static void expand_other(struct search *s, const struct state *st, int i)
 	}
 
 	if (st->held < MAX_HELD &&
-	    (ublk_refs_get(st->shared) || broken == BREAK_GET_ENDED)) {
+	    (ublk_refs_get(st->refs) || broken == BREAK_GET_ENDED)) {
 		n.other[i] = OTHER_READ;
-		n.seen[i] = st->shared;
+		n.seen[i] = st->refs;
 		search_edge(s, &n, "other looks", EDGE_WORLD);
 	}
 	if (st->held) {
 		n = *st;
 		n.held--;
-		n.shared--;
-		if (!n.shared)
+		n.refs--;
+		if (!n.refs)
 			n.other[i] = OTHER_DROPPED_LAST;
 		search_edge(s, &n, "other drops", EDGE_WORLD);
 	}
@@ -234,9 +234,9 @@ static const char *check(const void *state)
 	if (st->committed && !st->held && !st->ended && !ending)
 		return "never ended";
 	if (!st->committed &&
-	    ublk_refs_idle(st->shared, st->lent) != !st->held)
+	    ublk_refs_idle(st->refs, st->task_refs) != !st->held)
 		return "idle is wrong before the commit";
-	if (st->committed && ublk_refs_idle(st->shared, 0) != !st->held)
+	if (st->committed && ublk_refs_idle(st->refs, 0) != !st->held)
 		return "idle is wrong after the commit";
 	return NULL;
 }
@@ -252,8 +252,8 @@ static void show(const void *state)
 {
 	const struct state *st = state;
 
-	printf("%sshared %#x lent %#x held %u%s ended %u",
-	       st->batch ? "batch " : "", st->shared, st->lent,
+	printf("%sshared %#x task_refs %#x held %u%s ended %u",
+	       st->batch ? "batch " : "", st->refs, st->task_refs,
 	       st->held, st->committed ? " committed" : "", st->ended);
 }
 

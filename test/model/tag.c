@@ -2,7 +2,7 @@
 /*
  * Model of one tag and everything that runs at the same time: queue_rq, task
  * work, the daemon, cancellation by the ring, STOP_DEV, QUIESCE_DEV, the server's
- * exit, and rounds that follow each other. Decisions are made by the functions of
+ * exit, and sessions that follow each other. Decisions are made by the functions of
  * logic/tag.h and logic/device.h that the driver calls; what is written here is
  * the order of the driver's steps (queue.c, dispatch.c, cmd.c, cancel.c, stop.c,
  * quiesce.c, server.c), every access that another CPU can see being a step of its own.
@@ -80,7 +80,7 @@ static const char *check(const void *state)
 		return "task work pending, but the tag is not QUEUED";
 	if (st->dev == UBLK_S_DEV_DEAD && st->req != REQ_NONE)
 		return "a request without a disk";
-	if (st->tag == UBLK_TAG_TAKEN && st->dev != UBLK_S_DEV_DEAD &&
+	if (st->tag == UBLK_TAG_CANCELED && st->dev != UBLK_S_DEV_DEAD &&
 	    gate(st) == UBLK_GATE_GO)
 		return "command taken, gate open";
 	if (st->proc == PROC_NONE && st->tag != UBLK_TAG_EMPTY)
@@ -111,7 +111,7 @@ static const char *rest(const void *state)
 		      (st->proc == PROC_ALIVE || st->proc == PROC_LAME);
 
 	if (st->exit != E_IDLE)
-		return "the end of the round hangs";
+		return "the end of the session hangs";
 	if (st->stop != S_IDLE && !(st->stop == S_WAIT && served))
 		return "the stop hangs";
 	if (st->proc == PROC_EXITING)
@@ -124,7 +124,7 @@ static const char *rest(const void *state)
 	case REQ_TAG:
 		return served ? NULL : "a request is lost on its tag";
 	case REQ_HELD:
-		/* until END_USER_RECOVERY, a stop, or the end of the round */
+		/* until END_USER_RECOVERY, a stop, or the end of the session */
 		if (gate(st) == UBLK_GATE_HOLD || st->proc == PROC_LAME)
 			return NULL;
 		if (st->dev == UBLK_S_DEV_QUIESCED &&

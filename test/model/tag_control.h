@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of STOP_DEV, QUIESCE_DEV and the end of a round in the model of tag.c:
+ * Steps of STOP_DEV, QUIESCE_DEV and the end of a session in the model of tag.c:
  * stop.c, quiesce.c, cancel.c and server.c of the driver.
  */
 #ifndef UBLK_TEST_TAG_CONTROL_H
@@ -53,8 +53,8 @@ static void expand_stop(struct search *s, const struct state *st)
 		break;
 	case S_CANCEL:
 		n.stop = S_END;
-		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_TAKEN) {
-			n.tag = UBLK_TAG_TAKEN;
+		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
+			n.tag = UBLK_TAG_CANCELED;
 			n.cmd = CMD_STOP;
 			n.stop = S_DONE;
 		}
@@ -89,17 +89,17 @@ static void quiesce_undo(struct state *st)
 static bool quiesce_may_take(const struct state *st)
 {
 	return st->canceled || st->dev != UBLK_S_DEV_LIVE ||
-	       st->tag == UBLK_TAG_ARMED || st->tag == UBLK_TAG_TAKEN;
+	       st->tag == UBLK_TAG_ARMED || st->tag == UBLK_TAG_CANCELED;
 }
 
 /* ublk_cancel_armed() with the mutex held; says whether commands may follow. */
 static void quiesce_take(struct state *st)
 {
 	st->quiescing = Z_DONE;
-	if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_TAKEN) {
-		st->tag = UBLK_TAG_TAKEN;
+	if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
+		st->tag = UBLK_TAG_CANCELED;
 		st->cmd = CMD_QUIESCE;
-	} else if (st->tag != UBLK_TAG_EMPTY && st->tag != UBLK_TAG_TAKEN) {
+	} else if (st->tag != UBLK_TAG_EMPTY && st->tag != UBLK_TAG_CANCELED) {
 		st->rearmed = broken != BREAK_NO_REARM;
 	}
 }
@@ -179,7 +179,7 @@ static void expand_exit_request(struct search *s, const struct state *st)
 	int next = tag_next(st, UBLK_EV_GONE);
 
 	if (next < 0) {
-		search_bad(s, "the round ends while the tag has a command");
+		search_bad(s, "the session ends while the tag has a command");
 		return;
 	}
 	n.tag = next;
@@ -261,7 +261,7 @@ static void expand_exit(struct search *s, const struct state *st)
 		n.quiesce = QUIESCE_NONE;
 		n.proc = PROC_NONE;
 		n.mutex = MUTEX_FREE;
-		search_edge(s, &n, "exit ends round", EDGE_OWN);
+		search_edge(s, &n, "exit ends session", EDGE_OWN);
 		break;
 	}
 }

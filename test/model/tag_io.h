@@ -25,7 +25,7 @@ static void expand_queue(struct search *s, const struct state *st)
 	case Q_CLAIM:
 		next = tag_next(st, UBLK_EV_REQUEST);
 		if (next == -ENODEV && broken == BREAK_CLAIM_STORE &&
-		    st->tag == UBLK_TAG_TAKEN)
+		    st->tag == UBLK_TAG_CANCELED)
 			next = UBLK_TAG_QUEUED;
 		if (next == -EPROTO) {
 			search_bad(s, "a second request for the tag");
@@ -80,17 +80,17 @@ static void expand_queue(struct search *s, const struct state *st)
 static void expand_task_work(struct search *s, const struct state *st)
 {
 	struct state n = *st;
-	int bounce = tag_next(st, UBLK_EV_BOUNCE);
+	int undelivered = tag_next(st, UBLK_EV_UNDELIVERED);
 	int deliver = tag_next(st, UBLK_EV_DELIVER);
 	int ask = tag_next(st, UBLK_EV_ASK_DATA);
 
 	n.task_work = 0;
-	if (bounce < 0 || deliver < 0 || ask < 0) {
+	if (undelivered < 0 || deliver < 0 || ask < 0) {
 		search_bad(s, "task work for a tag that is not QUEUED");
 		return;
 	}
 	if (st->proc != PROC_ALIVE) {
-		n.tag = bounce;
+		n.tag = undelivered;
 		n.req = REQ_DAEMON;
 		n.daemon = D_UNDELIVERED;
 		search_edge(s, &n, "task work finds task gone", EDGE_OWN);
@@ -101,7 +101,7 @@ static void expand_task_work(struct search *s, const struct state *st)
 	search_edge(s, &n, "task work delivers", EDGE_OWN);
 	n.tag = ask;
 	search_edge(s, &n, "task work announces", EDGE_OWN);
-	n.tag = bounce;
+	n.tag = undelivered;
 	n.cmd = st->cmd;
 	n.req = REQ_DAEMON;
 	n.daemon = D_END;
@@ -129,7 +129,7 @@ static void expand_in_hand(struct search *s, const struct state *st)
 		search_edge(s, &n, "request ends", EDGE_OWN);
 		break;
 	case D_UNDELIVERED:
-		if (st->stop_pending && broken != BREAK_BOUNCE_HOLDS)
+		if (st->stop_pending && broken != BREAK_UNDELIVERED_HOLDS)
 			g = UBLK_GATE_FAIL;
 		if (g == UBLK_GATE_HOLD)
 			n.daemon = D_HOLD;
@@ -139,7 +139,7 @@ static void expand_in_hand(struct search *s, const struct state *st)
 		break;
 	case D_HOLD:
 		n.req = REQ_HELD;
-		if (broken != BREAK_BOUNCE_HOLDS)
+		if (broken != BREAK_UNDELIVERED_HOLDS)
 			n.daemon = D_RECHECK;
 		search_edge(s, &n, "undelivered held", EDGE_OWN);
 		break;
@@ -184,7 +184,7 @@ static void expand_commands(struct search *s, const struct state *st)
 	} commands[] = {
 		{ UBLK_EV_COMMIT, "COMMIT_AND_FETCH_REQ" },
 		{ UBLK_EV_GET_DATA, "NEED_GET_DATA" },
-		{ UBLK_EV_GET_BOUNCE, "NEED_GET_DATA cannot copy" },
+		{ UBLK_EV_GET_UNDELIVERED, "NEED_GET_DATA cannot copy" },
 	};
 	size_t i;
 
@@ -264,8 +264,8 @@ static void expand_ring(struct search *s, const struct state *st)
 		break;
 	case R_TAKE:
 		n.ring = R_IDLE;
-		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_TAKEN) {
-			n.tag = UBLK_TAG_TAKEN;
+		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
+			n.tag = UBLK_TAG_CANCELED;
 			n.cmd = CMD_RING;
 			n.ring = broken == BREAK_CANCEL_FIRST ? R_CLOSE_LATE :
 								R_DONE;

@@ -73,7 +73,7 @@ enum {
 	BREAK_NO_ABORT,		/* a stop lets requests be held */
 	BREAK_NO_KICK,		/* the exit work leaves held requests alone */
 	BREAK_FETCH_OWNED,	/* D-73: FETCH_REQ of a tag the server owns */
-	BREAK_BOUNCE_HOLDS,	/* a stop does not keep bounces from holding */
+	BREAK_UNDELIVERED_HOLDS,	/* a stop does not keep undelivered requests from being held */
 	BREAK_CLAIM_STORE,	/* a request claims the tag without cmpxchg */
 	BREAK_END_FIRST,	/* the request ends before the tag is armed */
 	BREAK_EXIT_LOCKS,	/* the exit work ends requests under the mutex */
@@ -94,7 +94,7 @@ static int tag_next(const struct state *st, enum ublk_tag_event event)
 {
 	if (broken == BREAK_CANCEL_QUEUED && event == UBLK_EV_CANCEL &&
 	    st->tag == UBLK_TAG_QUEUED)
-		return UBLK_TAG_TAKEN;
+		return UBLK_TAG_CANCELED;
 	return ublk_tag_next(st->tag, event);
 }
 

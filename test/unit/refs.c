@@ -10,46 +10,46 @@
 
 static void test_owner_alone(void)
 {
-	u32 shared = ublk_refs_init();
+	u32 refs = ublk_refs_init();
 
-	ktap_true(ublk_refs_idle(shared, 0));
-	ktap_eq(shared - ublk_refs_collapse(0), 0);
+	ktap_true(ublk_refs_idle(refs, 0));
+	ktap_eq(refs - ublk_refs_collapse(0), 0);
 	ktap_true(ublk_refs_idle(0, 0));
 }
 
 static void test_foreign(void)
 {
-	u32 shared = ublk_refs_get(ublk_refs_init());
+	u32 refs = ublk_refs_get(ublk_refs_init());
 
-	ktap_eq(shared, ublk_refs_init() + 1);
-	ktap_true(!ublk_refs_idle(shared, 0));
-	shared -= ublk_refs_collapse(0);
-	ktap_eq(shared, 1);
+	ktap_eq(refs, ublk_refs_init() + 1);
+	ktap_true(!ublk_refs_idle(refs, 0));
+	refs -= ublk_refs_collapse(0);
+	ktap_eq(refs, 1);
 	/* state R: still there, and can be referred to once more */
-	ktap_true(!ublk_refs_idle(shared, 0));
-	ktap_eq(ublk_refs_get(shared), 2);
-	ktap_true(ublk_refs_idle(shared - 1, 0));
+	ktap_true(!ublk_refs_idle(refs, 0));
+	ktap_eq(ublk_refs_get(refs), 2);
+	ktap_true(ublk_refs_idle(refs - 1, 0));
 }
 
-static void test_lent(void)
+static void test_task_refs(void)
 {
-	u32 shared = ublk_refs_init();
-	u32 lent = ublk_refs_lend(ublk_refs_lend(0));
+	u32 refs = ublk_refs_init();
+	u32 task_refs = ublk_refs_lend(ublk_refs_lend(0));
 
-	ktap_eq(lent, 2);
-	ktap_true(!ublk_refs_idle(shared, lent));
-	ktap_true(ublk_refs_take_back(lent));
+	ktap_eq(task_refs, 2);
+	ktap_true(!ublk_refs_idle(refs, task_refs));
+	ktap_true(ublk_refs_take_back(task_refs));
 	ktap_true(ublk_refs_take_back(1));
 	ktap_true(!ublk_refs_take_back(0));
 
 	/* both given back in the daemon task */
-	ktap_true(ublk_refs_idle(shared, 0));
+	ktap_true(ublk_refs_idle(refs, 0));
 	/* both given back elsewhere */
-	ktap_true(ublk_refs_idle(shared - 2, lent));
-	ktap_eq(shared - 2 - ublk_refs_collapse(lent), 0);
+	ktap_true(ublk_refs_idle(refs - 2, task_refs));
+	ktap_eq(refs - 2 - ublk_refs_collapse(task_refs), 0);
 	/* one left at the commit */
-	ktap_eq(shared - 1 - ublk_refs_collapse(lent), 1);
-	ktap_eq(shared - ublk_refs_collapse(1), 1);
+	ktap_eq(refs - 1 - ublk_refs_collapse(task_refs), 1);
+	ktap_eq(refs - ublk_refs_collapse(1), 1);
 }
 
 static void test_nothing_there(void)
@@ -71,14 +71,14 @@ static void test_saturation(void)
 	ktap_eq(ublk_refs_lend(UBLK_REFS_BIAS - 2), UBLK_REFS_BIAS - 1);
 	ktap_eq(ublk_refs_lend(UBLK_REFS_BIAS - 1), 0);
 	ktap_eq(ublk_refs_lend(0xffffffff), 0);
-	/* the owner's own part is never lent */
+	/* the owner's own part is never task_refs */
 	ktap_true(ublk_refs_collapse(UBLK_REFS_BIAS - 1) > 0);
 }
 
 static const struct ktap_test tests[] = {
 	{ "owner_alone", test_owner_alone },
 	{ "foreign", test_foreign },
-	{ "lent", test_lent },
+	{ "task_refs", test_task_refs },
 	{ "nothing_there", test_nothing_there },
 	{ "saturation", test_saturation },
 };

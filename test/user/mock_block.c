@@ -70,7 +70,7 @@ bool mock_take(struct mock_ring *m, unsigned int qid, unsigned int t)
 
 	if (mock_dev.flags & UBLK_F_AUTO_BUF_REG && tag->with_data &&
 	    !mock_auto_register(m, tag, d)) {
-		tag->state = ublk_tag_next(tag->state, UBLK_EV_BOUNCE);
+		tag->state = ublk_tag_next(tag->state, UBLK_EV_UNDELIVERED);
 		mock_end(tag, -EIO);
 		return false;
 	}

@@ -30,14 +30,14 @@
  */
 bool ublk_buf_get(struct ublk_io *io)
 {
-	int old = atomic_read(&io->shared);
+	int old = atomic_read(&io->refs);
 	u32 new;
 
 	do {
 		new = ublk_refs_get(old);
 		if (!new)
 			return false;
-	} while (!atomic_try_cmpxchg(&io->shared, &old, new));
+	} while (!atomic_try_cmpxchg(&io->refs, &old, new));
 	return true;
 }
 
@@ -55,15 +55,15 @@ void ublk_buf_put(struct ublk_io *io)
 	struct request *req = io->req;
 	struct ublk_rq *rq;
 
-	if (current == READ_ONCE(io->task) && ublk_refs_take_back(io->lent)) {
-		WRITE_ONCE(io->lent, io->lent - 1);
+	if (current == READ_ONCE(io->task) && ublk_refs_take_back(io->task_refs)) {
+		WRITE_ONCE(io->task_refs, io->task_refs - 1);
 		return;
 	}
-	if (!atomic_dec_and_test(&io->shared))
+	if (!atomic_dec_and_test(&io->refs))
 		return;
 	/* The owner was among those before: rq->result is written. */
 	rq = blk_mq_rq_to_pdu(req);
-	ublk_complete_counted(req, rq->result, NULL);
+	ublk_complete_nocopy(req, rq->result, NULL);
 }
 
 /* io_uring has let go of the request's pages, at last (D-104). */
@@ -153,7 +153,7 @@ static int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
 
 /**
  * ublk_buf_deliver() - make a request's data reachable for the server
- * @q: queue of a counted mode
+ * @q: queue of a refcounted mode
  * @io: tag, on its way to the server
  * @req: its request, descriptor filled
  * @cmd: command that delivers it; its ring gets the buffer
@@ -169,7 +169,7 @@ bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 		      struct request *req, struct io_uring_cmd *cmd,
 		      unsigned int issue_flags)
 {
-	u32 shared = ublk_refs_init();
+	u32 refs = ublk_refs_init();
 	int taken = 0;
 
 	if (!blk_rq_has_data(req))
@@ -180,12 +180,12 @@ bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 			return false;
 	}
 	/* Without a daemon task nobody could give back what is lent. */
-	if (q->event)
-		shared += taken;
+	if (q->fetchq)
+		refs += taken;
 	else
-		io->lent = taken;
+		io->task_refs = taken;
 	/* io->req is seen by whoever gets a reference. */
-	atomic_set_release(&io->shared, shared);
+	atomic_set_release(&io->refs, refs);
 	return true;
 }
 
@@ -224,18 +224,18 @@ void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
 int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
 		      unsigned int index, unsigned int issue_flags)
 {
-	u32 lent;
+	u32 task_refs;
 	int ret;
 
-	if (!atomic_read(&io->shared))
+	if (!atomic_read(&io->refs))
 		return -EINVAL;
-	lent = ublk_refs_lend(io->lent);
-	if (!lent)
+	task_refs = ublk_refs_lend(io->task_refs);
+	if (!task_refs)
 		return -EBUSY;
 	ret = io_buffer_register_request(cmd, io->req, ublk_buf_release, index,
 					 issue_flags);
 	if (!ret)
-		io->lent = lent;
+		io->task_refs = task_refs;
 	return ret;
 }
 
@@ -287,9 +287,9 @@ int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
 static bool ublk_buf_idle(const struct ublk_io *io)
 {
 	/* Both only sink now, so that two reads never add up to too little. */
-	u32 shared = atomic_read(&io->shared);
+	u32 refs = atomic_read(&io->refs);
 
-	return ublk_refs_idle(shared, READ_ONCE(io->lent));
+	return ublk_refs_idle(refs, READ_ONCE(io->task_refs));
 }
 
 /**

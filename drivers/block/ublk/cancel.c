@@ -18,11 +18,11 @@ static bool ublk_cancel_take(struct ublk_io *io)
 {
 	unsigned int armed = UBLK_TAG_ARMED;
 
-	return try_cmpxchg(&io->state, &armed, UBLK_TAG_TAKEN);
+	return try_cmpxchg(&io->state, &armed, UBLK_TAG_CANCELED);
 }
 
 /**
- * ublk_cancel_begin() - a command of this round is canceled
+ * ublk_cancel_begin() - a command of this session is canceled
  * @ub: device
  *
  * The first one closes all queues (D-71, D-72). What is queued on a batch device
@@ -43,11 +43,11 @@ void ublk_cancel_begin(struct ublk_device *ub)
 		/* Pairs with the acquire: gates close before anything is taken. */
 		smp_store_release(&ub->canceled, true);
 	}
-	ublk_lastref_look(ub);
+	ublk_lastref_poll(ub);
 	if (!ublk_has(ub, UBLK_F_BATCH_IO))
 		return;
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
-		ublk_event_drain(ub->queues[qid]);
+		ublk_batch_fetch_drain(ub->queues[qid]);
 }
 
 /**
@@ -62,7 +62,7 @@ void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	struct ublk_device *ub = cmd->file->private_data;
 
 	ublk_cancel_begin(ub);
-	ublk_event_cancel(cmd, issue_flags);
+	ublk_batch_fetch_cancel(cmd, issue_flags);
 }
 
 /**
@@ -104,8 +104,8 @@ bool ublk_cancel_armed(struct ublk_device *ub)
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
 		struct ublk_queue *q = ub->queues[qid];
 
-		if (q->event) {
-			ublk_event_close(q);
+		if (q->fetchq) {
+			ublk_batch_fetch_close(q);
 			continue;
 		}
 		for (tag = 0; tag < q->depth; tag++) {
@@ -115,7 +115,7 @@ bool ublk_cancel_armed(struct ublk_device *ub)
 				unsigned int state = READ_ONCE(io->state);
 
 				left |= state != UBLK_TAG_EMPTY &&
-					state != UBLK_TAG_TAKEN;
+					state != UBLK_TAG_CANCELED;
 				continue;
 			}
 			trace_ublk_cancel(q, tag);
@@ -139,7 +139,7 @@ bool ublk_cancel_armed(struct ublk_device *ub)
  *
  * What a batch device has queued belongs to whoever takes it out of the fifo. A
  * tag that is QUEUED after that has been taken out by a stop, which ends its
- * request before it lets go of ub->mutex, hence in this round.
+ * request before it lets go of ub->mutex, hence in this session.
  *
  * Context: exit work; sleeps; does not need ub->mutex, so that a stop which waits for
  * these requests while holding it can finish (C-161).
@@ -151,16 +151,16 @@ void ublk_cancel_requests(struct ublk_device *ub)
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
 		struct ublk_queue *q = ub->queues[qid];
 
-		if (q->event)
-			ublk_event_drain(q);
+		if (q->fetchq)
+			ublk_batch_fetch_drain(q);
 		for (tag = 0; tag < q->depth; tag++) {
 			struct ublk_io *io = &q->io[tag];
 			unsigned int state = READ_ONCE(io->state);
 
-			if (q->event && unlikely(state == UBLK_TAG_QUEUED))
+			if (q->fetchq && unlikely(state == UBLK_TAG_QUEUED))
 				continue;
 			ublk_buf_wait_idle(io);
-			atomic_set(&io->shared, 0);
+			atomic_set(&io->refs, 0);
 			WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
 			if (ublk_tag_is_owned(state))
 				ublk_complete_gone(ub, io->req);

@@ -27,7 +27,7 @@ struct ublk_cmd_args {
 	s32	result;
 };
 
-/* D-41, D-42, D-52, D-53: in the counted modes, what the tag is armed with. */
+/* D-41, D-42, D-52, D-53: in the refcounted modes, what the tag is armed with. */
 static int ublk_cmd_take_reg(const struct ublk_queue *q,
 			     const struct ublk_cmd_args *args,
 			     struct ublk_auto_buf_reg *reg)
@@ -101,19 +101,19 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 }
 
 /*
- * COMMIT_AND_FETCH_REQ in the counted modes. The request ends here if nobody but
+ * COMMIT_AND_FETCH_REQ in the refcounted modes. The request ends here if nobody but
  * the server refers to it, else with the last reference (state R).
  */
-static __always_inline int ublk_cmd_commit_counted(struct ublk_queue *q,
-						   struct ublk_io *io,
-						   struct io_uring_cmd *cmd,
-						   unsigned int issue_flags,
-						   const struct ublk_cmd_args *args)
+static __always_inline int ublk_cmd_commit_refcounted(struct ublk_queue *q,
+						      struct ublk_io *io,
+						      struct io_uring_cmd *cmd,
+						      unsigned int issue_flags,
+						      const struct ublk_cmd_args *args)
 {
 	struct request *req = io->req;
 	struct ublk_rq *rq = blk_mq_rq_to_pdu(req);
 	struct ublk_auto_buf_reg reg;
-	unsigned int lent;
+	unsigned int task_refs;
 	bool counted;
 
 	if (unlikely(args->addr && req_op(req) != REQ_OP_ZONE_APPEND))
@@ -127,13 +127,13 @@ static __always_inline int ublk_cmd_commit_counted(struct ublk_queue *q,
 	ublk_buf_commit(io, cmd, issue_flags);
 	io->reg = reg;
 	rq->result = args->result;
-	counted = atomic_read(&io->shared);
-	lent = io->lent;
-	io->lent = 0;
+	counted = atomic_read(&io->refs);
+	task_refs = io->task_refs;
+	io->task_refs = 0;
 	trace_ublk_commit(q, req, args->result);
 	ublk_cmd_arm(q, io, cmd, issue_flags);
-	if (!counted || ublk_buf_put_owner(io, lent))
-		ublk_complete_counted(req, args->result, NULL);
+	if (!counted || ublk_buf_put_owner(io, task_refs))
+		ublk_complete_nocopy(req, args->result, NULL);
 	return -EIOCBQUEUED;
 }
 
@@ -157,7 +157,7 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 	if (unlikely(next < 0))
 		return next;
 	if (!q->driver_copies)
-		return ublk_cmd_commit_counted(q, io, cmd, issue_flags, args);
+		return ublk_cmd_commit_refcounted(q, io, cmd, issue_flags, args);
 
 	read = req_op(req) == REQ_OP_READ;
 	if (unlikely(!args->addr && (!q->need_get_data || read)))

@@ -2,7 +2,7 @@
 /*
  * End, requeue or fail a request.
  *
- * Last stage of a request. The tag is armed again (or the round is over) before
+ * Last stage of a request. The tag is armed again (or the session is over) before
  * any function here runs, as ending the request frees its tag for the next one.
  *
  * A result that covers only part of a request completes that part; the rest is
@@ -96,15 +96,15 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 }
 
 /**
- * ublk_complete_counted() - the same, for data that the driver has not copied
- * @req: request of a counted mode, without references
+ * ublk_complete_nocopy() - the same, for data that the driver has not copied
+ * @req: request of a refcounted mode, without references
  * @res: as committed
  * @iob: as for ublk_complete()
  *
  * Context: any; does not sleep.
  */
-void ublk_complete_counted(struct request *req, int res,
-			   struct io_comp_batch *iob)
+void ublk_complete_nocopy(struct request *req, int res,
+			  struct io_comp_batch *iob)
 {
 	ublk_complete(req, ublk_complete_whole(req, res), blk_rq_bytes(req),
 		      iob);
@@ -164,7 +164,7 @@ void ublk_complete_gone(struct ublk_device *ub, struct request *req)
 }
 
 /**
- * ublk_complete_bounced() - the request did not reach its server
+ * ublk_complete_undelivered() - the request did not reach its server
  * @q: its queue; the gate may still be open, as the death of one thread of a
  *	server closes nothing (D-70)
  * @req: started request
@@ -176,7 +176,7 @@ void ublk_complete_gone(struct ublk_device *ub, struct request *req)
  *
  * Context: any task; does not sleep.
  */
-void ublk_complete_bounced(struct ublk_queue *q, struct request *req)
+void ublk_complete_undelivered(struct ublk_queue *q, struct request *req)
 {
 	struct ublk_device *ub = q->ub;
 
@@ -184,7 +184,7 @@ void ublk_complete_bounced(struct ublk_queue *q, struct request *req)
 	    ublk_complete_may_hold(req)) {
 		guard(spinlock)(&ub->lock);
 		if (!ublk_stop_pending(ub)) {
-			blk_mq_requeue_request(req, ublk_event_served(q));
+			blk_mq_requeue_request(req, ublk_batch_fetch_served(q));
 			return;
 		}
 	}

@@ -2,7 +2,7 @@
 /*
  * Move data between a request's pages and a server buffer.
  *
- * Called in copy mode by dispatch.c (write data in, D-90), cmd.c and batch.c (read
+ * Called in copy mode by dispatch.c (write data in, D-90), cmd.c and batch_commit.c (read
  * data out, D-92), in the server's task, whose address space the buffer belongs to;
  * and by usercopy.c in whatever task makes the system call. A multi-page segment
  * is copied in one go. Nothing is called back from here.

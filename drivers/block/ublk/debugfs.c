@@ -55,9 +55,9 @@ static void ublk_debugfs_device(struct seq_file *m, struct ublk_device *ub)
 	seq_printf(m, "device %u state %s flags 0x%llx policy %s\n",
 		   ub->info.dev_id, ublk_device_name(ub->state), ub->info.flags,
 		   ublk_debugfs_policies[ub->policy]);
-	seq_printf(m, "server %s pid %d recorded %d round %u ready %u/%u%s\n",
+	seq_printf(m, "server %s pid %d recorded %d session %u ready %u/%u%s\n",
 		   ublk_debugfs_servers[ub->server], pid_nr(ub->opener),
-		   pid_nr(ub->recorded), ub->round, ub->nr_ready,
+		   pid_nr(ub->recorded), ub->session, ub->nr_ready,
 		   ub->info.nr_hw_queues, ub->canceled ? " canceled" : "");
 	seq_printf(m, "disk %s quiesce %s stops %u/%u shmem %u%s%s\n",
 		   ub->disk ? "present" : "none",
@@ -80,11 +80,11 @@ static void ublk_debugfs_queue(struct seq_file *m, struct ublk_queue *q)
 /* References of others than the owner; also after a commit (state R). */
 static u32 ublk_debugfs_refs(const struct ublk_io *io, bool owned)
 {
-	u32 shared = atomic_read(&io->shared);
+	u32 refs = atomic_read(&io->refs);
 
-	if (!shared || !owned)
-		return shared;
-	return shared + READ_ONCE(io->lent) - ublk_refs_init();
+	if (!refs || !owned)
+		return refs;
+	return refs + READ_ONCE(io->task_refs) - ublk_refs_init();
 }
 
 static void ublk_debugfs_tag(struct seq_file *m, struct ublk_queue *q,

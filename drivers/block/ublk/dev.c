@@ -2,14 +2,14 @@
 /*
  * Devices: number, birth, reference count, deletion; ADD_DEV and DEL_DEV.
  *
- * ub->refs is held by the registration (until deletion), the round of a server
+ * ub->refs is held by the registration (until deletion), the session of a server
  * (until its exit work is done), the disk including its openers, work that is
  * under way, and every command in progress (L-60). A device can be found by its
  * number until the last of them is gone.
  *
  * The count of ub->cdev_dev keeps the memory of the structure, nothing else. It
  * is held by ub->refs and by a char node whose release may come long after the
- * round has ended (I-51).
+ * session has ended (I-51).
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -183,7 +183,7 @@ static int ublk_dev_init_queue(struct ublk_device *ub, unsigned int qid)
 	}
 	if (!ublk_has(ub, UBLK_F_BATCH_IO))
 		return 0;
-	return ublk_event_init(q, node);
+	return ublk_batch_fetch_init(q, node);
 }
 
 static void ublk_dev_free_queues(struct ublk_device *ub)
@@ -197,7 +197,7 @@ static void ublk_dev_free_queues(struct ublk_device *ub)
 
 		if (!q)
 			continue;
-		ublk_event_free(q);
+		ublk_batch_fetch_free(q);
 		kfree(q->bvecs);
 		vfree(q->descs);
 		kvfree(q);

@@ -164,8 +164,8 @@ static int ublk_disk_create(struct ublk_device *ub)
 	return 0;
 }
 
-/* Under ub->mutex: may the disk be created? -EAGAIN: a new round has begun. */
-static int ublk_disk_may_create(struct ublk_device *ub, unsigned int round)
+/* Under ub->mutex: may the disk be created? -EAGAIN: a new session has begun. */
+static int ublk_disk_may_create(struct ublk_device *ub, unsigned int session)
 {
 	int next = ublk_device_next(ub->state, UBLK_DEV_EV_START, ub->policy);
 
@@ -176,7 +176,7 @@ static int ublk_disk_may_create(struct ublk_device *ub, unsigned int round)
 		return -EEXIST;
 	switch (ub->server) {
 	case UBLK_SERVER_READY:
-		if (ub->round != round)
+		if (ub->session != session)
 			return -EAGAIN;
 		return ub->deleted ? -EBUSY : 0;
 	case UBLK_SERVER_STOPPING:
@@ -189,28 +189,28 @@ static int ublk_disk_may_create(struct ublk_device *ub, unsigned int round)
 /**
  * ublk_disk_try_start() - the part of START_DEV that needs the lock
  * @ub: device
- * @round: of the server that was found ready
+ * @session: of the server that was found ready
  *
  * Context: ub->mutex held; waits for the server of a zoned disk, see zoned.c.
- * Return: 0; -EAGAIN if another round has begun: wait for its server; the errno
+ * Return: 0; -EAGAIN if another session has begun: wait for its server; the errno
  * of C-75f to C-75j.
  */
-int ublk_disk_try_start(struct ublk_device *ub, unsigned int round)
+int ublk_disk_try_start(struct ublk_device *ub, unsigned int session)
 {
-	int ret = ublk_disk_may_create(ub, round);
+	int ret = ublk_disk_may_create(ub, session);
 
 	return ret ? ret : ublk_disk_create(ub);
 }
 
-static int ublk_disk_start_round(struct ublk_device *ub, unsigned int round)
+static int ublk_disk_start_session(struct ublk_device *ub, unsigned int session)
 {
 	int ret;
 
 	if (ublk_has(ub, UBLK_F_ZONED))
-		return ublk_zoned_start(ub, round);
+		return ublk_zoned_start(ub, session);
 	if (mutex_lock_interruptible(&ub->mutex))
 		return -EINTR;
-	ret = ublk_disk_try_start(ub, round);
+	ret = ublk_disk_try_start(ub, session);
 	mutex_unlock(&ub->mutex);
 	return ret;
 }
@@ -226,7 +226,7 @@ int ublk_disk_start(struct ublk_ctrl *c)
 {
 	struct ublk_device *ub = c->ub;
 	int pid = (int)c->cmd.data[0];
-	unsigned int round;
+	unsigned int session;
 	int ret;
 
 	if (pid <= 0)
@@ -236,9 +236,9 @@ int ublk_disk_start(struct ublk_ctrl *c)
 		return ret;
 
 	do {
-		ret = ublk_server_wait(ub, pid, &round);
+		ret = ublk_server_wait(ub, pid, &session);
 		if (!ret)
-			ret = ublk_disk_start_round(ub, round);
+			ret = ublk_disk_start_session(ub, session);
 	} while (ret == -EAGAIN);
 	return ret;
 }

@@ -121,7 +121,7 @@ static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
 {
 	ublk_tag_arm(io);
 	if (fatal_signal_pending(current))
-		ublk_complete_bounced(q, req);
+		ublk_complete_undelivered(q, req);
 	else
 		blk_mq_end_request(req, BLK_STS_IOERR);
 }
@@ -186,7 +186,7 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 
 	if (unlikely(gone || current != io->task)) {
 		ublk_tag_arm(io);
-		ublk_complete_bounced(q, req);
+		ublk_complete_undelivered(q, req);
 		return;
 	}
 	if (unlikely(!ublk_dispatch_ready(q, io, req, io->cmd,

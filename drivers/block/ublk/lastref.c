@@ -2,16 +2,16 @@
 /*
  * Notice that nobody refers to the open char node any more.
  *
- * The round of a server ends with the last reference to the file it has opened
+ * The session of a server ends with the last reference to the file it has opened
  * (L-20). Of a server that was killed, io_uring drops that reference in a kernel
  * thread, hence the file is released by the one work item that releases such
  * files, of everybody, one after the other. A block device in front of it is
  * released after its dirty pages are written. If that is this disk, the writes
- * wait for the end of a round that waits behind them, and with them all files of
+ * wait for the end of a session that waits behind them, and with them all files of
  * the machine that are released in this way (I-51).
  *
  * So the reference count is looked at whenever a server may have gone. Where much
- * speaks for that, or a stop waits, this goes on until the round ends; else, a
+ * speaks for that, or a stop waits, this goes on until the session ends; else, a
  * descriptor being closed for instance, for two seconds.
  */
 #include <linux/file_ref.h>
@@ -34,7 +34,7 @@ static bool ublk_lastref_is_dead(struct file *file)
 	return refs >= FILE_REF_RELEASED && refs != FILE_REF_NOREF;
 }
 
-/* Whoever takes the file from the device ends the round. */
+/* Whoever takes the file from the device ends the session. */
 static void ublk_lastref_take(struct ublk_device *ub)
 {
 	lockdep_assert_held(&ub->lock);
@@ -57,7 +57,7 @@ static void ublk_lastref_queue(struct ublk_device *ub, unsigned int ms)
  * @ub: device
  * @file: the node
  *
- * Ends the round unless it was ended before.
+ * Ends the session unless it was ended before.
  *
  * Context: process context; does not sleep.
  */
@@ -69,12 +69,12 @@ void ublk_lastref_release(struct ublk_device *ub, const struct file *file)
 }
 
 /**
- * ublk_lastref_look() - the server may have gone: look soon, and again
+ * ublk_lastref_poll() - the server may have gone: look soon, and again
  * @ub: device
  *
  * Context: any but hard interrupts; does not sleep.
  */
-void ublk_lastref_look(struct ublk_device *ub)
+void ublk_lastref_poll(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
 	if (ub->file)
@@ -82,7 +82,7 @@ void ublk_lastref_look(struct ublk_device *ub)
 }
 
 /**
- * ublk_lastref_stop() - the round is over: do not look any more
+ * ublk_lastref_stop() - the session is over: do not look any more
  * @ub: device with another reference
  *
  * Context: process context; does not sleep.

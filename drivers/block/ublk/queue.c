@@ -65,7 +65,7 @@ static blk_status_t ublk_queue_refuse(struct ublk_queue *q,
 /*
  * There is no command for the request. The gate is closed before commands are
  * canceled, so the second look finds the reason; without one the tag is simply
- * not served in this round.
+ * not served in this session.
  */
 static blk_status_t ublk_queue_no_command(struct ublk_queue *q,
 					  struct request *req)
@@ -105,8 +105,8 @@ static __always_inline void ublk_queue_post(struct ublk_queue *q,
 					    struct ublk_io *io,
 					    struct request *reqs)
 {
-	if (q->event)
-		ublk_event_post(q, reqs);
+	if (q->fetchq)
+		ublk_batch_fetch_post(q, reqs);
 	else
 		ublk_dispatch_post(io, reqs);
 }
@@ -140,7 +140,7 @@ static bool ublk_queue_same_task(const struct ublk_queue *q,
 				 const struct ublk_io *a,
 				 const struct ublk_io *b)
 {
-	return q->event ||
+	return q->fetchq ||
 	       (a->task == b->task &&
 		io_uring_cmd_ctx_handle(a->cmd) ==
 		io_uring_cmd_ctx_handle(b->cmd));

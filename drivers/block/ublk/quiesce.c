@@ -6,7 +6,7 @@
  * ENODEV. That is done only when every queue has a command to answer, so each of
  * the server's threads hears of it; until then nothing is taken and the command
  * can still give up without a trace (I-40). Commands that the server arms later,
- * with its last commits, are answered by a work item until the round ends.
+ * with its last commits, are answered by a work item until the session ends.
  */
 #include <linux/jiffies.h>
 
@@ -23,7 +23,7 @@ static bool ublk_quiesce_queue_idle(const struct ublk_queue *q)
 	for (tag = 0; tag < q->depth; tag++) {
 		unsigned int state = READ_ONCE(q->io[tag].state);
 
-		if (state == UBLK_TAG_ARMED || state == UBLK_TAG_TAKEN)
+		if (state == UBLK_TAG_ARMED || state == UBLK_TAG_CANCELED)
 			return true;
 	}
 	return false;
@@ -96,7 +96,7 @@ static int ublk_quiesce_begin(struct ublk_device *ub)
 static void ublk_quiesce_undo(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
-	/* The round may have ended meanwhile, and with it the quiesce. */
+	/* The session may have ended meanwhile, and with it the quiesce. */
 	if (ub->quiesce != UBLK_QUIESCE_WAITING)
 		return;
 	ub->quiesce = UBLK_QUIESCE_NONE;
@@ -171,7 +171,7 @@ int ublk_quiesce_dev(struct ublk_ctrl *c)
 		return ret;
 	}
 	scoped_guard(spinlock, &ub->lock) {
-		/* The round may have ended meanwhile, and with it the quiesce. */
+		/* The session may have ended meanwhile, and with it the quiesce. */
 		if (ub->quiesce == UBLK_QUIESCE_WAITING)
 			WRITE_ONCE(ub->quiesce, UBLK_QUIESCE_ANSWERING);
 	}

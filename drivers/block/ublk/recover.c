@@ -2,7 +2,7 @@
 /*
  * START_USER_RECOVERY, END_USER_RECOVERY: a device gets its next server.
  *
- * The old server's round has already put everything back (server.c), so START
+ * The old server's session has already put everything back (server.c), so START
  * only says whether that is so; the new server opens the node and fetches every
  * tag, and END makes the device live again.
  */
@@ -15,7 +15,7 @@
  *
  * Context: may sleep.
  * Return: 0 if the device waits for a server; -EINVAL if it cannot be recovered;
- * -EBUSY if the old round has not ended or the state is another; -EINTR on a
+ * -EBUSY if the old session has not ended or the state is another; -EINTR on a
  * signal.
  */
 int ublk_recover_start(struct ublk_ctrl *c)
@@ -25,7 +25,7 @@ int ublk_recover_start(struct ublk_ctrl *c)
 
 	if (ub->policy == UBLK_POLICY_STOP)
 		return -EINVAL;
-	ublk_lastref_look(ub);
+	ublk_lastref_poll(ub);
 	if (mutex_lock_interruptible(&ub->mutex))
 		return -EINTR;
 	scoped_guard(spinlock, &ub->lock) {
@@ -38,8 +38,8 @@ int ublk_recover_start(struct ublk_ctrl *c)
 	return ret < 0 ? ret : 0;
 }
 
-/* C-95c to C-95e. -EAGAIN: another round has begun, wait for its server. */
-static int ublk_recover_finish(struct ublk_device *ub, unsigned int round)
+/* C-95c to C-95e. -EAGAIN: another session has begun, wait for its server. */
+static int ublk_recover_finish(struct ublk_device *ub, unsigned int session)
 {
 	int next = ublk_device_next(ub->state, UBLK_DEV_EV_END_RECOVERY,
 				    ub->policy);
@@ -51,7 +51,7 @@ static int ublk_recover_finish(struct ublk_device *ub, unsigned int round)
 	scoped_guard(spinlock, &ub->lock) {
 		if (ub->server == UBLK_SERVER_STOPPING)
 			return -EBUSY;
-		if (ub->server != UBLK_SERVER_READY || ub->round != round)
+		if (ub->server != UBLK_SERVER_READY || ub->session != session)
 			return -EAGAIN;
 		old = ub->recorded;
 		ub->recorded = get_pid(ub->opener);
@@ -74,16 +74,16 @@ static int ublk_recover_finish(struct ublk_device *ub, unsigned int round)
 int ublk_recover_end(struct ublk_ctrl *c)
 {
 	struct ublk_device *ub = c->ub;
-	unsigned int round;
+	unsigned int session;
 	int ret;
 
 	do {
-		ret = ublk_server_wait(ub, (int)c->cmd.data[0], &round);
+		ret = ublk_server_wait(ub, (int)c->cmd.data[0], &session);
 		if (ret)
 			return ret;
 		if (mutex_lock_interruptible(&ub->mutex))
 			return -EINTR;
-		ret = ublk_recover_finish(ub, round);
+		ret = ublk_recover_finish(ub, session);
 		mutex_unlock(&ub->mutex);
 	} while (ret == -EAGAIN);
 	return ret;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/ublkcN and the round of a server: open, map, fetch everything, go away.
+ * /dev/ublkcN and the session of a server: open, map, fetch everything, go away.
  *
- * A round lasts from an open of the node until the exit work has finished that
+ * A session lasts from an open of the node until the exit work has finished that
  * follows its last close (L-20), or rather the end of the last reference to it
- * (lastref.c). ub->lock protects all of a round's state. The
- * commands of a round are in cmd.c.
+ * (lastref.c). ub->lock protects all of a session's state. The
+ * commands of a session are in cmd.c.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -52,7 +52,7 @@ void ublk_server_close(struct ublk_device *ub, unsigned int cond)
  * ublk_server_reopen() - undo ublk_server_close() of a live, ready device
  * @ub: device
  *
- * What a cancel of this round has closed stays closed.
+ * What a cancel of this session has closed stays closed.
  *
  * Context: ub->lock held.
  */
@@ -79,16 +79,16 @@ static bool ublk_server_settled(struct ublk_device *ub)
  * ublk_server_wait() - wait for a server to be ready, and see who it is
  * @ub: device
  * @pid: of the server as the caller knows it, in the caller's pid namespace
- * @round: set to the round of that server; another one may have begun by the
+ * @session: set to the session of that server; another one may have begun by the
  *	time the caller has its lock
  *
- * The pid must be that of the process which opened the char node in this round
+ * The pid must be that of the process which opened the char node in this session
  * (C-75d, C-75e, C-95a, C-95b). Ready or stopping is for the caller to see.
  *
  * Context: may sleep, without any lock.
  * Return: 0, -EINTR on a signal, -EINVAL for another process.
  */
-int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *round)
+int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *session)
 {
 	struct pid *p;
 	bool opener;
@@ -99,7 +99,7 @@ int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *round)
 	p = pid > 0 ? find_get_pid(pid) : NULL;
 	scoped_guard(spinlock, &ub->lock) {
 		opener = p && p == ub->opener;
-		*round = ub->round;
+		*session = ub->session;
 	}
 	put_pid(p);
 	return opener ? 0 : -EINVAL;
@@ -110,7 +110,7 @@ int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *round)
  * @q: queue
  *
  * Readiness ends aborting and failing at once, canceling only if no command was
- * canceled in this round (D-49, L-32). What stays closed holds nothing that a
+ * canceled in this session (D-49, L-32). What stays closed holds nothing that a
  * stop waits for.
  *
  * Context: ub->lock held.
@@ -135,14 +135,14 @@ void ublk_server_fetched(struct ublk_queue *q)
 }
 
 /**
- * ublk_server_stopping() - the device is stopped: nothing starts in this round
+ * ublk_server_stopping() - the device is stopped: nothing starts in this session
  * @ub: device
  *
  * No effect while the node is not open (L-41).
  *
  * Context: process context; does not sleep.
  * Return: true if there is a server, whose commands can be taken back: until the
- * round ends, which needs ub->mutex, it cannot fetch any more.
+ * session ends, which needs ub->mutex, it cannot fetch any more.
  */
 bool ublk_server_stopping(struct ublk_device *ub)
 {
@@ -240,7 +240,7 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 			ub->server = next;
 			ub->file = file;
 			ub->opener = get_pid(task_tgid(current));
-			ub->round++;
+			ub->session++;
 		}
 	}
 	if (next < 0) {
@@ -248,7 +248,7 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 		return next;
 	}
 
-	/* As the reference, until the end of the round. */
+	/* As the reference, until the end of the session. */
 	__module_get(THIS_MODULE);
 	file->private_data = ub;
 	/* A user copy waits for nothing but page faults, see usercopy.c. */
@@ -265,7 +265,7 @@ static int ublk_server_release(struct inode *inode, struct file *file)
 /* A process closes a descriptor, or exits. */
 static int ublk_server_flush(struct file *file, fl_owner_t id)
 {
-	ublk_lastref_look(file->private_data);
+	ublk_lastref_poll(file->private_data);
 	return 0;
 }
 
@@ -276,7 +276,7 @@ static void ublk_server_unmap(struct vm_area_struct *vma)
 
 	scoped_guard(spinlock, &ub->lock)
 		ub->unmapped = true;
-	ublk_lastref_look(ub);
+	ublk_lastref_poll(ub);
 }
 
 static const struct vm_operations_struct ublk_server_vm_ops = {
@@ -331,7 +331,7 @@ static void ublk_server_reset_queue(struct ublk_queue *q)
 		io->flags = 0;
 	}
 	q->nr_fetched = 0;
-	ublk_event_reset(q);
+	ublk_batch_fetch_reset(q);
 }
 
 /* Step 6 of L-20. A queue's conditions stay until it is ready again. */
@@ -380,7 +380,7 @@ static void ublk_server_gone(struct ublk_device *ub)
 }
 
 /**
- * ublk_server_exit_work() - end a round (L-20)
+ * ublk_server_exit_work() - end a session (L-20)
  * @work: ub->exit_work
  *
  * Requests are ended before the device lock is taken: whoever holds it may be

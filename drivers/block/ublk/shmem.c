@@ -504,7 +504,7 @@ void ublk_shmem_destroy(struct ublk_device *ub)
 /* --- requests */
 
 /* Where a request was found so far. */
-struct ublk_shmem_look {
+struct ublk_shmem_lookup {
 	struct maple_tree		*spans;
 	const struct ublk_shmem_span	*at;
 	struct ublk_span_match		match;
@@ -512,7 +512,7 @@ struct ublk_shmem_look {
 };
 
 /* One more piece of a request; physically contiguous, so spans may end in it. */
-static bool ublk_shmem_look_at(struct ublk_shmem_look *look, u64 addr, u64 len)
+static bool ublk_shmem_lookup_piece(struct ublk_shmem_lookup *look, u64 addr, u64 len)
 {
 	u64 part;
 
@@ -566,7 +566,7 @@ static bool ublk_shmem_op(const struct request *req, u8 *op)
  */
 bool ublk_shmem_match(struct ublk_queue *q, struct request *req, u64 *addr)
 {
-	struct ublk_shmem_look look = { .spans = &q->ub->shmem.spans };
+	struct ublk_shmem_lookup look = { .spans = &q->ub->shmem.spans };
 	struct req_iterator ri;
 	struct bio_vec bv;
 
@@ -579,7 +579,7 @@ bool ublk_shmem_match(struct ublk_queue *q, struct request *req, u64 *addr)
 	rq_for_each_bvec(bv, req, ri) {
 		u64 start = PFN_PHYS(page_to_pfn(bv.bv_page)) + bv.bv_offset;
 
-		if (!ublk_shmem_look_at(&look, start, bv.bv_len))
+		if (!ublk_shmem_lookup_piece(&look, start, bv.bv_len))
 			return false;
 	}
 	if (!look.at || !percpu_ref_tryget_live(&look.at->buf->refs))

@@ -41,7 +41,7 @@ unsigned int ublk_stop_ask(struct ublk_device *ub, bool del)
 		if (del)
 			ub->delete_asked = true;
 	}
-	ublk_lastref_look(ub);
+	ublk_lastref_poll(ub);
 	ublk_dev_get(ub);
 	if (!queue_work(ublk_stop_wq, &ub->stop_work))
 		ublk_dev_put(ub);

@@ -81,7 +81,7 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 	struct task_struct *task;
 	struct pid *pid;
 
-	ublk_lastref_look(ub);
+	ublk_lastref_poll(ub);
 	if (!READ_ONCE(ub->timeout_kill))
 		return BLK_EH_RESET_TIMER;
 
@@ -93,7 +93,7 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 	if (task)
 		pid = task_tgid(task);
 	else
-		pid = q->event ? ub->opener : NULL;
+		pid = q->fetchq ? ub->opener : NULL;
 	if (pid) {
 		dev_warn_ratelimited(&ub->cdev_dev,
 				     "request timed out, killing server %d\n",

@@ -5,7 +5,7 @@
  * A request moves forward through the files:
  *   queue.c -> dispatch.c -> (server) -> cmd.c -> complete.c
  * and on a batch device
- *   queue.c -> event.c -> dispatch.c -> (server) -> batch.c -> complete.c
+ *   queue.c -> batch_fetch.c -> dispatch.c -> (server) -> batch_commit.c -> complete.c
  * copy.c moves data for dispatch.c and cmd.c and calls nobody back. buf.c lends
  * the request's pages to io_uring and calls complete.c when the last reference
  * to a committed request is dropped.
@@ -20,12 +20,12 @@
  *   ub->shmem.mutex	registering and unregistering shared memory; nothing is
  *			waited for under it but memory. Never together with
  *			ub->mutex.
- *   ub->lock (spin)	the round: server state and pid, fetched tags, conditions
+ *   ub->lock (spin)	the session: server state and pid, fetched tags, conditions
  *			of the queues, the disk pointer. Never held across
  *			anything that sleeps, so FETCH_REQ and cancellation
  *			never wait for a server.
- *   q->event->lock (spin)
- *			batch devices: queued tags and fetch commands, event.c.
+ *   q->fetchq->lock (spin)
+ *			batch devices: queued tags and fetch commands, batch_fetch.c.
  *   lock of ublk_devs (spin)
  *			number -> device, in dev.c. Innermost.
  *
@@ -39,7 +39,7 @@
  *			whoever delivers: the daemon task, or, when that is
  *			gone, whoever finds out. All other transitions are made
  *			by the tag's daemon task, or by the exit work when no
- *			command of the round is left.
+ *			command of the session is left.
  *			A batch device has no daemon task: SERVER is left by the
  *			cmpxchg of whoever commits, and since tags are armed
  *			without a command, the exit work waits for every
@@ -49,9 +49,9 @@
  *			read the old value fails to claim a tag and looks again.
  *			A request is held under ub->lock, so that it cannot miss
  *			the next change.
- *   io->shared		references to a delivered request, logic/refs.h. Whoever
+ *   io->refs		references to a delivered request, logic/refs.h. Whoever
  *			brings it to zero ends the request, and must not touch
- *			the tag any more: the round may be over by then.
+ *			the tag any more: the session may be over by then.
  */
 #ifndef UBLK_H
 #define UBLK_H
@@ -109,7 +109,7 @@
 #define UBLK_MAX_DEVICES	BIT(MINORBITS)
 
 struct ublk_device;
-struct ublk_event;
+struct ublk_fetchq;
 struct ublk_queue;
 struct ublk_shmem_buf;
 
@@ -119,12 +119,12 @@ struct ublk_shmem_buf;
  * @delivered: bytes of the request that the server can serve, in SERVER
  * @cmd: the command the driver holds, in ARMED and QUEUED
  * @req: the request, in QUEUED, NEED_DATA and SERVER
- * @task: daemon task, with a reference; set by FETCH_REQ until the round ends
+ * @task: daemon task, with a reference; set by FETCH_REQ until the session ends
  * @addr: the server's buffer, given by the last command that carried one
  * @reg: with AUTO_BUF_REG: what the last command said about registration
- * @shared: references to the request, see logic/refs.h; 0 while no request with
+ * @refs: references to the request, see logic/refs.h; 0 while no request with
  *	data is delivered, and always in copy mode
- * @lent: the daemon task's part of them
+ * @task_refs: the daemon task's part of them
  * @flags: UBLK_IO_*, from delivery to commit
  * @buf_slot: where the request is registered, with UBLK_IO_AUTO_REG
  * @buf_ring: in which ring, with UBLK_IO_AUTO_REG; compared only
@@ -141,8 +141,8 @@ struct ublk_io {
 		u64			addr;
 		struct ublk_auto_buf_reg reg;
 	};
-	atomic_t		shared;
-	unsigned int		lent;
+	atomic_t		refs;
+	unsigned int		task_refs;
 	u16			flags;
 	u16			buf_slot;
 	void			*buf_ring;
@@ -182,9 +182,9 @@ struct ublk_rq {
  * @shmem: shared memory is registered: requests are to be looked up
  * @bvecs_busy: bit 0 locks @bvecs
  * @bvecs: room for the segments of one request, with @auto_reg
- * @event: delivery of a batch device, else NULL
+ * @fetchq: delivery of a batch device, else NULL
  * @cond: UBLK_COND_*, under ub->lock
- * @nr_fetched: tags fetched in this round, under ub->lock
+ * @nr_fetched: tags fetched in this session, under ub->lock
  * @io: the tags
  *
  * Constant after ADD_DEV up to @need_get_data.
@@ -203,7 +203,7 @@ struct ublk_queue {
 	bool			shmem;
 	unsigned long		bvecs_busy;
 	struct bio_vec		*bvecs;
-	struct ublk_event	*event;
+	struct ublk_fetchq	*fetchq;
 
 	unsigned int		cond;
 	unsigned int		nr_fetched;
@@ -212,11 +212,12 @@ struct ublk_queue {
 };
 
 /**
- * enum ublk_quiesce_state - QUIESCE_DEV in a round
+ * enum ublk_quiesce_state - QUIESCE_DEV in a session
  * @UBLK_QUIESCE_NONE: not asked for, or undone
  * @UBLK_QUIESCE_WAITING: queues closed, no command taken yet
  * @UBLK_QUIESCE_ANSWERING: commands are being answered with ENODEV
- * @UBLK_QUIESCE_ANSWERED: once round; those armed later are answered as they come
+ * @UBLK_QUIESCE_ANSWERED: every waiting command was answered; those armed later are
+ *	answered as they come
  */
 enum ublk_quiesce_state {
 	UBLK_QUIESCE_NONE,
@@ -257,26 +258,26 @@ struct ublk_shmem {
  * @stop_work: removes the disk and, if asked to, the char node
  * @stop_asked: stops asked for, under @lock
  * @stop_done: the value of @stop_asked that is done, under @lock
- * @exit_work: ends a round
- * @lastref_work: looks whether a round is to be ended
+ * @exit_work: ends a session
+ * @lastref_work: looks whether a session is to be ended
  * @scan_work: reads the partition table
  * @quiesce_work: answers commands that are armed after QUIESCE_DEV
  * @lock: see the top of this file
  * @server: &enum ublk_server_state, under @lock
- * @round: counts opens of the char node, under @lock
- * @file: the open char node of this round, no reference; until its last reference
+ * @session: counts opens of the char node, under @lock
+ * @file: the open char node of this session, no reference; until its last reference
  *	is known to be gone, under @lock
  * @lastref_ms: delay of @lastref_work, under @lock
- * @opener: process that opened the char node in this round, under @lock
+ * @opener: process that opened the char node in this session, under @lock
  * @recorded: process recorded by START_DEV, under @lock
  * @nr_ready: queues that are ready, under @lock
- * @canceled: a command was canceled in this round, under @lock
+ * @canceled: a command was canceled in this session, under @lock
  * @unprivileged_daemons: a thread without CAP_SYS_ADMIN fetched, under @lock
  * @mm: address space bound by the first mmap, compared only, under @lock
- * @unmapped: a mapping of this round has gone, under @lock
+ * @unmapped: a mapping of this session has gone, under @lock
  * @disk: the disk, also while it is only held open after a stop; under @lock,
  *	stable under @mutex while @state is not DEAD
- * @quiesce: how far QUIESCE_DEV is in this round, under @lock
+ * @quiesce: how far QUIESCE_DEV is in this session, under @lock
  * @refuse_opens: TRY_STOP_DEV found no opener; set under disk->open_mutex,
  *	cleared before the next disk is there
  * @timeout_kill: a server that does not answer in time is killed
@@ -311,9 +312,9 @@ struct ublk_device {
 	struct work_struct	scan_work;
 	struct delayed_work	quiesce_work;
 
-	spinlock_t		lock;	/* the round */
+	spinlock_t		lock;	/* the session */
 	enum ublk_server_state	server;
-	unsigned int		round;
+	unsigned int		session;
 	struct file		*file;
 	unsigned int		lastref_ms;
 	struct pid		*opener;
@@ -456,7 +457,7 @@ void ublk_params_to_limits(const struct ublk_device *ub,
 
 /* disk.c */
 int ublk_disk_start(struct ublk_ctrl *c);
-int ublk_disk_try_start(struct ublk_device *ub, unsigned int round);
+int ublk_disk_try_start(struct ublk_device *ub, unsigned int session);
 int ublk_disk_resize(struct ublk_ctrl *c);
 void ublk_disk_remove(struct ublk_device *ub);
 void ublk_disk_scan_work(struct work_struct *work);
@@ -464,7 +465,7 @@ void ublk_disk_scan_work(struct work_struct *work);
 /* server.c */
 extern const struct file_operations ublk_server_fops;
 extern const struct file_operations ublk_server_batch_fops;
-int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *round);
+int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *session);
 void ublk_server_fetched(struct ublk_queue *q);
 bool ublk_server_stopping(struct ublk_device *ub);
 bool ublk_server_refuses(const struct ublk_queue *q);
@@ -477,7 +478,7 @@ void ublk_server_exit_work(struct work_struct *work);
 
 /* lastref.c */
 void ublk_lastref_release(struct ublk_device *ub, const struct file *file);
-void ublk_lastref_look(struct ublk_device *ub);
+void ublk_lastref_poll(struct ublk_device *ub);
 void ublk_lastref_stop(struct ublk_device *ub);
 void ublk_lastref_work(struct work_struct *work);
 
@@ -517,30 +518,30 @@ int ublk_cmd_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
 		  struct io_uring_cmd *cmd, unsigned int issue_flags);
 
-/* event.c */
-int ublk_event_init(struct ublk_queue *q, int node);
-void ublk_event_free(struct ublk_queue *q);
-void ublk_event_reset(struct ublk_queue *q);
-void ublk_event_post(struct ublk_queue *q, struct request *reqs);
-void ublk_event_drain(struct ublk_queue *q);
-bool ublk_event_served(struct ublk_queue *q);
-int ublk_event_fetch(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
-		     unsigned int issue_flags);
-void ublk_event_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags);
-void ublk_event_close(struct ublk_queue *q);
+/* batch_fetch.c */
+int ublk_batch_fetch_init(struct ublk_queue *q, int node);
+void ublk_batch_fetch_free(struct ublk_queue *q);
+void ublk_batch_fetch_reset(struct ublk_queue *q);
+void ublk_batch_fetch_post(struct ublk_queue *q, struct request *reqs);
+void ublk_batch_fetch_drain(struct ublk_queue *q);
+bool ublk_batch_fetch_served(struct ublk_queue *q);
+int ublk_batch_fetch_issue(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
+			   unsigned int issue_flags);
+void ublk_batch_fetch_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags);
+void ublk_batch_fetch_close(struct ublk_queue *q);
 
-/* batch.c */
+/* batch_commit.c */
 int ublk_batch_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 /* complete.c */
 void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob);
-void ublk_complete_counted(struct request *req, int res,
-			   struct io_comp_batch *iob);
+void ublk_complete_nocopy(struct request *req, int res,
+			  struct io_comp_batch *iob);
 bool ublk_complete_may_hold(struct request *req);
 void ublk_complete_hold(struct ublk_queue *q, struct request *req);
 void ublk_complete_gone(struct ublk_device *ub, struct request *req);
-void ublk_complete_bounced(struct ublk_queue *q, struct request *req);
+void ublk_complete_undelivered(struct ublk_queue *q, struct request *req);
 
 /* shmem.c */
 void ublk_shmem_init(struct ublk_device *ub);
@@ -593,7 +594,7 @@ void ublk_zoned_limits(const struct ublk_param_zoned *p,
 int ublk_zoned_report(struct gendisk *disk, sector_t sector,
 		      unsigned int nr_zones, struct blk_report_zones_args *args);
 bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors);
-int ublk_zoned_start(struct ublk_device *ub, unsigned int round);
+int ublk_zoned_start(struct ublk_device *ub, unsigned int session);
 #else
 /* Never called: no device has UBLK_F_ZONED (C-51i). */
 #define ublk_zoned_report	NULL
@@ -608,7 +609,7 @@ static inline bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors)
 	return false;
 }
 
-static inline int ublk_zoned_start(struct ublk_device *ub, unsigned int round)
+static inline int ublk_zoned_start(struct ublk_device *ub, unsigned int session)
 {
 	return -EOPNOTSUPP;
 }
@@ -670,15 +671,15 @@ int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
 /**
  * ublk_buf_put_owner() - the server's commit gives its reference back (D-103)
  * @io: tag with references; armed again already, or in the caller's hands
- * @lent: the daemon's part, taken out of @io before it was armed
+ * @task_refs: the daemon's part, taken out of @io before it was armed
  *
  * Context: any task that executes a commit.
  * Return: true if the request is to be ended by the caller, false if the last
  * reference does it.
  */
-static inline bool ublk_buf_put_owner(struct ublk_io *io, unsigned int lent)
+static inline bool ublk_buf_put_owner(struct ublk_io *io, unsigned int task_refs)
 {
-	return atomic_sub_and_test(ublk_refs_collapse(lent), &io->shared);
+	return atomic_sub_and_test(ublk_refs_collapse(task_refs), &io->refs);
 }
 
 #endif

@@ -90,7 +90,7 @@ static ssize_t ublk_usercopy(struct kiocb *iocb, struct iov_iter *iter,
 	io = &q->io[array_index_nospec(pos.tag, q->depth)];
 
 	if (current == READ_ONCE(io->task)) {
-		if (io->state != UBLK_TAG_SERVER || !atomic_read(&io->shared))
+		if (io->state != UBLK_TAG_SERVER || !atomic_read(&io->refs))
 			return -EINVAL;
 		return ublk_usercopy_request(io->req, pos, iter, to_server,
 					     nowait);

@@ -202,7 +202,7 @@ enum ublk_zoned_waiter {
  * @work: the worker's part
  * @ref: the worker and the command
  * @ub: device, with a reference
- * @round: for ublk_disk_try_start()
+ * @session: for ublk_disk_try_start()
  * @ret: result, once @waiter is DONE
  * @done: the worker is through
  * @waiter: &enum ublk_zoned_waiter
@@ -211,7 +211,7 @@ struct ublk_zoned_start {
 	struct work_struct	work;
 	struct kref		ref;
 	struct ublk_device	*ub;
-	unsigned int		round;
+	unsigned int		session;
 	int			ret;
 	struct completion	done;
 	unsigned int		waiter;
@@ -235,7 +235,7 @@ static void ublk_zoned_start_work(struct work_struct *work)
 	mutex_lock(&ub->mutex);
 	start->ret = -EINTR;
 	if (READ_ONCE(start->waiter) == UBLK_ZONED_WAITING)
-		start->ret = ublk_disk_try_start(ub, start->round);
+		start->ret = ublk_disk_try_start(ub, start->session);
 	/* Nobody would know of the disk. */
 	if (cmpxchg(&start->waiter, UBLK_ZONED_WAITING, UBLK_ZONED_DONE) ==
 	    UBLK_ZONED_GIVEN_UP && !start->ret)
@@ -248,14 +248,14 @@ static void ublk_zoned_start_work(struct work_struct *work)
 /**
  * ublk_zoned_start() - the last part of START_DEV of a zoned device
  * @ub: device
- * @round: for ublk_disk_try_start()
+ * @session: for ublk_disk_try_start()
  *
  * Context: may sleep; waits interruptibly for the server's report, without a
  * lock.
  * Return: that of ublk_disk_try_start(); -ENOMEM; -EINTR on a signal, with the
  * disk removed again if it comes to be.
  */
-int ublk_zoned_start(struct ublk_device *ub, unsigned int round)
+int ublk_zoned_start(struct ublk_device *ub, unsigned int session)
 {
 	struct ublk_zoned_start *start = kzalloc(sizeof(*start), GFP_KERNEL);
 	int ret;
@@ -268,7 +268,7 @@ int ublk_zoned_start(struct ublk_device *ub, unsigned int round)
 	init_completion(&start->done);
 	ublk_dev_get(ub);
 	start->ub = ub;
-	start->round = round;
+	start->session = session;
 
 	queue_work(ublk_scan_wq, &start->work);
 	if (wait_for_completion_interruptible(&start->done) &&

@@ -68,7 +68,7 @@ static inline bool ublk_policy_holds(enum ublk_policy policy)
  * enum ublk_device_event - what moves a device
  * @UBLK_DEV_EV_START: START_DEV
  * @UBLK_DEV_EV_STOP: STOP_DEV, or any deletion
- * @UBLK_DEV_EV_SERVER_GONE: the round ends
+ * @UBLK_DEV_EV_SERVER_GONE: the session ends
  * @UBLK_DEV_EV_START_RECOVERY: START_USER_RECOVERY, char node closed
  * @UBLK_DEV_EV_END_RECOVERY: END_USER_RECOVERY, new server ready
  * @UBLK_DEV_EV_USE: a command that needs a disk (UPDATE_SIZE, QUIESCE_DEV)
@@ -146,12 +146,12 @@ static inline int ublk_device_next(unsigned int state,
 }
 
 /**
- * enum ublk_server_state - the process behind the char node, in this round
+ * enum ublk_server_state - the process behind the char node, in this session
  * @UBLK_SERVER_NONE: the node is free
  * @UBLK_SERVER_FETCHING: opened, not every tag fetched yet
  * @UBLK_SERVER_READY: every tag of every queue was fetched
  * @UBLK_SERVER_STOPPING: the device was stopped meanwhile; nothing starts
- *	before this round has ended (L-40)
+ *	before this session has ended (L-40)
  */
 enum ublk_server_state {
 	UBLK_SERVER_NONE,
@@ -166,7 +166,7 @@ enum ublk_server_state {
  * @UBLK_SERVER_EV_FETCH: a valid FETCH_REQ that leaves tags unfetched
  * @UBLK_SERVER_EV_LAST_FETCH: the FETCH_REQ of the last tag
  * @UBLK_SERVER_EV_STOP: the device is stopped or deleted
- * @UBLK_SERVER_EV_RESET: the round has ended
+ * @UBLK_SERVER_EV_RESET: the session has ended
  */
 enum ublk_server_event {
 	UBLK_SERVER_EV_OPEN,

@@ -4,7 +4,7 @@
  * an element, what is in it. Also the automatic buffer registration word, which
  * per-tag commands carry too (data.md section 11).
  *
- * Used by batch.c, event.c and cmd.c in the driver and by libublk's batch mode.
+ * Used by batch_commit.c, batch_fetch.c and cmd.c in the driver and by libublk's batch mode.
  * The checks that need the tag's state are in tag.h.
  */
 #ifndef UBLK_LOGIC_ELEM_H

@@ -19,13 +19,13 @@
 
 /**
  * enum ublk_tag_state - who holds the tag's command and request
- * @UBLK_TAG_EMPTY: not fetched in this round (state U)
+ * @UBLK_TAG_EMPTY: not fetched in this session (state U)
  * @UBLK_TAG_ARMED: the driver holds a command and waits for a request (A; R
  *	if references to a committed request are left)
  * @UBLK_TAG_QUEUED: command and request are on their way to the daemon (P)
  * @UBLK_TAG_NEED_DATA: the server owns a write and must ask for its data (N)
  * @UBLK_TAG_SERVER: the server owns the request (O)
- * @UBLK_TAG_TAKEN: the command was canceled; nothing comes before the round
+ * @UBLK_TAG_CANCELED: the command was canceled; nothing comes before the session
  *	ends (X)
  * @UBLK_TAG_COMMITTING: batch devices: a commit is looking at the request
  * @UBLK_TAG_NR_STATES: number of states
@@ -36,7 +36,7 @@ enum ublk_tag_state {
 	UBLK_TAG_QUEUED,
 	UBLK_TAG_NEED_DATA,
 	UBLK_TAG_SERVER,
-	UBLK_TAG_TAKEN,
+	UBLK_TAG_CANCELED,
 	UBLK_TAG_COMMITTING,
 	UBLK_TAG_NR_STATES
 };
@@ -48,14 +48,14 @@ enum ublk_tag_state {
  * @UBLK_EV_CANCEL: io_uring or the control path takes the command back
  * @UBLK_EV_DELIVER: the request reaches the server
  * @UBLK_EV_ASK_DATA: a write is announced to the server, without its data
- * @UBLK_EV_BOUNCE: delivery failed, the request went elsewhere
+ * @UBLK_EV_UNDELIVERED: delivery failed, the request went elsewhere
  * @UBLK_EV_GET_DATA: NEED_GET_DATA, data copied
- * @UBLK_EV_GET_BOUNCE: NEED_GET_DATA, no data copied, the request went elsewhere
+ * @UBLK_EV_GET_UNDELIVERED: NEED_GET_DATA, no data copied, the request went elsewhere
  * @UBLK_EV_COMMIT: COMMIT_AND_FETCH_REQ
- * @UBLK_EV_GONE: the round ends
+ * @UBLK_EV_GONE: the session ends
  * @UBLK_EV_CLAIM: batch devices: a commit takes the tag, to commit it or not
  * @UBLK_EV_UNCLAIM: batch devices: it does not
- * @UBLK_EV_GONE_BATCH: the round of a batch device ends, whose tags are armed
+ * @UBLK_EV_GONE_BATCH: the session of a batch device ends, whose tags are armed
  *	and queued without a command; one that is QUEUED still is on its way out
  *	of the fifo and becomes ARMED
  * @UBLK_EV_NR: number of events
@@ -66,9 +66,9 @@ enum ublk_tag_event {
 	UBLK_EV_CANCEL,
 	UBLK_EV_DELIVER,
 	UBLK_EV_ASK_DATA,
-	UBLK_EV_BOUNCE,
+	UBLK_EV_UNDELIVERED,
 	UBLK_EV_GET_DATA,
-	UBLK_EV_GET_BOUNCE,
+	UBLK_EV_GET_UNDELIVERED,
 	UBLK_EV_COMMIT,
 	UBLK_EV_GONE,
 	UBLK_EV_CLAIM,
@@ -98,7 +98,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= -EINVAL,
 			[UBLK_TAG_NEED_DATA]	= -EBUSY,
 			[UBLK_TAG_SERVER]	= -EBUSY,
-			[UBLK_TAG_TAKEN]	= -EINVAL,
+			[UBLK_TAG_CANCELED]	= -EINVAL,
 			[UBLK_TAG_COMMITTING]	= -EINVAL,
 		},
 		[UBLK_EV_REQUEST] = {
@@ -107,16 +107,16 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= -EPROTO,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
-			[UBLK_TAG_TAKEN]	= -ENODEV,
+			[UBLK_TAG_CANCELED]	= -ENODEV,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_CANCEL] = {
 			[UBLK_TAG_EMPTY]	= -ENOENT,
-			[UBLK_TAG_ARMED]	= UBLK_TAG_TAKEN,
+			[UBLK_TAG_ARMED]	= UBLK_TAG_CANCELED,
 			[UBLK_TAG_QUEUED]	= -EBUSY,
 			[UBLK_TAG_NEED_DATA]	= -ENOENT,
 			[UBLK_TAG_SERVER]	= -ENOENT,
-			[UBLK_TAG_TAKEN]	= -ENOENT,
+			[UBLK_TAG_CANCELED]	= -ENOENT,
 			[UBLK_TAG_COMMITTING]	= -ENOENT,
 		},
 		[UBLK_EV_DELIVER] = {
@@ -125,7 +125,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= UBLK_TAG_SERVER,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
-			[UBLK_TAG_TAKEN]	= -EPROTO,
+			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_ASK_DATA] = {
@@ -134,16 +134,16 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= UBLK_TAG_NEED_DATA,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
-			[UBLK_TAG_TAKEN]	= -EPROTO,
+			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
-		[UBLK_EV_BOUNCE] = {
+		[UBLK_EV_UNDELIVERED] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
 			[UBLK_TAG_ARMED]	= -EPROTO,
 			[UBLK_TAG_QUEUED]	= UBLK_TAG_ARMED,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
-			[UBLK_TAG_TAKEN]	= -EPROTO,
+			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_GET_DATA] = {
@@ -152,16 +152,16 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= -EBUSY,
 			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_SERVER,
 			[UBLK_TAG_SERVER]	= -EINVAL,
-			[UBLK_TAG_TAKEN]	= -EBUSY,
+			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
-		[UBLK_EV_GET_BOUNCE] = {
+		[UBLK_EV_GET_UNDELIVERED] = {
 			[UBLK_TAG_EMPTY]	= -EINVAL,
 			[UBLK_TAG_ARMED]	= -EBUSY,
 			[UBLK_TAG_QUEUED]	= -EBUSY,
 			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_ARMED,
 			[UBLK_TAG_SERVER]	= -EINVAL,
-			[UBLK_TAG_TAKEN]	= -EBUSY,
+			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_COMMIT] = {
@@ -170,7 +170,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= -EBUSY,
 			[UBLK_TAG_NEED_DATA]	= -EINVAL,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_ARMED,
-			[UBLK_TAG_TAKEN]	= -EBUSY,
+			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= UBLK_TAG_ARMED,
 		},
 		[UBLK_EV_GONE] = {
@@ -179,7 +179,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= -EPROTO,
 			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
-			[UBLK_TAG_TAKEN]	= UBLK_TAG_EMPTY,
+			[UBLK_TAG_CANCELED]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 		[UBLK_EV_CLAIM] = {
@@ -188,7 +188,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= -EBUSY,
 			[UBLK_TAG_NEED_DATA]	= -EBUSY,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_COMMITTING,
-			[UBLK_TAG_TAKEN]	= -EBUSY,
+			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EBUSY,
 		},
 		[UBLK_EV_UNCLAIM] = {
@@ -197,7 +197,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= -EPROTO,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= -EPROTO,
-			[UBLK_TAG_TAKEN]	= -EPROTO,
+			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= UBLK_TAG_SERVER,
 		},
 		[UBLK_EV_GONE_BATCH] = {
@@ -206,7 +206,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= UBLK_TAG_QUEUED,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
-			[UBLK_TAG_TAKEN]	= -EPROTO,
+			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
 	};
@@ -252,7 +252,7 @@ static inline const char *ublk_tag_name(unsigned int state)
 		[UBLK_TAG_QUEUED]	= "queued",
 		[UBLK_TAG_NEED_DATA]	= "need_data",
 		[UBLK_TAG_SERVER]	= "server",
-		[UBLK_TAG_TAKEN]	= "taken",
+		[UBLK_TAG_CANCELED]	= "canceled",
 		[UBLK_TAG_COMMITTING]	= "committing",
 	};
 

@@ -28,7 +28,7 @@ lines() {
 check "readable by root alone" prints 400 stat -c %a "$state"
 check "the device" says "^device $DEV state LIVE flags 0x[0-9a-f]+ policy stop$"
 check "its server" says \
-	"^server ready pid $(pid_of "$DEV") .* round 1 ready $queues/$queues$"
+	"^server ready pid $(pid_of "$DEV") .* session 1 ready $queues/$queues$"
 check "its disk" says "^disk present quiesce none stops 0/0 shmem 0$"
 check "a line per queue" lines "^queue [0-9]+ gate go fetched 8/8$" "$queues"
 check "a line per tag" lines "^  tag [0-7] " $((8 * queues))

@@ -12,7 +12,7 @@
  * no command and cannot get one, such requests are held or failed at once, so
  * that nobody waits for a server that will never ask for them (I-26, I-44).
  *
- * Everything in struct ublk_event is protected by its lock, which nests inside
+ * Everything in struct ublk_fetchq is protected by its lock, which nests inside
  * ub->lock. The active command belongs to its task: others neither complete it
  * nor take it off (I-6).
  */
@@ -24,10 +24,10 @@
 #include "trace.h"
 
 /* Most tags in one CQE (D-187). */
-#define UBLK_EVENT_MAX_TAGS	128
+#define UBLK_BATCH_FETCH_MAX_TAGS	128
 
 /**
- * struct ublk_event - delivery of a batch queue
+ * struct ublk_fetchq - delivery of a batch queue
  * @lock: protects everything here
  * @head: number of tags taken out of @fifo
  * @tail: number of tags put in
@@ -37,7 +37,7 @@
  * @active: the fetch command that is delivering or about to
  * @fifo: tags in the order of their requests; has room for every tag
  */
-struct ublk_event {
+struct ublk_fetchq {
 	spinlock_t		lock;	/* everything here */
 	unsigned int		head;
 	unsigned int		tail;
@@ -49,99 +49,99 @@ struct ublk_event {
 };
 
 /**
- * struct ublk_event_pdu - the driver's part of a fetch command
- * @node: in &struct ublk_event.waiting, or empty
+ * struct ublk_fetch_pdu - the driver's part of a fetch command
+ * @node: in &struct ublk_fetchq.waiting, or empty
  * @q: queue
  * @group: of provided buffers
  */
-struct ublk_event_pdu {
+struct ublk_fetch_pdu {
 	struct list_head	node;
 	struct ublk_queue	*q;
 	u16			group;
 };
 
-static struct ublk_event_pdu *ublk_event_pdu(struct io_uring_cmd *cmd)
+static struct ublk_fetch_pdu *ublk_fetch_pdu(struct io_uring_cmd *cmd)
 {
-	return io_uring_cmd_to_pdu(cmd, struct ublk_event_pdu);
+	return io_uring_cmd_to_pdu(cmd, struct ublk_fetch_pdu);
 }
 
-static struct io_uring_cmd *ublk_event_cmd(struct ublk_event_pdu *pdu)
+static struct io_uring_cmd *ublk_fetch_cmd(struct ublk_fetch_pdu *pdu)
 {
 	return container_of((u8 (*)[32])pdu, struct io_uring_cmd, pdu);
 }
 
 /**
- * ublk_event_init() - make what a batch queue needs
+ * ublk_batch_fetch_init() - make what a batch queue needs
  * @q: queue being made
  * @node: memory node
  *
  * Return: 0 or -ENOMEM.
  */
-int ublk_event_init(struct ublk_queue *q, int node)
+int ublk_batch_fetch_init(struct ublk_queue *q, int node)
 {
 	unsigned int size = roundup_pow_of_two(q->depth);
-	struct ublk_event *ev;
+	struct ublk_fetchq *fq;
 
-	ev = kvzalloc_node(struct_size(ev, fifo, size), GFP_KERNEL, node);
-	if (!ev)
+	fq = kvzalloc_node(struct_size(fq, fifo, size), GFP_KERNEL, node);
+	if (!fq)
 		return -ENOMEM;
-	spin_lock_init(&ev->lock);
-	INIT_LIST_HEAD(&ev->waiting);
-	ev->mask = size - 1;
-	q->event = ev;
+	spin_lock_init(&fq->lock);
+	INIT_LIST_HEAD(&fq->waiting);
+	fq->mask = size - 1;
+	q->fetchq = fq;
 	return 0;
 }
 
 /**
- * ublk_event_free() - undo ublk_event_init()
+ * ublk_batch_fetch_free() - undo ublk_batch_fetch_init()
  * @q: queue; may have none
  */
-void ublk_event_free(struct ublk_queue *q)
+void ublk_batch_fetch_free(struct ublk_queue *q)
 {
-	kvfree(q->event);
-	q->event = NULL;
+	kvfree(q->fetchq);
+	q->fetchq = NULL;
 }
 
 /**
- * ublk_event_reset() - a round has ended: nothing is queued, no command is left
+ * ublk_batch_fetch_reset() - a session has ended: nothing is queued, no command is left
  * @q: queue, of any device
  *
  * Context: exit work.
  */
-void ublk_event_reset(struct ublk_queue *q)
+void ublk_batch_fetch_reset(struct ublk_queue *q)
 {
-	struct ublk_event *ev = q->event;
+	struct ublk_fetchq *fq = q->fetchq;
 
-	if (!ev)
+	if (!fq)
 		return;
-	guard(spinlock)(&ev->lock);
-	ev->head = 0;
-	ev->tail = 0;
-	ev->closed = false;
+	guard(spinlock)(&fq->lock);
+	fq->head = 0;
+	fq->tail = 0;
+	fq->closed = false;
 }
 
 /*
  * A thread that has exited leaves its commands behind if others keep its ring
  * open; they never run (D-70).
  */
-static bool ublk_event_abandoned(struct ublk_event_pdu *pdu)
+static bool ublk_batch_fetch_cmd_task_exiting(struct ublk_fetch_pdu *pdu)
 {
-	struct task_struct *task = io_uring_cmd_get_task(ublk_event_cmd(pdu));
+	struct task_struct *task = io_uring_cmd_get_task(ublk_fetch_cmd(pdu));
 
 	return READ_ONCE(task->flags) & PF_EXITING;
 }
 
 /* The command to deliver next. */
-static struct io_uring_cmd *ublk_event_choose(struct ublk_event *ev)
+static struct io_uring_cmd *ublk_batch_fetch_choose(struct ublk_fetchq *fq)
 {
-	struct ublk_event_pdu *pdu;
+	struct ublk_fetch_pdu *pdu;
 
-	lockdep_assert_held(&ev->lock);
-	list_for_each_entry(pdu, &ev->waiting, node) {
-		if (likely(!ublk_event_abandoned(pdu))) {
+	lockdep_assert_held(&fq->lock);
+	list_for_each_entry(pdu, &fq->waiting, node) {
+		if (likely(!ublk_batch_fetch_cmd_task_exiting(pdu))) {
 			list_del_init(&pdu->node);
-			ev->active = ublk_event_cmd(pdu);
-			return ev->active;
+			fq->active = ublk_fetch_cmd(pdu);
+			return fq->active;
 		}
 	}
 	return NULL;
@@ -151,165 +151,165 @@ static struct io_uring_cmd *ublk_event_choose(struct ublk_event *ev)
  * Will nobody come for what is queued? Either the queue takes no fetch command
  * any more, or those that it has belong to threads that are gone.
  */
-static bool ublk_event_deserted(const struct ublk_queue *q)
+static bool ublk_batch_fetch_no_reader(const struct ublk_queue *q)
 {
-	const struct ublk_event *ev = q->event;
+	const struct ublk_fetchq *fq = q->fetchq;
 
-	lockdep_assert_held(&ev->lock);
-	if (ev->active)
+	lockdep_assert_held(&fq->lock);
+	if (fq->active)
 		return false;
-	if (!list_empty(&ev->waiting))
+	if (!list_empty(&fq->waiting))
 		return true;
 	return READ_ONCE(q->gate) != UBLK_GATE_GO &&
-	       (ev->closed || READ_ONCE(q->ub->canceled) ||
+	       (fq->closed || READ_ONCE(q->ub->canceled) ||
 		READ_ONCE(q->ub->quiesce) >= UBLK_QUIESCE_ANSWERING);
 }
 
 /**
- * ublk_event_served() - is there a command for what comes now?
+ * ublk_batch_fetch_served() - is there a command for what comes now?
  * @q: queue, of any device
  *
  * Context: ub->lock held, so that no command comes before the caller is through.
  * Return: true if a fetch command delivers or waits for that.
  */
-bool ublk_event_served(struct ublk_queue *q)
+bool ublk_batch_fetch_served(struct ublk_queue *q)
 {
-	struct ublk_event *ev = q->event;
-	struct ublk_event_pdu *pdu;
+	struct ublk_fetchq *fq = q->fetchq;
+	struct ublk_fetch_pdu *pdu;
 
 	lockdep_assert_held(&q->ub->lock);
-	if (!ev)
+	if (!fq)
 		return false;
-	guard(spinlock)(&ev->lock);
-	if (ev->active)
+	guard(spinlock)(&fq->lock);
+	if (fq->active)
 		return true;
-	list_for_each_entry(pdu, &ev->waiting, node) {
-		if (!ublk_event_abandoned(pdu))
+	list_for_each_entry(pdu, &fq->waiting, node) {
+		if (!ublk_batch_fetch_cmd_task_exiting(pdu))
 			return true;
 	}
 	return false;
 }
 
-static void ublk_event_tw(struct io_tw_req tw_req, io_tw_token_t tw);
+static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw);
 
-static void ublk_event_activate(struct io_uring_cmd *cmd)
+static void ublk_batch_fetch_activate(struct io_uring_cmd *cmd)
 {
-	io_uring_cmd_complete_in_task(cmd, ublk_event_tw);
+	io_uring_cmd_complete_in_task(cmd, ublk_batch_fetch_tw);
 }
 
 /*
  * The request of a tag that the caller has taken out of the fifo did not reach
  * the server: hold or fail it.
  */
-static void ublk_event_bounce(struct ublk_queue *q, unsigned int tag)
+static void ublk_batch_fetch_undelivered(struct ublk_queue *q, unsigned int tag)
 {
 	struct ublk_io *io = &q->io[tag];
 	struct request *req = io->req;
 
 	ublk_tag_arm(io);
-	ublk_complete_bounced(q, req);
+	ublk_complete_undelivered(q, req);
 }
 
 /**
- * ublk_event_drain() - hold or fail what is queued for nobody
+ * ublk_batch_fetch_drain() - hold or fail what is queued for nobody
  * @q: batch queue, after its gate was closed or a command went
  *
  * Context: process context; does not sleep.
  */
-void ublk_event_drain(struct ublk_queue *q)
+void ublk_batch_fetch_drain(struct ublk_queue *q)
 {
-	struct ublk_event *ev = q->event;
+	struct ublk_fetchq *fq = q->fetchq;
 
 	while (1) {
 		unsigned int tag;
 
-		scoped_guard(spinlock, &ev->lock) {
-			if (ev->head == ev->tail || !ublk_event_deserted(q))
+		scoped_guard(spinlock, &fq->lock) {
+			if (fq->head == fq->tail || !ublk_batch_fetch_no_reader(q))
 				return;
-			tag = ev->fifo[ev->head++ & ev->mask];
+			tag = fq->fifo[fq->head++ & fq->mask];
 		}
-		ublk_event_bounce(q, tag);
+		ublk_batch_fetch_undelivered(q, tag);
 	}
 }
 
 /**
- * ublk_event_post() - queue requests for the server
+ * ublk_batch_fetch_post() - queue requests for the server
  * @q: batch queue
  * @reqs: started requests, linked by rq_next, their tags QUEUED
  *
  * Context: any; does not sleep.
  */
-void ublk_event_post(struct ublk_queue *q, struct request *reqs)
+void ublk_batch_fetch_post(struct ublk_queue *q, struct request *reqs)
 {
-	struct ublk_event *ev = q->event;
+	struct ublk_fetchq *fq = q->fetchq;
 	struct io_uring_cmd *cmd = NULL;
-	bool deserted = false;
+	bool no_reader = false;
 
-	scoped_guard(spinlock, &ev->lock) {
+	scoped_guard(spinlock, &fq->lock) {
 		do {
 			struct request *next = reqs->rq_next;
 
 			reqs->rq_next = NULL;
-			ev->fifo[ev->tail++ & ev->mask] = reqs->tag;
+			fq->fifo[fq->tail++ & fq->mask] = reqs->tag;
 			reqs = next;
 		} while (reqs);
-		if (!ev->active) {
-			cmd = ublk_event_choose(ev);
-			deserted = !cmd && ublk_event_deserted(q);
+		if (!fq->active) {
+			cmd = ublk_batch_fetch_choose(fq);
+			no_reader = !cmd && ublk_batch_fetch_no_reader(q);
 		}
 	}
 	if (likely(cmd))
-		ublk_event_activate(cmd);
-	else if (unlikely(deserted))
-		ublk_event_drain(q);
+		ublk_batch_fetch_activate(cmd);
+	else if (unlikely(no_reader))
+		ublk_batch_fetch_drain(q);
 }
 
 /*
  * A fetch command ends. What is queued goes to the next one (I-44), or to nobody.
  */
-static void ublk_event_end(struct ublk_queue *q, struct io_uring_cmd *cmd,
-			   int res, unsigned int issue_flags)
+static void ublk_batch_fetch_end(struct ublk_queue *q, struct io_uring_cmd *cmd,
+				 int res, unsigned int issue_flags)
 {
-	struct ublk_event *ev = q->event;
+	struct ublk_fetchq *fq = q->fetchq;
 	struct io_uring_cmd *next = NULL;
 
-	scoped_guard(spinlock, &ev->lock) {
-		ev->active = NULL;
-		if (ev->head != ev->tail)
-			next = ublk_event_choose(ev);
+	scoped_guard(spinlock, &fq->lock) {
+		fq->active = NULL;
+		if (fq->head != fq->tail)
+			next = ublk_batch_fetch_choose(fq);
 	}
 	io_uring_cmd_done(cmd, res, issue_flags);
 	if (next)
-		ublk_event_activate(next);
+		ublk_batch_fetch_activate(next);
 	else
-		ublk_event_drain(q);
+		ublk_batch_fetch_drain(q);
 }
 
 /*
  * Take tags out of the fifo; with none the command waits again, first in line.
  * Return: their number, 0 if the command is not the caller's any more.
  */
-static unsigned int ublk_event_take(struct ublk_queue *q,
-				    struct io_uring_cmd *cmd, u16 *tags,
-				    unsigned int issue_flags)
+static unsigned int ublk_batch_fetch_take(struct ublk_queue *q,
+					  struct io_uring_cmd *cmd, u16 *tags,
+					  unsigned int issue_flags)
 {
-	struct ublk_event *ev = q->event;
+	struct ublk_fetchq *fq = q->fetchq;
 	unsigned int nr, i;
 
-	spin_lock(&ev->lock);
-	nr = min(ev->tail - ev->head, UBLK_EVENT_MAX_TAGS);
+	spin_lock(&fq->lock);
+	nr = min(fq->tail - fq->head, UBLK_BATCH_FETCH_MAX_TAGS);
 	for (i = 0; i < nr; i++)
-		tags[i] = ev->fifo[ev->head++ & ev->mask];
-	if (!nr && likely(!ev->closed)) {
-		ev->active = NULL;
-		list_add(&ublk_event_pdu(cmd)->node, &ev->waiting);
-		spin_unlock(&ev->lock);
+		tags[i] = fq->fifo[fq->head++ & fq->mask];
+	if (!nr && likely(!fq->closed)) {
+		fq->active = NULL;
+		list_add(&ublk_fetch_pdu(cmd)->node, &fq->waiting);
+		spin_unlock(&fq->lock);
 		return 0;
 	}
-	spin_unlock(&ev->lock);
+	spin_unlock(&fq->lock);
 
 	if (!nr)
-		ublk_event_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
+		ublk_batch_fetch_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
 	return nr;
 }
 
@@ -317,30 +317,30 @@ static unsigned int ublk_event_take(struct ublk_queue *q,
  * Put back the last tags that were taken. Their entries are still free: a tag is
  * in the fifo once at most, and the fifo has room for all.
  */
-static void ublk_event_put_back(struct ublk_event *ev, unsigned int nr)
+static void ublk_batch_fetch_put_back(struct ublk_fetchq *fq, unsigned int nr)
 {
-	guard(spinlock)(&ev->lock);
-	ev->head -= nr;
+	guard(spinlock)(&fq->lock);
+	fq->head -= nr;
 }
 
 /* The command fails: these tags come after those that are queued (D-191). */
-static void ublk_event_put_last(struct ublk_event *ev, const u16 *tags,
-				unsigned int nr)
+static void ublk_batch_fetch_put_last(struct ublk_fetchq *fq, const u16 *tags,
+				      unsigned int nr)
 {
 	unsigned int i;
 
-	guard(spinlock)(&ev->lock);
+	guard(spinlock)(&fq->lock);
 	for (i = 0; i < nr; i++)
-		ev->fifo[ev->tail++ & ev->mask] = tags[i];
+		fq->fifo[fq->tail++ & fq->mask] = tags[i];
 }
 
 /*
  * Prepare the requests of these tags for the server.
  * Return: how many are left; the others have been ended or held.
  */
-static unsigned int ublk_event_prepare(struct ublk_queue *q,
-				       struct io_uring_cmd *cmd, u16 *tags,
-				       unsigned int nr, unsigned int issue_flags)
+static unsigned int ublk_batch_fetch_prepare(struct ublk_queue *q,
+					     struct io_uring_cmd *cmd, u16 *tags,
+					     unsigned int nr, unsigned int issue_flags)
 {
 	unsigned int i, good = 0;
 
@@ -362,9 +362,9 @@ static unsigned int ublk_event_prepare(struct ublk_queue *q,
  * The server cannot be told of a tag that was prepared for it. Unless it has
  * touched the tag on a guess, the request comes again.
  */
-static void ublk_event_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
-			    const u16 *tags, unsigned int nr,
-			    unsigned int issue_flags)
+static void ublk_batch_fetch_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
+				  const u16 *tags, unsigned int nr,
+				  unsigned int issue_flags)
 {
 	unsigned int i;
 
@@ -377,8 +377,8 @@ static void ublk_event_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		if (!try_cmpxchg(&io->state, &state, UBLK_TAG_COMMITTING))
 			continue;
 		ublk_buf_commit(io, cmd, issue_flags);
-		if (!atomic_read(&io->shared) ||
-		    atomic_try_cmpxchg(&io->shared, &owner, 0)) {
+		if (!atomic_read(&io->refs) ||
+		    atomic_try_cmpxchg(&io->refs, &owner, 0)) {
 			ublk_tag_arm(io);
 			ublk_shmem_put(req);
 			blk_mq_requeue_request(req, true);
@@ -387,7 +387,7 @@ static void ublk_event_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		ublk_rq(req)->result = -EIO;
 		ublk_tag_arm(io);
 		if (ublk_buf_put_owner(io, 0))
-			ublk_complete_counted(req, -EIO, NULL);
+			ublk_complete_nocopy(req, -EIO, NULL);
 	}
 }
 
@@ -398,28 +398,28 @@ static void ublk_event_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
  *
  * Return: 0, or -ENOBUFS with the tags in the fifo again.
  */
-static int ublk_event_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
-			   u16 *tags, unsigned int nr, unsigned int issue_flags)
+static int ublk_batch_fetch_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
+				 u16 *tags, unsigned int nr, unsigned int issue_flags)
 {
 	size_t len = nr * sizeof(*tags);
 	unsigned int fit, good;
 	struct io_br_sel sel;
 
-	sel = io_uring_cmd_buffer_select(cmd, ublk_event_pdu(cmd)->group, &len,
+	sel = io_uring_cmd_buffer_select(cmd, ublk_fetch_pdu(cmd)->group, &len,
 					 issue_flags);
 	if (unlikely(sel.val < 0 || !sel.addr)) {
-		ublk_event_put_last(q->event, tags, nr);
+		ublk_batch_fetch_put_last(q->fetchq, tags, nr);
 		return -ENOBUFS;
 	}
 	fit = min_t(unsigned int, nr, len / sizeof(*tags));
 	if (unlikely(fit < nr))
-		ublk_event_put_back(q->event, nr - fit);
+		ublk_batch_fetch_put_back(q->fetchq, nr - fit);
 	if (unlikely(!fit || copy_to_user(sel.addr, tags, fit * sizeof(*tags)))) {
-		ublk_event_put_last(q->event, tags, fit);
+		ublk_batch_fetch_put_last(q->fetchq, tags, fit);
 		goto give_back;
 	}
 
-	good = ublk_event_prepare(q, cmd, tags, fit, issue_flags);
+	good = ublk_batch_fetch_prepare(q, cmd, tags, fit, issue_flags);
 	if (unlikely(!good)) {
 		sel.val = 0;
 		io_uring_mshot_cmd_post_cqe(cmd, &sel, issue_flags);
@@ -427,12 +427,12 @@ static int ublk_event_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	}
 	if (unlikely(good < fit &&
 		     copy_to_user(sel.addr, tags, good * sizeof(*tags)))) {
-		ublk_event_undo(q, cmd, tags, good, issue_flags);
+		ublk_batch_fetch_undo(q, cmd, tags, good, issue_flags);
 		goto give_back;
 	}
 	sel.val = good * sizeof(*tags);
 	if (unlikely(io_uring_mshot_cmd_post_cqe(cmd, &sel, issue_flags))) {
-		ublk_event_undo(q, cmd, tags, good, issue_flags);
+		ublk_batch_fetch_undo(q, cmd, tags, good, issue_flags);
 		return -ENOBUFS;
 	}
 	return 0;
@@ -444,52 +444,52 @@ give_back:
 }
 
 /* The active command, in the task that sent it, with its ring lock held. */
-static void ublk_event_deliver(struct ublk_queue *q, struct io_uring_cmd *cmd,
-			       unsigned int issue_flags)
+static void ublk_batch_fetch_deliver(struct ublk_queue *q, struct io_uring_cmd *cmd,
+				     unsigned int issue_flags)
 {
-	u16 tags[UBLK_EVENT_MAX_TAGS] __uninitialized;
+	u16 tags[UBLK_BATCH_FETCH_MAX_TAGS] __uninitialized;
 	unsigned int nr;
 	int ret;
 
-	while ((nr = ublk_event_take(q, cmd, tags, issue_flags))) {
-		ret = ublk_event_send(q, cmd, tags, nr, issue_flags);
+	while ((nr = ublk_batch_fetch_take(q, cmd, tags, issue_flags))) {
+		ret = ublk_batch_fetch_send(q, cmd, tags, nr, issue_flags);
 		if (unlikely(ret)) {
-			ublk_event_end(q, cmd, ret, issue_flags);
+			ublk_batch_fetch_end(q, cmd, ret, issue_flags);
 			return;
 		}
 	}
 }
 
-static void ublk_event_tw(struct io_tw_req tw_req, io_tw_token_t tw)
+static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 {
 	struct io_uring_cmd *cmd = io_uring_cmd_from_tw(tw_req);
 	unsigned int issue_flags = IO_URING_CMD_TASK_WORK_ISSUE_FLAGS;
-	struct ublk_queue *q = ublk_event_pdu(cmd)->q;
+	struct ublk_queue *q = ublk_fetch_pdu(cmd)->q;
 
 	/* Not the server's own task: nothing of it is touched (I-1). */
 	if (unlikely(tw.cancel ||
 		     current->flags & (PF_EXITING | PF_KTHREAD))) {
 		ublk_cancel_begin(q->ub);
-		ublk_event_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
+		ublk_batch_fetch_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
 	} else {
-		ublk_event_deliver(q, cmd, issue_flags);
+		ublk_batch_fetch_deliver(q, cmd, issue_flags);
 	}
 }
 
 /* A command comes: run what was held because the threads of all had exited. */
-static void ublk_event_retry(struct ublk_queue *q)
+static void ublk_batch_fetch_retry(struct ublk_queue *q)
 {
-	struct ublk_event_pdu *first;
+	struct ublk_fetch_pdu *first;
 
-	lockdep_assert_held(&q->event->lock);
-	first = list_first_entry_or_null(&q->event->waiting,
-					 struct ublk_event_pdu, node);
-	if (unlikely(first && ublk_event_abandoned(first)))
+	lockdep_assert_held(&q->fetchq->lock);
+	first = list_first_entry_or_null(&q->fetchq->waiting,
+					 struct ublk_fetch_pdu, node);
+	if (unlikely(first && ublk_batch_fetch_cmd_task_exiting(first)))
 		ublk_server_kick(q->ub);
 }
 
 /**
- * ublk_event_fetch() - FETCH_IO_CMDS (D-180 to D-194)
+ * ublk_batch_fetch_issue() - FETCH_IO_CMDS (D-180 to D-194)
  * @q: batch queue
  * @cmd: well-formed command
  * @group: of its provided buffers
@@ -501,11 +501,11 @@ static void ublk_event_retry(struct ublk_queue *q)
  * Context: the submitter's task with the ring lock held.
  * Return: -EIOCBQUEUED, or -ENODEV if the server is to leave (D-185).
  */
-int ublk_event_fetch(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
-		     unsigned int issue_flags)
+int ublk_batch_fetch_issue(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
+			   unsigned int issue_flags)
 {
-	struct ublk_event_pdu *pdu = ublk_event_pdu(cmd);
-	struct ublk_event *ev = q->event;
+	struct ublk_fetch_pdu *pdu = ublk_fetch_pdu(cmd);
+	struct ublk_fetchq *fq = q->fetchq;
 	struct io_uring_cmd *next = NULL;
 
 	pdu->q = q;
@@ -515,26 +515,26 @@ int ublk_event_fetch(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
 	scoped_guard(spinlock, &q->ub->lock) {
 		if (ublk_server_refuses(q))
 			goto refuse;
-		guard(spinlock)(&ev->lock);
-		if (ev->closed)
+		guard(spinlock)(&fq->lock);
+		if (fq->closed)
 			goto refuse;
-		ublk_event_retry(q);
+		ublk_batch_fetch_retry(q);
 		io_uring_cmd_mark_cancelable(cmd, issue_flags);
-		list_add_tail(&pdu->node, &ev->waiting);
-		if (!ev->active && ev->head != ev->tail)
-			next = ublk_event_choose(ev);
+		list_add_tail(&pdu->node, &fq->waiting);
+		if (!fq->active && fq->head != fq->tail)
+			next = ublk_batch_fetch_choose(fq);
 	}
 	if (next)
-		ublk_event_activate(next);
+		ublk_batch_fetch_activate(next);
 	return -EIOCBQUEUED;
 
 refuse:
-	ublk_event_drain(q);
+	ublk_batch_fetch_drain(q);
 	return -ENODEV;
 }
 
 /**
- * ublk_event_cancel() - io_uring cancels a fetch command
+ * ublk_batch_fetch_cancel() - io_uring cancels a fetch command
  * @cmd: command
  * @issue_flags: IO_URING_F_CANCEL and others
  *
@@ -543,13 +543,13 @@ refuse:
  *
  * Context: ring lock held, may be any task.
  */
-void ublk_event_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
+void ublk_batch_fetch_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
-	struct ublk_event_pdu *pdu = ublk_event_pdu(cmd);
+	struct ublk_fetch_pdu *pdu = ublk_fetch_pdu(cmd);
 	struct ublk_queue *q = pdu->q;
 	bool taken = false;
 
-	scoped_guard(spinlock, &q->event->lock) {
+	scoped_guard(spinlock, &q->fetchq->lock) {
 		if (!list_empty(&pdu->node)) {
 			list_del_init(&pdu->node);
 			taken = true;
@@ -557,35 +557,35 @@ void ublk_event_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	}
 	if (taken)
 		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
-	ublk_event_drain(q);
+	ublk_batch_fetch_drain(q);
 }
 
 /**
- * ublk_event_close() - tell the server to leave: end its fetch commands
+ * ublk_batch_fetch_close() - tell the server to leave: end its fetch commands
  * @q: batch queue of a device that is stopping or quiescing
  *
  * The active one ends when the fifo is empty (I-44).
  *
  * Context: process context without any ring lock; sleeps.
  */
-void ublk_event_close(struct ublk_queue *q)
+void ublk_batch_fetch_close(struct ublk_queue *q)
 {
-	struct ublk_event *ev = q->event;
-	struct ublk_event_pdu *pdu;
+	struct ublk_fetchq *fq = q->fetchq;
+	struct ublk_fetch_pdu *pdu;
 
 	do {
-		scoped_guard(spinlock, &ev->lock) {
-			ev->closed = true;
-			pdu = list_first_entry_or_null(&ev->waiting,
-						       struct ublk_event_pdu,
+		scoped_guard(spinlock, &fq->lock) {
+			fq->closed = true;
+			pdu = list_first_entry_or_null(&fq->waiting,
+						       struct ublk_fetch_pdu,
 						       node);
 			if (pdu)
 				list_del_init(&pdu->node);
 		}
 		if (pdu)
-			io_uring_cmd_done(ublk_event_cmd(pdu),
+			io_uring_cmd_done(ublk_fetch_cmd(pdu),
 					  UBLK_IO_RES_ABORT,
 					  IO_URING_F_UNLOCKED);
 	} while (pdu);
-	ublk_event_drain(q);
+	ublk_batch_fetch_drain(q);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Commands of a batch device: PREP_IO_CMDS and COMMIT_IO_CMDS walk elements,
- * each for one tag; FETCH_IO_CMDS is checked here and executed in event.c.
+ * each for one tag; FETCH_IO_CMDS is checked here and executed in batch_fetch.c.
  *
  * There is no daemon task: any thread may commit any tag. Whoever moves a tag
  * from SERVER to COMMITTING has it until it is armed again, so that a tag that is
@@ -155,12 +155,12 @@ static int ublk_batch_finish_copy(struct ublk_queue *q, struct ublk_io *io,
 	return 0;
 }
 
-/* The same in the counted modes; the last reference may end the request. */
-static int ublk_batch_finish_counted(struct ublk_queue *q, struct ublk_io *io,
-				     struct io_uring_cmd *cmd,
-				     const struct ublk_elem *elem, u16 flags,
-				     unsigned int issue_flags,
-				     struct io_comp_batch *iob)
+/* The same in the refcounted modes; the last reference may end the request. */
+static int ublk_batch_finish_refcounted(struct ublk_queue *q, struct ublk_io *io,
+					struct io_uring_cmd *cmd,
+					const struct ublk_elem *elem, u16 flags,
+					unsigned int issue_flags,
+					struct io_comp_batch *iob)
 {
 	struct request *req = io->req;
 	struct ublk_rq *rq = blk_mq_rq_to_pdu(req);
@@ -172,11 +172,11 @@ static int ublk_batch_finish_counted(struct ublk_queue *q, struct ublk_io *io,
 	ublk_buf_commit(io, cmd, issue_flags);
 	ublk_batch_set_buf(q, io, elem, flags);
 	rq->result = elem->result;
-	counted = atomic_read(&io->shared);
+	counted = atomic_read(&io->refs);
 	trace_ublk_commit(q, req, elem->result);
 	ublk_tag_arm(io);
 	if (!counted || ublk_buf_put_owner(io, 0))
-		ublk_complete_counted(req, elem->result, iob);
+		ublk_complete_nocopy(req, elem->result, iob);
 	return 0;
 }
 
@@ -199,8 +199,8 @@ static int ublk_batch_commit_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	if (q->driver_copies)
 		ret = ublk_batch_finish_copy(q, io, elem, flags, iob);
 	else
-		ret = ublk_batch_finish_counted(q, io, cmd, elem, flags,
-						issue_flags, iob);
+		ret = ublk_batch_finish_refcounted(q, io, cmd, elem, flags,
+						   issue_flags, iob);
 	if (unlikely(ret)) {
 		/* Not committed: the tag is the server's again. */
 		smp_store_release(&io->state, UBLK_TAG_SERVER);
@@ -271,9 +271,9 @@ static int ublk_batch_other(struct ublk_device *ub, struct io_uring_cmd *cmd,
 					cmd, addr, issue_flags);
 }
 
-static int ublk_batch_fetch(struct ublk_device *ub, struct io_uring_cmd *cmd,
-			    const struct ublk_batch_io *bio,
-			    unsigned int issue_flags)
+static int ublk_batch_issue_fetch(struct ublk_device *ub, struct io_uring_cmd *cmd,
+				  const struct ublk_batch_io *bio,
+				  unsigned int issue_flags)
 {
 	unsigned int nr = ub->info.nr_hw_queues;
 	int ret;
@@ -283,7 +283,7 @@ static int ublk_batch_fetch(struct ublk_device *ub, struct io_uring_cmd *cmd,
 				    nr);
 	if (ret)
 		return ret;
-	return ublk_event_fetch(ub->queues[array_index_nospec(bio->q_id, nr)],
+	return ublk_batch_fetch_issue(ub->queues[array_index_nospec(bio->q_id, nr)],
 				cmd, READ_ONCE(cmd->sqe->buf_group),
 				issue_flags);
 }
@@ -308,7 +308,7 @@ static int ublk_batch_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	case UBLK_U_IO_PREP_IO_CMDS:
 		break;
 	case UBLK_U_IO_FETCH_IO_CMDS:
-		return ublk_batch_fetch(ub, cmd, &bio, issue_flags);
+		return ublk_batch_issue_fetch(ub, cmd, &bio, issue_flags);
 	default:
 		return ublk_batch_other(ub, cmd, issue_flags);
 	}

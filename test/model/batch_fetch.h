@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Steps of a fetch command in the model of batch.c: FETCH_IO_CMDS, delivery by
- * its task work, and the ring that takes it back; event.c and cancel.c of the
+ * its task work, and the ring that takes it back; batch_fetch.c and cancel.c of the
  * driver.
  */
 #ifndef UBLK_TEST_BATCH_EVENT_H
@@ -20,17 +20,17 @@ static bool refuses(const struct state *st)
 	return gate(st) != UBLK_GATE_GO && st->quiesce == QUIESCE_NONE;
 }
 
-/* ublk_event_fetch() */
+/* ublk_batch_fetch_issue() */
 static void expand_fetch(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
 	int first;
 
-	if (st->proc != PROC_ALIVE || abandoned(st, j))
+	if (st->proc != PROC_ALIVE || cmd_task_exiting(st, j))
 		return;
 	if (refuses(st)) {
 		n.cmd[j] = C_DRAIN;
-		if (st->nr_fifo && deserted(st))
+		if (st->nr_fifo && no_reader(st))
 			search_edge(s, &n, "FETCH_IO_CMDS refused",
 				    EDGE_WORLD);
 		return;
@@ -39,7 +39,7 @@ static void expand_fetch(struct search *s, const struct state *st, int j)
 		if (st->cmd[first] == C_WAIT)
 			break;
 	}
-	if (first < scene->nr_cmds && abandoned(st, first) &&
+	if (first < scene->nr_cmds && cmd_task_exiting(st, first) &&
 	    st->dev != UBLK_S_DEV_DEAD && broken != BREAK_FETCH_NO_KICK)
 		kick(&n);
 	n.cmd[j] = C_WAIT;
@@ -48,7 +48,7 @@ static void expand_fetch(struct search *s, const struct state *st, int j)
 	search_edge(s, &n, "FETCH_IO_CMDS", EDGE_WORLD);
 }
 
-/* ublk_event_take() */
+/* ublk_batch_fetch_take() */
 static void expand_take(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
@@ -101,7 +101,7 @@ static void expand_send(struct search *s, const struct state *st, int j)
 	search_edge(s, &n, "event: ENOBUFS", EDGE_WORLD);
 }
 
-/* ublk_event_prepare(), tag by tag */
+/* ublk_batch_fetch_prepare(), tag by tag */
 static void expand_prepare(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
@@ -125,13 +125,13 @@ static void expand_prepare(struct search *s, const struct state *st, int j)
 
 	n = *st;
 	/* a bad address, or a task that cannot fault any more */
-	n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_BOUNCE);
+	n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_UNDELIVERED);
 	take_request(&n, i, OWNER_FILE, st->proc == PROC_EXITING ?
-		     HAND_BOUNCE : HAND_END);
+		     HAND_UNDELIVERED : HAND_END);
 	search_edge(s, &n, "event cannot prepare", EDGE_WORLD);
 }
 
-/* ublk_event_undo(), tag by tag */
+/* ublk_batch_fetch_undo(), tag by tag */
 static void expand_undo(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
@@ -157,7 +157,7 @@ static void expand_undo(struct search *s, const struct state *st, int j)
 	search_edge(s, &n, "undo takes tag", EDGE_OWN);
 }
 
-/* ublk_event_end(): the lock, then the command's end. */
+/* ublk_batch_fetch_end(): the lock, then the command's end. */
 static void expand_end(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
@@ -174,13 +174,13 @@ static void expand_end(struct search *s, const struct state *st, int j)
 	}
 }
 
-/* ublk_event_tw(), in the server's task or with tw.cancel in another one. */
+/* ublk_batch_fetch_tw(), in the server's task or with tw.cancel in another one. */
 static void expand_task_work(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
 
 	n.cmd[j] = C_TAKE;
-	if (abandoned(st, j)) {
+	if (cmd_task_exiting(st, j)) {
 		n.cmd[j] = C_END;
 		if (!st->canceled) {
 			n.canceled = 1;
