@@ -4,41 +4,48 @@
  *
  * The driver is in ublk/, one idea per file:
  *
- *   ublk.h	  objects, lock rules, what each file offers
+ *   ublk.h	  objects, layers, lock rules, what each file offers
+ *   state.h	  the transitions of a tag, with their barriers
  *   logic/	  every decision, as pure functions that userspace compiles too
  *
  *   Control commands, /dev/ublk-control:
  *   ctrl.c	  the command table
- *   perm.c	  who may send one
- *   info.c	  commands that only tell
- *   dev.c	  a device's birth, number, references and deletion
- *   params.c	  parameters, and queue limits made of them
- *   disk.c	  /dev/ublkbN
- *   stop.c	  stopping, without anybody waiting unkillably
+ *   perm.c	  who may send a command, open a disk, have one more device
+ *   info.c	  read-only commands
+ *   add.c	  ADD_DEV: allocation, and release with the last reference
+ *   dev.c	  numbers and references
+ *   params.c	  parameters, and the queue limits made of them
+ *   disk.c	  /dev/ublkbN: START_DEV, removal, UPDATE_SIZE
+ *   stop.c	  STOP_DEV, DEL_DEV
  *
- *   A server's life, /dev/ublkcN:
- *   server.c	  open, map, ready, gone
+ *   The session of a server, /dev/ublkcN:
+ *   server.c	  open, mmap, readiness, end of the session
+ *   lastref.c	  polling for the last reference to the open node
  *   recover.c	  handing the device over to the next server
  *   quiesce.c	  asking a server to leave
- *   cancel.c	  taking commands back, ending requests of a dead server
+ *   cancel.c	  completing armed commands, ending requests of a dead server
  *
- *   A request's way:
+ *   A request:
  *   queue.c	  from the block layer onto its tag's command
+ *   gate.c	  whether a request goes to the server, is held, or fails
  *   dispatch.c	  in the server's task: descriptor, data, completion of the command
- *   cmd.c	  commands from the server: fetch, commit, get data
+ *   cmd.c	  commands of one tag: fetch, commit, get data
  *   batch_fetch.c  batch devices: requests to the server, as lists of tags
  *   batch_commit.c batch devices: commands from the server
- *   complete.c	  end, requeue or fail
- *   copy.c	  moving data
- *   shmem.c	  requests whose data need not be moved
- *   integrity.c	  moving protection information
- *   zoned.c	  zone reports, start of a zoned disk
- *   usercopy.c	  moving data, by pread and pwrite of the server
- *   buf.c	  references to a request, its pages in a ring of the server
- *   timeout.c	  what happens when no answer comes
+ *   commit.c	  what commits of both kinds share
+ *   complete.c	  end a request, or a part of it
+ *   timeout.c	  a request is not answered in time
  *
- *   debugfs.c	  what all of it is doing at the moment
- *   trace.h	  tracepoints
+ *   Data:
+ *   copy.c	  copying between a request and memory of the server
+ *   usercopy.c	  the same by pread and pwrite of the server
+ *   buf.c	  references to a request, its pages as a buffer of a ring
+ *   shmem.c	  requests whose data need not be copied
+ *   integrity.c  protection information
+ *   zoned.c	  zone reports, start of a zoned disk
+ *
+ *   debugfs.c	  the state of everything as text
+ *   trace.c	  tracepoints, defined in trace.h
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -149,7 +156,7 @@ err_free_wqs:
  */
 static void __exit ublk_exit(void)
 {
-	ublk_dev_del_all();
+	ublk_stop_del_all();
 	/* The last thing done for a shared buffer is an RCU callback. */
 	rcu_barrier();
 	misc_deregister(&ublk_control_misc);

@@ -17,7 +17,7 @@
 #include <linux/uaccess.h>
 
 #include "ublk.h"
-#include "trace.h"
+#include "state.h"
 
 /* Whole elements of every length, so that none lies in two blocks (D-173). */
 #define UBLK_BATCH_BLOCK	480
@@ -96,8 +96,8 @@ static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			struct ublk_io *io = &q->io[elem.tag];
 
 			ublk_batch_set_buf(q, io, &elem, bio->flags);
-			ublk_tag_arm(io);
-			ublk_server_fetched(q);
+			ublk_state_arm(io, UBLK_EV_FETCH);
+			ublk_gate_fetched(q);
 		}
 	}
 	kvfree(elems);
@@ -114,97 +114,32 @@ static void ublk_batch_end(struct io_comp_batch *iob)
 		iob->complete(iob);
 }
 
-/* Data of a read. Return: bytes copied, or -EINTR. */
-static int ublk_batch_copy(const struct request *req,
-			   const struct ublk_elem *elem,
-			   struct io_comp_batch *iob)
-{
-	int done;
-
-	pagefault_disable();
-	done = ublk_copy_from_server(req, elem->buf_addr, elem->result);
-	pagefault_enable();
-	if (likely(done == min_t(int, elem->result, blk_rq_bytes(req))))
-		return done;
-
-	ublk_batch_end(iob);
-	return ublk_copy_from_server(req, elem->buf_addr, elem->result);
-}
-
-/* The tag is the caller's; it is armed here, then the request ends. */
-static int ublk_batch_finish_copy(struct ublk_queue *q, struct ublk_io *io,
-				  const struct ublk_elem *elem, u16 flags,
-				  struct io_comp_batch *iob)
-{
-	struct request *req = io->req;
-	unsigned int delivered = io->delivered;
-	int res = elem->result;
-
-	if (unlikely(!elem->buf_addr))
-		return -EINVAL;
-	if (req_op(req) == REQ_OP_READ && res > 0 &&
-	    likely(!ublk_rq(req)->shmem)) {
-		res = ublk_batch_copy(req, elem, iob);
-		if (unlikely(res < 0))
-			return res;
-	}
-	ublk_batch_set_buf(q, io, elem, flags);
-	trace_ublk_commit(q, req, res);
-	ublk_tag_arm(io);
-	ublk_complete(req, res, delivered, iob);
-	return 0;
-}
-
-/* The same in the refcounted modes; the last reference may end the request. */
-static int ublk_batch_finish_refcounted(struct ublk_queue *q, struct ublk_io *io,
-					struct io_uring_cmd *cmd,
-					const struct ublk_elem *elem, u16 flags,
-					unsigned int issue_flags,
-					struct io_comp_batch *iob)
-{
-	struct request *req = io->req;
-	struct ublk_rq *rq = blk_mq_rq_to_pdu(req);
-	bool counted;
-
-	/* Where the server has put the data (D-176). */
-	if (unlikely(req_op(req) == REQ_OP_ZONE_APPEND))
-		req->__sector = elem->zone_lba;
-	ublk_buf_commit(io, cmd, issue_flags);
-	ublk_batch_set_buf(q, io, elem, flags);
-	rq->result = elem->result;
-	counted = atomic_read(&io->refs);
-	trace_ublk_commit(q, req, elem->result);
-	ublk_tag_arm(io);
-	if (!counted || ublk_buf_put_owner(io, 0))
-		ublk_complete_nocopy(req, elem->result, iob);
-	return 0;
-}
-
 /* One element of COMMIT_IO_CMDS, D-173 to D-177. */
 static int ublk_batch_commit_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 				 const struct ublk_elem *elem, u16 flags,
 				 unsigned int issue_flags,
 				 struct io_comp_batch *iob)
 {
-	unsigned int state = UBLK_TAG_SERVER;
+	struct ublk_answer answer = {
+		.result	= elem->result,
+		.sector	= elem->zone_lba,
+	};
 	struct ublk_io *io;
 	int ret;
 
 	if (unlikely(elem->tag >= q->depth))
 		return -EINVAL;
 	io = &q->io[array_index_nospec(elem->tag, q->depth)];
-	if (unlikely(!try_cmpxchg(&io->state, &state, UBLK_TAG_COMMITTING)))
-		return -EBUSY;
-
 	if (q->driver_copies)
-		ret = ublk_batch_finish_copy(q, io, elem, flags, iob);
+		answer.addr = elem->buf_addr;
 	else
-		ret = ublk_batch_finish_refcounted(q, io, cmd, elem, flags,
-						   issue_flags, iob);
-	if (unlikely(ret)) {
-		/* Not committed: the tag is the server's again. */
-		smp_store_release(&io->state, UBLK_TAG_SERVER);
-	}
+		answer.reg = ublk_elem_buf_reg(elem, flags);
+
+	if (unlikely(!ublk_state_commit_begin(io)))
+		return -EBUSY;
+	ret = ublk_commit(q, io, cmd, &answer, issue_flags, iob);
+	if (unlikely(ret))
+		ublk_state_commit_undo(io);
 	return ret;
 }
 

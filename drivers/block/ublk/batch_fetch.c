@@ -21,6 +21,7 @@
 #include <linux/uaccess.h>
 
 #include "ublk.h"
+#include "state.h"
 #include "trace.h"
 
 /* Most tags in one CQE (D-187). */
@@ -206,8 +207,8 @@ static void ublk_batch_fetch_undelivered(struct ublk_queue *q, unsigned int tag)
 	struct ublk_io *io = &q->io[tag];
 	struct request *req = io->req;
 
-	ublk_tag_arm(io);
-	ublk_complete_undelivered(q, req);
+	ublk_state_arm(io, UBLK_EV_UNDELIVERED);
+	ublk_gate_undelivered(q, req);
 }
 
 /**
@@ -351,44 +352,22 @@ static unsigned int ublk_batch_fetch_prepare(struct ublk_queue *q,
 						    issue_flags)))
 			continue;
 		trace_ublk_deliver(q, io->req, UBLK_IO_RES_OK);
-		/* From here on any thread may commit: after what it will see. */
-		smp_store_release(&io->state, UBLK_TAG_SERVER);
+		/* From here on any thread may commit the tag. */
+		ublk_state_deliver(io);
 		tags[good++] = tags[i];
 	}
 	return good;
 }
 
-/*
- * The server cannot be told of a tag that was prepared for it. Unless it has
- * touched the tag on a guess, the request comes again.
- */
+/* The server cannot be told of tags that were prepared for it. */
 static void ublk_batch_fetch_undo(struct ublk_queue *q, struct io_uring_cmd *cmd,
 				  const u16 *tags, unsigned int nr,
 				  unsigned int issue_flags)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr; i++) {
-		struct ublk_io *io = &q->io[tags[i]];
-		struct request *req = io->req;
-		unsigned int state = UBLK_TAG_SERVER;
-		int owner = ublk_refs_init();
-
-		if (!try_cmpxchg(&io->state, &state, UBLK_TAG_COMMITTING))
-			continue;
-		ublk_buf_commit(io, cmd, issue_flags);
-		if (!atomic_read(&io->refs) ||
-		    atomic_try_cmpxchg(&io->refs, &owner, 0)) {
-			ublk_tag_arm(io);
-			ublk_shmem_put(req);
-			blk_mq_requeue_request(req, true);
-			continue;
-		}
-		ublk_rq(req)->result = -EIO;
-		ublk_tag_arm(io);
-		if (ublk_buf_put_owner(io, 0))
-			ublk_complete_nocopy(req, -EIO, NULL);
-	}
+	for (i = 0; i < nr; i++)
+		ublk_commit_undo(q, &q->io[tags[i]], cmd, issue_flags);
 }
 
 /*
@@ -469,7 +448,7 @@ static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 	/* Not the server's own task: nothing of it is touched (I-1). */
 	if (unlikely(tw.cancel ||
 		     current->flags & (PF_EXITING | PF_KTHREAD))) {
-		ublk_cancel_begin(q->ub);
+		ublk_gate_cancel(q->ub);
 		ublk_batch_fetch_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
 	} else {
 		ublk_batch_fetch_deliver(q, cmd, issue_flags);
@@ -485,7 +464,22 @@ static void ublk_batch_fetch_retry(struct ublk_queue *q)
 	first = list_first_entry_or_null(&q->fetchq->waiting,
 					 struct ublk_fetch_pdu, node);
 	if (unlikely(first && ublk_batch_fetch_cmd_task_exiting(first)))
-		ublk_server_kick(q->ub);
+		ublk_gate_kick(q->ub);
+}
+
+/*
+ * Is the server to leave, or not to begin yet? A QUIESCE_DEV that still waits may
+ * give up, so it refuses nothing (D-185, D-194).
+ */
+static bool ublk_batch_fetch_refused(const struct ublk_queue *q)
+{
+	const struct ublk_device *ub = q->ub;
+
+	lockdep_assert_held(&ub->lock);
+	if (ub->server == UBLK_SERVER_STOPPING || ub->canceled ||
+	    ub->quiesce >= UBLK_QUIESCE_ANSWERING)
+		return true;
+	return q->gate != UBLK_GATE_GO && ub->quiesce == UBLK_QUIESCE_NONE;
 }
 
 /**
@@ -513,7 +507,7 @@ int ublk_batch_fetch_issue(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 g
 	INIT_LIST_HEAD(&pdu->node);
 
 	scoped_guard(spinlock, &q->ub->lock) {
-		if (ublk_server_refuses(q))
+		if (ublk_batch_fetch_refused(q))
 			goto refuse;
 		guard(spinlock)(&fq->lock);
 		if (fq->closed)

@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counted modes: references to a delivered request, and its pages as a buffer in
- * a ring of the server.
+ * Refcounted modes: references to a delivered request, and its pages as a buffer
+ * in a ring of the server.
  *
- * In these modes the driver moves no data. The server reaches it through user
- * copy (usercopy.c) or through a slot of a ring's buffer table, which the driver
- * fills at delivery (AUTO_BUF_REG) or when asked to (REGISTER_IO_BUF). Each slot
- * and each copy in progress holds a reference, so the request outlives them all
- * even when the server has committed it (D-103). The arithmetic is in
- * logic/refs.h, searched exhaustively by test/model/refs.c.
+ * In these modes the driver moves no data. The server reaches it by user copy
+ * (usercopy.c) or through a slot of a ring's buffer table, which the driver fills
+ * at delivery (AUTO_BUF_REG) or on REGISTER_IO_BUF. Each slot and each copy in
+ * progress holds a reference, so the request outlives them even when the server
+ * has committed it (D-103). The arithmetic is in logic/refs.h.
  *
- * Called by dispatch.c, cmd.c, usercopy.c and cancel.c; calls complete.c when
- * the last reference to a committed request goes.
+ * The last reference to a committed request calls complete.c.
  */
 #include <linux/delay.h>
 
 #include "ublk.h"
 
-/* io_uring keeps that many segments' memory for the next buffer. */
+/* io_uring caches bvec arrays up to this size. */
 #define UBLK_BUF_FEW	32
 
 /**
@@ -25,8 +23,8 @@
  * @io: tag
  *
  * Context: any; the char node is open.
- * Return: true if the tag has a request with data that the server was given; then
- * io->req stays what it is until ublk_buf_put() (D-113, D-146).
+ * Return: true if a request with data is delivered; io->req is valid until
+ * ublk_buf_put() (D-113, D-146).
  */
 bool ublk_buf_get(struct ublk_io *io)
 {
@@ -45,8 +43,8 @@ bool ublk_buf_get(struct ublk_io *io)
  * ublk_buf_put() - drop a reference
  * @io: tag; may be gone afterwards, and its device as well
  *
- * References are alike, so the daemon task gives back one of its own as long as
- * it has any. It has none after its commit.
+ * References are alike, so the daemon task drops one of io->task_refs while it has
+ * any. It has none after its commit.
  *
  * Context: any; does not sleep.
  */
@@ -61,12 +59,12 @@ void ublk_buf_put(struct ublk_io *io)
 	}
 	if (!atomic_dec_and_test(&io->refs))
 		return;
-	/* The owner was among those before: rq->result is written. */
+	/* The owner has dropped its reference: rq->result is written. */
 	rq = blk_mq_rq_to_pdu(req);
 	ublk_complete_nocopy(req, rq->result, NULL);
 }
 
-/* io_uring has let go of the request's pages, at last (D-104). */
+/* io_uring has dropped the buffer (D-104). */
 static void ublk_buf_release(void *priv)
 {
 	struct request *req = priv;
@@ -76,9 +74,9 @@ static void ublk_buf_release(void *priv)
 }
 
 /*
- * The segments of @req, gathered in @q->bvecs. Return: their number, or 0: too
- * many, or a bio that is a part of another one, so that its first or last segment
- * is not all its own.
+ * Gather the segments of @req in @q->bvecs. Return: their number, or 0 if there are
+ * too many, or if a bio is a part of another one: its first or last segment may
+ * then be longer than its data.
  */
 static unsigned int ublk_buf_gather(struct ublk_queue *q, struct request *req)
 {
@@ -104,10 +102,10 @@ static unsigned int ublk_buf_gather(struct ublk_queue *q, struct request *req)
 }
 
 /*
- * io_buffer_register_request() for less: walking a request of many segments by
- * the iterators of the block layer costs more than copying arrays twice. Requests
- * of few segments go there as ever, io_uring has their memory at hand; so does
- * what cannot be gathered, or comes while another task gathers.
+ * Cheaper io_buffer_register_request() for many segments: walking them with
+ * rq_for_each_bvec() costs more than copying the arrays. Requests with few segments,
+ * those that cannot be gathered, and those that come while another task gathers,
+ * take the common function.
  */
 static int ublk_buf_register_request(struct ublk_queue *q, struct request *req,
 				     struct io_uring_cmd *cmd,
@@ -133,7 +131,7 @@ static int ublk_buf_register_request(struct ublk_queue *q, struct request *req,
 					  issue_flags);
 }
 
-/* D-127, D-128. Return: references taken for the ring, or -EIO. */
+/* Return: references taken for the ring, or -EIO (D-127, D-128). */
 static int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
 				  struct request *req, struct io_uring_cmd *cmd,
 				  unsigned int issue_flags)
@@ -154,16 +152,16 @@ static int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
 /**
  * ublk_buf_deliver() - make a request's data reachable for the server
  * @q: queue of a refcounted mode
- * @io: tag, on its way to the server
+ * @io: QUEUED tag
  * @req: its request, descriptor filled
  * @cmd: command that delivers it; its ring gets the buffer
  * @issue_flags: with which @cmd is being handled
  *
- * Requests without data have only their owner and no count (D-105, D-129).
+ * A request without data has no references (D-105, D-129).
  *
  * Context: the delivering task, with the ring lock of @cmd.
- * Return: false if the request was to be registered, could not, and must not be
- * delivered without (D-128).
+ * Return: false if registration failed and the server did not ask for a fallback
+ * (D-128).
  */
 bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 		      struct request *req, struct io_uring_cmd *cmd,
@@ -179,24 +177,24 @@ bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 		if (unlikely(taken < 0))
 			return false;
 	}
-	/* Without a daemon task nobody could give back what is lent. */
+	/* Without a daemon task all references are in io->refs. */
 	if (q->fetchq)
 		refs += taken;
 	else
 		io->task_refs = taken;
-	/* io->req is seen by whoever gets a reference. */
+	/* Pairs with the cmpxchg of ublk_buf_get(): io->req is set. */
 	atomic_set_release(&io->refs, refs);
 	return true;
 }
 
 /**
- * ublk_buf_commit() - the server commits: take back what was registered for it
+ * ublk_buf_commit() - unregister what the driver registered for this request
  * @io: tag, owned by the server
  * @cmd: the commit
- * @issue_flags: of the commit
+ * @issue_flags: of @cmd
  *
- * Only a commit on the ring that has the buffer clears the slot (D-130, D-131);
- * from elsewhere it is left to the server, and the request stays open until then.
+ * A commit on another ring leaves the slot to the server, and the request open
+ * until the server clears it (D-130, D-131).
  *
  * Context: the committing task.
  */
@@ -240,7 +238,7 @@ int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
 }
 
 /**
- * ublk_buf_register_remote() - the same by any other task (D-112 to D-114)
+ * ublk_buf_register_remote() - REGISTER_IO_BUF by another task (D-112 to D-114)
  * @q: queue
  * @io: tag in any state
  * @cmd: command; its ring gets the buffer
@@ -248,8 +246,8 @@ int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
  * @issue_flags: of @cmd
  *
  * Context: any task with the char node open.
- * Return: as ublk_buf_register(); -EINVAL also if the server has no request with
- * data under this tag, and without SUPPORT_ZERO_COPY.
+ * Return: as ublk_buf_register(); -EINVAL also if no request with data is
+ * delivered, and without SUPPORT_ZERO_COPY.
  */
 int ublk_buf_register_remote(struct ublk_queue *q, struct ublk_io *io,
 			     struct io_uring_cmd *cmd, unsigned int index,
@@ -286,21 +284,24 @@ int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
 
 static bool ublk_buf_idle(const struct ublk_io *io)
 {
-	/* Both only sink now, so that two reads never add up to too little. */
+	/*
+	 * Both counts can only decrease here, so reading them one after the
+	 * other cannot miss a reference.
+	 */
 	u32 refs = atomic_read(&io->refs);
 
 	return ublk_refs_idle(refs, READ_ONCE(io->task_refs));
 }
 
 /**
- * ublk_buf_wait_idle() - wait until the owner alone refers to the request
- * @io: tag, after the last close of the char node
+ * ublk_buf_wait_idle() - wait until only the server refers to the request
+ * @io: tag of a session that ends
  *
- * Looks often at first and once a tick later: whoever drops the last reference
- * cannot wake anybody, as the device may be gone by then.
+ * It polls: ublk_buf_put() cannot wake a waiter, as the device may be gone after
+ * the last reference.
  *
- * Context: exit work; sleeps until the rings that have the buffer let it go,
- * which they do at the latest when they are freed (D-106).
+ * Context: exit work; sleeps until the rings drop the buffer, at the latest when
+ * they are freed (D-106).
  */
 void ublk_buf_wait_idle(const struct ublk_io *io)
 {

@@ -14,7 +14,7 @@
 #include <linux/nospec.h>
 
 #include "ublk.h"
-#include "trace.h"
+#include "state.h"
 
 /*
  * The fields of a command, read once.
@@ -35,27 +35,6 @@ static int ublk_cmd_take_reg(const struct ublk_queue *q,
 	*reg = ublk_sqe_addr_to_auto_buf_reg(q->auto_reg ? args->reg :
 							   args->addr);
 	return q->auto_reg ? ublk_elem_check_reg(*reg) : 0;
-}
-
-/**
- * ublk_cmd_arm() - the tag waits for a request on this command
- * @q: queue
- * @io: tag; its request, if it had one, is in the caller's hands
- * @cmd: command, from now on completed with io_uring_cmd_done()
- * @issue_flags: of the command
- *
- * Context: the submitter's task with the ring lock held; may hold ub->lock.
- */
-void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
-		  struct io_uring_cmd *cmd, unsigned int issue_flags)
-{
-	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
-
-	pdu->q = q;
-	pdu->tag = io - q->io;
-	io->cmd = cmd;
-	io_uring_cmd_mark_cancelable(cmd, issue_flags);
-	ublk_tag_arm(io);
 }
 
 /*
@@ -95,51 +74,34 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 		io->reg = reg;
 	if (!privileged)
 		ub->unprivileged_daemons = true;
-	ublk_cmd_arm(q, io, cmd, issue_flags);
-	ublk_server_fetched(q);
+	ublk_state_arm_cmd(q, io, cmd, issue_flags, UBLK_EV_FETCH);
+	ublk_gate_fetched(q);
 	return -EIOCBQUEUED;
 }
 
 /*
- * COMMIT_AND_FETCH_REQ in the refcounted modes. The request ends here if nobody but
- * the server refers to it, else with the last reference (state R).
+ * What the server has to say in COMMIT_AND_FETCH_REQ (D-52, D-53). In the
+ * refcounted modes the address is used for the position of a zone append only.
  */
-static __always_inline int ublk_cmd_commit_refcounted(struct ublk_queue *q,
-						      struct ublk_io *io,
-						      struct io_uring_cmd *cmd,
-						      unsigned int issue_flags,
-						      const struct ublk_cmd_args *args)
+static __always_inline int ublk_cmd_answer(const struct ublk_queue *q,
+					   const struct request *req,
+					   const struct ublk_cmd_args *args,
+					   struct ublk_answer *answer)
 {
-	struct request *req = io->req;
-	struct ublk_rq *rq = blk_mq_rq_to_pdu(req);
-	struct ublk_auto_buf_reg reg;
-	unsigned int task_refs;
-	bool counted;
-
+	answer->result = args->result;
+	if (q->driver_copies) {
+		answer->addr = args->addr;
+		return 0;
+	}
 	if (unlikely(args->addr && req_op(req) != REQ_OP_ZONE_APPEND))
 		return -EINVAL;
-	if (unlikely(ublk_cmd_take_reg(q, args, &reg)))
-		return -EINVAL;
-
-	/* Where the server has put the data (D-211). */
-	if (unlikely(req_op(req) == REQ_OP_ZONE_APPEND))
-		req->__sector = args->addr;
-	ublk_buf_commit(io, cmd, issue_flags);
-	io->reg = reg;
-	rq->result = args->result;
-	counted = atomic_read(&io->refs);
-	task_refs = io->task_refs;
-	io->task_refs = 0;
-	trace_ublk_commit(q, req, args->result);
-	ublk_cmd_arm(q, io, cmd, issue_flags);
-	if (!counted || ublk_buf_put_owner(io, task_refs))
-		ublk_complete_nocopy(req, args->result, NULL);
-	return -EIOCBQUEUED;
+	answer->sector = args->addr;
+	return ublk_cmd_take_reg(q, args, &answer->reg);
 }
 
 /*
- * COMMIT_AND_FETCH_REQ, D-51 to D-58. Read data is taken from the address in
- * this command (D-93), before the tag is armed and the request ends.
+ * COMMIT_AND_FETCH_REQ: read data is copied from the address in this command,
+ * before the tag is armed and the request ends (D-51 to D-58, D-93).
  */
 static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 					   struct ublk_io *io,
@@ -147,46 +109,39 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 					   unsigned int issue_flags,
 					   const struct ublk_cmd_args *args)
 {
-	struct request *req = io->req;
-	int res = args->result;
-	unsigned int delivered;
-	bool read;
-	int next;
+	struct ublk_answer answer;
+	int ret;
 
-	next = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_COMMIT);
-	if (unlikely(next < 0))
-		return next;
-	if (!q->driver_copies)
-		return ublk_cmd_commit_refcounted(q, io, cmd, issue_flags, args);
-
-	read = req_op(req) == REQ_OP_READ;
-	if (unlikely(!args->addr && (!q->need_get_data || read)))
-		return -EINVAL;
-	if (read && res > 0 && likely(!ublk_rq(req)->shmem)) {
-		res = ublk_copy_from_server(req, args->addr, res);
-		/* The request stays with the server and ends with it. */
-		if (unlikely(res < 0))
-			return res;
-	}
-
-	io->addr = args->addr;
-	delivered = io->delivered;
-	trace_ublk_commit(q, req, res);
-	ublk_cmd_arm(q, io, cmd, issue_flags);
-	ublk_complete(req, res, delivered, NULL);
-	return -EIOCBQUEUED;
+	ret = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_COMMIT);
+	if (unlikely(ret < 0))
+		return ret;
+	ret = ublk_cmd_answer(q, io->req, args, &answer);
+	if (unlikely(ret))
+		return ret;
+	ret = ublk_commit(q, io, cmd, &answer, issue_flags, NULL);
+	return unlikely(ret) ? ret : -EIOCBQUEUED;
 }
 
+/*
+ * NEED_GET_DATA. When nothing can be copied from a live task the address is bad:
+ * the request fails, and @cmd arms the tag (I-45).
+ */
 static int ublk_cmd_get_data(struct ublk_queue *q, struct ublk_io *io,
 			     struct io_uring_cmd *cmd, unsigned int issue_flags,
 			     const struct ublk_cmd_args *args)
 {
-	int next = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_GET_DATA);
+	struct request *req = io->req;
+	int ret = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_GET_DATA);
 
-	if (next < 0)
-		return next;
+	if (ret < 0)
+		return ret;
 	io->addr = args->addr;
-	return ublk_dispatch_get_data(q, io, cmd, issue_flags);
+	ret = ublk_dispatch_get_data(q, io);
+	if (likely(ret != -EFAULT))
+		return ret;
+	ublk_state_arm_cmd(q, io, cmd, issue_flags, UBLK_EV_GET_UNDELIVERED);
+	blk_mq_end_request(req, BLK_STS_IOERR);
+	return -EIOCBQUEUED;
 }
 
 /* Steps 7 to 9 of D-31: what the tag's state says to the other commands. */

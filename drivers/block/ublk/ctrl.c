@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Control commands: the table, and the path every command takes.
+ * Control commands: the table, and the steps that every command takes.
  *
- * read SQE once -> look up -> find device -> permission -> handler. A new
- * command is one row here and one function in the file it belongs to. Order of
- * checks: C-10.
+ * ublk_ctrl_uring_cmd() finds the row, returns -EAGAIN to io_uring if the command
+ * may sleep and must not, reads the SQE once, finds the device, checks permission
+ * and calls the function of the row (C-10). A new command is one row here and one
+ * function in the file it belongs to.
  */
 #include <linux/nospec.h>
 
 #include "ublk.h"
 
-/* Takes no device: ADD_DEV. */
-#define UBLK_CTRL_NO_DEV	0x1
-
 /**
  * struct ublk_ctrl_op - a control command
  * @fn: what it does; NULL: no such command
+ * @opcode: the only opcode it has, or 0: the number decides
  * @mask: access that a device's node has to grant (control.md section 2)
- * @flags: UBLK_CTRL_*
+ * @nowait: does not sleep, so io_uring_enter() executes it
+ * @no_dev: does not name a device
  */
 struct ublk_ctrl_op {
 	int	(*fn)(struct ublk_ctrl *c);
+	u32	opcode;
 	int	mask;
-	int	flags;
+	bool	nowait;
+	bool	no_dev;
 };
 
 #define UBLK_CTRL_READ	MAY_READ
@@ -30,41 +32,45 @@ struct ublk_ctrl_op {
 
 static const struct ublk_ctrl_op ublk_ctrl_ops[] = {
 	[_IOC_NR(UBLK_U_CMD_GET_QUEUE_AFFINITY)] = {
-		ublk_info_get_affinity, UBLK_CTRL_READ },
+		.fn = ublk_info_get_affinity,
+		.mask = UBLK_CTRL_READ, .nowait = true },
 	[_IOC_NR(UBLK_U_CMD_GET_DEV_INFO)] = {
-		ublk_info_get_dev_info, UBLK_CTRL_READ },
+		.fn = ublk_info_get_dev_info,
+		.mask = UBLK_CTRL_READ, .nowait = true },
 	[_IOC_NR(UBLK_U_CMD_ADD_DEV)] = {
-		ublk_dev_add, 0, UBLK_CTRL_NO_DEV },
+		.fn = ublk_add_dev, .no_dev = true },
 	[_IOC_NR(UBLK_U_CMD_DEL_DEV)] = {
-		ublk_dev_del, UBLK_CTRL_WRITE },
+		.fn = ublk_stop_del_dev, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_START_DEV)] = {
-		ublk_disk_start, UBLK_CTRL_WRITE },
+		.fn = ublk_disk_start, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_STOP_DEV)] = {
-		ublk_stop_dev, UBLK_CTRL_WRITE },
+		.fn = ublk_stop_dev, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_SET_PARAMS)] = {
-		ublk_params_set, UBLK_CTRL_WRITE },
+		.fn = ublk_params_set, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_GET_PARAMS)] = {
-		ublk_params_get, UBLK_CTRL_READ },
+		.fn = ublk_params_get, .mask = UBLK_CTRL_READ },
 	[_IOC_NR(UBLK_U_CMD_START_USER_RECOVERY)] = {
-		ublk_recover_start, UBLK_CTRL_WRITE },
+		.fn = ublk_recover_start, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_END_USER_RECOVERY)] = {
-		ublk_recover_end, UBLK_CTRL_WRITE },
+		.fn = ublk_recover_end, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_GET_DEV_INFO2)] = {
-		ublk_info_get_dev_info, UBLK_CTRL_READ },
+		.fn = ublk_info_get_dev_info,
+		.mask = UBLK_CTRL_READ, .nowait = true },
 	[_IOC_NR(UBLK_U_CMD_GET_FEATURES)] = {
-		NULL, UBLK_CTRL_READ },
+		.fn = ublk_info_get_features, .opcode = UBLK_U_CMD_GET_FEATURES,
+		.mask = UBLK_CTRL_READ, .nowait = true, .no_dev = true },
 	[_IOC_NR(UBLK_U_CMD_DEL_DEV_ASYNC)] = {
-		ublk_dev_del_async, 0 },
+		.fn = ublk_stop_del_dev_async },
 	[_IOC_NR(UBLK_U_CMD_UPDATE_SIZE)] = {
-		ublk_disk_resize, UBLK_CTRL_WRITE },
+		.fn = ublk_disk_resize, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_QUIESCE_DEV)] = {
-		ublk_quiesce_dev, UBLK_CTRL_WRITE },
+		.fn = ublk_quiesce_dev, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_TRY_STOP_DEV)] = {
-		ublk_stop_try, UBLK_CTRL_WRITE },
+		.fn = ublk_stop_try, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_REG_BUF)] = {
-		ublk_shmem_reg, UBLK_CTRL_WRITE },
+		.fn = ublk_shmem_reg, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_UNREG_BUF)] = {
-		ublk_shmem_unreg, UBLK_CTRL_WRITE },
+		.fn = ublk_shmem_unreg, .mask = UBLK_CTRL_WRITE },
 };
 
 static const struct ublk_ctrl_op *ublk_ctrl_find(unsigned int nr)
@@ -77,21 +83,7 @@ static const struct ublk_ctrl_op *ublk_ctrl_find(unsigned int nr)
 						 ARRAY_SIZE(ublk_ctrl_ops))];
 }
 
-/* C-3: by the number alone, before anything else is known of the command. */
-static bool ublk_ctrl_may_sleep(unsigned int nr)
-{
-	switch (nr) {
-	case _IOC_NR(UBLK_U_CMD_GET_QUEUE_AFFINITY):
-	case _IOC_NR(UBLK_U_CMD_GET_DEV_INFO):
-	case _IOC_NR(UBLK_U_CMD_GET_DEV_INFO2):
-	case _IOC_NR(UBLK_U_CMD_GET_FEATURES):
-		return false;
-	default:
-		return true;
-	}
-}
-
-/* F-1: the SQE can change under us; every field is read once. */
+/* The SQE can change while it is read, so every field is read once (F-1). */
 static void ublk_ctrl_read_sqe(struct io_uring_cmd *cmd,
 			       struct ublksrv_ctrl_cmd *out)
 {
@@ -108,20 +100,21 @@ static void ublk_ctrl_read_sqe(struct io_uring_cmd *cmd,
 	};
 }
 
-/* Steps 5 to 7 of C-10. */
-static int ublk_ctrl_run(struct ublk_ctrl *c, unsigned int nr)
+/* Device, permission, then the command itself: steps 5 to 7 (C-10). */
+static int ublk_ctrl_run(const struct ublk_ctrl_op *op, struct ublk_ctrl *c,
+			 u32 cmd_op)
 {
-	const struct ublk_ctrl_op *op = ublk_ctrl_find(nr);
+	bool known = op->fn && (!op->opcode || op->opcode == cmd_op);
 	int ret = 0;
 
-	if (!(op->flags & UBLK_CTRL_NO_DEV)) {
+	if (!known || !op->no_dev) {
 		c->ub = ublk_dev_get_by_id(c->cmd.dev_id);
 		if (!c->ub)
 			return -ENODEV;
-		ret = ublk_perm_check(c, nr, op->mask);
+		ret = ublk_perm_check(c, _IOC_NR(cmd_op), op->mask);
 	}
 	if (!ret)
-		ret = op->fn ? op->fn(c) : -EOPNOTSUPP;
+		ret = known ? op->fn(c) : -EOPNOTSUPP;
 	if (c->ub)
 		ublk_dev_put(c->ub);
 	return ret;
@@ -132,22 +125,23 @@ static int ublk_ctrl_run(struct ublk_ctrl *c, unsigned int nr)
  * @cmd: command
  * @issue_flags: IO_URING_F_*
  *
- * Context: the submitter, or for commands that may sleep an io-wq worker of it.
- * Return: the command's result; -EAGAIN asks io_uring for a worker (C-3).
+ * Whether a command may sleep is decided by its number alone, before anything else
+ * is known of it (C-3).
+ *
+ * Context: the submitter, or for commands that may sleep its io-wq worker.
+ * Return: the command's result; -EAGAIN asks io_uring for a worker.
  */
 int ublk_ctrl_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
-	unsigned int nr = _IOC_NR(cmd->cmd_op);
+	const struct ublk_ctrl_op *op = ublk_ctrl_find(_IOC_NR(cmd->cmd_op));
 	struct ublk_ctrl c = { };
 
-	if ((issue_flags & IO_URING_F_NONBLOCK) && ublk_ctrl_may_sleep(nr))
+	if ((issue_flags & IO_URING_F_NONBLOCK) && !op->nowait)
 		return -EAGAIN;
 	if (!(issue_flags & IO_URING_F_SQE128))
 		return -EINVAL;
 	ublk_ctrl_read_sqe(cmd, &c.cmd);
 	if (!ublk_opcode_ok(cmd->cmd_op))
 		return -EOPNOTSUPP;
-	if (cmd->cmd_op == UBLK_U_CMD_GET_FEATURES)
-		return ublk_info_get_features(&c.cmd);
-	return ublk_ctrl_run(&c, nr);
+	return ublk_ctrl_run(op, &c, cmd->cmd_op);
 }

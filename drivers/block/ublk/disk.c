@@ -23,23 +23,12 @@ static void ublk_disk_free(struct gendisk *disk)
 	ublk_dev_put(ub);
 }
 
-/* L-90: a device of an ordinary user is open to its owner. */
-static bool ublk_disk_may_open(const struct ublk_device *ub)
-{
-	if (capable(CAP_SYS_ADMIN))
-		return true;
-	if (!ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
-		return true;
-	return from_kuid(&init_user_ns, current_uid()) == ub->info.owner_uid &&
-	       from_kgid(&init_user_ns, current_gid()) == ub->info.owner_gid;
-}
-
 static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
 {
 	struct ublk_device *ub = disk->private_data;
 
 	lockdep_assert_held(&disk->open_mutex);
-	if (!ublk_disk_may_open(ub))
+	if (!ublk_perm_may_open(ub))
 		return -EPERM;
 	/* TRY_STOP_DEV has found the disk unused, and it stays so (I-46). */
 	return ub->refuse_opens ? -ENXIO : 0;
@@ -92,7 +81,7 @@ static void ublk_disk_set_live(struct ublk_device *ub, struct gendisk *disk)
 	ub->disk = disk;
 	ub->state = UBLK_S_DEV_LIVE;
 	ub->recorded = get_pid(ub->opener);
-	ublk_server_live(ub);
+	ublk_gate_live(ub);
 }
 
 static void ublk_disk_set_dead(struct ublk_device *ub)
@@ -293,8 +282,8 @@ void ublk_disk_remove(struct ublk_device *ub)
 		return;
 
 	scoped_guard(spinlock, &ub->lock) {
-		ublk_server_abort(ub);
-		ublk_server_kick(ub);
+		ublk_gate_abort(ub);
+		ublk_gate_kick(ub);
 	}
 	del_gendisk(disk);
 	ublk_disk_set_dead(ub);

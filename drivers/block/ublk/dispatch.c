@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 
 #include "ublk.h"
+#include "state.h"
 #include "trace.h"
 
 /* For the operations of ublk_queue_ops(). */
@@ -119,9 +120,9 @@ static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
 static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
 				 struct request *req)
 {
-	ublk_tag_arm(io);
+	ublk_state_arm(io, UBLK_EV_UNDELIVERED);
 	if (fatal_signal_pending(current))
-		ublk_complete_undelivered(q, req);
+		ublk_gate_undelivered(q, req);
 	else
 		blk_mq_end_request(req, BLK_STS_IOERR);
 }
@@ -144,7 +145,7 @@ static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
 	if (!q->driver_copies) {
 		if (likely(ublk_buf_deliver(q, io, req, cmd, issue_flags)))
 			return true;
-		ublk_tag_arm(io);
+		ublk_state_arm(io, UBLK_EV_UNDELIVERED);
 		ublk_shmem_put(req);
 		blk_mq_end_request(req, BLK_STS_IOERR);
 		return false;
@@ -181,12 +182,11 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 					      struct request *req, bool gone)
 {
 	struct ublk_io *io = &q->io[req->tag];
-	unsigned int state = UBLK_TAG_SERVER;
 	int res = UBLK_IO_RES_OK;
 
 	if (unlikely(gone || current != io->task)) {
-		ublk_tag_arm(io);
-		ublk_complete_undelivered(q, req);
+		ublk_state_arm(io, UBLK_EV_UNDELIVERED);
+		ublk_gate_undelivered(q, req);
 		return;
 	}
 	if (unlikely(!ublk_dispatch_ready(q, io, req, io->cmd,
@@ -194,11 +194,11 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 		return;
 	if (unlikely(q->need_get_data) && req_op(req) == REQ_OP_WRITE &&
 	    !ublk_rq(req)->shmem) {
-		state = UBLK_TAG_NEED_DATA;
 		res = UBLK_IO_RES_NEED_GET_DATA;
+		ublk_state_ask_data(io);
+	} else {
+		ublk_state_deliver(io);
 	}
-
-	WRITE_ONCE(io->state, state);
 	trace_ublk_deliver(q, req, res);
 	io_uring_cmd_done(io->cmd, res, IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);
 }
@@ -251,30 +251,21 @@ void ublk_dispatch_post(struct ublk_io *io, struct request *reqs)
  * ublk_dispatch_get_data() - NEED_GET_DATA: deliver the data of a write
  * @q: queue
  * @io: tag, in NEED_DATA, with the buffer address just given
- * @cmd: the command
- * @issue_flags: of the command
  *
  * Context: the tag's daemon task.
- * Return: the command's result 0 (D-61), or -EIOCBQUEUED if nothing could be
- * copied: the request has failed and @cmd is the armed command of the tag
- * (I-45 instead of D-62). -EINTR if that is because the task is being killed.
+ * Return: 0, the result of the command (D-61); -EFAULT if nothing could be
+ * copied; -EINTR if that is because the task is being killed: then the request
+ * stays with the server and ends with it.
  */
-int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io,
-			   struct io_uring_cmd *cmd, unsigned int issue_flags)
+int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io)
 {
 	struct request *req = io->req;
 
 	ublk_desc(q, req->tag)->addr = io->addr;
 	if (likely(ublk_dispatch_copy(q, io, req))) {
-		WRITE_ONCE(io->state, UBLK_TAG_SERVER);
+		ublk_state_get_data(io);
 		trace_ublk_deliver(q, req, UBLK_IO_RES_OK);
 		return UBLK_IO_RES_OK;
 	}
-
-	/* Being killed: the request stays with the server and ends with it. */
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	ublk_cmd_arm(q, io, cmd, issue_flags);
-	blk_mq_end_request(req, BLK_STS_IOERR);
-	return -EIOCBQUEUED;
+	return fatal_signal_pending(current) ? -EINTR : -EFAULT;
 }

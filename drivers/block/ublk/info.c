@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Commands that only tell: GET_FEATURES, GET_DEV_INFO, GET_DEV_INFO2,
+ * Read-only commands: GET_FEATURES, GET_DEV_INFO, GET_DEV_INFO2,
  * GET_QUEUE_AFFINITY.
  *
- * They run inside the submitting system call (C-3), so they take no lock that is
- * held across a wait: ub->lock is enough.
+ * They run inside io_uring_enter(), so they take no lock that is held across a
+ * wait; ub->lock is enough (C-3).
  */
 #include <linux/cpumask.h>
 #include <linux/uaccess.h>
@@ -13,18 +13,18 @@
 
 /**
  * ublk_info_get_features() - GET_FEATURES (C-35)
- * @cmd: command
+ * @c: command without a device
  *
  * Context: may fault.
  * Return: 0, -EINVAL or -EFAULT.
  */
-int ublk_info_get_features(const struct ublksrv_ctrl_cmd *cmd)
+int ublk_info_get_features(struct ublk_ctrl *c)
 {
 	const u64 features = UBLK_F_SUPPORTED;
 
-	if (cmd->len != UBLK_FEATURES_LEN || !cmd->addr)
+	if (c->cmd.len != UBLK_FEATURES_LEN || !c->cmd.addr)
 		return -EINVAL;
-	if (copy_to_user(u64_to_user_ptr(cmd->addr), &features,
+	if (copy_to_user(u64_to_user_ptr(c->cmd.addr), &features,
 			 UBLK_FEATURES_LEN))
 		return -EFAULT;
 	return 0;

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Notice that nobody refers to the open char node any more.
+ * Poll for the last reference to the open char node, which ends the session (L-20).
  *
- * The session of a server ends with the last reference to the file it has opened
- * (L-20). Of a server that was killed, io_uring drops that reference in a kernel
- * thread, hence the file is released by the one work item that releases such
- * files, of everybody, one after the other. A block device in front of it is
- * released after its dirty pages are written. If that is this disk, the writes
- * wait for the end of a session that waits behind them, and with them all files of
- * the machine that are released in this way (I-51).
+ * When a server is killed, io_uring drops the last reference from a kernel thread,
+ * so the final fput() goes through delayed_fput(): one work item that releases
+ * files system-wide, one at a time. If the release of this disk is in front of the
+ * char node, it writes dirty pages back, and these writes wait for the end of the
+ * session behind them (I-51).
  *
- * So the reference count is looked at whenever a server may have gone. Where much
- * speaks for that, or a stop waits, this goes on until the session ends; else, a
- * descriptor being closed for instance, for two seconds.
+ * So the reference count is polled when a server may have gone. If a command was
+ * canceled, a mapping is gone or a stop is waiting, polling goes on until the
+ * session ends; after a plain close() it gives up after two seconds.
  */
 #include <linux/file_ref.h>
 #include <linux/fs.h>
@@ -24,8 +22,8 @@
 #define UBLK_LASTREF_LAST_MS	1000
 
 /*
- * Dead, not FILE_REF_NOREF: a look-up that is under way may bring that back. All
- * that was done with the file has been done.
+ * A concurrent lookup may still revive FILE_REF_NOREF. Once the count is dead, every
+ * file operation has finished.
  */
 static bool ublk_lastref_is_dead(struct file *file)
 {
@@ -34,7 +32,7 @@ static bool ublk_lastref_is_dead(struct file *file)
 	return refs >= FILE_REF_RELEASED && refs != FILE_REF_NOREF;
 }
 
-/* Whoever takes the file from the device ends the session. */
+/* Setting ub->file to NULL decides who ends the session. */
 static void ublk_lastref_take(struct ublk_device *ub)
 {
 	lockdep_assert_held(&ub->lock);
@@ -53,11 +51,9 @@ static void ublk_lastref_queue(struct ublk_device *ub, unsigned int ms)
 }
 
 /**
- * ublk_lastref_release() - the open char node is released
+ * ublk_lastref_release() - end the session, unless polling has ended it
  * @ub: device
- * @file: the node
- *
- * Ends the session unless it was ended before.
+ * @file: the char node that is released
  *
  * Context: process context; does not sleep.
  */
@@ -69,7 +65,7 @@ void ublk_lastref_release(struct ublk_device *ub, const struct file *file)
 }
 
 /**
- * ublk_lastref_poll() - the server may have gone: look soon, and again
+ * ublk_lastref_poll() - the server may have gone: begin to poll
  * @ub: device
  *
  * Context: any but hard interrupts; does not sleep.
@@ -82,7 +78,7 @@ void ublk_lastref_poll(struct ublk_device *ub)
 }
 
 /**
- * ublk_lastref_stop() - the session is over: do not look any more
+ * ublk_lastref_stop() - the session is over: stop polling
  * @ub: device with another reference
  *
  * Context: process context; does not sleep.
@@ -94,8 +90,8 @@ void ublk_lastref_stop(struct ublk_device *ub)
 }
 
 /**
- * ublk_lastref_work() - look whether there is a reference to the open char node
- * @work: ub->lastref_work, with a reference on the device
+ * ublk_lastref_work() - one poll of the reference count
+ * @work: ub->lastref_work, with a reference to the device
  */
 void ublk_lastref_work(struct work_struct *work)
 {
@@ -103,7 +99,7 @@ void ublk_lastref_work(struct work_struct *work)
 					      struct ublk_device, lastref_work);
 
 	scoped_guard(spinlock, &ub->lock) {
-		/* As long as it is there its release has not come this far. */
+		/* The release clears ub->file, so the memory is valid. */
 		struct file *file = ub->file;
 
 		if (!file)

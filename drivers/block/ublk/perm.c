@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may send a control command to a device (control.md section 3).
+ * Who may do what: send a control command to a device, open its disk, have one
+ * more unprivileged device.
  *
- * A device of the administrator asks for CAP_SYS_ADMIN. Where access is decided
- * by the char node instead, the command's buffer begins with the node's path,
- * which is looked up in the caller's context: a control command that sleeps runs
- * in a worker that shares the caller's file system view and credentials (C-4).
+ * A control command to a device of the administrator needs CAP_SYS_ADMIN. Access
+ * to an unprivileged device is decided by its char node: the command's buffer
+ * begins with the path of the node, which kern_path() looks up in the caller's
+ * context. A control command that sleeps runs in an io-wq worker, which shares the
+ * caller's file system view and credentials (C-4, control.md section 3).
  */
 #include <linux/fs.h>
 #include <linux/mount.h>
@@ -85,4 +87,55 @@ int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask)
 			return 0;
 	}
 	return ublk_perm_check_path(c, mask);
+}
+
+/**
+ * ublk_perm_may_open() - may the caller open the disk? (L-90)
+ * @ub: device
+ *
+ * Return: true, except for an unprivileged device of somebody else and a caller
+ * without CAP_SYS_ADMIN.
+ */
+bool ublk_perm_may_open(const struct ublk_device *ub)
+{
+	if (capable(CAP_SYS_ADMIN))
+		return true;
+	if (!ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
+		return true;
+	return from_kuid(&init_user_ns, current_uid()) == ub->info.owner_uid &&
+	       from_kgid(&init_user_ns, current_gid()) == ub->info.owner_gid;
+}
+
+/* Unprivileged devices, and &struct ublk_device.unprivileged of each. */
+static DEFINE_SPINLOCK(ublk_perm_lock);
+static unsigned int ublk_perm_nr_unprivileged;
+
+/**
+ * ublk_perm_count() - count a new device if it is unprivileged (C-51d)
+ * @ub: device
+ *
+ * Return: 0, or -EACCES if there are as many as the parameter ublks_max allows.
+ */
+int ublk_perm_count(struct ublk_device *ub)
+{
+	if (!ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
+		return 0;
+	guard(spinlock)(&ublk_perm_lock);
+	if (ublk_perm_nr_unprivileged >= READ_ONCE(ublks_max))
+		return -EACCES;
+	ublk_perm_nr_unprivileged++;
+	ub->unprivileged = true;
+	return 0;
+}
+
+/**
+ * ublk_perm_uncount() - a device is deleted, or could not be made
+ * @ub: device; may be uncounted already
+ */
+void ublk_perm_uncount(struct ublk_device *ub)
+{
+	guard(spinlock)(&ublk_perm_lock);
+	if (ub->unprivileged)
+		ublk_perm_nr_unprivileged--;
+	ub->unprivileged = false;
 }

@@ -11,6 +11,7 @@
  * lock, but for a request that has to be held (complete.c).
  */
 #include "ublk.h"
+#include "state.h"
 #include "trace.h"
 
 #define UBLK_QUEUE_OP(op)	BIT_ULL((__force unsigned int)(op))
@@ -51,9 +52,9 @@ static blk_status_t ublk_queue_refuse(struct ublk_queue *q,
 {
 	switch (gate) {
 	case UBLK_GATE_HOLD:
-		if (!ublk_complete_may_hold(req))
+		if (!ublk_gate_may_hold(req))
 			return BLK_STS_IOERR;
-		ublk_complete_hold(q, req);
+		ublk_gate_hold(q, req);
 		return BLK_STS_OK;
 	case UBLK_GATE_FAIL_REMOTE:
 		return BLK_STS_TARGET;
@@ -72,7 +73,7 @@ static blk_status_t ublk_queue_no_command(struct ublk_queue *q,
 {
 	enum ublk_gate gate;
 
-	/* Pairs with the full barrier of the cmpxchg in cancel.c. */
+	/* Pairs with the full barrier of ublk_state_cancel(). */
 	smp_rmb();
 	gate = READ_ONCE(q->gate);
 	if (gate == UBLK_GATE_GO)
@@ -85,13 +86,11 @@ static __always_inline bool ublk_queue_claim(struct ublk_queue *q,
 					     struct ublk_io *io,
 					     struct request *req)
 {
-	unsigned int armed = UBLK_TAG_ARMED;
-
 	if (unlikely(READ_ONCE(q->gate) != UBLK_GATE_GO))
 		return false;
 	if (unlikely(!ublk_queue_op_known(q, req)))
 		return false;
-	if (unlikely(!try_cmpxchg(&io->state, &armed, UBLK_TAG_QUEUED)))
+	if (unlikely(!ublk_state_claim(io)))
 		return false;
 
 	io->req = req;

@@ -77,7 +77,7 @@ static int ublk_quiesce_begin(struct ublk_device *ub)
 		switch (ub->quiesce) {
 		case UBLK_QUIESCE_NONE:
 			ub->quiesce = UBLK_QUIESCE_WAITING;
-			ublk_server_close(ub, UBLK_COND_CANCELING);
+			ublk_gate_close(ub, UBLK_COND_CANCELING);
 			break;
 		case UBLK_QUIESCE_WAITING:
 			ret = -EBUSY;
@@ -100,8 +100,8 @@ static void ublk_quiesce_undo(struct ublk_device *ub)
 	if (ub->quiesce != UBLK_QUIESCE_WAITING)
 		return;
 	ub->quiesce = UBLK_QUIESCE_NONE;
-	ublk_server_reopen(ub);
-	ublk_server_kick(ub);
+	ublk_gate_reopen(ub);
+	ublk_gate_kick(ub);
 }
 
 /* Have what is armed answered, in a worker: rings may be held by their tasks. */

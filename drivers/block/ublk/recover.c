@@ -56,7 +56,7 @@ static int ublk_recover_finish(struct ublk_device *ub, unsigned int session)
 		old = ub->recorded;
 		ub->recorded = get_pid(ub->opener);
 		ub->state = next;
-		ublk_server_kick(ub);
+		ublk_gate_kick(ub);
 	}
 	put_pid(old);
 	trace_ublk_device(ub, next);

@@ -14,58 +14,8 @@
 #include <linux/vmalloc.h>
 
 #include "ublk.h"
+#include "state.h"
 #include "trace.h"
-
-/* Recompute what a queue does with a request, after its conditions changed. */
-static void ublk_server_set_gate(struct ublk_queue *q, unsigned int cond)
-{
-	lockdep_assert_held(&q->ub->lock);
-	q->cond = cond;
-	WRITE_ONCE(q->gate, ublk_device_gate(cond, q->ub->policy));
-}
-
-/**
- * ublk_server_close() - close all queues of a device
- * @ub: device
- * @cond: UBLK_COND_* to add
- *
- * While a stop is under way nothing is held, as the stop waits for it.
- *
- * A queue_rq that read the old gate either claims a tag whose command has not
- * been taken yet, or finds no command and looks at the gate again.
- *
- * Context: ub->lock held.
- */
-void ublk_server_close(struct ublk_device *ub, unsigned int cond)
-{
-	unsigned int qid;
-
-	lockdep_assert_held(&ub->lock);
-	if (ublk_stop_pending(ub))
-		cond |= UBLK_COND_ABORTING;
-	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
-		ublk_server_set_gate(ub->queues[qid],
-				     ub->queues[qid]->cond | cond);
-}
-
-/**
- * ublk_server_reopen() - undo ublk_server_close() of a live, ready device
- * @ub: device
- *
- * What a cancel of this session has closed stays closed.
- *
- * Context: ub->lock held.
- */
-void ublk_server_reopen(struct ublk_device *ub)
-{
-	unsigned int qid;
-
-	lockdep_assert_held(&ub->lock);
-	if (ub->canceled || ub->server != UBLK_SERVER_READY)
-		return;
-	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
-		ublk_server_set_gate(ub->queues[qid], 0);
-}
 
 /* The server is ready, or will not be. Without one, any that comes will do. */
 static bool ublk_server_settled(struct ublk_device *ub)
@@ -106,35 +56,6 @@ int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *session)
 }
 
 /**
- * ublk_server_fetched() - a tag was fetched: is the queue ready, the device?
- * @q: queue
- *
- * Readiness ends aborting and failing at once, canceling only if no command was
- * canceled in this session (D-49, L-32). What stays closed holds nothing that a
- * stop waits for.
- *
- * Context: ub->lock held.
- */
-void ublk_server_fetched(struct ublk_queue *q)
-{
-	struct ublk_device *ub = q->ub;
-	unsigned int cond = 0;
-
-	lockdep_assert_held(&ub->lock);
-	if (++q->nr_fetched < q->depth)
-		return;
-	if (ub->canceled)
-		cond = UBLK_COND_CANCELING;
-	if (ub->canceled && ublk_stop_pending(ub))
-		cond |= UBLK_COND_ABORTING;
-	ublk_server_set_gate(q, cond);
-	if (++ub->nr_ready < ub->info.nr_hw_queues)
-		return;
-	ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_LAST_FETCH);
-	wake_up_all(&ub->wait);
-}
-
-/**
  * ublk_server_stopping() - the device is stopped: nothing starts in this session
  * @ub: device
  *
@@ -150,79 +71,6 @@ bool ublk_server_stopping(struct ublk_device *ub)
 	ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_STOP);
 	wake_up_all(&ub->wait);
 	return ub->server == UBLK_SERVER_STOPPING;
-}
-
-/**
- * ublk_server_refuses() - is the server to leave, or not to begin yet?
- * @q: queue of a batch device
- *
- * A quiesce that still waits may give up, so it refuses nothing.
- *
- * Context: ub->lock held.
- * Return: true if the queue takes no fetch command (D-185, D-194).
- */
-bool ublk_server_refuses(const struct ublk_queue *q)
-{
-	const struct ublk_device *ub = q->ub;
-
-	lockdep_assert_held(&ub->lock);
-	if (ub->server == UBLK_SERVER_STOPPING || ub->canceled ||
-	    ub->quiesce >= UBLK_QUIESCE_ANSWERING)
-		return true;
-	return q->gate != UBLK_GATE_GO && ub->quiesce == UBLK_QUIESCE_NONE;
-}
-
-/**
- * ublk_server_live() - the device gets a disk: what a past stop aborted is over
- * @ub: device
- *
- * Context: ub->lock held.
- */
-void ublk_server_live(struct ublk_device *ub)
-{
-	unsigned int qid;
-
-	lockdep_assert_held(&ub->lock);
-	if (ublk_stop_pending(ub))
-		return;
-	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
-		ublk_server_set_gate(ub->queues[qid], ub->queues[qid]->cond &
-				     ~UBLK_COND_ABORTING);
-}
-
-/**
- * ublk_server_abort() - the disk goes: queues that hold requests fail them
- * @ub: device
- *
- * An open queue has a server, which still gets what is written back (I-25).
- *
- * Context: ub->lock held.
- */
-void ublk_server_abort(struct ublk_device *ub)
-{
-	unsigned int qid;
-
-	lockdep_assert_held(&ub->lock);
-	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
-		struct ublk_queue *q = ub->queues[qid];
-
-		if (q->cond & UBLK_COND_CANCELING)
-			ublk_server_set_gate(q, q->cond | UBLK_COND_ABORTING);
-	}
-}
-
-/**
- * ublk_server_kick() - run held requests, after the gates have changed
- * @ub: device
- *
- * Context: ub->lock held, which keeps a disk that is not DEAD and orders this
- * after every ublk_complete_hold() that saw the old gate.
- */
-void ublk_server_kick(struct ublk_device *ub)
-{
-	lockdep_assert_held(&ub->lock);
-	if (ub->state != UBLK_S_DEV_DEAD)
-		blk_mq_kick_requeue_list(ub->disk->queue);
 }
 
 static int ublk_server_open(struct inode *inode, struct file *file)
@@ -324,7 +172,7 @@ static void ublk_server_reset_queue(struct ublk_queue *q)
 			WRITE_ONCE(io->task, NULL);
 		if (task)
 			put_task_struct(task);
-		WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
+		ublk_state_gone(q, io);
 		io->cmd = NULL;
 		io->req = NULL;
 		io->addr = 0;
@@ -375,7 +223,7 @@ static void ublk_server_gone(struct ublk_device *ub)
 		ub->state = next;
 		/* Also again: queues of an unfinished recovery had been ready. */
 		if (next == UBLK_S_DEV_FAIL_IO)
-			ublk_server_close(ub, UBLK_COND_FAILING);
+			ublk_gate_close(ub, UBLK_COND_FAILING);
 	}
 }
 
@@ -400,7 +248,7 @@ void ublk_server_exit_work(struct work_struct *work)
 	scoped_guard(spinlock, &ub->lock) {
 		WRITE_ONCE(ub->canceled, true);
 		if (ub->disk || ub->server == UBLK_SERVER_READY)
-			ublk_server_close(ub, UBLK_COND_CANCELING);
+			ublk_gate_close(ub, UBLK_COND_CANCELING);
 	}
 	/* Tags of a batch device are armed: a request may be claiming one. */
 	if (ublk_has(ub, UBLK_F_BATCH_IO))
@@ -408,7 +256,7 @@ void ublk_server_exit_work(struct work_struct *work)
 	ublk_cancel_requests(ub);
 	/* What is held meets the closed gate: it is held again, or fails. */
 	scoped_guard(spinlock, &ub->lock)
-		ublk_server_kick(ub);
+		ublk_gate_kick(ub);
 
 	scoped_guard(mutex, &ub->mutex) {
 		ublk_server_gone(ub);

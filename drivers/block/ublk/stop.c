@@ -1,38 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * STOP_DEV, and the first half of every deletion.
+ * STOP_DEV, TRY_STOP_DEV, DEL_DEV, DEL_DEV_ASYNC, and deletion at module unload.
  *
- * Removing a disk waits for its server, so a worker does it: a command that
- * asked for it waits interruptibly, and what it asked for happens all the same
- * (I-49).
- * Callers take a ticket; the worker finishes all tickets given before it began.
+ * del_gendisk() waits for the server, so a worker calls it. The command waits
+ * interruptibly: a signal ends the wait, not the stop (I-49). Each command takes
+ * a ticket; the worker finishes all tickets that were taken before it began.
  *
- * The removal itself is in disk.c, taking commands back in cancel.c.
+ * disk.c removes the disk, cancel.c completes the server's commands.
  */
 #include "ublk.h"
 
-/**
- * ublk_stop_pending() - is a stop under way?
- * @ub: device
- *
- * Context: ub->lock held.
- * Return: true from ublk_stop_ask() until the worker is done.
- */
-bool ublk_stop_pending(struct ublk_device *ub)
-{
-	lockdep_assert_held(&ub->lock);
-	return ub->stop_asked != ub->stop_done;
-}
-
-/**
- * ublk_stop_ask() - have the device stopped
- * @ub: device; the worker takes a reference of its own
- * @del: remove the char node as well
- *
- * Context: process context; does not sleep.
+/*
+ * Have the worker stop the device, and with @del remove its char node as well.
  * Return: a ticket to wait for.
  */
-unsigned int ublk_stop_ask(struct ublk_device *ub, bool del)
+static unsigned int ublk_stop_ask(struct ublk_device *ub, bool del)
 {
 	unsigned int ticket;
 
@@ -54,31 +36,25 @@ static bool ublk_stop_is_done(struct ublk_device *ub, unsigned int ticket)
 	return (int)(ub->stop_done - ticket) >= 0;
 }
 
-/**
- * ublk_stop_wait() - wait for a stop
- * @ub: device
- * @ticket: from ublk_stop_ask()
- *
- * Context: may sleep.
- * Return: 0, or -EINTR on a signal; the stop goes on in that case.
- */
-int ublk_stop_wait(struct ublk_device *ub, unsigned int ticket)
+/* Return: 0, or -EINTR on a signal; the stop goes on in that case. */
+static int ublk_stop_wait(struct ublk_device *ub, unsigned int ticket)
 {
 	if (wait_event_interruptible(ub->wait, ublk_stop_is_done(ub, ticket)))
 		return -EINTR;
 	return 0;
 }
 
-/**
- * ublk_stop_wait_unkillable() - wait for a stop, for module unload
- * @ub: device without a server
- * @ticket: from ublk_stop_ask()
- *
- * Context: may sleep.
- */
-void ublk_stop_wait_unkillable(struct ublk_device *ub, unsigned int ticket)
+/* Second half of a deletion: nobody can open the char node any more (C-73). */
+static void ublk_stop_remove_node(struct ublk_device *ub)
 {
-	wait_event(ub->wait, ublk_stop_is_done(ub, ticket));
+	lockdep_assert_held(&ub->mutex);
+	if (ub->deleted)
+		return;
+	ub->deleted = true;
+	ublk_perm_uncount(ub);
+	cdev_device_del(&ub->cdev, &ub->cdev_dev);
+	/* The reference of the registration. */
+	ublk_dev_put(ub);
 }
 
 /**
@@ -104,7 +80,7 @@ void ublk_stop_work(struct work_struct *work)
 	if (ublk_server_stopping(ub))
 		ublk_cancel_armed(ub);
 	if (del)
-		ublk_dev_remove_node(ub);
+		ublk_stop_remove_node(ub);
 	scoped_guard(spinlock, &ub->lock)
 		ub->stop_done = ticket;
 	mutex_unlock(&ub->mutex);
@@ -168,4 +144,59 @@ int ublk_stop_try(struct ublk_ctrl *c)
 int ublk_stop_dev(struct ublk_ctrl *c)
 {
 	return ublk_stop_wait(c->ub, ublk_stop_ask(c->ub, false));
+}
+
+/**
+ * ublk_stop_del_dev_async() - DEL_DEV_ASYNC (C-70 to C-73)
+ * @c: command
+ *
+ * Context: may sleep.
+ * Return: 0 when the device is stopped and its node gone; -EINTR on a signal,
+ * with the deletion going on.
+ */
+int ublk_stop_del_dev_async(struct ublk_ctrl *c)
+{
+	return ublk_stop_wait(c->ub, ublk_stop_ask(c->ub, true));
+}
+
+/**
+ * ublk_stop_del_dev() - DEL_DEV (C-70 to C-74)
+ * @c: command; its reference to the device is dropped here
+ *
+ * Context: may sleep.
+ * Return: 0 when the number is free again; -EINTR on a signal, with the deletion
+ * going on.
+ */
+int ublk_stop_del_dev(struct ublk_ctrl *c)
+{
+	u32 id = c->ub->info.dev_id;
+	u64 serial = c->ub->serial;
+	int ret = ublk_stop_del_dev_async(c);
+
+	if (ret)
+		return ret;
+	ublk_dev_put(c->ub);
+	c->ub = NULL;
+	return ublk_dev_wait_free(id, serial);
+}
+
+/**
+ * ublk_stop_del_all() - module unload: delete all devices (L-63)
+ *
+ * Every open file holds the module, so none is open: no stop waits for a server.
+ *
+ * Context: may sleep.
+ */
+void ublk_stop_del_all(void)
+{
+	struct ublk_device *ub;
+	unsigned long id;
+
+	for (id = 0; (ub = ublk_dev_get_next(&id)); id++) {
+		unsigned int ticket = ublk_stop_ask(ub, true);
+
+		wait_event(ub->wait, ublk_stop_is_done(ub, ticket));
+		ublk_dev_put(ub);
+	}
+	ublk_dev_wait_none();
 }

@@ -1,57 +1,84 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ublk driver: objects, locks, and what each file offers the others.
+ * ublk driver: objects, layers, locks, and what each file offers the others.
  *
  * A request moves forward through the files:
- *   queue.c -> dispatch.c -> (server) -> cmd.c -> complete.c
+ *   queue.c -> dispatch.c -> (server) -> cmd.c -> commit.c -> complete.c
  * and on a batch device
- *   queue.c -> batch_fetch.c -> dispatch.c -> (server) -> batch_commit.c -> complete.c
- * copy.c moves data for dispatch.c and cmd.c and calls nobody back. buf.c lends
- * the request's pages to io_uring and calls complete.c when the last reference
- * to a committed request is dropped.
+ *   queue.c -> batch_fetch.c -> dispatch.c -> (server) -> batch_commit.c ->
+ *   commit.c -> complete.c
+ *
+ * Layers, from top to bottom; a file calls files of lower lines only:
+ *
+ *   ublk_drv
+ *   ctrl
+ *   add stop recover quiesce info
+ *   disk
+ *   perm params zoned
+ *   server
+ *   cmd batch_commit usercopy
+ *   cancel queue
+ *   timeout batch_fetch
+ *   dispatch commit
+ *   gate
+ *   lastref buf
+ *   complete
+ *   copy shmem
+ *   integrity
+ *   dev debugfs trace
+ *
+ * Calls that go up, and why:
+ *
+ *   server -> disk		the end of a session removes the disk
+ *   zoned -> disk		a worker starts a zoned disk, see zoned.c
+ *   gate -> batch_fetch	a held request asks for a waiting fetch command,
+ *				the first cancel drains the queues
+ *   dev -> add			the last reference frees what ADD_DEV allocated
  *
  * Locks, in the order in which they nest:
  *
  *   ub->mutex		device state, parameters, creation and removal of the
  *			disk. Control commands take it interruptibly. It is
  *			held while a disk is removed, that is while a server
- *			finishes its requests; the removal itself runs in a
- *			worker, so that no command waits for it unkillably.
- *   ub->shmem.mutex	registering and unregistering shared memory; nothing is
- *			waited for under it but memory. Never together with
- *			ub->mutex.
- *   ub->lock (spin)	the session: server state and pid, fetched tags, conditions
- *			of the queues, the disk pointer. Never held across
- *			anything that sleeps, so FETCH_REQ and cancellation
- *			never wait for a server.
+ *			finishes its requests; a worker calls del_gendisk(), so
+ *			no command waits for it unkillably.
+ *   ub->shmem.mutex	registering and unregistering shared memory. Its holder
+ *			waits for memory only. Never together with ub->mutex.
+ *   ub->lock (spin)	the session: server state and pid, fetched tags,
+ *			conditions of the queues, the disk pointer. Its holder
+ *			never sleeps, so FETCH_REQ and cancellation never wait
+ *			for a server.
  *   q->fetchq->lock (spin)
- *			batch devices: queued tags and fetch commands, batch_fetch.c.
+ *			batch devices: queued tags and fetch commands,
+ *			batch_fetch.c
  *   lock of ublk_devs (spin)
- *			number -> device, in dev.c. Innermost.
+ *			number -> device, dev.c. Innermost, as is
+ *   ublk_perm_lock (spin)
+ *			count of unprivileged devices, perm.c
  *
  * There is no lock over all devices: a server that does not answer delays its
  * own device only (I-47).
  *
  * Without a lock:
- *   io->state		leaving ARMED is a cmpxchg (request against cancel, the
- *			winner owns the command); entering it is a release
- *			store, after io->cmd is written. QUEUED is left by
- *			whoever delivers: the daemon task, or, when that is
- *			gone, whoever finds out. All other transitions are made
- *			by the tag's daemon task, or by the exit work when no
- *			command of the session is left.
- *			A batch device has no daemon task: SERVER is left by the
- *			cmpxchg of whoever commits, and since tags are armed
- *			without a command, the exit work waits for every
- *			queue_rq that may have seen the gate open.
- *   q->gate		written under ub->lock, read by queue_rq. Whoever closes
- *			it does so before canceling commands; a request that
- *			read the old value fails to claim a tag and looks again.
- *			A request is held under ub->lock, so that it cannot miss
- *			the next change.
- *   io->refs		references to a delivered request, logic/refs.h. Whoever
- *			brings it to zero ends the request, and must not touch
- *			the tag any more: the session may be over by then.
+ *   io->state		changed by the functions of state.h only. A request and a
+ *			cancel both leave ARMED by cmpxchg; the winner owns the
+ *			command. The task that delivers leaves QUEUED: the daemon
+ *			task, or, if that task has exited, the one that finds
+ *			out. All other transitions are made by the tag's daemon
+ *			task, or by the exit work when no command of the session
+ *			is left.
+ *			On a batch device, which has no daemon task, a commit
+ *			leaves SERVER by cmpxchg. Its tags are armed without a
+ *			command, so the exit work waits for every queue_rq that
+ *			may have seen the gate open.
+ *   q->gate		written under ub->lock, read by queue_rq. It is closed
+ *			before commands are canceled; a request that read the
+ *			old value fails to claim a tag and reads the gate again.
+ *			A request is held under ub->lock, so it cannot miss the
+ *			next change.
+ *   io->refs		references to a delivered request, logic/refs.h. The task
+ *			that brings it to zero ends the request, and must not
+ *			touch the tag any more: the session may be over.
  */
 #ifndef UBLK_H
 #define UBLK_H
@@ -281,7 +308,7 @@ struct ublk_shmem {
  * @refuse_opens: TRY_STOP_DEV found no opener; set under disk->open_mutex,
  *	cleared before the next disk is there
  * @timeout_kill: a server that does not answer in time is killed
- * @unprivileged: counted as an unprivileged device, under ublk_devs
+ * @unprivileged: counted as an unprivileged device, under ublk_perm_lock
  * @delete_asked: DEL_DEV was asked for, under @lock
  * @deleted: the char node is gone, under @mutex
  * @shmem: shared memory buffers
@@ -365,19 +392,6 @@ static inline struct ublk_rq *ublk_rq(struct request *req)
 	return blk_mq_rq_to_pdu(req);
 }
 
-/**
- * ublk_tag_arm() - the tag waits for its next request
- * @io: tag; whose request, if it had one, is in the caller's hands
- *
- * What the tag is armed with must be in place: a request or a cancel may take it
- * from here on.
- */
-static inline void ublk_tag_arm(struct ublk_io *io)
-{
-	/* Pairs with the cmpxchg that claims the tag. */
-	smp_store_release(&io->state, UBLK_TAG_ARMED);
-}
-
 static inline struct ublksrv_io_desc *ublk_desc(struct ublk_queue *q,
 						unsigned int tag)
 {
@@ -421,66 +435,30 @@ struct ublk_ctrl {
 	struct ublksrv_ctrl_cmd	cmd;
 };
 
-/* perm.c */
-int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask);
-
-/* dev.c */
-struct ublk_device *ublk_dev_get_by_id(u32 id);
-bool ublk_dev_get_unless_gone(struct ublk_device *ub);
-void ublk_dev_get(struct ublk_device *ub);
-void ublk_dev_put(struct ublk_device *ub);
-int ublk_dev_add(struct ublk_ctrl *c);
-int ublk_dev_del(struct ublk_ctrl *c);
-int ublk_dev_del_async(struct ublk_ctrl *c);
-void ublk_dev_remove_node(struct ublk_device *ub);
-void ublk_dev_del_all(void);
+/* add.c */
+int ublk_add_dev(struct ublk_ctrl *c);
+void ublk_add_free(struct ublk_device *ub);
 
 /* stop.c */
 int ublk_stop_dev(struct ublk_ctrl *c);
 int ublk_stop_try(struct ublk_ctrl *c);
-unsigned int ublk_stop_ask(struct ublk_device *ub, bool del);
-int ublk_stop_wait(struct ublk_device *ub, unsigned int ticket);
-void ublk_stop_wait_unkillable(struct ublk_device *ub, unsigned int ticket);
-bool ublk_stop_pending(struct ublk_device *ub);
+int ublk_stop_del_dev(struct ublk_ctrl *c);
+int ublk_stop_del_dev_async(struct ublk_ctrl *c);
+void ublk_stop_del_all(void);
 void ublk_stop_work(struct work_struct *work);
 
-/* info.c */
-int ublk_info_get_dev_info(struct ublk_ctrl *c);
-int ublk_info_get_affinity(struct ublk_ctrl *c);
-int ublk_info_get_features(const struct ublksrv_ctrl_cmd *cmd);
-
-/* params.c */
-int ublk_params_set(struct ublk_ctrl *c);
-int ublk_params_get(struct ublk_ctrl *c);
-void ublk_params_to_limits(const struct ublk_device *ub,
-			   struct queue_limits *lim);
-
-/* disk.c */
-int ublk_disk_start(struct ublk_ctrl *c);
-int ublk_disk_try_start(struct ublk_device *ub, unsigned int session);
-int ublk_disk_resize(struct ublk_ctrl *c);
-void ublk_disk_remove(struct ublk_device *ub);
-void ublk_disk_scan_work(struct work_struct *work);
-
-/* server.c */
-extern const struct file_operations ublk_server_fops;
-extern const struct file_operations ublk_server_batch_fops;
-int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *session);
-void ublk_server_fetched(struct ublk_queue *q);
-bool ublk_server_stopping(struct ublk_device *ub);
-bool ublk_server_refuses(const struct ublk_queue *q);
-void ublk_server_live(struct ublk_device *ub);
-void ublk_server_abort(struct ublk_device *ub);
-void ublk_server_kick(struct ublk_device *ub);
-void ublk_server_close(struct ublk_device *ub, unsigned int cond);
-void ublk_server_reopen(struct ublk_device *ub);
-void ublk_server_exit_work(struct work_struct *work);
-
-/* lastref.c */
-void ublk_lastref_release(struct ublk_device *ub, const struct file *file);
-void ublk_lastref_poll(struct ublk_device *ub);
-void ublk_lastref_stop(struct ublk_device *ub);
-void ublk_lastref_work(struct work_struct *work);
+/**
+ * ublk_stop_pending() - is a stop under way?
+ * @ub: device
+ *
+ * Context: ub->lock held.
+ * Return: true from the command's request until the worker has finished it.
+ */
+static inline bool ublk_stop_pending(struct ublk_device *ub)
+{
+	lockdep_assert_held(&ub->lock);
+	return ub->stop_asked != ub->stop_done;
+}
 
 /* recover.c */
 int ublk_recover_start(struct ublk_ctrl *c);
@@ -490,8 +468,76 @@ int ublk_recover_end(struct ublk_ctrl *c);
 int ublk_quiesce_dev(struct ublk_ctrl *c);
 void ublk_quiesce_work(struct work_struct *work);
 
+/* info.c */
+int ublk_info_get_dev_info(struct ublk_ctrl *c);
+int ublk_info_get_affinity(struct ublk_ctrl *c);
+int ublk_info_get_features(struct ublk_ctrl *c);
+
+/* disk.c */
+int ublk_disk_start(struct ublk_ctrl *c);
+int ublk_disk_try_start(struct ublk_device *ub, unsigned int session);
+int ublk_disk_resize(struct ublk_ctrl *c);
+void ublk_disk_remove(struct ublk_device *ub);
+void ublk_disk_scan_work(struct work_struct *work);
+
+/* perm.c */
+int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask);
+bool ublk_perm_may_open(const struct ublk_device *ub);
+int ublk_perm_count(struct ublk_device *ub);
+void ublk_perm_uncount(struct ublk_device *ub);
+
+/* params.c */
+int ublk_params_set(struct ublk_ctrl *c);
+int ublk_params_get(struct ublk_ctrl *c);
+void ublk_params_to_limits(const struct ublk_device *ub,
+			   struct queue_limits *lim);
+
+/* zoned.c */
+#ifdef CONFIG_BLK_DEV_ZONED
+void ublk_zoned_limits(const struct ublk_param_zoned *p,
+		       struct queue_limits *lim);
+int ublk_zoned_report(struct gendisk *disk, sector_t sector,
+		      unsigned int nr_zones, struct blk_report_zones_args *args);
+bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors);
+int ublk_zoned_start(struct ublk_device *ub, unsigned int session);
+#else
+/* Never called: no device has UBLK_F_ZONED (C-51i). */
+#define ublk_zoned_report	NULL
+
+static inline void ublk_zoned_limits(const struct ublk_param_zoned *p,
+				     struct queue_limits *lim)
+{
+}
+
+static inline bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors)
+{
+	return false;
+}
+
+static inline int ublk_zoned_start(struct ublk_device *ub, unsigned int session)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+/* server.c */
+extern const struct file_operations ublk_server_fops;
+extern const struct file_operations ublk_server_batch_fops;
+int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *session);
+bool ublk_server_stopping(struct ublk_device *ub);
+void ublk_server_exit_work(struct work_struct *work);
+
+/* cmd.c */
+int ublk_cmd_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+
+/* batch_commit.c */
+int ublk_batch_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+
+/* usercopy.c */
+ssize_t ublk_usercopy_read(struct kiocb *iocb, struct iov_iter *iter);
+ssize_t ublk_usercopy_write(struct kiocb *iocb, struct iov_iter *iter);
+
 /* cancel.c */
-void ublk_cancel_begin(struct ublk_device *ub);
 void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags);
 bool ublk_cancel_armed(struct ublk_device *ub);
@@ -505,19 +551,6 @@ u64 ublk_queue_ops(u64 features);
 extern const struct attribute_group *ublk_timeout_groups[];
 enum blk_eh_timer_return ublk_timeout_request(struct request *req);
 
-/* dispatch.c */
-void ublk_dispatch_post(struct ublk_io *io, struct request *reqs);
-bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
-			   struct request *req, struct io_uring_cmd *cmd,
-			   unsigned int issue_flags);
-int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io,
-			   struct io_uring_cmd *cmd, unsigned int issue_flags);
-
-/* cmd.c */
-int ublk_cmd_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
-void ublk_cmd_arm(struct ublk_queue *q, struct ublk_io *io,
-		  struct io_uring_cmd *cmd, unsigned int issue_flags);
-
 /* batch_fetch.c */
 int ublk_batch_fetch_init(struct ublk_queue *q, int node);
 void ublk_batch_fetch_free(struct ublk_queue *q);
@@ -525,23 +558,107 @@ void ublk_batch_fetch_reset(struct ublk_queue *q);
 void ublk_batch_fetch_post(struct ublk_queue *q, struct request *reqs);
 void ublk_batch_fetch_drain(struct ublk_queue *q);
 bool ublk_batch_fetch_served(struct ublk_queue *q);
-int ublk_batch_fetch_issue(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
-			   unsigned int issue_flags);
-void ublk_batch_fetch_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags);
+int ublk_batch_fetch_issue(struct ublk_queue *q, struct io_uring_cmd *cmd,
+			   u16 group, unsigned int issue_flags);
+void ublk_batch_fetch_cancel(struct io_uring_cmd *cmd,
+			     unsigned int issue_flags);
 void ublk_batch_fetch_close(struct ublk_queue *q);
 
-/* batch_commit.c */
-int ublk_batch_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+/* dispatch.c */
+void ublk_dispatch_post(struct ublk_io *io, struct request *reqs);
+bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
+			   struct request *req, struct io_uring_cmd *cmd,
+			   unsigned int issue_flags);
+int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io);
+
+/* commit.c */
+
+/**
+ * struct ublk_answer - what the server says about a request, read once
+ * @result: bytes done or negative errno
+ * @addr: copy mode: where the data of a read is, and the buffer of the tag's next
+ *	request
+ * @reg: other modes: how the tag's next request is registered
+ * @sector: where a zone append has put its data, in sectors
+ */
+struct ublk_answer {
+	s32				result;
+	union {
+		u64			addr;
+		struct ublk_auto_buf_reg reg;
+	};
+	u64				sector;
+};
+
+int ublk_commit(struct ublk_queue *q, struct ublk_io *io,
+		struct io_uring_cmd *cmd, const struct ublk_answer *answer,
+		unsigned int issue_flags, struct io_comp_batch *iob);
+void ublk_commit_undo(struct ublk_queue *q, struct ublk_io *io,
+		      struct io_uring_cmd *cmd, unsigned int issue_flags);
+
+/* gate.c */
+void ublk_gate_close(struct ublk_device *ub, unsigned int cond);
+void ublk_gate_cancel(struct ublk_device *ub);
+void ublk_gate_reopen(struct ublk_device *ub);
+void ublk_gate_fetched(struct ublk_queue *q);
+void ublk_gate_live(struct ublk_device *ub);
+void ublk_gate_abort(struct ublk_device *ub);
+void ublk_gate_kick(struct ublk_device *ub);
+bool ublk_gate_may_hold(struct request *req);
+void ublk_gate_hold(struct ublk_queue *q, struct request *req);
+void ublk_gate_gone(struct ublk_device *ub, struct request *req);
+void ublk_gate_undelivered(struct ublk_queue *q, struct request *req);
+
+/* lastref.c */
+void ublk_lastref_release(struct ublk_device *ub, const struct file *file);
+void ublk_lastref_poll(struct ublk_device *ub);
+void ublk_lastref_stop(struct ublk_device *ub);
+void ublk_lastref_work(struct work_struct *work);
+
+/* buf.c */
+bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
+		      struct request *req, struct io_uring_cmd *cmd,
+		      unsigned int issue_flags);
+void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
+		     unsigned int issue_flags);
+bool ublk_buf_get(struct ublk_io *io);
+void ublk_buf_put(struct ublk_io *io);
+void ublk_buf_wait_idle(const struct ublk_io *io);
+int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
+		      unsigned int index, unsigned int issue_flags);
+int ublk_buf_register_remote(struct ublk_queue *q, struct ublk_io *io,
+			     struct io_uring_cmd *cmd, unsigned int index,
+			     unsigned int issue_flags);
+int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
+			unsigned int index, unsigned int issue_flags);
+
+/**
+ * ublk_buf_put_owner() - the server's commit gives its reference back (D-103)
+ * @io: tag with references; armed again already, or in the caller's hands
+ * @task_refs: the daemon's part, taken out of @io before it was armed
+ *
+ * Context: any task that executes a commit.
+ * Return: true if the request is to be ended by the caller, false if the last
+ * reference does it.
+ */
+static inline bool ublk_buf_put_owner(struct ublk_io *io, unsigned int task_refs)
+{
+	return atomic_sub_and_test(ublk_refs_collapse(task_refs), &io->refs);
+}
 
 /* complete.c */
 void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob);
 void ublk_complete_nocopy(struct request *req, int res,
 			  struct io_comp_batch *iob);
-bool ublk_complete_may_hold(struct request *req);
-void ublk_complete_hold(struct ublk_queue *q, struct request *req);
-void ublk_complete_gone(struct ublk_device *ub, struct request *req);
-void ublk_complete_undelivered(struct ublk_queue *q, struct request *req);
+
+/* copy.c */
+unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
+				 unsigned int len);
+int ublk_copy_from_server(const struct request *req, u64 addr, int res);
+size_t ublk_copy_iter(const struct request *req, size_t off,
+		      struct iov_iter *iter, bool to_server);
+void ublk_copy_zero(const struct request *req, size_t off);
 
 /* shmem.c */
 void ublk_shmem_init(struct ublk_device *ub);
@@ -587,33 +704,31 @@ static inline size_t ublk_integrity_copy(const struct request *req, size_t off,
 }
 #endif
 
-/* zoned.c */
-#ifdef CONFIG_BLK_DEV_ZONED
-void ublk_zoned_limits(const struct ublk_param_zoned *p,
-		       struct queue_limits *lim);
-int ublk_zoned_report(struct gendisk *disk, sector_t sector,
-		      unsigned int nr_zones, struct blk_report_zones_args *args);
-bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors);
-int ublk_zoned_start(struct ublk_device *ub, unsigned int session);
-#else
-/* Never called: no device has UBLK_F_ZONED (C-51i). */
-#define ublk_zoned_report	NULL
+/* dev.c */
+struct ublk_device *ublk_dev_get_by_id(u32 id);
+struct ublk_device *ublk_dev_get_next(unsigned long *id);
+void ublk_dev_put(struct ublk_device *ub);
+int ublk_dev_reserve_id(struct ublk_device *ub, u32 want);
+void ublk_dev_publish(struct ublk_device *ub);
+void ublk_dev_release_id(u32 id);
+int ublk_dev_wait_free(u32 id, u64 serial);
+void ublk_dev_wait_none(void);
 
-static inline void ublk_zoned_limits(const struct ublk_param_zoned *p,
-				     struct queue_limits *lim)
+/**
+ * ublk_dev_get_unless_gone() - take a reference without having one
+ * @ub: device whose memory is valid
+ *
+ * Return: false if the last reference is gone.
+ */
+static inline bool ublk_dev_get_unless_gone(struct ublk_device *ub)
 {
+	return refcount_inc_not_zero(&ub->refs);
 }
 
-static inline bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors)
+static inline void ublk_dev_get(struct ublk_device *ub)
 {
-	return false;
+	refcount_inc(&ub->refs);
 }
-
-static inline int ublk_zoned_start(struct ublk_device *ub, unsigned int session)
-{
-	return -EOPNOTSUPP;
-}
-#endif
 
 /* debugfs.c */
 #ifdef CONFIG_DEBUG_FS
@@ -638,48 +753,5 @@ static inline void ublk_debugfs_exit(void)
 {
 }
 #endif
-
-/* copy.c */
-unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
-				 unsigned int len);
-int ublk_copy_from_server(const struct request *req, u64 addr, int res);
-size_t ublk_copy_iter(const struct request *req, size_t off,
-		      struct iov_iter *iter, bool to_server);
-void ublk_copy_zero(const struct request *req, size_t off);
-
-/* usercopy.c */
-ssize_t ublk_usercopy_read(struct kiocb *iocb, struct iov_iter *iter);
-ssize_t ublk_usercopy_write(struct kiocb *iocb, struct iov_iter *iter);
-
-/* buf.c */
-bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
-		      struct request *req, struct io_uring_cmd *cmd,
-		      unsigned int issue_flags);
-void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
-		     unsigned int issue_flags);
-bool ublk_buf_get(struct ublk_io *io);
-void ublk_buf_put(struct ublk_io *io);
-void ublk_buf_wait_idle(const struct ublk_io *io);
-int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
-		      unsigned int index, unsigned int issue_flags);
-int ublk_buf_register_remote(struct ublk_queue *q, struct ublk_io *io,
-			     struct io_uring_cmd *cmd, unsigned int index,
-			     unsigned int issue_flags);
-int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
-			unsigned int index, unsigned int issue_flags);
-
-/**
- * ublk_buf_put_owner() - the server's commit gives its reference back (D-103)
- * @io: tag with references; armed again already, or in the caller's hands
- * @task_refs: the daemon's part, taken out of @io before it was armed
- *
- * Context: any task that executes a commit.
- * Return: true if the request is to be ended by the caller, false if the last
- * reference does it.
- */
-static inline bool ublk_buf_put_owner(struct ublk_io *io, unsigned int task_refs)
-{
-	return atomic_sub_and_test(ublk_refs_collapse(task_refs), &io->refs);
-}
 
 #endif

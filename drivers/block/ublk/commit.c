@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Commit: the server answers a request, its tag is armed again, the request ends.
+ *
+ * ublk_cmd_commit() calls this for COMMIT_AND_FETCH_REQ of a per-tag device,
+ * ublk_batch_commit_one() for each element of COMMIT_IO_CMDS of a batch device.
+ * ublk_batch_fetch_undo() takes back a delivery that the server was not told of.
+ *
+ * The tag is armed before the request ends, as the end of a request frees its tag
+ * for the next one.
+ */
+#include <linux/uaccess.h>
+
+#include "ublk.h"
+#include "state.h"
+#include "trace.h"
+
+/* Only a per-tag device has a command that waits with the tag. */
+static __always_inline void ublk_commit_arm(struct ublk_queue *q,
+					    struct ublk_io *io,
+					    struct io_uring_cmd *cmd,
+					    unsigned int issue_flags)
+{
+	if (q->fetchq)
+		ublk_state_arm(io, UBLK_EV_COMMIT);
+	else
+		ublk_state_arm_cmd(q, io, cmd, issue_flags, UBLK_EV_COMMIT);
+}
+
+/*
+ * The data of a read. Collected requests end before a page fault: the memory may
+ * be on this very disk, and the fault then waits for one of these requests or for
+ * its tag.
+ *
+ * Return: bytes copied, or -EINTR.
+ */
+static __always_inline int ublk_commit_read(const struct request *req,
+					    const struct ublk_answer *answer,
+					    struct io_comp_batch *iob)
+{
+	int done;
+
+	if (!iob || !iob->complete)
+		return ublk_copy_from_server(req, answer->addr, answer->result);
+
+	pagefault_disable();
+	done = ublk_copy_from_server(req, answer->addr, answer->result);
+	pagefault_enable();
+	if (likely(done == min_t(int, answer->result, blk_rq_bytes(req))))
+		return done;
+	iob->complete(iob);
+	return ublk_copy_from_server(req, answer->addr, answer->result);
+}
+
+static __always_inline int ublk_commit_copy(struct ublk_queue *q,
+					    struct ublk_io *io,
+					    struct io_uring_cmd *cmd,
+					    const struct ublk_answer *answer,
+					    unsigned int issue_flags,
+					    struct io_comp_batch *iob)
+{
+	struct request *req = io->req;
+	bool read = req_op(req) == REQ_OP_READ;
+	unsigned int delivered;
+	int res = answer->result;
+
+	if (unlikely(!answer->addr && (!q->need_get_data || read)))
+		return -EINVAL;
+	if (read && res > 0 && likely(!ublk_rq(req)->shmem)) {
+		res = ublk_commit_read(req, answer, iob);
+		/* The request stays with the server and ends with it. */
+		if (unlikely(res < 0))
+			return res;
+	}
+
+	io->addr = answer->addr;
+	delivered = io->delivered;
+	trace_ublk_commit(q, req, res);
+	ublk_commit_arm(q, io, cmd, issue_flags);
+	ublk_complete(req, res, delivered, iob);
+	return 0;
+}
+
+/*
+ * Without a copy the request ends here if only the server refers to it, else with
+ * the last reference (state R).
+ */
+static __always_inline void ublk_commit_nocopy(struct ublk_queue *q,
+					       struct ublk_io *io,
+					       struct io_uring_cmd *cmd,
+					       const struct ublk_answer *answer,
+					       unsigned int issue_flags,
+					       struct io_comp_batch *iob)
+{
+	struct request *req = io->req;
+	unsigned int task_refs;
+	bool refs;
+
+	/* Where the server has put the data (D-176, D-211). */
+	if (unlikely(req_op(req) == REQ_OP_ZONE_APPEND))
+		req->__sector = answer->sector;
+	ublk_buf_commit(io, cmd, issue_flags);
+	io->reg = answer->reg;
+	ublk_rq(req)->result = answer->result;
+	refs = atomic_read(&io->refs);
+	task_refs = io->task_refs;
+	io->task_refs = 0;
+	trace_ublk_commit(q, req, answer->result);
+	ublk_commit_arm(q, io, cmd, issue_flags);
+	if (!refs || ublk_buf_put_owner(io, task_refs))
+		ublk_complete_nocopy(req, answer->result, iob);
+}
+
+/**
+ * ublk_commit() - finish the request of a tag with the server's answer
+ * @q: queue
+ * @io: tag that the caller owns: SERVER in the daemon task of a per-tag device,
+ *	COMMITTING on a batch device
+ * @cmd: the commit; a per-tag device arms the tag with it
+ * @answer: what the server says
+ * @issue_flags: of @cmd
+ * @iob: where to collect requests that end without error, or NULL
+ *
+ * Context: task that submitted @cmd, or its io-wq worker on a batch device; copy
+ * mode may fault and sleep.
+ * Return: 0 with the tag armed; -EINVAL without the buffer that copy mode needs,
+ * -EINTR if the task is being killed: then the server still owns the request.
+ */
+int ublk_commit(struct ublk_queue *q, struct ublk_io *io,
+		struct io_uring_cmd *cmd, const struct ublk_answer *answer,
+		unsigned int issue_flags, struct io_comp_batch *iob)
+{
+	if (q->driver_copies)
+		return ublk_commit_copy(q, io, cmd, answer, issue_flags, iob);
+	ublk_commit_nocopy(q, io, cmd, answer, issue_flags, iob);
+	return 0;
+}
+
+/**
+ * ublk_commit_undo() - the server cannot be told of a request delivered to it
+ * @q: queue of a batch device
+ * @io: tag
+ * @cmd: the fetch command that delivered it
+ * @issue_flags: with which @cmd is being handled
+ *
+ * Does nothing if the server committed the tag without being told of it. Else the
+ * request is requeued, or, if the server has got a reference to its data, fails
+ * with the last reference.
+ *
+ * Context: the task that sent @cmd, with its ring lock held.
+ */
+void ublk_commit_undo(struct ublk_queue *q, struct ublk_io *io,
+		      struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct request *req = io->req;
+	int owner = ublk_refs_init();
+
+	if (!ublk_state_commit_begin(io))
+		return;
+	ublk_buf_commit(io, cmd, issue_flags);
+	if (!atomic_read(&io->refs) ||
+	    atomic_try_cmpxchg(&io->refs, &owner, 0)) {
+		ublk_state_arm(io, UBLK_EV_COMMIT);
+		ublk_shmem_put(req);
+		blk_mq_requeue_request(req, true);
+		return;
+	}
+	ublk_rq(req)->result = -EIO;
+	ublk_state_arm(io, UBLK_EV_COMMIT);
+	if (ublk_buf_put_owner(io, 0))
+		ublk_complete_nocopy(req, -EIO, NULL);
+}
