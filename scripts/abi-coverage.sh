@@ -16,10 +16,11 @@ abi=Documentation/block/ublk-abi
 reasons=test/abi-uncovered
 mode=${1:-}
 
-# A statement begins a paragraph ("C-1. ...") or is the first cell of a row.
+# A statement begins a paragraph ("C-1. ...") or is the first cell of a row, with
+# two blanks at least behind it.
 statements() {
-	sed -nE 's/^(\| )?([CDLI]-[0-9]+[a-z]?)(\.| \|).*/\2/p' \
-		"$abi"/{control,data,lifecycle,improvements}.md | sort -uV
+	sed -nE 's/^([CDLI]-[0-9]+[a-z]?)(\. |  ).*/\1/p' \
+		"$abi"/{control,data,lifecycle,differences}.rst | sort -V
 }
 
 # "file statement", one line for each statement that a test names.
@@ -56,7 +57,8 @@ excused() {
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-statements >"$tmp/statements"
+statements >"$tmp/all"
+sort -uV "$tmp/all" >"$tmp/statements"
 covered >"$tmp/covered"
 excused >"$tmp/excused"
 
@@ -67,6 +69,7 @@ awk '{print $1}' "$tmp/excused" | sort -uV >"$tmp/excused-ids"
 # An excuse whose statement has got a test is left alone inside a range only.
 unexcused=$(grep -vxF -f "$tmp/excused-ids" "$tmp/untested" || true)
 unknown=$(grep -vxF -f "$tmp/statements" "$tmp/tested" || true)
+twice=$(uniq -d "$tmp/all")
 bad_reasons=$(sed -n 's/^? //p' "$tmp/excused")
 
 table() {
@@ -102,9 +105,10 @@ result() {
 
 failed=
 echo "TAP version 13"
-echo "1..3"
+echo "1..4"
 result 1 "every ABI statement has a test or a reason" "$unexcused"
 result 2 "tests name statements that exist" "$unknown"
 result 3 "reasons name statements that exist" "$bad_reasons"
+result 4 "statements are made once" "$twice"
 table | sed 's/^/# /'
 [ -z "$failed" ]

@@ -290,7 +290,7 @@ check_names() {
 	while read -r name; do
 		[ -e "$name" ] || [ -e "$DRIVER/$name" ] || [ -e "ublksrv/$name" ] ||
 			[ -e "$ABI/$name" ] || { echo "no such file: $name"; rc=1; }
-	done < <(grep -oE '\b([a-zA-Z_-]+/)*[a-zA-Z_-]+\.(c|h|md|sh)\b' "$RST" | sort -u)
+	done < <(grep -oE '\b([a-zA-Z_-]+/)*[a-zA-Z_-]+\.(c|h|rst|sh)\b' "$RST" | sort -u)
 	return "$rc"
 }
 
@@ -298,9 +298,9 @@ check_names() {
 check_statements() {
 	local id rc=0
 
-	# As they are defined: at the start of a line or of a table's row.
+	# As they are made: at the start of a paragraph or of a table's row.
 	# C-75 stands for C-75a and so on, too.
-	grep -hoE '^(\| )?[CDLIF]-[0-9]+[a-z]?\b' "$ABI"/*.md | tr -d '| ' |
+	sed -nE 's/^([CDLIF]-[0-9]+[a-z]?)(\. |  ).*/\1/p' "$ABI"/*.rst |
 		sed 'p; s/[a-z]$//' | sort -u >"$tmp/abi"
 	while read -r id; do
 		grep -qxF "$id" "$tmp/abi" || {
@@ -372,7 +372,18 @@ check_parse() {
 	}
 	find Documentation ublksrv -name '*.rst' >"$tmp/rst"
 	python3 - "$tmp/rst" <<-'PY'
-		import sys, docutils.core, docutils.utils
+		import os, sys, docutils.core, docutils.utils
+		from docutils.parsers.rst import Directive, directives
+		class Toctree(Directive):  # Sphinx's: each line names a document
+		    option_spec = {"maxdepth": int}
+		    has_content = True
+		    def run(self):
+		        folder = os.path.dirname(self.state.document["source"])
+		        for name in filter(None, self.content):
+		            if not os.path.exists(f"{folder}/{name}.rst"):
+		                raise self.error(f"no such document: {name}")
+		        return []
+		directives.register_directive("toctree", Toctree)
 		bad = 0
 		for path in open(sys.argv[1]).read().split():
 		    try:
