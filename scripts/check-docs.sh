@@ -3,8 +3,8 @@
 #
 # usage: check-docs.sh [CHECK...]
 #
-# README.md and Documentation/block/ublk.rst against the source: paths, commands,
-# tables of numbers, states and flags, references to statements, and the waits
+# README.md, Documentation/block/ublk.rst and the ABI against the source: paths,
+# tables of commands, states and flags, references to statements, and the waits
 # of the driver. Compared both ways where both sides are lists. KTAP on stdout,
 # one test per check; exit status 1 if one fails. Needs no root and no product.
 #
@@ -36,8 +36,8 @@ readme_code() {
 	grep -v '^    ' "$README" | grep -o '`[^`]*`' | tr -d '`'
 }
 
-# rst_section TITLE: the lines of a section of the document, subsections included
-# if they are underlined with another character.
+# rst_section TITLE [FILE]: the lines of a section of the document, subsections
+# included if they are underlined with another character.
 rst_section() {
 	awk -v title="$1" '
 		{ line[NR] = $0 }
@@ -47,11 +47,19 @@ rst_section() {
 			mark = substr(line[i + 1], 1, 1)
 			for (i += 2; i < NR; i++) {
 				if (line[i + 1] ~ "^" mark mark mark "+$" &&
-				    line[i] ~ /^[A-Z]/)
+				    line[i] ~ /^[A-Z0-9]/)
 					exit
 				print line[i]
 			}
-		}' "$RST"
+		}' "${2:-$RST}"
+}
+
+# rst_commands TITLE: what the section's table of commands lists.
+rst_commands() {
+	rst_section "$1" | awk '
+		/^command  / { on = 1; next }
+		on && /^=/ && bars++ { exit }
+		on && /^[A-Z]/ { print $1 }' | sort
 }
 
 # both WHAT FILE-A FILE-B NAME-A NAME-B: two sorted lists have to be equal.
@@ -99,11 +107,29 @@ uapi_opcodes() {
 		}' "$UAPI" | sort
 }
 
-# "NAME 0xNR 0xOPCODE" rows of the tables in a section.
+# rst_opcodes TITLE FILE: "NAME 0xNR 0xOPCODE" rows of the tables in a section.
 rst_opcodes() {
-	rst_section "$1" |
-		sed -nE 's/^([A-Z_0-9]+) +(0x[0-9a-f]{2}) +(0x[0-9a-f]{8}) .*/\1 \2 \3/p' |
+	rst_section "$1" "$2" |
+		sed -nE 's/^([A-Z_0-9]+) +(0x[0-9a-f]{2}) +([RW]+ +)?(0x[0-9a-f]{8}) .*/\1 \2 \4/p' |
 		sort
+}
+
+# Commands that the title of a section of control.rst names, if the section has an
+# error number.
+rst_errors() {
+	awk '
+		{ line[NR] = $0 }
+		END {
+			for (i = 1; i < NR; i++) {
+				if (line[i + 1] ~ /^(===+|---+)$/)
+					title = line[i]
+				if (line[i] !~ /(^|[^A-Z_])E[A-Z]+([^A-Z_]|$)/)
+					continue
+				n = split(title, word, /[^A-Z_0-9]+/)
+				while (n)
+					print word[n--]
+			}
+		}' "$ABI/control.rst" | grep -E '^[A-Z]+_[A-Z_0-9]+$' | sort -u
 }
 
 # --- the checks; each prints what is wrong and returns 1, or 4 for a skip
@@ -196,28 +222,30 @@ check_readme_subcommands() {
 check_control_commands() {
 	local rc=0
 
-	rst_opcodes "Control commands" >"$tmp/rst"
 	sed -nE 's/.*\[_IOC_NR\(UBLK_U_CMD_([A-Z0-9_]+)\)\] = \{.*/\1/p' \
 		"$DRIVER/ctrl.c" | sort >"$tmp/table"
+	rst_commands "Control commands" >"$tmp/names"
+	both "control command" "$tmp/names" "$tmp/table" "$RST" ctrl.c || rc=1
+	rst_opcodes "2. Opcodes and dispatch" "$ABI/control.rst" >"$tmp/rst"
 	uapi_opcodes CMD >"$tmp/uapi"
 	cut -d' ' -f1 "$tmp/rst" >"$tmp/names"
-	both "control command" "$tmp/names" "$tmp/table" "$RST" ctrl.c || rc=1
+	both "control command" "$tmp/names" "$tmp/table" control.rst ctrl.c || rc=1
 	comm -23 "$tmp/rst" "$tmp/uapi" | sed 's/^/number or opcode not that of the header: /' |
 		grep . && rc=1
-	# Each command has rows about its errors, but for those that have none.
-	rst_section "Control commands" |
-		sed -nE 's/^([A-Z][A-Z_0-9]+) +E[A-Z]+ .*/\1/p' | sort -u >"$tmp/errors"
+	rst_errors >"$tmp/errors"
 	both "errors of control command" "$tmp/errors" "$tmp/table" \
-		"the errno table" ctrl.c || rc=1
+		"sections of control.rst" ctrl.c || rc=1
 	return "$rc"
 }
 
 check_io_commands() {
 	local rc=0 name
 
-	rst_opcodes "IO commands" >"$tmp/rst"
+	rst_opcodes "3. I/O commands" "$ABI/data.rst" >"$tmp/rst"
+	cut -d' ' -f1 "$tmp/rst" >"$tmp/opcodes"
+	rst_commands "IO commands" >"$tmp/names"
+	both "IO command" "$tmp/names" "$tmp/opcodes" "$RST" data.rst || rc=1
 	uapi_opcodes IO >"$tmp/uapi"
-	[ -s "$tmp/rst" ] || { echo "found no IO commands"; return 1; }
 	comm -23 "$tmp/rst" "$tmp/uapi" | sed 's/^/number or opcode not that of the header: /' |
 		grep . && rc=1
 	while read -r name _; do
@@ -232,7 +260,8 @@ check_io_commands() {
 check_features() {
 	local name
 
-	rst_section Features | sed -nE 's/^([A-Z][A-Z_]+) +([0-9]+) .*/\1 \2/p' |
+	rst_section "3. Feature flags" "$ABI/index.rst" |
+		sed -nE 's/^([0-9]+) +0x[0-9a-f]+ +([A-Z][A-Z_]+) .*/\2 \1/p' |
 		sort >"$tmp/rst"
 	while read -r name; do
 		sed -nE "s/^#define UBLK_F_($name)[[:space:]]+\(1U?L*L << ([0-9]+)\).*/\1 \2/p" \
@@ -240,7 +269,7 @@ check_features() {
 	done < <(sed -n '/^#define UBLK_F_SUPPORTED/,/[^\\]$/p' "$DRIVER/ublk.h" |
 		grep -oE 'UBLK_F_[A-Z_]+' | sed 's/^UBLK_F_//' |
 		grep -vxE 'SUPPORTED|UNAVAILABLE') | sort >"$tmp/source"
-	both "feature flag" "$tmp/rst" "$tmp/source" "$RST" ublk.h
+	both "feature flag" "$tmp/rst" "$tmp/source" index.rst ublk.h
 }
 
 check_tracepoints() {
