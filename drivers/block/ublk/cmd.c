@@ -3,31 +3,24 @@
  * I/O commands of one tag: FETCH_REQ, COMMIT_AND_FETCH_REQ, NEED_GET_DATA,
  * REGISTER_IO_BUF, UNREGISTER_IO_BUF.
  *
- * Entry of every io_uring command on /dev/ublkcN. The SQE is memory that the
- * server can change meanwhile: each field is read once, into struct
- * ublk_cmd_args, and used from there (F-1).
- *
- * A command is executed in the task that submitted it, with its ring lock held.
- * A command that comes from an io-wq worker instead is passed to that task first
- * (D-33).
+ * The server can change the SQE while a command is executed: each field is read
+ * once, into struct ublk_cmd_args, and used from there (F-1). A command is
+ * executed in the task that submitted it, with its ring lock held. One that
+ * comes from an io-wq worker is passed to that task first (D-33).
  */
 #include <linux/nospec.h>
 
 #include "ublk.h"
 #include "state.h"
 
-/*
- * The fields of a command, read once.
- * @addr: of the command area: buffer, slot, or position of a zone append
- * @reg: of the SQE itself: the registration word of an AUTO_BUF_REG device
- */
+/* The fields of a command, read once. */
 struct ublk_cmd_args {
-	u64	addr;
-	u64	reg;
+	u64	addr;	/* command area: buffer, slot, append position */
+	u64	reg;	/* SQE: registration word with AUTO_BUF_REG */
 	s32	result;
 };
 
-/* D-41, D-42, D-52, D-53: in the refcounted modes, what the tag is armed with. */
+/* In the refcounted modes: how the tag is armed (D-41, D-42, D-52, D-53). */
 static int ublk_cmd_take_reg(const struct ublk_queue *q,
 			     const struct ublk_cmd_args *args,
 			     struct ublk_auto_buf_reg *reg)
@@ -38,9 +31,9 @@ static int ublk_cmd_take_reg(const struct ublk_queue *q,
 }
 
 /*
- * FETCH_REQ, D-40 to D-46. ub->lock serialises it with other fetches, with a
- * stop and with cancellation, and nothing here sleeps: a fetch never waits for
- * a stop that waits for this very thread (I-42).
+ * FETCH_REQ (D-40 to D-46). ub->lock serialises it with other fetches, with a
+ * stop and with cancellation. A fetch does not sleep, as a stop may wait for
+ * this very thread (I-42).
  */
 static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 			  struct io_uring_cmd *cmd, unsigned int issue_flags,
@@ -80,8 +73,8 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 }
 
 /*
- * What the server has to say in COMMIT_AND_FETCH_REQ (D-52, D-53). In the
- * refcounted modes the address is used for the position of a zone append only.
+ * The answer in a COMMIT_AND_FETCH_REQ. In the refcounted modes the address is
+ * the position of a zone append, and else must be 0 (D-52, D-53).
  */
 static __always_inline int ublk_cmd_answer(const struct ublk_queue *q,
 					   const struct request *req,
@@ -99,10 +92,7 @@ static __always_inline int ublk_cmd_answer(const struct ublk_queue *q,
 	return ublk_cmd_take_reg(q, args, &answer->reg);
 }
 
-/*
- * COMMIT_AND_FETCH_REQ: read data is copied from the address in this command,
- * before the tag is armed and the request ends (D-51 to D-58, D-93).
- */
+/* COMMIT_AND_FETCH_REQ; has the address of read data (D-51 to D-58, D-93). */
 static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 					   struct ublk_io *io,
 					   struct io_uring_cmd *cmd,
@@ -123,7 +113,7 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 }
 
 /*
- * NEED_GET_DATA. When nothing can be copied from a live task the address is bad:
+ * NEED_GET_DATA. If nothing can be copied from a live task, the address is bad:
  * the request fails, and @cmd arms the tag (I-45).
  */
 static int ublk_cmd_get_data(struct ublk_queue *q, struct ublk_io *io,
@@ -144,7 +134,7 @@ static int ublk_cmd_get_data(struct ublk_queue *q, struct ublk_io *io,
 	return -EIOCBQUEUED;
 }
 
-/* Steps 7 to 9 of D-31: what the tag's state says to the other commands. */
+/* The tag's state decides about the other commands (steps 7 to 9 of D-31). */
 static int ublk_cmd_other(struct ublk_io *io, unsigned int nr,
 			  struct ublk_queue *q, struct io_uring_cmd *cmd,
 			  unsigned int issue_flags,
@@ -162,7 +152,7 @@ static int ublk_cmd_other(struct ublk_io *io, unsigned int nr,
 	return -EINVAL;
 }
 
-/* D-31 step 6: not the tag's daemon task, or there is none. */
+/* Not the tag's daemon task, or there is none (step 6 of D-31). */
 static int ublk_cmd_remote(struct ublk_queue *q, struct ublk_io *io,
 			   unsigned int nr, struct io_uring_cmd *cmd,
 			   const struct ublk_cmd_args *args,
@@ -173,7 +163,7 @@ static int ublk_cmd_remote(struct ublk_queue *q, struct ublk_io *io,
 	return ublk_buf_register_remote(q, io, cmd, args->addr, issue_flags);
 }
 
-/* D-31, in the submitter's task with the ring lock held. */
+/* Runs in the submitter's task with the ring lock held (D-31). */
 static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	const struct ublksrv_io_cmd *sqe =
@@ -224,13 +214,7 @@ static void ublk_cmd_issue_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 		io_uring_cmd_done(cmd, ret, issue_flags);
 }
 
-/**
- * ublk_cmd_uring_cmd() - the uring_cmd operation of /dev/ublkcN
- * @cmd: command
- * @issue_flags: IO_URING_F_*
- *
- * Return: the command's result, or -EIOCBQUEUED if it is completed later.
- */
+/* The uring_cmd operation of a per-tag device's char node. */
 int ublk_cmd_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	if (unlikely(issue_flags & IO_URING_F_CANCEL)) {

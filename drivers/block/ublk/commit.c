@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Commit: the server answers a request, its tag is armed again, the request ends.
+ * Commit: the server answers a request, whose tag is armed again.
  *
- * ublk_cmd_commit() calls this for COMMIT_AND_FETCH_REQ of a per-tag device,
- * ublk_batch_commit_one() for each element of COMMIT_IO_CMDS of a batch device.
- * ublk_batch_fetch_undo() takes back a delivery that the server was not told of.
- *
- * The tag is armed before the request ends, as the end of a request frees its tag
- * for the next one.
+ * ublk_cmd_commit() calls ublk_commit() for COMMIT_AND_FETCH_REQ of a per-tag
+ * device, ublk_batch_commit_one() for each element of COMMIT_IO_CMDS of a batch
+ * device. It arms the tag before the request ends, which frees the tag.
  */
 #include <linux/uaccess.h>
 
@@ -28,11 +25,9 @@ static __always_inline void ublk_commit_arm(struct ublk_queue *q,
 }
 
 /*
- * The data of a read. Collected requests end before a page fault: the memory may
- * be on this very disk, and the fault then waits for one of these requests or for
- * its tag.
- *
- * Return: bytes copied, or -EINTR.
+ * Copy the data of a read; returns the bytes or -EINTR. Collected requests end
+ * before a page fault: if the memory is on this very disk, the fault waits for
+ * one of them or for its tag.
  */
 static __always_inline int ublk_commit_read(const struct request *req,
 					    const struct ublk_answer *answer,
@@ -81,10 +76,7 @@ static __always_inline int ublk_commit_copy(struct ublk_queue *q,
 	return 0;
 }
 
-/*
- * Without a copy the request ends here if only the server refers to it, else with
- * the last reference (state R).
- */
+/* The request ends here, or with the last reference if others refer to it. */
 static __always_inline void ublk_commit_nocopy(struct ublk_queue *q,
 					       struct ublk_io *io,
 					       struct io_uring_cmd *cmd,
@@ -112,19 +104,19 @@ static __always_inline void ublk_commit_nocopy(struct ublk_queue *q,
 }
 
 /**
- * ublk_commit() - finish the request of a tag with the server's answer
+ * ublk_commit() - end the request of a tag with the server's answer
  * @q: queue
  * @io: tag that the caller owns: SERVER in the daemon task of a per-tag device,
  *	COMMITTING on a batch device
  * @cmd: the commit; a per-tag device arms the tag with it
  * @answer: what the server says
  * @issue_flags: of @cmd
- * @iob: where to collect requests that end without error, or NULL
+ * @iob: collects requests that end without error, or NULL
  *
- * Context: task that submitted @cmd, or its io-wq worker on a batch device; copy
- * mode may fault and sleep.
- * Return: 0 with the tag armed; -EINVAL without the buffer that copy mode needs,
- * -EINTR if the task is being killed: then the server still owns the request.
+ * Context: task that submitted @cmd, or its io-wq worker on a batch device; may
+ * fault and sleep in copy mode.
+ * Return: 0 with the tag armed; else the server still owns the request: -EINVAL
+ * without the buffer that copy mode needs, -EINTR if the task is being killed.
  */
 int ublk_commit(struct ublk_queue *q, struct ublk_io *io,
 		struct io_uring_cmd *cmd, const struct ublk_answer *answer,
@@ -136,18 +128,11 @@ int ublk_commit(struct ublk_queue *q, struct ublk_io *io,
 	return 0;
 }
 
-/**
- * ublk_commit_undo() - the server cannot be told of a request delivered to it
- * @q: queue of a batch device
- * @io: tag
- * @cmd: the fetch command that delivered it
- * @issue_flags: with which @cmd is being handled
- *
- * Does nothing if the server committed the tag without being told of it. Else the
- * request is requeued, or, if the server has got a reference to its data, fails
- * with the last reference.
- *
- * Context: the task that sent @cmd, with its ring lock held.
+/*
+ * The fetch command @cmd cannot tell the server of a delivered request. Requeue
+ * it, unless the server already committed the tag without being told of it. If
+ * the server refers to the data, the request fails with the last reference.
+ * Runs in the task that sent @cmd, with its ring lock held.
  */
 void ublk_commit_undo(struct ublk_queue *q, struct ublk_io *io,
 		      struct io_uring_cmd *cmd, unsigned int issue_flags)

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * End, requeue or fail a request.
+ * End a request, or a part of it: the last stage of a request.
  *
- * Last stage of a request. The tag is armed again (or the session is over) before
- * any function here runs, as ending the request frees its tag for the next one.
- *
- * A result that covers only part of a request completes that part; the rest is
- * issued again (D-99d for reads, I-20 and I-21 for writes).
+ * The tag is armed again, or the session is over, before a function here runs,
+ * as ending a request frees its tag for the next one. If the result covers
+ * only part of a request, the rest is issued again (D-99d, I-20, I-21).
  */
 #include "ublk.h"
 
-/* End the first @bytes of @req; the remainder goes to the server again. */
 static void ublk_complete_part(struct request *req, unsigned int bytes)
 {
 	if (blk_update_request(req, BLK_STS_OK, bytes))
@@ -20,10 +17,8 @@ static void ublk_complete_part(struct request *req, unsigned int bytes)
 }
 
 /*
- * Where the driver has not copied, a read succeeds as a whole (D-99b). What the
- * server has not filled must not show what the page held before (I-8).
- *
- * Return: the result that stands for it.
+ * Without a copy a read succeeds as a whole (D-99b). Bytes that the server has
+ * not filled are zeroed, as a page may hold other data (I-8).
  */
 static int ublk_complete_whole(struct request *req, int res)
 {
@@ -37,18 +32,15 @@ static int ublk_complete_whole(struct request *req, int res)
 }
 
 /**
- * ublk_complete() - finish a request with the server's result
- * @req: the request
- * @res: bytes done or negative errno, as committed; for a read already limited
- *	to what was copied out
+ * ublk_complete() - end a request with the server's result
+ * @req: request
+ * @res: bytes done or negative errno; for a read at most what was copied out
  * @delivered: bytes that the server got or can have filled
- * @iob: where to collect requests that end without error, or NULL
+ * @iob: collects requests that end without error, or NULL
  *
- * Results: section "Result handling" of data.md, D-97 to D-101, with I-20 to
- * I-22: a positive result is rounded down to sectors, less than a sector is an
- * error; a write committed with 0 succeeds as a whole.
- *
- * Context: task context; does not sleep.
+ * A positive result is rounded down to sectors; less than a sector is an error.
+ * A write committed with 0 succeeds as a whole (D-97 to D-101, I-20 to I-22).
+ * Context: any; does not sleep.
  */
 void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob)
@@ -73,7 +65,7 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 		done = res ? min_t(unsigned int, res, delivered) : delivered;
 		break;
 	case REQ_OP_ZONE_APPEND:
-		/* The rest of an append has no place of its own. */
+		/* A partial append fails: its rest has no sector. */
 		done = res && res < len ? 0 : len;
 		break;
 	default:
@@ -95,14 +87,7 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 		blk_mq_end_request(req, BLK_STS_IOERR);
 }
 
-/**
- * ublk_complete_nocopy() - the same, for data that the driver has not copied
- * @req: request of a refcounted mode, without references
- * @res: as committed
- * @iob: as for ublk_complete()
- *
- * Context: any; does not sleep.
- */
+/* End a request without references, whose data the driver has not copied. */
 void ublk_complete_nocopy(struct request *req, int res,
 			  struct io_comp_batch *iob)
 {

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hand requests over to the server.
+ * Deliver requests to the server: the second stage of a request.
  *
- * Second stage of a request: io_uring task work in the tag's daemon task fills
- * the descriptor, moves write data into the server's buffer and completes the
- * command. When the task is exiting, or the ring is going away, nothing of the
- * server is touched and the request is held or failed by policy.
- *
- * Runs in the daemon task with its ring lock held (ublk_dispatch_tw() may also
- * run in a kernel thread, with tw.cancel set).
+ * ublk_dispatch_tw() is io_uring task work in the tag's daemon task, with its
+ * ring lock held. It fills the descriptor, copies write data to the server's
+ * buffer and completes the command. If the task exits or the ring goes away, it
+ * may run in a kernel thread, with tw.cancel set: it touches nothing of the
+ * server then, and ublk_gate_undelivered() holds or fails the request.
  */
 #include <linux/sched/signal.h>
 
@@ -16,7 +14,7 @@
 #include "state.h"
 #include "trace.h"
 
-/* For the operations of ublk_queue_ops(). */
+/* Indexed by the operations of ublk_queue_ops(). */
 static const u8 ublk_dispatch_ops[] = {
 	[REQ_OP_READ]		= UBLK_IO_OP_READ,
 	[REQ_OP_WRITE]		= UBLK_IO_OP_WRITE,
@@ -65,7 +63,6 @@ static u32 ublk_dispatch_map_flags(blk_opf_t opf)
 	(REQ_FAILFAST_MASK | REQ_META | REQ_FUA | REQ_NOUNMAP | REQ_SWAP |	\
 	 REQ_INTEGRITY)
 
-/* Most requests carry no flag that a server is told about. */
 static __always_inline u32 ublk_dispatch_flags(const struct request *req)
 {
 	if (likely(!(req->cmd_flags & UBLK_DISPATCH_FLAGS)))
@@ -73,7 +70,7 @@ static __always_inline u32 ublk_dispatch_flags(const struct request *req)
 	return ublk_dispatch_map_flags(req->cmd_flags);
 }
 
-/* The server sees the descriptor after the CQE, so plain stores do (D-21). */
+/* Plain stores suffice: the server reads this after the CQE (D-21). */
 static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
 					       const struct ublk_io *io,
 					       struct request *req)
@@ -92,10 +89,9 @@ static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
 }
 
 /*
- * Write data to the server's buffer (D-90). What could not be copied is not
- * claimed to be there: the descriptor shrinks to whole sectors, and complete.c
- * issues the remainder again (I-21). Nothing at all means a bad address, as the
- * task is alive (I-45).
+ * Copy write data to the server's buffer (D-90). If only part is copied, the
+ * descriptor shrinks to whole sectors, and the rest is issued again (I-21). If
+ * nothing can be, the address is bad, as the task is alive (I-45).
  */
 static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
 			       struct request *req)
@@ -113,10 +109,7 @@ static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
 	return true;
 }
 
-/*
- * Nothing could be copied. A task that is being killed cannot fault its buffer
- * in, which says nothing about the address: that server is gone.
- */
+/* A task that is being killed cannot fault its buffer in: its server exits. */
 static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
 				 struct request *req)
 {
@@ -128,10 +121,9 @@ static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
 }
 
 /*
- * Descriptor and data of a request, in the task that sent @cmd. The data of a
- * write that is announced first comes later.
- *
- * Return: false if the request has ended or is held; the tag is armed again.
+ * Prepare descriptor and data in the task that sent @cmd; with NEED_GET_DATA
+ * the data of a write comes later. Returns false if the request has ended or is
+ * held; the tag is armed again.
  */
 static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
 						struct ublk_io *io,
@@ -150,7 +142,7 @@ static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
 		blk_mq_end_request(req, BLK_STS_IOERR);
 		return false;
 	}
-	/* Data in shared memory is where the server sees it (D-96). */
+	/* The server sees data in shared memory without a copy (D-96). */
 	if (req_op(req) != REQ_OP_WRITE || unlikely(ublk_rq(req)->shmem) ||
 	    unlikely(q->need_get_data) ||
 	    likely(ublk_dispatch_copy(q, io, req)))
@@ -159,17 +151,10 @@ static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
 	return false;
 }
 
-/**
- * ublk_dispatch_prepare() - make a request ready for the server of a batch device
- * @q: queue
- * @io: tag, QUEUED
- * @req: its request
- * @cmd: the fetch command that will tell the server
- * @issue_flags: with which @cmd is being handled
- *
- * Context: the live task that sent @cmd, with its ring lock held.
- * Return: true with descriptor and data in place; false if the request has ended
- * or is held, and the tag is armed again (D-189).
+/*
+ * Prepare a request, QUEUED on a batch device, for its server. Runs in the live
+ * task that sent the fetch command @cmd, with its ring lock held. Returns false
+ * if the request has ended or is held; the tag is armed again (D-189).
  */
 bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
 			   struct request *req, struct io_uring_cmd *cmd,
@@ -225,13 +210,10 @@ static void ublk_dispatch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 /**
  * ublk_dispatch_post() - send requests to the server's task
  * @io: tag of the first request, QUEUED
- * @reqs: started requests of one queue, linked by rq_next, all with tags of the
- *	same task and ring
+ * @reqs: started requests of one queue, task and ring, linked by rq_next
  *
- * A thread that has exited leaves its commands behind if others keep its ring
- * open (D-70). Task work of a ring that defers it would then lie there for ever,
- * so it is not sent at all.
- *
+ * The commands of an exited thread remain if another one keeps its ring open
+ * (D-70). A ring that defers task work would never run it, so none is sent.
  * Context: any; does not sleep.
  */
 void ublk_dispatch_post(struct ublk_io *io, struct request *reqs)
@@ -247,15 +229,11 @@ void ublk_dispatch_post(struct ublk_io *io, struct request *reqs)
 	io_uring_cmd_complete_in_task(cmd, ublk_dispatch_tw);
 }
 
-/**
- * ublk_dispatch_get_data() - NEED_GET_DATA: deliver the data of a write
- * @q: queue
- * @io: tag, in NEED_DATA, with the buffer address just given
- *
- * Context: the tag's daemon task.
- * Return: 0, the result of the command (D-61); -EFAULT if nothing could be
- * copied; -EINTR if that is because the task is being killed: then the request
- * stays with the server and ends with it.
+/*
+ * NEED_GET_DATA: copy write data to the address just given, in the daemon task.
+ * The tag is in NEED_DATA. Returns 0, the result of the command (D-61); -EFAULT
+ * if nothing could be copied; -EINTR if that is because the task is being
+ * killed: then the request stays with the server and ends with it.
  */
 int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests from the block layer: may this one go, and on which command?
+ * Requests from the block layer: the first stage of a request.
  *
- * First stage of a request. A tag that is armed is claimed for the request by
- * one cmpxchg, which decides the race with a cancel; the command is then handed
- * to dispatch.c, which runs in the server's task. A list from a plug travels on
- * the command of its first request as long as ring and task are the same.
+ * ublk_queue_rq() and ublk_queue_rqs() claim an armed tag by one cmpxchg, which
+ * decides the race with a cancel, and pass the request to dispatch.c or, on a
+ * batch device, to batch_fetch.c. Requests of a plug share the command of the
+ * first one as long as ring and task are the same.
  *
- * Called by blk-mq on any CPU, in process context that must not sleep; takes no
- * lock, but for a request that has to be held (complete.c).
+ * blk-mq calls them on any CPU, in process context that must not sleep. They
+ * claim a tag without a lock; ublk_gate_hold() takes one.
  */
 #include "ublk.h"
 #include "state.h"
@@ -16,7 +16,7 @@
 
 #define UBLK_QUEUE_OP(op)	BIT_ULL((__force unsigned int)(op))
 
-/* The only driver request there is asks for a zone report (zoned.c). */
+/* The one driver request asks for a zone report (zoned.c). */
 #define UBLK_QUEUE_ZONE_OPS						\
 	(UBLK_QUEUE_OP(REQ_OP_ZONE_OPEN) | UBLK_QUEUE_OP(REQ_OP_ZONE_CLOSE) | \
 	 UBLK_QUEUE_OP(REQ_OP_ZONE_FINISH) |				\
@@ -25,12 +25,7 @@
 	 UBLK_QUEUE_OP(REQ_OP_ZONE_RESET_ALL) |				\
 	 UBLK_QUEUE_OP(REQ_OP_DRV_IN))
 
-/**
- * ublk_queue_ops() - operations a server is asked for (D-23, D-24)
- * @features: of the device
- *
- * Return: bit per operation; requests with others fail with EIO.
- */
+/* A bit per operation that a server gets; others fail with EIO (D-23, D-24). */
 u64 ublk_queue_ops(u64 features)
 {
 	u64 ops = UBLK_QUEUE_OP(REQ_OP_READ) | UBLK_QUEUE_OP(REQ_OP_WRITE) |
@@ -46,7 +41,7 @@ static __always_inline bool ublk_queue_op_known(const struct ublk_queue *q,
 	return q->ops & UBLK_QUEUE_OP(req_op(req));
 }
 
-/* The request does not go: fail it, or keep it for the next server (L-30). */
+/* Fail the request, or hold it for the next server (L-30). */
 static blk_status_t ublk_queue_refuse(struct ublk_queue *q,
 				      enum ublk_gate gate, struct request *req)
 {
@@ -65,8 +60,8 @@ static blk_status_t ublk_queue_refuse(struct ublk_queue *q,
 
 /*
  * There is no command for the request. The gate is closed before commands are
- * canceled, so the second look finds the reason; without one the tag is simply
- * not served in this session.
+ * canceled, so the second look finds the reason. If it is open, this session
+ * does not serve the tag.
  */
 static blk_status_t ublk_queue_no_command(struct ublk_queue *q,
 					  struct request *req)
@@ -81,7 +76,7 @@ static blk_status_t ublk_queue_no_command(struct ublk_queue *q,
 	return ublk_queue_refuse(q, gate, req);
 }
 
-/* Order of checks: L-30. On success the command of @io belongs to @req. */
+/* The order of checks is fixed (L-30). On success @req owns @io's command. */
 static __always_inline bool ublk_queue_claim(struct ublk_queue *q,
 					     struct ublk_io *io,
 					     struct request *req)
@@ -156,7 +151,7 @@ static void ublk_queue_rqs(struct rq_list *rqlist)
 		struct ublk_queue *q = req->mq_hctx->driver_data;
 		struct ublk_io *io = &q->io[req->tag];
 
-		/* Back to blk-mq, which asks ublk_queue_rq() for a status. */
+		/* blk-mq asks ublk_queue_rq() for the status. */
 		if (unlikely(!ublk_queue_claim(q, io, req))) {
 			rq_list_add_tail(&refused, req);
 			continue;

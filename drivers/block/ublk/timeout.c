@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What happens when a server does not answer in time.
+ * A request is not answered in time.
  *
- * The block layer says when: queue/io_timeout of the disk, 30 s by default. What
- * is done is an attribute of the char device,
+ * The block layer says when: queue/io_timeout of the disk, 30 s by default. The
+ * attribute /sys/class/ublk-char/ublkcN/timeout_action says what the driver
+ * does, so that an administrator can bound a server that hangs (I-48):
+ *	none	the timer starts again: privileged devices, by default (D-220)
+ *	kill	the driver kills the daemon of the tag, which ends its requests
+ *		by the device's policy: unprivileged devices, always (D-221)
  *
- *   /sys/class/ublk-char/ublkcN/timeout_action
- *	none	nothing, the timer starts again: devices of the administrator
- *		(D-220)
- *	kill	the daemon of the tag is killed, which ends its requests by the
- *		device's policy: devices of ordinary users, always (D-221)
- *
- * so that an administrator can have a bound for a server that hangs (I-48). The
- * process killed is the one that holds the tag, not a number that may be
- * somebody else's by now (I-3).
+ * It kills the process that holds the tag, not a pid that may be reused (I-3).
  */
 #include <linux/sched/signal.h>
 #include <linux/string.h>
@@ -45,7 +41,7 @@ static ssize_t timeout_action_store(struct device *dev,
 
 	if (action < 0)
 		return action;
-	/* Nobody but the administrator may leave requests unbounded. */
+	/* The requests of an unprivileged device always have a bound. */
 	if (!action && ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
 		return -EPERM;
 	WRITE_ONCE(ub->timeout_kill, action);
@@ -67,13 +63,7 @@ const struct attribute_group *ublk_timeout_groups[] = {
 	NULL
 };
 
-/**
- * ublk_timeout_request() - a request has not been answered in time
- * @req: started request
- *
- * Context: block layer timeout work; does not sleep.
- * Return: BLK_EH_RESET_TIMER; a request ends with its server, not here.
- */
+/* The timeout operation of blk-mq. A request ends with its server, not here. */
 enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 {
 	struct ublk_queue *q = req->mq_hctx->driver_data;
@@ -85,10 +75,10 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 	if (!READ_ONCE(ub->timeout_kill))
 		return BLK_EH_RESET_TIMER;
 
-	/* The lock keeps the task: ublk_server_reset() takes it to let go. */
+	/* ublk_server_reset() drops the task under this lock. */
 	guard(spinlock)(&ub->lock);
 	guard(rcu)();
-	/* The whole process: the thread itself may be the one that is gone. */
+	/* Signal the process: the daemon thread may have exited. */
 	task = q->io[req->tag].task;
 	if (task)
 		pid = task_tgid(task);
