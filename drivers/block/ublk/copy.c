@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Move data between a request's pages and a server buffer.
+ * Copy data between the pages of a request and memory of the server.
  *
- * Called in copy mode by dispatch.c (write data in, D-90), cmd.c and batch_commit.c (read
- * data out, D-92), in the server's task, whose address space the buffer belongs to;
- * and by usercopy.c in whatever task makes the system call. A multi-page segment
- * is copied in one go. Nothing is called back from here.
+ * In copy mode ublk_dispatch_copy() copies the data of a write (D-90) and
+ * ublk_commit_copy() that of a read (D-92), in the server's task, to which the
+ * buffer belongs. User copy runs in any task that calls pread or pwrite.
  */
 #include <linux/highmem.h>
 #include <linux/sched/signal.h>
@@ -13,7 +12,7 @@
 
 #include "ublk.h"
 
-/* Copy one segment; a highmem one has to be mapped page by page. */
+/* A multi-page segment is copied in one go, unless it is in high memory. */
 static size_t ublk_copy_segment(const struct bio_vec *bv, size_t len,
 				struct iov_iter *iter, bool to_server)
 {
@@ -68,13 +67,12 @@ ublk_copy(const struct request *req, u64 addr, unsigned int len, bool to_server)
 /**
  * ublk_copy_iter() - copy a part of a request's data
  * @req: request with data
- * @off: where to begin, in bytes of the data
+ * @off: first byte of the data
  * @iter: the server's memory; advanced by what was copied
  * @to_server: direction
  *
  * Context: a task with the memory of @iter; may fault and sleep.
- * Return: bytes copied: what @iter has room for, up to the end of the data, or
- * fewer on a fault.
+ * Return: bytes copied; fewer than fit at the end of the data or on a fault.
  */
 size_t ublk_copy_iter(const struct request *req, size_t off,
 		      struct iov_iter *iter, bool to_server)
@@ -84,7 +82,7 @@ size_t ublk_copy_iter(const struct request *req, size_t off,
 	size_t done = 0;
 
 	rq_for_each_bvec(bv, req, ri) {
-		/* The iteration goes on from @bv, which has to stay whole. */
+		/* rq_for_each_bvec() goes on from @bv: leave it whole. */
 		struct bio_vec part = bv;
 		size_t want, copied;
 
@@ -105,13 +103,7 @@ size_t ublk_copy_iter(const struct request *req, size_t off,
 	return done;
 }
 
-/**
- * ublk_copy_zero() - zero the data of a request from a place on (I-8)
- * @req: request with data
- * @off: first byte to be zeroed
- *
- * Context: any; does not sleep.
- */
+/* Zero the data of a request from byte @off on (I-8). Does not sleep. */
 void ublk_copy_zero(const struct request *req, size_t off)
 {
 	struct req_iterator ri;
@@ -127,34 +119,18 @@ void ublk_copy_zero(const struct request *req, size_t off)
 	}
 }
 
-/**
- * ublk_copy_to_server() - copy a write's data to the server
- * @req: request with data
- * @addr: user address of the buffer
- * @len: bytes to copy, at most the length of @req
- *
- * Context: the server's task; may fault and sleep.
- * Return: bytes copied; fewer than @len if the buffer faults.
- */
+/* Returns the bytes copied, fewer than @len if the buffer faults; may sleep. */
 unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
 				 unsigned int len)
 {
 	return ublk_copy(req, addr, len, true);
 }
 
-/**
- * ublk_copy_from_server() - copy a read's data from the server
- * @req: request with data
- * @addr: user address of the buffer
- * @res: bytes that the server has read, greater than 0; what is beyond the
- *	length of @req is ignored
- *
- * A task that is being killed cannot fault its buffer in, which says nothing
- * about the address.
- *
- * Context: the server's task; may fault and sleep.
- * Return: bytes copied, fewer than there are if the buffer faults; -EINTR if
- * that is because the task is being killed.
+/*
+ * Copy a read's data from @addr, in the server's task; may fault and sleep. The
+ * server has read @res > 0 bytes; those beyond the request are ignored. Returns
+ * the bytes copied, fewer if the buffer faults; -EINTR if it faults because the
+ * task is being killed, which says nothing about the address.
  */
 int ublk_copy_from_server(const struct request *req, u64 addr, int res)
 {

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Protection information: the profile of a disk, and its way between a request
- * and the server.
+ * Protection information: the profile of a disk, and copying between a request
+ * and the server (pread and pwrite at positions with bit 62 set).
  *
- * The payload of a request is read and written like its data, with user copy,
- * at positions with bit 62 set; the caller has found the request and holds it.
- * Generating and verifying are the block layer's business (D-201). What a valid
- * profile is, is decided in logic/limits.h.
- *
- * Built with CONFIG_BLK_DEV_INTEGRITY only; without it no device gets
- * UBLK_F_INTEGRITY. Takes no lock.
+ * The block layer generates and verifies (D-201); logic/limits.h decides which
+ * profiles are valid. Takes no lock: the caller keeps the request from ending.
+ * Built with CONFIG_BLK_DEV_INTEGRITY; else no device has UBLK_F_INTEGRITY.
  */
 #include <linux/blk-integrity.h>
 #include <linux/fs.h>
@@ -31,13 +27,7 @@ static enum blk_integrity_checksum ublk_integrity_csum(u8 csum_type)
 	}
 }
 
-/**
- * ublk_integrity_limits() - the profile of a new disk (control.md section 13)
- * @p: valid parameters
- * @lim: integrity members are filled
- *
- * An interval may lie in two segments: the driver copies bytes.
- */
+/* The driver copies bytes, so an interval may lie in two segments. */
 void ublk_integrity_limits(const struct ublk_param_integrity *p,
 			   struct queue_limits *lim)
 {
@@ -57,13 +47,9 @@ void ublk_integrity_limits(const struct ublk_param_integrity *p,
 	lim->max_integrity_segments = p->max_integrity_segments ?: USHRT_MAX;
 }
 
-/**
- * ublk_integrity_len() - length of a request's integrity buffer (D-155)
- * @req: delivered request with data
- *
- * Context: any, the request is kept from ending.
- * Return: bytes, whether or not the request has a payload (D-202); -EINVAL on a
- * disk without integrity parameters (I-9).
+/*
+ * Bytes of a request's integrity buffer, with or without a payload (D-155,
+ * D-202); -EINVAL on a disk without integrity parameters (I-9).
  */
 int ublk_integrity_len(const struct request *req)
 {
@@ -74,7 +60,7 @@ int ublk_integrity_len(const struct request *req)
 	return bio_integrity_bytes(bi, blk_rq_sectors(req));
 }
 
-/* Copy at most what is left in @iter, from @bv without its first @skip bytes. */
+/* Copy from byte @skip of @bv on, at most what @iter has room for. */
 static size_t ublk_integrity_copy_vec(struct bio_vec *bv, size_t skip,
 				      struct iov_iter *iter, bool to_server)
 {
@@ -89,15 +75,15 @@ static size_t ublk_integrity_copy_vec(struct bio_vec *bv, size_t skip,
 }
 
 /**
- * ublk_integrity_copy() - move protection information (D-200)
+ * ublk_integrity_copy() - copy protection information (D-200)
  * @req: delivered request with data, kept from ending
  * @off: first byte, at most ublk_integrity_len()
- * @iter: the server's buffer; at most what is left behind @off is moved
+ * @iter: the server's buffer
  * @to_server: direction
  *
  * Context: may fault and sleep.
- * Return: bytes moved, fewer than asked for on a fault; 0 for a request without
- * a payload.
+ * Return: bytes copied, fewer than asked for at the end of the payload or on a
+ * fault; 0 for a request without a payload.
  */
 size_t ublk_integrity_copy(const struct request *req, size_t off,
 			   struct iov_iter *iter, bool to_server)
@@ -118,7 +104,7 @@ size_t ublk_integrity_copy(const struct request *req, size_t off,
 		}
 		copied = ublk_integrity_copy_vec(&bv, off, iter, to_server);
 		done += copied;
-		/* Two loops, over bios and their vectors. */
+		/* The macro is two loops, so break does not suffice. */
 		if (copied != bv.bv_len - off)
 			return done;
 		off = 0;

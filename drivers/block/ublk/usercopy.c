@@ -2,14 +2,14 @@
 /*
  * User copy: pread and pwrite on the char node move a request's data.
  *
- * The file position says which byte of which tag is meant (logic/pos.h). Any
- * task that holds the descriptor may copy, at any time while the server has the
- * request. The tag's daemon task needs no reference: it cannot commit meanwhile.
- * All others take one, so that the request does not end under the copy (D-154).
+ * The file position names queue, tag and byte (logic/pos.h). Any task that
+ * holds the descriptor may copy while the server has the request. It takes a
+ * reference, so that the request does not end under the copy (D-154); only the
+ * tag's daemon task needs none, as it cannot commit meanwhile.
  *
- * Nothing here waits but for page faults, so io_uring executes its reads and
- * writes inline. One that would have to fault goes to a worker: the ring's lock is
- * held inline, and the memory may be on a disk of this very server.
+ * Nothing here waits except for page faults, so io_uring executes its reads and
+ * writes inline, with the ring's lock held. One that would fault goes to a
+ * worker, as the memory may be on a disk of this very server.
  */
 #include <linux/fs.h>
 #include <linux/nospec.h>
@@ -18,7 +18,7 @@
 
 #include "ublk.h"
 
-/* pwrite fills what the block layer reads, pread fetches what it writes. */
+/* pwrite fills the data of a read, pread fetches that of a write. */
 static bool ublk_usercopy_direction_ok(const struct request *req,
 				       bool to_server)
 {
@@ -43,7 +43,7 @@ static size_t ublk_usercopy_move(const struct request *req,
 	return ublk_copy_iter(req, pos.off, iter, to_server);
 }
 
-/* D-147 to D-149, with the request held by the caller. */
+/* The caller holds the request (D-147 to D-149). */
 static ssize_t ublk_usercopy_request(const struct request *req,
 				     struct ublk_pos pos, struct iov_iter *iter,
 				     bool to_server, bool nowait)
@@ -67,7 +67,7 @@ static ssize_t ublk_usercopy_request(const struct request *req,
 	return done < want ? -EAGAIN : done;
 }
 
-/* Checks in the order of D-140 to D-146. */
+/* The order of the checks is part of the ABI (D-140 to D-146). */
 static ssize_t ublk_usercopy(struct kiocb *iocb, struct iov_iter *iter,
 			     bool to_server)
 {
@@ -103,28 +103,17 @@ static ssize_t ublk_usercopy(struct kiocb *iocb, struct iov_iter *iter,
 	return ret;
 }
 
-/**
- * ublk_usercopy_read() - read_iter of the char node: from request to server
- * @iocb: position as in logic/pos.h
- * @iter: the server's memory
- *
- * Context: any task; may fault and sleep.
- * Return: bytes copied, fewer than asked for at the end of the data or on a
- * fault; errors of D-140 to D-148; -EAGAIN if it must not wait, and would fault.
+/*
+ * From the request to the server, in any task; may fault and sleep. Returns the
+ * bytes copied, fewer at the end of the data or on a fault; -EACCES or -EINVAL
+ * (D-140 to D-148); -EAGAIN if IOCB_NOWAIT is set and the copy would fault.
  */
 ssize_t ublk_usercopy_read(struct kiocb *iocb, struct iov_iter *iter)
 {
 	return ublk_usercopy(iocb, iter, true);
 }
 
-/**
- * ublk_usercopy_write() - write_iter of the char node: from server to request
- * @iocb: position as in logic/pos.h
- * @iter: the server's memory
- *
- * Context: any task; may fault and sleep.
- * Return: as ublk_usercopy_read().
- */
+/* From the server to the request; the rest is as for ublk_usercopy_read(). */
 ssize_t ublk_usercopy_write(struct kiocb *iocb, struct iov_iter *iter)
 {
 	return ublk_usercopy(iocb, iter, false);

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Zoned devices: limits, zone reports, the start of such a disk.
+ * Zoned devices: limits, zone reports, the start of a zoned disk.
  *
- * Zone operations are ordinary requests (queue.c, dispatch.c). A report is a
- * request of the driver's own: the server writes struct blk_zone entries into a
- * kernel buffer, which it reaches like the data of a read (D-212). Such requests
- * are never held: whoever asked for the report waits for it, and may be the one
- * who has to bring the next server (I-43).
+ * Zone operations are ordinary requests. A report is a request of the driver's
+ * own: the server writes struct blk_zone entries into a kernel buffer like the
+ * data of a read (D-212). ublk_gate_may_hold() refuses to hold it (I-43).
  *
- * The block layer asks for all zones when a disk is started. The server that is
- * to answer may be the process that sent START_DEV, so a worker starts zoned
- * disks and START_DEV waits interruptibly: the process can be killed at any time,
- * which ends the report.
+ * blk_revalidate_disk_zones() asks for all zones when a disk is started. The
+ * server that answers may be the process that sent START_DEV: a worker starts
+ * the disk, with ub->mutex held, and START_DEV waits interruptibly, so that the
+ * process can be killed, which ends the report. Other reports hold no lock.
  *
- * Built with CONFIG_BLK_DEV_ZONED only. ub->mutex is held during the report of a
- * start, no lock during others.
+ * Built with CONFIG_BLK_DEV_ZONED only.
  */
 #include <linux/blkdev.h>
 #include <linux/completion.h>
@@ -25,11 +22,6 @@
 
 #include "ublk.h"
 
-/**
- * ublk_zoned_limits() - limits of a new zoned disk (control.md section 13)
- * @p: valid parameters
- * @lim: zoned members are filled
- */
 void ublk_zoned_limits(const struct ublk_param_zoned *p,
 		       struct queue_limits *lim)
 {
@@ -45,9 +37,7 @@ static unsigned int ublk_zoned_nr_zones(struct gendisk *disk)
 	return get_capacity(disk) >> ilog2(disk->queue->limits.chunk_sectors);
 }
 
-/* --- reports */
-
-/* Bytes that one request can carry, whatever the pages (D-213). */
+/* Bytes that fit into one request, however its pages lie (D-213). */
 static size_t ublk_zoned_max_report(const struct queue_limits *lim)
 {
 	u64 segment = min_t(u64, lim->max_segment_size,
@@ -57,14 +47,14 @@ static size_t ublk_zoned_max_report(const struct queue_limits *lim)
 		     segment * lim->max_segments);
 }
 
-/* A contiguous buffer for @nr zones, or for as many as there is memory for. */
+/* A contiguous buffer for @nr zones, or for fewer if memory is short. */
 static struct blk_zone *ublk_zoned_alloc(struct gendisk *disk, unsigned int nr,
 					 size_t *len)
 {
 	size_t max = ublk_zoned_max_report(&disk->queue->limits);
 	size_t bytes = min_t(u64, (u64)nr * sizeof(struct blk_zone), max);
 
-	/* Whole pages are mapped without a bounce buffer. */
+	/* blk_rq_map_kern() maps whole pages without a bounce buffer. */
 	bytes = min(PAGE_ALIGN(bytes), max);
 	for (;;) {
 		void *buf = alloc_pages_exact(bytes, GFP_KERNEL |
@@ -79,7 +69,7 @@ static struct blk_zone *ublk_zoned_alloc(struct gendisk *disk, unsigned int nr,
 	}
 }
 
-/* One request for a report; waits for the server. */
+/* Send one request for a report and wait for the server. */
 static int ublk_zoned_ask(struct gendisk *disk, sector_t sector,
 			  unsigned int nr, struct blk_zone *zones, size_t len)
 {
@@ -93,7 +83,7 @@ static int ublk_zoned_ask(struct gendisk *disk, sector_t sector,
 	memset(zones, 0, len);
 	ret = blk_rq_map_kern(req, zones, len, GFP_KERNEL);
 	if (!ret) {
-		/* For the descriptor, see ublk_dispatch_fill(). */
+		/* ublk_dispatch_fill() puts both into the descriptor. */
 		req->__sector = sector;
 		ublk_rq(req)->nr_zones = nr;
 		status = blk_execute_rq(req, false);
@@ -104,10 +94,8 @@ static int ublk_zoned_ask(struct gendisk *disk, sector_t sector,
 }
 
 /*
- * Hand the zones of one answer on, numbered from @idx (I-28). An entry without a
- * length ends the answer.
- *
- * Return: number of zones, or an error of whoever wants them.
+ * Pass on the zones of one answer, numbered from @idx (I-28); an entry without
+ * a length ends it. Returns their number, or an error of disk_report_zone().
  */
 static int ublk_zoned_forward(struct gendisk *disk, struct blk_zone *zones,
 			      unsigned int nr, unsigned int idx,
@@ -124,16 +112,11 @@ static int ublk_zoned_forward(struct gendisk *disk, struct blk_zone *zones,
 	return i;
 }
 
-/**
- * ublk_zoned_report() - the report_zones operation of a zoned disk
- * @disk: disk
- * @sector: in the first zone to be reported
- * @nr_zones: how many at most
- * @args: for disk_report_zone()
- *
- * Context: may sleep; waits for the server as any request of the disk does.
- * Return: zones reported; -EIO if the server leaves out zones that exist, or is
- * not there; what the server committed; -ENOMEM.
+/*
+ * The report_zones operation: up to @nr_zones zones from the one with @sector
+ * on. Waits for the server as any request of the disk does. Returns the number
+ * of zones; -EIO without a server, or if it leaves out zones that exist; the
+ * errno that it committed; -ENOMEM.
  */
 int ublk_zoned_report(struct gendisk *disk, sector_t sector,
 		      unsigned int nr_zones, struct blk_report_zones_args *args)
@@ -161,7 +144,7 @@ int ublk_zoned_report(struct gendisk *disk, sector_t sector,
 				     zones, len);
 		if (!ret)
 			ret = ublk_zoned_forward(disk, zones, nr, done, args);
-		/* Asking again would bring the same (I-43). */
+		/* The server would leave out the same zone again (I-43). */
 		if (!ret)
 			ret = -EIO;
 		if (ret < 0)
@@ -172,49 +155,29 @@ int ublk_zoned_report(struct gendisk *disk, sector_t sector,
 	return ret < 0 ? ret : done;
 }
 
-/**
- * ublk_zoned_may_resize() - may a zoned disk in use get this size?
- * @disk: zoned disk
- * @sectors: new capacity
- *
- * The block layer keeps a record for each zone that was reported at the start,
- * and none for others.
- *
- * Return: false for more zones than that.
- */
+/* The block layer keeps a record of the zones reported at the start only. */
 bool ublk_zoned_may_resize(struct gendisk *disk, u64 sectors)
 {
 	return sectors >> ilog2(disk->queue->limits.chunk_sectors) <=
 	       disk->nr_zones;
 }
 
-/* --- start */
-
-/* Whether the command still waits is decided by one cmpxchg. */
+/* One cmpxchg decides whether START_DEV still waits. */
 enum ublk_zoned_waiter {
 	UBLK_ZONED_WAITING,
 	UBLK_ZONED_GIVEN_UP,
 	UBLK_ZONED_DONE
 };
 
-/**
- * struct ublk_zoned_start - a START_DEV that a worker carries out
- * @work: the worker's part
- * @ref: the worker and the command
- * @ub: device, with a reference
- * @session: for ublk_disk_try_start()
- * @ret: result, once @waiter is DONE
- * @done: the worker is through
- * @waiter: &enum ublk_zoned_waiter
- */
+/* A START_DEV that a worker carries out. */
 struct ublk_zoned_start {
 	struct work_struct	work;
-	struct kref		ref;
-	struct ublk_device	*ub;
-	unsigned int		session;
-	int			ret;
+	struct kref		ref;		/* worker and command */
+	struct ublk_device	*ub;		/* with a reference */
+	unsigned int		session;	/* for ublk_disk_try_start() */
+	int			ret;		/* valid once waiter is DONE */
 	struct completion	done;
-	unsigned int		waiter;
+	unsigned int		waiter;		/* enum ublk_zoned_waiter */
 };
 
 static void ublk_zoned_start_free(struct kref *ref)
@@ -236,7 +199,7 @@ static void ublk_zoned_start_work(struct work_struct *work)
 	start->ret = -EINTR;
 	if (READ_ONCE(start->waiter) == UBLK_ZONED_WAITING)
 		start->ret = ublk_disk_try_start(ub, start->session);
-	/* Nobody would know of the disk. */
+	/* START_DEV has returned -EINTR: remove the disk again. */
 	if (cmpxchg(&start->waiter, UBLK_ZONED_WAITING, UBLK_ZONED_DONE) ==
 	    UBLK_ZONED_GIVEN_UP && !start->ret)
 		ublk_disk_remove(ub);
@@ -245,15 +208,10 @@ static void ublk_zoned_start_work(struct work_struct *work)
 	kref_put(&start->ref, ublk_zoned_start_free);
 }
 
-/**
- * ublk_zoned_start() - the last part of START_DEV of a zoned device
- * @ub: device
- * @session: for ublk_disk_try_start()
- *
- * Context: may sleep; waits interruptibly for the server's report, without a
- * lock.
- * Return: that of ublk_disk_try_start(); -ENOMEM; -EINTR on a signal, with the
- * disk removed again if it comes to be.
+/*
+ * The last part of START_DEV of a zoned device; waits interruptibly, without a
+ * lock. Returns what ublk_disk_try_start() returned, -ENOMEM, or -EINTR on a
+ * signal: then the worker removes the disk if it has started it.
  */
 int ublk_zoned_start(struct ublk_device *ub, unsigned int session)
 {
