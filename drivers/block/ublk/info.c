@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Read-only commands: GET_FEATURES, GET_DEV_INFO, GET_DEV_INFO2,
- * GET_QUEUE_AFFINITY.
- *
- * They run inside io_uring_enter(), so they take no lock that is held across a
- * wait; ub->lock is enough (C-3).
+ * The read-only commands. They run inside io_uring_enter(), so they take no
+ * lock that is held across a wait; ub->lock is enough (C-3).
  */
 #include <linux/cpumask.h>
 #include <linux/uaccess.h>
 
 #include "ublk.h"
 
-/**
- * ublk_info_get_features() - GET_FEATURES (C-35)
- * @c: command without a device
- *
- * Context: may fault.
- * Return: 0, -EINVAL or -EFAULT.
- */
+/* GET_FEATURES: 0, -EINVAL or -EFAULT (C-35). */
 int ublk_info_get_features(struct ublk_ctrl *c)
 {
 	const u64 features = UBLK_F_SUPPORTED;
@@ -30,7 +21,7 @@ int ublk_info_get_features(struct ublk_ctrl *c)
 	return 0;
 }
 
-/* The recorded server as the caller sees it, or -1 (C-61, I-3). */
+/* The recorded server in the caller's pid namespace, or -1 (C-61, I-3). */
 static int ublk_info_pid(const struct pid *recorded)
 {
 	int nr = 0;
@@ -41,13 +32,7 @@ static int ublk_info_pid(const struct pid *recorded)
 	return nr > 0 ? nr : -1;
 }
 
-/**
- * ublk_info_get_dev_info() - GET_DEV_INFO and GET_DEV_INFO2 (C-60 to C-62)
- * @c: command
- *
- * Context: may fault.
- * Return: 0, -EINVAL or -EFAULT.
- */
+/* GET_DEV_INFO and GET_DEV_INFO2: 0, -EINVAL or -EFAULT (C-60 to C-62). */
 int ublk_info_get_dev_info(struct ublk_ctrl *c)
 {
 	struct ublk_device *ub = c->ub;
@@ -66,13 +51,7 @@ int ublk_info_get_dev_info(struct ublk_ctrl *c)
 	return 0;
 }
 
-/**
- * ublk_info_get_affinity() - GET_QUEUE_AFFINITY (C-63, C-64)
- * @c: command; data[0] is the queue
- *
- * Context: may sleep and fault.
- * Return: 0 or the errno of C-63.
- */
+/* GET_QUEUE_AFFINITY, queue data[0]: -EINVAL, -ENOMEM, -EFAULT (C-63, C-64). */
 int ublk_info_get_affinity(struct ublk_ctrl *c)
 {
 	const struct blk_mq_queue_map *map =

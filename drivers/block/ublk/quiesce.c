@@ -2,18 +2,17 @@
 /*
  * QUIESCE_DEV: ask a live server to leave, so that another can take over.
  *
- * The queues stop delivering, then the server's commands are answered with
- * ENODEV. That is done only when every queue has a command to answer, so each of
- * the server's threads hears of it; until then nothing is taken and the command
- * can still give up without a trace (I-40). Commands that the server arms later,
- * with its last commits, are answered by a work item until the session ends.
+ * The queues stop delivering, then the driver answers the server's commands
+ * with ENODEV. It does so only when every queue has a command to answer, so
+ * each thread of the server gets an answer; until then the command can give up
+ * without an effect (I-40). ublk_quiesce_work() answers commands that the
+ * server arms later, with its last commits, until the session ends.
  */
 #include <linux/jiffies.h>
 
 #include "ublk.h"
 #include "trace.h"
 
-/* How often the tags are looked at. */
 #define UBLK_QUIESCE_POLL_MS	3
 
 static bool ublk_quiesce_queue_idle(const struct ublk_queue *q)
@@ -29,7 +28,7 @@ static bool ublk_quiesce_queue_idle(const struct ublk_queue *q)
 	return false;
 }
 
-/* Is there a command to answer on every queue, or no server left to answer? */
+/* Every queue has a command to answer, or no server is left to answer. */
 static bool ublk_quiesce_may_take(struct ublk_device *ub)
 {
 	unsigned int qid;
@@ -43,7 +42,7 @@ static bool ublk_quiesce_may_take(struct ublk_device *ub)
 	return true;
 }
 
-/* C-97f: at most @ms milliseconds; nothing is held meanwhile but requests. */
+/* Wait at most @ms milliseconds; only requests are held meanwhile (C-97f). */
 static int ublk_quiesce_wait(struct ublk_device *ub, unsigned long ms)
 {
 	const unsigned long poll = msecs_to_jiffies(UBLK_QUIESCE_POLL_MS);
@@ -62,7 +61,7 @@ static int ublk_quiesce_wait(struct ublk_device *ub, unsigned long ms)
 	return 0;
 }
 
-/* C-97b to C-97d. Return: 1 if the queues are closed now, 0 if nothing is to do. */
+/* Returns 1 if the queues are closed now, 0 if nothing is to do (C-97b-d). */
 static int ublk_quiesce_begin(struct ublk_device *ub)
 {
 	int ret;
@@ -96,7 +95,7 @@ static int ublk_quiesce_begin(struct ublk_device *ub)
 static void ublk_quiesce_undo(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
-	/* The session may have ended meanwhile, and with it the quiesce. */
+	/* If the session has ended meanwhile, so has the quiesce. */
 	if (ub->quiesce != UBLK_QUIESCE_WAITING)
 		return;
 	ub->quiesce = UBLK_QUIESCE_NONE;
@@ -104,7 +103,7 @@ static void ublk_quiesce_undo(struct ublk_device *ub)
 	ublk_gate_kick(ub);
 }
 
-/* Have what is armed answered, in a worker: rings may be held by their tasks. */
+/* Answer armed commands in a worker: their tasks may hold the rings' locks. */
 static void ublk_quiesce_answer(struct ublk_device *ub, unsigned int ms)
 {
 	ublk_dev_get(ub);
@@ -113,10 +112,7 @@ static void ublk_quiesce_answer(struct ublk_device *ub, unsigned int ms)
 		ublk_dev_put(ub);
 }
 
-/**
- * ublk_quiesce_work() - answer commands, also those armed after QUIESCE_DEV
- * @work: ub->quiesce_work, with a reference on the device
- */
+/* Answer commands, also those armed later; holds a reference on the device. */
 void ublk_quiesce_work(struct work_struct *work)
 {
 	struct ublk_device *ub = container_of(to_delayed_work(work),
@@ -144,14 +140,12 @@ static bool ublk_quiesce_is_answered(struct ublk_device *ub)
 	return ub->quiesce != UBLK_QUIESCE_ANSWERING;
 }
 
-/**
- * ublk_quiesce_dev() - QUIESCE_DEV (C-97 with I-5 and I-40)
- * @c: command; data[0] is the time to wait in milliseconds, 0 for no limit
- *
- * Context: may sleep; waits, interruptibly and without a lock, for the server.
- * Return: 0 with every queue of the server told; -EOPNOTSUPP, -ENODEV; -EBUSY if
- * it took longer or another one waits, without effect; -EINTR on a signal,
- * without effect unless the server was being told already.
+/*
+ * QUIESCE_DEV: data[0] is the time to wait in milliseconds, 0 for no limit.
+ * Waits, interruptibly and without a lock, for the server. Returns 0 with every
+ * queue of the server told; -EOPNOTSUPP; -ENODEV; -EBUSY, without effect, if it
+ * took longer or another one waits; -EINTR on a signal, without effect unless
+ * the server was being told already (C-97, I-5, I-40).
  */
 int ublk_quiesce_dev(struct ublk_ctrl *c)
 {
@@ -171,7 +165,6 @@ int ublk_quiesce_dev(struct ublk_ctrl *c)
 		return ret;
 	}
 	scoped_guard(spinlock, &ub->lock) {
-		/* The session may have ended meanwhile, and with it the quiesce. */
 		if (ub->quiesce == UBLK_QUIESCE_WAITING)
 			WRITE_ONCE(ub->quiesce, UBLK_QUIESCE_ANSWERING);
 	}

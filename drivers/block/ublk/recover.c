@@ -2,21 +2,17 @@
 /*
  * START_USER_RECOVERY, END_USER_RECOVERY: a device gets its next server.
  *
- * The old server's session has already put everything back (server.c), so START
- * only says whether that is so; the new server opens the node and fetches every
- * tag, and END makes the device live again.
+ * The end of the old session has requeued or failed its requests (server.c), so
+ * START only says whether it has ended. The new server opens the node and
+ * fetches every tag, and END makes the device live again.
  */
 #include "ublk.h"
 #include "trace.h"
 
-/**
- * ublk_recover_start() - START_USER_RECOVERY (C-92, C-93)
- * @c: command
- *
- * Context: may sleep.
- * Return: 0 if the device waits for a server; -EINVAL if it cannot be recovered;
- * -EBUSY if the old session has not ended or the state is another; -EINTR on a
- * signal.
+/*
+ * START_USER_RECOVERY: 0 if the device waits for a server; -EINVAL if it cannot
+ * be recovered; -EBUSY if the old session has not ended or the device is in
+ * another state; -EINTR on a signal (C-92, C-93).
  */
 int ublk_recover_start(struct ublk_ctrl *c)
 {
@@ -38,7 +34,7 @@ int ublk_recover_start(struct ublk_ctrl *c)
 	return ret < 0 ? ret : 0;
 }
 
-/* C-95c to C-95e. -EAGAIN: another session has begun, wait for its server. */
+/* -EAGAIN: another session has begun, wait for its server (C-95c to C-95e). */
 static int ublk_recover_finish(struct ublk_device *ub, unsigned int session)
 {
 	int next = ublk_device_next(ub->state, UBLK_DEV_EV_END_RECOVERY,
@@ -63,13 +59,10 @@ static int ublk_recover_finish(struct ublk_device *ub, unsigned int session)
 	return 0;
 }
 
-/**
- * ublk_recover_end() - END_USER_RECOVERY (C-95, C-96)
- * @c: command; data[0] is the pid of the new server
- *
- * Context: may sleep; waits, interruptibly and without a lock, for the server.
- * Return: 0 with the device LIVE and held requests on their way, or the errno of
- * C-95.
+/*
+ * END_USER_RECOVERY: wait for server data[0], interruptibly and without a lock.
+ * Returns 0 with the device LIVE and held requests running, or -EINVAL, -EBUSY,
+ * -EINTR (C-95, C-96).
  */
 int ublk_recover_end(struct ublk_ctrl *c)
 {
