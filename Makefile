@@ -23,6 +23,7 @@ help:
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'
 	@echo 'shell       a shell in a guest; SMP= MEM= KERNEL= UDEV=1 DISTRO_DRIVER=1'
+	@echo 'compile_commands.json  how each file is compiled, for clangd; KDIR='
 	@echo 'clean       remove products'
 
 modules:
@@ -51,6 +52,11 @@ unit:
 	$(MAKE) -C test/model run
 	$(MAKE) -C test/fuzz run
 
+# The driver's part comes from its products; without KDIR it is left out.
+compile_commands.json: $(if $(wildcard $(KDIR)/Makefile),modules)
+	scripts/compile-commands.sh >$@.new
+	mv $@.new $@
+
 install: install-user install-modules
 
 install-user: user
@@ -69,10 +75,11 @@ clean: clean-modules
 	$(MAKE) -C test/unit clean
 	$(MAKE) -C test/model clean
 	$(MAKE) -C test/fuzz clean
+	rm -f compile_commands.json
 
 # Works without the kernel's build directory.
 clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
-.PHONY: all help modules user demo check check-debug bench shell unit install \
-	install-user install-modules clean clean-modules
+.PHONY: all help modules user demo check check-debug bench shell unit \
+	compile_commands.json install install-user install-modules clean clean-modules

@@ -169,13 +169,13 @@ check_readme_paths() {
 }
 
 check_readme_targets() {
-	readme_code | grep -oE '(^|sudo |&& )make( [a-z][a-z-]*)+' |
+	readme_code | grep -oE '(^|sudo |&& )make( [a-z][a-z_.-]*)+' |
 		sed 's/.*make //' | tr ' ' '\n' | sort -u >"$tmp/readme"
 	sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' Makefile |
 		sed -n 's/^\.PHONY://p' | tr '[:blank:]' '\n' | sed '/^$/d' |
 		sort -u >"$tmp/phony"
 	# What "make help" tells; no tool but make itself is needed for that.
-	make -s help | sed -nE 's/^([a-z][a-z-]*) .*/\1/p' | sort -u >"$tmp/help"
+	make -s help | sed -nE 's/^([a-z][a-z_.-]*) .*/\1/p' | sort -u >"$tmp/help"
 	local rc=0 target
 
 	while read -r target; do
