@@ -23,6 +23,7 @@ help:
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'
 	@echo 'shell       a shell in a guest; SMP= MEM= KERNEL= UDEV=1 DISTRO_DRIVER=1'
+	@echo 'pictures    the pictures of the documents, with graphviz'
 	@echo 'compile_commands.json  how each file is compiled, for clangd; KDIR='
 	@echo 'clean       remove products'
 
@@ -51,6 +52,9 @@ unit:
 	$(MAKE) -C test/unit run
 	$(MAKE) -C test/model run
 	$(MAKE) -C test/fuzz run
+
+pictures:
+	scripts/picture.sh Documentation/block/*.dot
 
 # The driver's part comes from its products; without KDIR it is left out.
 compile_commands.json: $(if $(wildcard $(KDIR)/Makefile),modules)
@@ -81,5 +85,5 @@ clean: clean-modules
 clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
-.PHONY: all help modules user demo check check-debug bench shell unit \
+.PHONY: all help modules user demo check check-debug bench shell unit pictures \
 	compile_commands.json install install-user install-modules clean clean-modules

@@ -16,7 +16,7 @@ cd "$(dirname -- "$0")/.." || exit 1
 
 ALL_CHECKS="readme_paths readme_targets readme_variables readme_subcommands
 	control_commands io_commands features tracepoints tag_states
-	names statements differences waits parse man_targets"
+	names statements differences waits parse man_targets pictures"
 
 README=README.md
 RST=Documentation/block/ublk.rst
@@ -446,6 +446,20 @@ check_man_targets() {
 		}
 	done < <(sed -nE 's/^extern const struct ublk_target ([a-z]+)_target;/\1/p' \
 		ublksrv/targets/targets.h)
+	return "$rc"
+}
+
+# Each picture is made from its source as it is now; the files it names exist.
+check_pictures() {
+	local name rc=0
+
+	scripts/picture.sh --check Documentation/block/*.dot || rc=1
+	while read -r name; do
+		[ -e "$DRIVER/$name" ] || [ -e "ublksrv/lib/$name" ] || {
+			echo "no such file: $name"
+			rc=1
+		}
+	done < <(grep -ohE '\b[a-z_]+\.c\b' Documentation/block/*.dot | sort -u)
 	return "$rc"
 }
 
