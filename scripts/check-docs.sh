@@ -3,10 +3,11 @@
 #
 # usage: check-docs.sh [CHECK...]
 #
-# README.md, Documentation/block/ublk.rst and the ABI against the source: paths,
-# tables of commands, states and flags, references to statements, and the waits
-# of the driver. Compared both ways where both sides are lists. KTAP on stdout,
-# one test per check; exit status 1 if one fails. Needs no root and no product.
+# README.md, CONTRIBUTING.md and Documentation/ against the source: paths, commands,
+# tables of numbers, states and flags, references to statements, the waits of the
+# driver; paths and targets (check-docs-tree.sh). Compared both
+# ways where both sides are lists. KTAP on stdout, one test per check; exit status
+# 1 if one fails. Needs no root and no product.
 #
 # Only parsing the .rst needs a tool: python3 with docutils; skipped without.
 
@@ -14,7 +15,7 @@ set -u
 export LC_ALL=C
 cd "$(dirname -- "$0")/.." || exit 1
 
-ALL_CHECKS="readme_paths readme_targets readme_variables readme_subcommands
+ALL_CHECKS="docs_paths docs_targets docs_variables docs_subcommands
 	control_commands io_commands features tracepoints tag_states
 	names statements differences waits parse man_targets pictures"
 
@@ -28,13 +29,6 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-docs.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 
 # --- common parts of the checks
-
-# What README shows as code: indented lines without their remarks, and spans.
-# shellcheck disable=SC2016
-readme_code() {
-	sed -n 's/^    \(.*\)/\1/p' "$README" | sed 's/[[:space:]]#.*//'
-	grep -v '^    ' "$README" | grep -o '`[^`]*`' | tr -d '`'
-}
 
 # rst_section TITLE [FILE]: the lines of a section of the document, subsections
 # included if they are underlined with another character.
@@ -134,90 +128,8 @@ rst_errors() {
 
 # --- the checks; each prints what is wrong and returns 1, or 4 for a skip
 
-# shellcheck disable=SC2016
-check_readme_paths() {
-	local path rc=0 map
-
-	map=$(sed -n '/^## Map of the tree/,/^## /p' "$README")
-	[ "$(grep -c '^| `' <<<"$map")" -ge 10 ] || {
-		echo "the map of the tree is not found"
-		return 1
-	}
-	while read -r path; do
-		# NAME stands for any name.
-		case $path in
-		*NAME*) compgen -G "${path//NAME/*}" >/dev/null ;;
-		*) [ -e "$path" ] ;;
-		esac || {
-			echo "no such path: $path"
-			rc=1
-		}
-	done < <({
-		sed -n 's/^| `\([^`]*\)`.*/\1/p' <<<"$map"
-		readme_code | grep -oE '(^|[ (])(drivers|include|compat|Documentation|ublksrv|test|tools|bench|scripts|\.ci)/[A-Za-z0-9_./-]*' |
-			tr -d ' ('
-	} | sort -u)
-	# Every directory that a newcomer meets has to be on the map.
-	while read -r path; do
-		grep -qE "\`$path(/|\`)" <<<"$map" || {
-			echo "not on the map: $path"
-			rc=1
-		}
-	done < <(find . -mindepth 1 -maxdepth 1 -type d \
-		! -name .git ! -name out ! -name build -printf '%f\n')
-	return "$rc"
-}
-
-check_readme_targets() {
-	readme_code | grep -oE '(^|sudo |&& )make( [a-z][a-z_.-]*)+' |
-		sed 's/.*make //' | tr ' ' '\n' | sort -u >"$tmp/readme"
-	sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' Makefile |
-		sed -n 's/^\.PHONY://p' | tr '[:blank:]' '\n' | sed '/^$/d' |
-		sort -u >"$tmp/phony"
-	# What "make help" tells; no tool but make itself is needed for that.
-	make -s help | sed -nE 's/^([a-z][a-z_.-]*) .*/\1/p' | sort -u >"$tmp/help"
-	local rc=0 target
-
-	while read -r target; do
-		echo "README names a target that Makefile does not have: $target"
-		rc=1
-	done < <(comm -23 "$tmp/readme" "$tmp/phony")
-	while read -r target; do
-		echo "\"make help\" names a target that README does not: $target"
-		rc=1
-	done < <(comm -23 "$tmp/help" "$tmp/readme")
-	if [ ! -s "$tmp/readme" ] || [ ! -s "$tmp/help" ]; then
-		echo "found no targets"
-		return 1
-	fi
-	return "$rc"
-}
-
-check_readme_variables() {
-	local name rc=0
-
-	while read -r name; do
-		grep -rqwF -- "$name" Makefile ublksrv/Makefile test/vm && continue
-		echo "nothing reads the variable $name"
-		rc=1
-	done < <(readme_code | grep -oE '\b[A-Z][A-Z_]+=' | tr -d '=' | sort -u)
-	return "$rc"
-}
-
-check_readme_subcommands() {
-	local name rc=0
-
-	{
-		sed -nE 's/^[[:space:]]*\.name = "([a-z-]+)",/\1/p' ublksrv/cli/*.c
-		printf '%s\n' help version
-	} | sort -u >"$tmp/have"
-	while read -r name; do
-		grep -qxF -- "$name" "$tmp/have" && continue
-		echo "program has no subcommand $name"
-		rc=1
-	done < <(readme_code | sed -nE 's/^(sudo )?ublk ([a-z][a-z-]*).*/\2/p' | sort -u)
-	return "$rc"
-}
+# shellcheck source=scripts/check-docs-tree.sh
+. scripts/check-docs-tree.sh
 
 check_control_commands() {
 	local rc=0
@@ -446,20 +358,6 @@ check_man_targets() {
 		}
 	done < <(sed -nE 's/^extern const struct ublk_target ([a-z]+)_target;/\1/p' \
 		ublksrv/targets/targets.h)
-	return "$rc"
-}
-
-# Each picture is made from its source as it is now; the files it names exist.
-check_pictures() {
-	local name rc=0
-
-	scripts/picture.sh --check Documentation/block/*.dot || rc=1
-	while read -r name; do
-		[ -e "$DRIVER/$name" ] || [ -e "ublksrv/lib/$name" ] || {
-			echo "no such file: $name"
-			rc=1
-		}
-	done < <(grep -ohE '\b[a-z_]+\.c\b' Documentation/block/*.dot | sort -u)
 	return "$rc"
 }
 
