@@ -3,7 +3,8 @@
 #
 # Checks of check-docs.sh, which sources this file, about the tree: README.md,
 # CONTRIBUTING.md and the documents on use and building name paths, targets,
-# variables and commands that exist.
+# variables and commands that exist; files have the names, the callers and the
+# layers that documents and head comments say.
 
 TREE=Documentation/block/ublk-tree.rst
 BUILDING=Documentation/block/ublk-building.rst
@@ -116,6 +117,118 @@ check_docs_subcommands() {
 		rc=1
 	done < <(docs_code | sed -nE 's/^(sudo )?ublk ([a-z][a-z-]*).*/\2/p' | sort -u)
 	return "$rc"
+}
+
+# A subcommand is in the file of its name, a target too; README lists the targets.
+check_program_files() {
+	local file name rc=0
+
+	subcommands >"$tmp/subcommands"
+	[ -s "$tmp/subcommands" ] || { echo "found no subcommands"; return 1; }
+	while read -r file name; do
+		[ "$file" = "ublksrv/cli/${name//-/_}.c" ] && continue
+		echo "subcommand $name is in $file"
+		rc=1
+	done <"$tmp/subcommands"
+	while read -r name; do
+		grep -qsE "^const struct ublk_target ${name}_target = " \
+			"ublksrv/targets/$name.c" || {
+			echo "target $name is not in ublksrv/targets/$name.c"
+			rc=1
+		}
+		grep -q "^| \`$name\` |" README.md || {
+			echo "target $name is not in the table of README.md"
+			rc=1
+		}
+	done < <(sed -nE 's/^extern const struct ublk_target ([a-z]+)_target;/\1/p' \
+		ublksrv/targets/targets.h)
+	return "$rc"
+}
+
+# The driver's Makefile, the list in the head comment of ublk_drv.c, and the files.
+check_driver_files() {
+	local rc=0 main=drivers/block/ublk_drv.c
+
+	sed -nE 's/^ublk_drv-[^ ]* *\+?:?= //p' "$DRIVER/Makefile" | tr ' ' '\n' |
+		sed -nE 's/^([a-z_]+)\.o$/\1.c/p' | sort >"$tmp/objects"
+	(cd "$DRIVER" && printf '%s\n' *.c) | grep -v '\.mod\.c$' | sort >"$tmp/sources"
+	both "file of the driver" "$tmp/objects" "$tmp/sources" "$DRIVER/Makefile" \
+		"$DRIVER" || rc=1
+	# trace.c has nothing but the tracepoints of trace.h: one of them is enough.
+	(cd "$DRIVER" && printf '%s\n' *.[ch] logic/) | grep -v '\.mod\.c$' |
+		grep -vxF trace.h | sort >"$tmp/files"
+	sed -nE '1,/^ \*\//s/^ \*   ([a-z_]+(\.[ch]|\/))[[:space:]].*/\1/p' \
+		"$main" | sed 's/^trace\.h$/trace.c/' | sort -u >"$tmp/listed"
+	both "file of the driver" "$tmp/listed" "$tmp/files" "$main" "$DRIVER" || rc=1
+	return "$rc"
+}
+
+# named_callers FILE: the .c files that its head comment says it is called by, up
+# to the end of the sentence or of the clauses that go on with "by".
+named_callers() {
+	awk 'NR > 1 && /\*\// { exit } /^ \*/ { sub(/^ \*/, ""); printf "%s ", $0 }' "$1" |
+		sed 's/\.\([ch]\)\>/@\1/g' | tr '.' '\n' | grep -E '(^| )Called .*by ' |
+		tr ';' '\n' | awk '/Called / { on = 1 }
+			!/Called / && !/^ *(and )?by / { on = 0 }
+			on' | grep -oE '\b[a-z_]+@c\b' | tr @ . | sort -u
+}
+
+# real_callers FILE: for a header, the files that use one of its functions.
+real_callers() {
+	case $1 in
+	*.h)
+		sed -nE 's/^static inline .*\b([a-z_0-9]+)\(.*/\1/p' "$1" >"$tmp/inlines"
+		(cd "$DRIVER" && grep -lwF -f "$tmp/inlines" -- *.c)
+		;;
+	*)
+		awk -v to="$(basename "$1" .c)" '$3 == to { print $2 ".c" }' "$tmp/arrows"
+		;;
+	esac | sort -u
+}
+
+# "Called by a.c, b.c" in the head of a file of the driver. A head that names no
+# file of the driver there ("Called by blk-mq") says nothing about them.
+check_callers() {
+	local file rc=0 found=0
+
+	scripts/call-graph.sh --arrows driver >"$tmp/arrows"
+	for file in "$DRIVER"/*.c "$DRIVER"/*.h "$DRIVER"/logic/*.h; do
+		named_callers "$file" >"$tmp/named"
+		[ -s "$tmp/named" ] || continue
+		found=$((found + 1))
+		real_callers "$file" >"$tmp/callers"
+		both "caller of ${file##*/}" "$tmp/named" "$tmp/callers" \
+			"its head comment" "the code" || rc=1
+	done
+	[ "$found" -gt 0 ] || { echo "no head comment says \"Called by\""; rc=1; }
+	return "$rc"
+}
+
+# "FILE FUNCTION()" in the block that follows a request: FILE defines FUNCTION.
+check_journey() {
+	local file name rc=0
+
+	rst_section "The journey of an IO" |
+		sed -nE 's/^ +([a-z_/]+\.[ch]) +([a-z_0-9]+)\(\).*/\1 \2/p' >"$tmp/journey"
+	[ "$(wc -l <"$tmp/journey")" -ge 10 ] || {
+		echo "the journey is not found in $RST"
+		return 1
+	}
+	while read -r file name; do
+		case $file in
+		*/*) file=ublksrv/$file ;;
+		*) file=$DRIVER/$file ;;
+		esac
+		grep -E "^([A-Za-z_].*[ *])?$name\(" "$file" 2>/dev/null |
+			grep -qv ';$' && continue
+		echo "$file does not define $name()"
+		rc=1
+	done <"$tmp/journey"
+	return "$rc"
+}
+
+check_layers() {
+	scripts/call-graph.sh --check
 }
 
 # Each picture is made from its source as it is now; the files it names exist.

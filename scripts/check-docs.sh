@@ -5,7 +5,7 @@
 #
 # README.md, CONTRIBUTING.md and Documentation/ against the source: paths, commands,
 # tables of numbers, states and flags, references to statements, the waits of the
-# driver; paths and targets (check-docs-tree.sh). Compared both
+# driver; names, callers and layers of files (check-docs-tree.sh). Compared both
 # ways where both sides are lists. KTAP on stdout, one test per check; exit status
 # 1 if one fails. Needs no root and no product.
 #
@@ -17,7 +17,8 @@ cd "$(dirname -- "$0")/.." || exit 1
 
 ALL_CHECKS="docs_paths docs_targets docs_variables docs_subcommands
 	control_commands io_commands features tracepoints tag_states
-	names statements differences waits parse man_targets pictures"
+	names statements differences waits parse man_targets
+	driver_files program_files callers journey layers pictures"
 
 README=README.md
 RST=Documentation/block/ublk.rst
