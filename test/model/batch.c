@@ -41,9 +41,9 @@ static void expand_prep(struct search *s, const struct state *st, int first,
 	}
 	/* ublk_server_fetched() */
 	if (n.nr_fetched == scene->nr_tags) {
-		n.cond = st->canceled ? UBLK_COND_CANCELING : 0;
+		n.cond[0] = st->canceled ? UBLK_COND_CANCELING : 0;
 		if (st->canceled && st->stop_pending)
-			n.cond |= UBLK_COND_ABORTING;
+			n.cond[0] |= UBLK_COND_ABORTING;
 		n.server = ublk_server_next(st->server,
 					    UBLK_SERVER_EV_LAST_FETCH);
 	}
@@ -73,9 +73,7 @@ static void expand_server(struct search *s, const struct state *st)
 
 	switch (st->proc) {
 	case PROC_NONE:
-		n.proc = PROC_ALIVE;
-		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_OPEN);
-		search_edge(s, &n, "open", EDGE_WORLD);
+		expand_open(s, st);
 		break;
 	case PROC_ALIVE:
 		for (i = 0; i < scene->nr_tags; i++)
@@ -139,8 +137,10 @@ static void expand(struct search *s, const void *state)
 	expand_cancel(s, st);
 	expand_server(s, st);
 	expand_start(s, st);
-	expand_stop(s, st);
-	expand_quiesce(s, st);
+	if (scene->stop)
+		expand_stop(s, st);
+	if (scene->quiesce)
+		expand_quiesce(s, st);
 	expand_exit(s, st);
 }
 
@@ -212,7 +212,7 @@ static const char *rest_request(const struct state *st, int i)
 			return NULL;
 		return "a request is queued for nobody";
 	case REQ_HELD:
-		if (gate(st) == UBLK_GATE_HOLD)
+		if (queue_gate(st, 0) == UBLK_GATE_HOLD)
 			return NULL;
 		/* until END_USER_RECOVERY */
 		if (st->dev == UBLK_S_DEV_QUIESCED &&
@@ -241,24 +241,16 @@ static const char *rest(const void *state)
 		why = rest_request(st, i);
 		waits |= st->req[i] == REQ_SERVER || st->req[i] == REQ_FIFO;
 	}
+	if (!why)
+		why = rest_control(st, waits);
 	if (why)
 		return why;
-	if (st->exit != E_IDLE)
-		return "the end of the session hangs";
-	if (st->stop != S_IDLE && !(st->stop == S_WAIT && waits))
-		return "the stop hangs";
-	if (st->proc == PROC_EXITING)
-		return "the server cannot exit";
 	if (st->quiescing != Z_IDLE && st->quiescing != Z_WAIT &&
 	    st->stop != S_WAIT)
 		return "QUIESCE_DEV hangs";
 	if (st->closed && (any_waiting(st) || st->active != NOBODY))
 		return "a command is left after the queue was closed";
-	if (st->dev == UBLK_S_DEV_LIVE && st->server == UBLK_SERVER_READY &&
-	    st->quiesce == QUIESCE_NONE && !st->canceled &&
-	    !st->stop_pending && gate(st) != UBLK_GATE_GO)
-		return "the gate is closed for no reason";
-	return NULL;
+	return rest_open(st);
 }
 
 /* Nothing can have been lost if everything can be wound up. */
@@ -270,7 +262,7 @@ static bool goal(const void *state)
 	if (st->proc != PROC_NONE)
 		return false;
 	if (!scene->stop)
-		return all_ended(st) || gate(st) == UBLK_GATE_HOLD;
+		return all_ended(st) || queue_gate(st, 0) == UBLK_GATE_HOLD;
 	return st->dev == UBLK_S_DEV_DEAD && st->stop == S_IDLE &&
 	       st->quiescing == Z_IDLE && all_ended(st);
 }
@@ -282,8 +274,6 @@ static void show(const void *state)
 	static const char * const cmd[] = { "user", "wait", "active", "take",
 		"send", "prepare", "post", "undo", "end", "next", "drain",
 		"ring", "stop", "quiesce" };
-	static const char * const proc[] = { "none", "alive", "exiting", "gone" };
-	static const char * const gates[] = { "go", "hold", "fail", "remote" };
 	const struct state *st = state;
 	int i;
 
@@ -292,8 +282,8 @@ static void show(const void *state)
 	for (i = 0; i < scene->nr_tags; i++)
 		printf(" %s/%s", ublk_tag_name(st->tag[i]), req[st->req[i]]);
 	printf(" fifo=%u cmds=%s,%s gate=%s server=%s%s%s%s%s", st->nr_fifo,
-	       cmd[st->cmd[0]], cmd[st->cmd[1]], gates[gate(st)],
-	       proc[st->proc], st->closed ? " closed" : "",
+	       cmd[st->cmd[0]], cmd[st->cmd[1]], gate_name(st, 0),
+	       proc_name(st), st->closed ? " closed" : "",
 	       st->canceled ? " canceled" : "",
 	       st->stop_pending ? " stopping" : "",
 	       st->quiesce ? " quiescing" : "");
@@ -301,16 +291,4 @@ static void show(const void *state)
 
 static const struct state start = { .active = NOBODY };
 
-static const struct search model = {
-	.size = sizeof(struct state),
-	.expand = expand,
-	.check = check,
-	.rest = rest,
-	.goal = goal,
-	.show = show,
-};
-
-int main(int argc, char **argv)
-{
-	return policy_main(argc, argv, &model, &start, NR_BREAKS);
-}
+#include "policy.h"

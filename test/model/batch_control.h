@@ -19,12 +19,9 @@ static bool all_ended(const struct state *st)
 	return true;
 }
 
-/* The head of ublk_disk_remove(). */
-static void begin_removal(struct state *st)
+static void remove_disk(struct state *st)
 {
-	if (st->cond & UBLK_COND_CANCELING)
-		close_queue(st, UBLK_COND_ABORTING);
-	kick(st);
+	st->dev = UBLK_S_DEV_DEAD;
 }
 
 /* ublk_batch_fetch_close(): one waiting command, or the drain at its end. */
@@ -43,43 +40,13 @@ static bool close_one(struct state *st, u8 *holder, u8 mine)
 	return false;
 }
 
-static void expand_stop(struct search *s, const struct state *st)
+/* ublk_cancel_armed() */
+static void expand_stop_take(struct search *s, const struct state *st)
 {
 	struct state n = *st;
 
-	n.stop = st->stop + 1;
 	switch (st->stop) {
-	case S_IDLE:
-		if (!scene->stop)
-			break;
-		n.stop_pending = 1;
-		search_edge(s, &n, "STOP_DEV", EDGE_WORLD);
-		break;
-	case S_LOCK:
-		if (st->mutex != MUTEX_FREE)
-			break;
-		n.mutex = MUTEX_STOP;
-		if (st->dev == UBLK_S_DEV_DEAD)
-			n.stop = S_MARK;
-		search_edge(s, &n, "stop gets mutex", EDGE_OWN);
-		break;
-	case S_GATE:
-		begin_removal(&n);
-		search_edge(s, &n, "stop begins removal", EDGE_OWN);
-		break;
-	case S_WAIT:
-		if (!all_ended(st))
-			break;
-		n.dev = ublk_device_next(st->dev, UBLK_DEV_EV_STOP, policy);
-		search_edge(s, &n, "stop: disk is gone", EDGE_OWN);
-		break;
-	case S_MARK:
-		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_STOP);
-		if (n.server != UBLK_SERVER_STOPPING)
-			n.stop = S_END;
-		search_edge(s, &n, "stop: server stopping", EDGE_OWN);
-		break;
-	case S_CLOSE:
+	case S_TAKE:
 		n.stop = S_DRAIN;
 		if (close_one(&n, &n.stop_cmd, C_STOP))
 			n.stop = S_DONE;
@@ -88,17 +55,52 @@ static void expand_stop(struct search *s, const struct state *st)
 	case S_DONE:
 		n.cmd[st->stop_cmd] = C_USER;
 		n.stop_cmd = 0;
-		n.stop = S_CLOSE;
+		n.stop = S_TAKE;
 		search_edge(s, &n, "stop: ENODEV", EDGE_OWN);
 		break;
 	case S_DRAIN:
 		expand_drain(s, st, PC(stop), S_END, OWNER_STOP, "stop drains");
 		break;
-	case S_END:
-		n.stop = S_IDLE;
-		n.stop_pending = 0;
-		n.mutex = MUTEX_FREE;
-		search_edge(s, &n, "stop ends", EDGE_OWN);
+	}
+}
+
+static bool queue_idle(const struct state *st)
+{
+	int i;
+
+	for (i = 0; i < scene->nr_tags; i++) {
+		if (st->tag[i] == UBLK_TAG_ARMED)
+			return true;
+	}
+	return false;
+}
+
+/* ublk_cancel_armed() */
+static void expand_quiesce_take(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	switch (st->quiescing) {
+	case Z_TAKE:
+		n.quiescing = Z_DRAIN;
+		if (close_one(&n, &n.quiesce_cmd, C_QUIESCE))
+			n.quiescing = Z_DONE;
+		search_edge(s, &n, "quiesce closes", EDGE_OWN);
+		break;
+	case Z_DONE:
+		n.cmd[st->quiesce_cmd] = C_USER;
+		n.quiesce_cmd = 0;
+		n.quiescing = Z_TAKE;
+		search_edge(s, &n, "quiesce: ENODEV", EDGE_OWN);
+		break;
+	case Z_DRAIN:
+		if (in_hands(st, OWNER_QUIESCE))
+			break;
+		if (!drain(&n, OWNER_QUIESCE)) {
+			n.quiescing = Z_IDLE;
+			n.mutex = MUTEX_FREE;
+		}
+		search_edge(s, &n, "quiesce drains", EDGE_OWN);
 		break;
 	}
 }
@@ -111,23 +113,25 @@ static void quiesce_undo(struct state *st)
 		return;
 	st->quiesce = QUIESCE_NONE;
 	if (!st->canceled && st->server == UBLK_SERVER_READY)
-		st->cond = 0;
+		st->cond[0] = 0;
 	if (st->dev != UBLK_S_DEV_DEAD)
 		kick(st);
 }
 
-/* ublk_quiesce_may_take() */
-static bool quiesce_may_take(const struct state *st)
+/* ublk_quiesce_wait() ends. */
+static void expand_quiesce_wait(struct search *s, const struct state *st)
 {
-	int i;
+	struct state n = *st;
 
-	if (st->canceled || st->dev != UBLK_S_DEV_LIVE)
-		return true;
-	for (i = 0; i < scene->nr_tags; i++) {
-		if (st->tag[i] == UBLK_TAG_ARMED)
-			return true;
-	}
-	return false;
+	quiesce_undo(&n);
+	search_edge(s, &n, "quiesce times out", EDGE_WORLD);
+	if (!quiesce_may_take(st))
+		return;
+	n = *st;
+	n.quiescing = Z_LOCK;
+	if (st->quiesce == QUIESCE_WAITING)
+		n.quiesce = QUIESCE_ANSWERING;
+	search_edge(s, &n, "quiesce may take", EDGE_OWN);
 }
 
 static void expand_quiesce(struct search *s, const struct state *st)
@@ -136,24 +140,10 @@ static void expand_quiesce(struct search *s, const struct state *st)
 
 	switch (st->quiescing) {
 	case Z_IDLE:
-		if (st->mutex != MUTEX_FREE || st->dev != UBLK_S_DEV_LIVE ||
-		    st->quiesce != QUIESCE_NONE || !scene->quiesce)
-			break;
-		n.quiescing = Z_WAIT;
-		n.quiesce = QUIESCE_WAITING;
-		close_queue(&n, UBLK_COND_CANCELING);
-		search_edge(s, &n, "QUIESCE_DEV", EDGE_WORLD);
+		expand_quiesce_begin(s, st);
 		break;
 	case Z_WAIT:
-		quiesce_undo(&n);
-		search_edge(s, &n, "quiesce times out", EDGE_WORLD);
-		if (!quiesce_may_take(st))
-			break;
-		n = *st;
-		n.quiescing = Z_LOCK;
-		if (st->quiesce == QUIESCE_WAITING)
-			n.quiesce = QUIESCE_ANSWERING;
-		search_edge(s, &n, "quiesce may take", EDGE_OWN);
+		expand_quiesce_wait(s, st);
 		break;
 	case Z_LOCK:
 		if (st->mutex != MUTEX_FREE)
@@ -161,30 +151,12 @@ static void expand_quiesce(struct search *s, const struct state *st)
 		n.quiescing = Z_IDLE;
 		if (st->quiesce == QUIESCE_ANSWERING) {
 			n.mutex = MUTEX_QUIESCE;
-			n.quiescing = Z_CLOSE;
+			n.quiescing = Z_TAKE;
 		}
 		search_edge(s, &n, "quiesce gets mutex", EDGE_OWN);
 		break;
-	case Z_CLOSE:
-		n.quiescing = Z_DRAIN;
-		if (close_one(&n, &n.quiesce_cmd, C_QUIESCE))
-			n.quiescing = Z_DONE;
-		search_edge(s, &n, "quiesce closes", EDGE_OWN);
-		break;
-	case Z_DONE:
-		n.cmd[st->quiesce_cmd] = C_USER;
-		n.quiesce_cmd = 0;
-		n.quiescing = Z_CLOSE;
-		search_edge(s, &n, "quiesce: ENODEV", EDGE_OWN);
-		break;
-	case Z_DRAIN:
-		if (in_hands(st, OWNER_QUIESCE))
-			break;
-		if (!drain(&n, OWNER_QUIESCE)) {
-			n.quiescing = Z_IDLE;
-			n.mutex = MUTEX_FREE;
-		}
-		search_edge(s, &n, "quiesce drains", EDGE_OWN);
+	default:
+		expand_quiesce_take(s, st);
 		break;
 	}
 }
@@ -227,19 +199,12 @@ static void expand_exit_tag(struct search *s, const struct state *st)
 /* ublk_server_gone(), with the mutex */
 static void expand_exit_gone(struct search *s, const struct state *st)
 {
-	int next = ublk_device_next(st->dev, UBLK_DEV_EV_SERVER_GONE, policy);
 	struct state n = *st;
 
 	n.exit = E_RESET;
-	if (next == UBLK_S_DEV_DEAD) {
-		if (st->dev != UBLK_S_DEV_DEAD) {
-			begin_removal(&n);
-			n.exit = E_WAIT;
-		}
-	} else {
-		n.dev = next;
-		if (next == UBLK_S_DEV_FAIL_IO)
-			close_queue(&n, UBLK_COND_FAILING);
+	if (server_gone(&n)) {
+		begin_removal(&n);
+		n.exit = E_WAIT;
 	}
 	search_edge(s, &n, "exit: server is gone", EDGE_OWN);
 }
@@ -263,14 +228,10 @@ static void expand_exit_reset(struct search *s, const struct state *st)
 	if (st->nr_fifo)
 		search_bad(s, "the session ends while a tag is queued");
 	n.closed = 0;
-	n.canceled = 0;
 	n.lame = 0;
 	n.quiesce = QUIESCE_NONE;
 	n.nr_fetched = 0;
-	n.server = ublk_server_next(st->server, UBLK_SERVER_EV_RESET);
-	n.mutex = MUTEX_FREE;
-	n.proc = PROC_NONE;
-	n.exit = E_IDLE;
+	end_session(&n);
 	search_edge(s, &n, "exit resets", EDGE_OWN);
 }
 
@@ -286,7 +247,7 @@ static void expand_exit(struct search *s, const struct state *st)
 		if (st->dev != UBLK_S_DEV_DEAD ||
 		    (st->server == UBLK_SERVER_READY &&
 		     broken != BREAK_READY_OPEN))
-			close_queue(&n, UBLK_COND_CANCELING);
+			close_queues(&n, UBLK_COND_CANCELING);
 		for (i = 0; i < scene->nr_tags; i++) {
 			if (st->queue[i] != Q_IDLE)
 				n.in_rcu |= 1 << i;
@@ -332,10 +293,7 @@ static void expand_exit(struct search *s, const struct state *st)
 		expand_exit_gone(s, st);
 		break;
 	case E_WAIT:
-		if (!all_ended(st))
-			break;
-		n.dev = UBLK_S_DEV_DEAD;
-		search_edge(s, &n, "exit: disk is gone", EDGE_OWN);
+		expand_exit_wait(s, st, E_RESET);
 		break;
 	case E_RESET:
 		expand_exit_reset(s, st);
@@ -353,9 +311,7 @@ static void expand_start(struct search *s, const struct state *st)
 		n.start = W_IDLE;
 		n.mutex = MUTEX_FREE;
 		n.dev = UBLK_S_DEV_LIVE;
-		/* ublk_server_live() */
-		if (!st->stop_pending)
-			n.cond &= ~UBLK_COND_ABORTING;
+		end_aborting(&n);
 		search_edge(s, &n, "START_DEV adds disk", EDGE_OWN);
 		return;
 	}
@@ -367,13 +323,7 @@ static void expand_start(struct search *s, const struct state *st)
 		n.mutex = MUTEX_START;
 		search_edge(s, &n, "START_DEV", EDGE_WORLD);
 	}
-	n = *st;
-	next = ublk_device_next(st->dev, UBLK_DEV_EV_END_RECOVERY, policy);
-	if (next >= 0) {
-		n.dev = next;
-		kick(&n);
-		search_edge(s, &n, "END_USER_RECOVERY", EDGE_WORLD);
-	}
+	expand_end_recovery(s, st);
 }
 
 #endif

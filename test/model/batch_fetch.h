@@ -17,7 +17,7 @@ static bool refuses(const struct state *st)
 	if (st->server == UBLK_SERVER_STOPPING || st->canceled ||
 	    st->quiesce == QUIESCE_ANSWERING || st->closed)
 		return true;
-	return gate(st) != UBLK_GATE_GO && st->quiesce == QUIESCE_NONE;
+	return queue_gate(st, 0) != UBLK_GATE_GO && st->quiesce == QUIESCE_NONE;
 }
 
 /* ublk_batch_fetch_issue() */
@@ -182,10 +182,7 @@ static void expand_task_work(struct search *s, const struct state *st, int j)
 	n.cmd[j] = C_TAKE;
 	if (cmd_task_exiting(st, j)) {
 		n.cmd[j] = C_END;
-		if (!st->canceled) {
-			n.canceled = 1;
-			close_queue(&n, UBLK_COND_CANCELING);
-		}
+		cancel_session(&n);
 	}
 	search_edge(s, &n, "task work", EDGE_OWN);
 }
@@ -269,10 +266,7 @@ static void expand_cancel(struct search *s, const struct state *st)
 	case K_BEGIN:
 		n.cancel = st->canceled || broken == BREAK_CANCEL_BLIND ?
 			   K_TAKE : K_BEGIN_DRAIN;
-		if (!st->canceled) {
-			n.canceled = 1;
-			close_queue(&n, UBLK_COND_CANCELING);
-		}
+		cancel_session(&n);
 		search_edge(s, &n, "cancel closes", EDGE_OWN);
 		break;
 	case K_BEGIN_DRAIN:

@@ -46,7 +46,7 @@ static void expand_claim(struct search *s, const struct state *st, int i)
 static void expand_queue(struct search *s, const struct state *st, int i)
 {
 	struct state n = *st;
-	enum ublk_gate g = gate(st);
+	enum ublk_gate g = queue_gate(st, 0);
 
 	switch (st->queue[i]) {
 	case Q_GATE:

@@ -10,10 +10,13 @@
 
 #include <errno.h>
 
-#include "policy.h"
+#include "ktap.h"
 #include "search.h"
 #include "logic/device.h"
 #include "logic/tag.h"
+
+/* for control.h */
+enum { HAS_REQUESTS = true, HAS_NODE = false };
 
 #define MAX_TAGS	2
 #define MAX_CMDS	2
@@ -79,15 +82,6 @@ enum { T_IDLE, T_SAW, T_CLAIMED };
 /* ublk_cancel_fetch() */
 enum { K_IDLE, K_BEGIN, K_BEGIN_DRAIN, K_TAKE, K_DONE, K_DRAIN };
 
-/* ublk_stop_work() */
-enum {
-	S_IDLE, S_LOCK, S_GATE, S_WAIT, S_MARK, S_CLOSE, S_DONE, S_DRAIN, S_END
-};
-
-/* ublk_quiesce_dev() and, from Z_CLOSE on, its work item; ub->quiesce */
-enum { Z_IDLE, Z_WAIT, Z_LOCK, Z_CLOSE, Z_DONE, Z_DRAIN };
-enum { QUIESCE_NONE, QUIESCE_WAITING, QUIESCE_ANSWERING };
-
 /* ublk_server_exit_work() */
 enum {
 	E_IDLE, E_CLOSE, E_RCU, E_DRAIN, E_TAGS, E_KICK, E_LOCK, E_GONE, E_WAIT,
@@ -96,9 +90,6 @@ enum {
 
 /* START_DEV between its last check and the disk */
 enum { W_IDLE, W_LIVE };
-
-enum { PROC_NONE, PROC_ALIVE, PROC_EXITING, PROC_GONE };
-enum { MUTEX_FREE, MUTEX_STOP, MUTEX_EXIT, MUTEX_QUIESCE, MUTEX_START };
 
 /* ub->event->active */
 #define NOBODY	0xff
@@ -122,7 +113,7 @@ struct state {
 	u8 in_rcu;		/* tags whose queue_rq the exit work waits for */
 	u8 exit_tag;
 	u8 closed;		/* ub->event->closed */
-	u8 cond;		/* UBLK_COND_* of the queue */
+	u8 cond[1];		/* UBLK_COND_* of the queue */
 	u8 canceled, stop_pending, quiesce, mutex;
 	u8 nr_fetched;
 	u8 server;		/* enum ublk_server_state */
@@ -150,24 +141,17 @@ enum {
 	BREAK_UNDELIVERED_HOLDS,	/* a stop does not keep undelivered requests from being held */
 	BREAK_END_FIRST,	/* the request ends before its tag is armed */
 	BREAK_PUT_BACK,		/* tags that do not fit are forgotten */
-	NR_BREAKS
+	NR_BREAKS,
+
+	/* control.h and quiesce.h name these; other models search them */
+	BREAK_NO_ABORT, BREAK_ABORT_STAYS, BREAK_NO_MARK, BREAK_CANCEL_NEW,
+	BREAK_NO_FAILING, BREAK_FAILING_ONCE, BREAK_QUIESCE_OPEN
 };
 
 /* Of the state that is being looked at. */
 static const struct scene *scene;
 
-static enum ublk_gate gate(const struct state *st)
-{
-	return ublk_device_gate(st->cond, policy);
-}
-
-/* ublk_server_close() */
-static void close_queue(struct state *st, unsigned int cond)
-{
-	if (st->stop_pending)
-		cond |= UBLK_COND_ABORTING;
-	st->cond |= cond;
-}
+#include "quiesce.h"
 
 /* The block layer calls ublk_queue_rq(), in a new read side section. */
 static void queue_request(struct state *st, int i)
@@ -289,7 +273,7 @@ static bool no_reader(const struct state *st)
 		return false;
 	if (any_waiting(st))
 		return true;
-	return gate(st) != UBLK_GATE_GO &&
+	return queue_gate(st, 0) != UBLK_GATE_GO &&
 	       (st->closed || st->canceled ||
 		(st->quiesce == QUIESCE_ANSWERING &&
 		 broken != BREAK_REFUSE_BLIND));

@@ -16,18 +16,20 @@
  */
 #include <errno.h>
 
-#include "policy.h"
+#include "ktap.h"
 #include "search.h"
 #include "logic/device.h"
 
 #define NR_QUEUES	2
 
-enum { PROC_NONE, PROC_ALIVE, PROC_EXITING, PROC_GONE };
+/* for control.h */
+enum { HAS_REQUESTS = false, HAS_NODE = true };
+
 enum { TAG_EMPTY, TAG_FETCHED, TAG_CANCELED };
 enum { WAIT_NO, WAIT_SETTLED, WAIT_MUTEX };
-enum { S_IDLE, S_LOCK, S_WAIT, S_MARK, S_CANCEL, S_NODE, S_END };
+
+/* ublk_server_exit_work() */
 enum { E_IDLE, E_CLOSE, E_LOCK, E_WAIT, E_RESET };
-enum { MUTEX_FREE, MUTEX_STOP, MUTEX_EXIT };
 
 struct state {
 	u8 dev;			/* UBLK_S_DEV_* */
@@ -59,31 +61,23 @@ enum {
 	BREAK_READY_EARLY,	/* one queue makes the device ready */
 	BREAK_ABORT_STAYS,	/* START_DEV leaves the mark of an earlier stop */
 	BREAK_FAILING_ONCE,	/* FAIL_IO is not renewed after a short recovery */
-	NR_BREAKS
+	NR_BREAKS,
+
+	/* control.h names these; other models search them */
+	BREAK_NO_ABORT, BREAK_CANCEL_NEW
 };
 
-static enum ublk_gate gate(const struct state *st, int q)
+#include "control.h"
+
+/* Requests are left out. */
+static void kick(struct state *st)
 {
-	return ublk_device_gate(st->cond[q], policy);
+	(void)st;
 }
 
-static void close_queues(struct state *st, unsigned int cond)
+static bool all_ended(const struct state *st)
 {
-	int q;
-
-	if (st->stop_pending)
-		cond |= UBLK_COND_ABORTING;
-	for (q = 0; q < NR_QUEUES; q++)
-		st->cond[q] |= cond;
-}
-
-/* A disk that is not being stopped does not abort what an earlier stop did. */
-static void end_aborting(struct state *st)
-{
-	int q;
-
-	for (q = 0; q < NR_QUEUES && broken != BREAK_ABORT_STAYS; q++)
-		st->cond[q] &= ~UBLK_COND_ABORTING;
+	return !st->busy;
 }
 
 static bool waiting(const struct state *st)
@@ -139,10 +133,7 @@ static void expand_ring(struct search *s, const struct state *st)
 
 		if (st->tag[q] != TAG_FETCHED)
 			continue;
-		if (!st->canceled) {
-			n.canceled = 1;
-			close_queues(&n, UBLK_COND_CANCELING);
-		}
+		cancel_session(&n);
 		n.tag[q] = TAG_CANCELED;
 		search_edge(s, &n, "ring cancels a command",
 			    st->proc == PROC_EXITING ? EDGE_OWN : EDGE_WORLD);
@@ -152,17 +143,14 @@ static void expand_ring(struct search *s, const struct state *st)
 static void expand_server(struct search *s, const struct state *st)
 {
 	struct state n = *st;
-	bool open_gate = gate(st, 0) == UBLK_GATE_GO ||
-			 gate(st, 1) == UBLK_GATE_GO;
+	bool open_gate = queue_gate(st, 0) == UBLK_GATE_GO ||
+			 queue_gate(st, 1) == UBLK_GATE_GO;
 
 	switch (st->proc) {
 	case PROC_NONE:
-		if (st->deleted)
-			break;
-		n.proc = PROC_ALIVE;
 		n.generation = !st->generation;
-		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_OPEN);
-		search_edge(s, &n, "open", EDGE_WORLD);
+		if (!st->deleted)
+			expand_open(s, &n);
 		break;
 	case PROC_ALIVE:
 		expand_fetch(s, st);
@@ -237,8 +225,7 @@ static void expand_start(struct search *s, const struct state *st)
 		if (next >= 0 && ok && !st->deleted) {
 			n.dev = next;
 			n.disks++;
-			if (!st->stop_pending)
-				end_aborting(&n);
+			end_aborting(&n);
 		} else if (next >= 0 && st->server < UBLK_SERVER_READY &&
 			   !st->delete_asked) {
 			/* another session has begun */
@@ -288,92 +275,44 @@ static void expand_end(struct search *s, const struct state *st)
 	}
 }
 
-/* The head of ublk_disk_remove(). */
-static void begin_removal(struct state *st)
+static void remove_disk(struct state *st)
 {
-	if (st->cond[0] & UBLK_COND_CANCELING)
-		close_queues(st, UBLK_COND_ABORTING);
-}
-
-static void end_removal(struct state *st)
-{
-	st->dev = ublk_device_next(st->dev, UBLK_DEV_EV_STOP, policy);
+	st->dev = UBLK_S_DEV_DEAD;
 	disk_freed(st);
 }
 
-static void expand_stop(struct search *s, const struct state *st)
+/* A stop that removes the node, too. */
+static void expand_delete(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	if (st->stop != S_IDLE)
+		return;
+	n.stop = S_LOCK;
+	n.stop_pending = 1;
+	n.delete_asked = 1;
+	search_edge(s, &n, "DEL_DEV", EDGE_WORLD);
+}
+
+static void expand_stop_take(struct search *s, const struct state *st)
 {
 	struct state n = *st;
 	int q;
 
-	n.stop = st->stop + 1;
 	switch (st->stop) {
-	case S_IDLE:
-		n.stop_pending = 1;
-		search_edge(s, &n, "STOP_DEV", EDGE_WORLD);
-		n.delete_asked = 1;
-		search_edge(s, &n, "DEL_DEV", EDGE_WORLD);
-		break;
-	case S_LOCK:
-		if (st->mutex != MUTEX_FREE)
-			break;
-		n.mutex = MUTEX_STOP;
-		if (st->dev == UBLK_S_DEV_DEAD)
-			n.stop = S_MARK;
-		else
-			begin_removal(&n);
-		search_edge(s, &n, "stop gets mutex", EDGE_OWN);
-		break;
-	case S_WAIT:
-		if (st->busy)
-			break;
-		end_removal(&n);
-		search_edge(s, &n, "stop: disk removed", EDGE_OWN);
-		break;
-	case S_MARK:
-		if (broken != BREAK_NO_MARK)
-			n.server = ublk_server_next(st->server,
-						    UBLK_SERVER_EV_STOP);
-		if (n.server != UBLK_SERVER_STOPPING &&
-		    broken != BREAK_NO_MARK)
-			n.stop = S_NODE;
-		search_edge(s, &n, "stop: server stopping", EDGE_OWN);
-		break;
-	case S_CANCEL:
+	case S_TAKE:
 		for (q = 0; q < NR_QUEUES; q++)
 			if (st->tag[q] == TAG_FETCHED)
 				n.tag[q] = TAG_CANCELED;
+		n.stop = S_NODE;
 		search_edge(s, &n, "stop takes commands", EDGE_OWN);
 		break;
 	case S_NODE:
 		n.deleted = st->delete_asked;
+		n.stop = S_END;
 		search_edge(s, &n, "stop: node", EDGE_OWN);
 		break;
-	case S_END:
-		n.stop = S_IDLE;
-		n.stop_pending = 0;
-		n.mutex = MUTEX_FREE;
-		search_edge(s, &n, "stop ends", EDGE_OWN);
-		break;
 	}
-}
-
-/* ublk_server_gone() */
-static void exit_gone(struct state *st)
-{
-	int next = ublk_device_next(st->dev, UBLK_DEV_EV_SERVER_GONE, policy);
-
-	st->exit = E_RESET;
-	if (next == UBLK_S_DEV_DEAD && next != st->dev) {
-		begin_removal(st);
-		st->exit = E_WAIT;
-		return;
-	}
-	/* also if it was FAIL_IO before: a queue was ready in between */
-	if (next == UBLK_S_DEV_FAIL_IO && broken != BREAK_NO_FAILING &&
-	    (next != st->dev || broken != BREAK_FAILING_ONCE))
-		close_queues(st, UBLK_COND_FAILING);
-	st->dev = next;
 }
 
 static void expand_exit(struct search *s, const struct state *st)
@@ -393,27 +332,23 @@ static void expand_exit(struct search *s, const struct state *st)
 		if (st->mutex != MUTEX_FREE)
 			break;
 		n.mutex = MUTEX_EXIT;
-		exit_gone(&n);
+		n.exit = E_RESET;
+		if (server_gone(&n)) {
+			begin_removal(&n);
+			n.exit = E_WAIT;
+		}
 		search_edge(s, &n, "exit gets mutex", EDGE_OWN);
 		break;
 	case E_WAIT:
-		if (st->busy)
-			break;
-		end_removal(&n);
-		n.exit = E_RESET;
-		search_edge(s, &n, "exit: disk removed", EDGE_OWN);
+		expand_exit_wait(s, st, E_RESET);
 		break;
 	case E_RESET:
-		n.exit = E_IDLE;
-		n.mutex = MUTEX_FREE;
-		n.proc = PROC_NONE;
-		n.canceled = 0;
+		end_session(&n);
 		for (q = 0; q < NR_QUEUES; q++) {
 			n.tag[q] = TAG_EMPTY;
 			if (broken == BREAK_RESET_COND)
 				n.cond[q] = 0;
 		}
-		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_RESET);
 		search_edge(s, &n, "exit ends session", EDGE_OWN);
 		break;
 	}
@@ -441,6 +376,7 @@ static void expand(struct search *s, const void *state)
 	expand_start(s, st);
 	expand_end(s, st);
 	expand_stop(s, st);
+	expand_delete(s, st);
 	expand_exit(s, st);
 	expand_opener(s, st);
 }
@@ -478,13 +414,13 @@ static const char *check(const void *state)
 	for (q = 0; q < NR_QUEUES; q++) {
 		if (st->dev == UBLK_S_DEV_DEAD)
 			continue;
-		if (gate(st, q) == UBLK_GATE_GO && st->tag[q] != TAG_FETCHED)
+		if (queue_gate(st, q) == UBLK_GATE_GO && st->tag[q] != TAG_FETCHED)
 			return "a queue is open without a command";
 		if (st->dev == UBLK_S_DEV_FAIL_IO && st->proc == PROC_NONE &&
-		    gate(st, q) != UBLK_GATE_FAIL_REMOTE)
+		    queue_gate(st, q) != UBLK_GATE_FAIL_REMOTE)
 			return "FAIL_IO does not fail";
 		if (st->dev == UBLK_S_DEV_QUIESCED && st->proc == PROC_NONE &&
-		    !st->stop_pending && gate(st, q) != UBLK_GATE_HOLD)
+		    !st->stop_pending && queue_gate(st, q) != UBLK_GATE_HOLD)
 			return "QUIESCED does not hold";
 	}
 	return check_state(st);
@@ -493,12 +429,10 @@ static const char *check(const void *state)
 static const char *rest(const void *state)
 {
 	const struct state *st = state;
-	bool served = st->busy && st->proc == PROC_ALIVE;
+	const char *why = rest_control(st, st->busy && st->proc == PROC_ALIVE);
 
-	if (st->exit != E_IDLE || st->proc == PROC_GONE)
-		return "the end of the session hangs";
-	if (st->stop != S_IDLE && !(st->stop == S_WAIT && served))
-		return "the stop hangs";
+	if (why)
+		return why;
 	if (st->start == WAIT_SETTLED && (st->deleted || settled(st)))
 		return "START_DEV waits for nothing";
 	if (st->end == WAIT_SETTLED && (st->deleted || settled(st)))
@@ -521,14 +455,11 @@ static void show(const void *state)
 {
 	static const char * const server[] = { "none", "fetching", "ready",
 					       "stopping" };
-	static const char * const proc[] = { "none", "alive", "exiting",
-					     "gone" };
-	static const char * const gates[] = { "go", "hold", "fail", "remote" };
 	const struct state *st = state;
 
 	printf("%s server=%s/%s gates=%s/%s disks=%u%s%s%s%s",
-	       ublk_device_name(st->dev), proc[st->proc], server[st->server],
-	       gates[gate(st, 0)], gates[gate(st, 1)], st->disks,
+	       ublk_device_name(st->dev), proc_name(st), server[st->server],
+	       gate_name(st, 0), gate_name(st, 1), st->disks,
 	       st->opened ? " opened" : "", st->busy ? " busy" : "",
 	       st->stop_pending ? " stopping" : "",
 	       st->deleted ? " deleted" : "");
@@ -536,16 +467,4 @@ static void show(const void *state)
 
 static const struct state start = { .dev = UBLK_S_DEV_DEAD };
 
-static const struct search model = {
-	.size = sizeof(struct state),
-	.expand = expand,
-	.check = check,
-	.rest = rest,
-	.goal = goal,
-	.show = show,
-};
-
-int main(int argc, char **argv)
-{
-	return policy_main(argc, argv, &model, &start, NR_BREAKS);
-}
+#include "policy.h"

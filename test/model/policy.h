@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The main program of a model that is searched once for each recovery policy,
- * and of its self-test: wrong variants of the driver, numbered from 1, have to be
- * found, or the search is worth nothing.
+ * with a self-test: the search must find each of the wrong variants of the driver
+ * from 1 to NR_BREAKS - 1.
  *
- * Included once per model program.
+ * Included at the end of a model program, which defines struct state, its first
+ * state "start", and the functions of struct search.
+ *
+ * --break=N searches variant N and prints what is wrong with it.
  */
 #ifndef UBLK_TEST_POLICY_H
 #define UBLK_TEST_POLICY_H
 
+#include "control.h"
 #include "ktap.h"
 #include "search.h"
-#include "logic/device.h"
-
-/* What the model's steps look at: 0, or the variant; and the policy. */
-static int broken;
-static enum ublk_policy policy;
-
-static struct {
-	const struct search *model;
-	const void *start;
-	int nr_breaks;
-} policy_args;
 
 static const char *policy_run(bool quiet)
 {
-	struct search s = *policy_args.model;
-	const char *why = search_run(&s, policy_args.start, quiet);
+	struct search s = {
+		.size = sizeof(struct state),
+		.expand = expand,
+		.check = check,
+		.rest = rest,
+		.goal = goal,
+		.show = show,
+	};
+	const char *why = search_run(&s, &start, quiet);
 
 	if (!quiet)
 		printf("# policy %u: %u states, %u edges\n", policy,
@@ -72,7 +72,7 @@ static void policy_test_fail(void)
 
 static void policy_test_finds_mistakes(void)
 {
-	for (broken = 1; broken < policy_args.nr_breaks; broken++) {
+	for (broken = 1; broken < NR_BREAKS; broken++) {
 		const char *why = policy_run_all(true);
 
 		printf("# variant %d: %s\n", broken, why ? why : "not found");
@@ -81,9 +81,7 @@ static void policy_test_finds_mistakes(void)
 	broken = 0;
 }
 
-/* Variants are 1 to @nr_breaks - 1; "--break=N" shows what is wrong with N. */
-static int policy_main(int argc, char **argv, const struct search *model,
-		       const void *start, int nr_breaks)
+int main(int argc, char **argv)
 {
 	static const struct ktap_test tests[] = {
 		{ "policy_stop", policy_test_stop },
@@ -93,9 +91,6 @@ static int policy_main(int argc, char **argv, const struct search *model,
 		{ "finds_mistakes", policy_test_finds_mistakes },
 	};
 
-	policy_args.model = model;
-	policy_args.start = start;
-	policy_args.nr_breaks = nr_breaks;
 	if (argc > 1 && !strncmp(argv[1], "--break=", 8)) {
 		broken = atoi(argv[1] + 8);
 		return !!policy_run_all(false);

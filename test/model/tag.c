@@ -40,12 +40,7 @@ static void expand_world(struct search *s, const struct state *st)
 		n.dev = next;
 		search_edge(s, &n, "START_DEV", EDGE_WORLD);
 	}
-	next = ublk_device_next(st->dev, UBLK_DEV_EV_END_RECOVERY, policy);
-	if (next >= 0) {
-		n.dev = next;
-		kick(&n);
-		search_edge(s, &n, "END_USER_RECOVERY", EDGE_WORLD);
-	}
+	expand_end_recovery(s, st);
 }
 
 static void expand(struct search *s, const void *state)
@@ -81,7 +76,7 @@ static const char *check(const void *state)
 	if (st->dev == UBLK_S_DEV_DEAD && st->req != REQ_NONE)
 		return "a request without a disk";
 	if (st->tag == UBLK_TAG_CANCELED && st->dev != UBLK_S_DEV_DEAD &&
-	    gate(st) == UBLK_GATE_GO)
+	    queue_gate(st, 0) == UBLK_GATE_GO)
 		return "command taken, gate open";
 	if (st->proc == PROC_NONE && st->tag != UBLK_TAG_EMPTY)
 		return "no server, but the tag is not EMPTY";
@@ -96,11 +91,7 @@ static const char *rest_quiesce(const struct state *st, bool served)
 	if (st->quiesce == QUIESCE_ANSWERING && st->tag == UBLK_TAG_ARMED &&
 	    st->mutex == MUTEX_FREE)
 		return "a command is not answered after QUIESCE_DEV";
-	if (st->dev == UBLK_S_DEV_LIVE && st->server == UBLK_SERVER_READY &&
-	    st->quiesce == QUIESCE_NONE && !st->canceled &&
-	    !st->stop_pending && gate(st) != UBLK_GATE_GO)
-		return "the gate is closed for no reason";
-	return NULL;
+	return rest_open(st);
 }
 
 /* The driver has done all it can by itself. */
@@ -110,14 +101,12 @@ static const char *rest(const void *state)
 	bool served = ublk_tag_is_owned(st->tag) &&
 		      (st->proc == PROC_ALIVE || st->proc == PROC_LAME);
 
-	if (st->exit != E_IDLE)
-		return "the end of the session hangs";
-	if (st->stop != S_IDLE && !(st->stop == S_WAIT && served))
-		return "the stop hangs";
-	if (st->proc == PROC_EXITING)
-		return "the server cannot exit";
-	if (rest_quiesce(st, served))
-		return rest_quiesce(st, served);
+	const char *why = rest_control(st, served);
+
+	if (!why)
+		why = rest_quiesce(st, served);
+	if (why)
+		return why;
 	switch (st->req) {
 	case REQ_NONE:
 		return NULL;
@@ -125,7 +114,7 @@ static const char *rest(const void *state)
 		return served ? NULL : "a request is lost on its tag";
 	case REQ_HELD:
 		/* until END_USER_RECOVERY, a stop, or the end of the session */
-		if (gate(st) == UBLK_GATE_HOLD || st->proc == PROC_LAME)
+		if (queue_gate(st, 0) == UBLK_GATE_HOLD || st->proc == PROC_LAME)
 			return NULL;
 		if (st->dev == UBLK_S_DEV_QUIESCED &&
 		    st->server == UBLK_SERVER_READY)
@@ -152,30 +141,15 @@ static void show(const void *state)
 					    "quiesce" };
 	static const char * const req[] = { "-", "queue", "tag", "held",
 					    "daemon", "exit" };
-	static const char * const proc[] = { "none", "alive", "lame", "exiting",
-					     "gone" };
-	static const char * const gates[] = { "go", "hold", "fail", "remote" };
 	const struct state *st = state;
 
 	printf("%s %s cmd=%s req=%s gate=%s server=%s%s%s",
 	       ublk_device_name(st->dev), ublk_tag_name(st->tag), cmd[st->cmd],
-	       req[st->req], gates[gate(st)], proc[st->proc],
+	       req[st->req], gate_name(st, 0), proc_name(st),
 	       st->stop_pending ? " stopping" : "",
 	       st->quiesce ? " quiescing" : "");
 }
 
 static const struct state start = { .tag = UBLK_TAG_EMPTY };
 
-static const struct search model = {
-	.size = sizeof(struct state),
-	.expand = expand,
-	.check = check,
-	.rest = rest,
-	.goal = goal,
-	.show = show,
-};
-
-int main(int argc, char **argv)
-{
-	return policy_main(argc, argv, &model, &start, NR_BREAKS);
-}
+#include "policy.h"

@@ -8,50 +8,23 @@
 
 #include "tag_state.h"
 
-/* The head of ublk_disk_remove(). */
-static void begin_removal(struct state *st)
+static bool all_ended(const struct state *st)
 {
-	if (st->cond & UBLK_COND_CANCELING && broken != BREAK_NO_ABORT)
-		close_queue(st, UBLK_COND_ABORTING);
-	kick(st);
+	return st->req == REQ_NONE;
 }
 
-static void expand_stop(struct search *s, const struct state *st)
+static void remove_disk(struct state *st)
+{
+	st->dev = UBLK_S_DEV_DEAD;
+}
+
+/* ublk_cancel_armed() */
+static void expand_stop_take(struct search *s, const struct state *st)
 {
 	struct state n = *st;
 
-	n.stop = st->stop + 1;
 	switch (st->stop) {
-	case S_IDLE:
-		n.stop_pending = 1;
-		search_edge(s, &n, "STOP_DEV", EDGE_WORLD);
-		break;
-	case S_LOCK:
-		if (st->mutex != MUTEX_FREE)
-			break;
-		n.mutex = MUTEX_STOP;
-		if (st->dev == UBLK_S_DEV_DEAD)
-			n.stop = S_MARK;
-		search_edge(s, &n, "stop gets mutex", EDGE_OWN);
-		break;
-	case S_GATE:
-		begin_removal(&n);
-		search_edge(s, &n, "stop begins removal", EDGE_OWN);
-		break;
-	case S_WAIT:
-		if (st->req != REQ_NONE)
-			break;
-		n.dev = ublk_device_next(st->dev, UBLK_DEV_EV_STOP, policy);
-		search_edge(s, &n, "stop: disk is gone", EDGE_OWN);
-		break;
-	case S_MARK:
-		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_STOP);
-		if (n.server != UBLK_SERVER_STOPPING &&
-		    broken != BREAK_CANCEL_NEW)
-			n.stop = S_END;
-		search_edge(s, &n, "stop: server stopping", EDGE_OWN);
-		break;
-	case S_CANCEL:
+	case S_TAKE:
 		n.stop = S_END;
 		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
 			n.tag = UBLK_TAG_CANCELED;
@@ -62,34 +35,15 @@ static void expand_stop(struct search *s, const struct state *st)
 		break;
 	case S_DONE:
 		n.cmd = CMD_SERVER;
+		n.stop = S_END;
 		search_edge(s, &n, "stop: ENODEV", EDGE_OWN);
-		break;
-	case S_END:
-		n.stop = S_IDLE;
-		n.stop_pending = 0;
-		n.mutex = MUTEX_FREE;
-		search_edge(s, &n, "stop ends", EDGE_OWN);
 		break;
 	}
 }
 
-/* ublk_quiesce_undo() */
-static void quiesce_undo(struct state *st)
+static bool queue_idle(const struct state *st)
 {
-	st->quiescing = Z_IDLE;
-	st->quiesce = QUIESCE_NONE;
-	if (broken == BREAK_NO_UNDO)
-		return;
-	if (!st->canceled && st->server == UBLK_SERVER_READY)
-		st->cond = 0;
-	kick(st);
-}
-
-/* ublk_quiesce_may_take() */
-static bool quiesce_may_take(const struct state *st)
-{
-	return st->canceled || st->dev != UBLK_S_DEV_LIVE ||
-	       st->tag == UBLK_TAG_ARMED || st->tag == UBLK_TAG_CANCELED;
+	return st->tag == UBLK_TAG_ARMED || st->tag == UBLK_TAG_CANCELED;
 }
 
 /* ublk_cancel_armed() with the mutex held; says whether commands may follow. */
@@ -104,20 +58,45 @@ static void quiesce_take(struct state *st)
 	}
 }
 
+/* ublk_cancel_armed() */
+static void expand_quiesce_take(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+
+	switch (st->quiescing) {
+	case Z_TAKE:
+		quiesce_take(&n);
+		search_edge(s, &n, "quiesce takes command", EDGE_OWN);
+		break;
+	case Z_DONE:
+		if (st->cmd == CMD_QUIESCE)
+			n.cmd = CMD_SERVER;
+		n.mutex = MUTEX_FREE;
+		n.quiescing = Z_IDLE;
+		search_edge(s, &n, "quiesce: ENODEV", EDGE_OWN);
+		break;
+	}
+}
+
+/* ublk_quiesce_undo() */
+static void quiesce_undo(struct state *st)
+{
+	st->quiescing = Z_IDLE;
+	st->quiesce = QUIESCE_NONE;
+	if (broken == BREAK_NO_UNDO)
+		return;
+	if (!st->canceled && st->server == UBLK_SERVER_READY)
+		st->cond[0] = 0;
+	kick(st);
+}
+
 static void expand_quiesce(struct search *s, const struct state *st)
 {
 	struct state n = *st;
 
 	switch (st->quiescing) {
 	case Z_IDLE:
-		if (st->mutex != MUTEX_FREE || st->dev != UBLK_S_DEV_LIVE ||
-		    st->quiesce != QUIESCE_NONE)
-			break;
-		n.quiescing = Z_WAIT;
-		n.quiesce = QUIESCE_WAITING;
-		if (broken != BREAK_QUIESCE_OPEN)
-			close_queue(&n, UBLK_COND_CANCELING);
-		search_edge(s, &n, "QUIESCE_DEV", EDGE_WORLD);
+		expand_quiesce_begin(s, st);
 		break;
 	case Z_WAIT:
 		quiesce_undo(&n);
@@ -141,16 +120,8 @@ static void expand_quiesce(struct search *s, const struct state *st)
 		}
 		search_edge(s, &n, "quiesce gets mutex", EDGE_OWN);
 		break;
-	case Z_TAKE:
-		quiesce_take(&n);
-		search_edge(s, &n, "quiesce takes command", EDGE_OWN);
-		break;
-	case Z_DONE:
-		if (st->cmd == CMD_QUIESCE)
-			n.cmd = CMD_SERVER;
-		n.mutex = MUTEX_FREE;
-		n.quiescing = Z_IDLE;
-		search_edge(s, &n, "quiesce: ENODEV", EDGE_OWN);
+	default:
+		expand_quiesce_take(s, st);
 		break;
 	}
 }
@@ -205,11 +176,11 @@ static void expand_exit_gone(struct search *s, const struct state *st)
 		n.mutex = MUTEX_FREE;
 		n.exit = E_CLOSE;
 	} else if (next != st->dev && next == UBLK_S_DEV_DEAD) {
-		n.exit = E_GATE;
+		n.exit = E_ABORT;
 	} else if (next != st->dev) {
 		n.dev = next;
 		if (next == UBLK_S_DEV_FAIL_IO)
-			close_queue(&n, UBLK_COND_FAILING);
+			close_queues(&n, UBLK_COND_FAILING);
 	}
 	search_edge(s, &n, "exit gets mutex", EDGE_OWN);
 }
@@ -222,7 +193,7 @@ static void expand_exit(struct search *s, const struct state *st)
 	switch (st->exit) {
 	case E_CLOSE:
 		if (st->dev != UBLK_S_DEV_DEAD)
-			close_queue(&n, UBLK_COND_CANCELING);
+			close_queues(&n, UBLK_COND_CANCELING);
 		/* for good: quiesce_undo() must not open it again */
 		if (broken != BREAK_UNDO_LATE)
 			n.canceled = 1;
@@ -244,23 +215,16 @@ static void expand_exit(struct search *s, const struct state *st)
 	case E_LOCK:
 		expand_exit_gone(s, st);
 		break;
-	case E_GATE:
+	case E_ABORT:
 		begin_removal(&n);
 		search_edge(s, &n, "exit begins removal", EDGE_OWN);
 		break;
 	case E_WAIT:
-		if (st->req != REQ_NONE)
-			break;
-		n.dev = UBLK_S_DEV_DEAD;
-		search_edge(s, &n, "exit: disk is gone", EDGE_OWN);
+		expand_exit_wait(s, st, E_RESET);
 		break;
 	case E_RESET:
-		n.exit = E_IDLE;
-		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_RESET);
-		n.canceled = 0;
+		end_session(&n);
 		n.quiesce = QUIESCE_NONE;
-		n.proc = PROC_NONE;
-		n.mutex = MUTEX_FREE;
 		search_edge(s, &n, "exit ends session", EDGE_OWN);
 		break;
 	}

@@ -12,7 +12,7 @@
 static void expand_queue(struct search *s, const struct state *st)
 {
 	struct state n = *st;
-	enum ublk_gate g = gate(st);
+	enum ublk_gate g = queue_gate(st, 0);
 	int next;
 
 	switch (st->queue) {
@@ -171,7 +171,7 @@ static void expand_fetch(struct search *s, const struct state *st)
 	n.tag = tag;
 	n.cmd = CMD_TAG;
 	n.server = server;
-	n.cond = st->canceled ? UBLK_COND_CANCELING : 0;
+	n.cond[0] = st->canceled ? UBLK_COND_CANCELING : 0;
 	search_edge(s, &n, "FETCH_REQ", EDGE_WORLD);
 }
 
@@ -220,9 +220,7 @@ static void expand_server(struct search *s, const struct state *st)
 	struct state n = *st;
 
 	if (st->proc == PROC_NONE) {
-		n.proc = PROC_ALIVE;
-		n.server = ublk_server_next(st->server, UBLK_SERVER_EV_OPEN);
-		search_edge(s, &n, "open", EDGE_WORLD);
+		expand_open(s, st);
 		return;
 	}
 	if (st->proc == PROC_ALIVE && st->daemon == D_IDLE) {
@@ -255,10 +253,8 @@ static void expand_ring(struct search *s, const struct state *st)
 		if (st->cmd != CMD_TAG || st->tag != UBLK_TAG_ARMED)
 			break;
 		n.ring = R_TAKE;
-		if (broken != BREAK_CANCEL_FIRST && !st->canceled) {
-			n.canceled = 1;
-			close_queue(&n, UBLK_COND_CANCELING);
-		}
+		if (broken != BREAK_CANCEL_FIRST)
+			cancel_session(&n);
 		search_edge(s, &n, "ring cancels: closes gate",
 			    st->proc == PROC_EXITING ? EDGE_OWN : EDGE_WORLD);
 		break;
@@ -275,7 +271,7 @@ static void expand_ring(struct search *s, const struct state *st)
 	case R_CLOSE_LATE:
 		n.ring = R_DONE;
 		n.canceled = 1;
-		close_queue(&n, UBLK_COND_CANCELING);
+		close_queues(&n, UBLK_COND_CANCELING);
 		search_edge(s, &n, "ring cancels: closes late", EDGE_OWN);
 		break;
 	case R_DONE:

@@ -9,22 +9,19 @@
 
 #include <errno.h>
 
-#include "policy.h"
+#include "ktap.h"
 #include "search.h"
 #include "logic/device.h"
 #include "logic/tag.h"
+
+/* for control.h */
+enum { HAS_REQUESTS = true, HAS_NODE = false };
 
 /* Who has the one command of the tag. */
 enum { CMD_SERVER, CMD_TAG, CMD_RING, CMD_STOP, CMD_QUIESCE };
 
 /* Where the one request is. */
 enum { REQ_NONE, REQ_QUEUE, REQ_TAG, REQ_HELD, REQ_DAEMON, REQ_EXIT };
-
-/*
- * The server: node closed, serving, its thread gone but the ring kept open,
- * being killed, node released and exit work under way.
- */
-enum { PROC_NONE, PROC_ALIVE, PROC_LAME, PROC_EXITING, PROC_GONE };
 
 /* ublk_queue_rq() */
 enum { Q_IDLE, Q_GATE, Q_CLAIM, Q_POST, Q_LOOK, Q_LOOK_AGAIN, Q_HOLD };
@@ -35,25 +32,16 @@ enum { D_IDLE, D_END, D_COMMIT, D_UNDELIVERED, D_HOLD, D_RECHECK };
 /* ublk_cancel_cmd() */
 enum { R_IDLE, R_TAKE, R_CLOSE_LATE, R_DONE };
 
-/* ublk_stop_work() */
-enum { S_IDLE, S_LOCK, S_GATE, S_WAIT, S_MARK, S_CANCEL, S_DONE, S_END };
-
 /* ublk_server_exit_work() */
 enum {
-	E_IDLE, E_CLOSE, E_REQS, E_END, E_KICK, E_LOCK, E_GATE, E_WAIT, E_RESET
+	E_IDLE, E_CLOSE, E_REQS, E_END, E_KICK, E_LOCK, E_ABORT, E_WAIT, E_RESET
 };
-
-/* ublk_quiesce_dev() and, from Z_TAKE on, its work item; ub->quiesce */
-enum { Z_IDLE, Z_WAIT, Z_LOCK, Z_TAKE, Z_DONE };
-enum { QUIESCE_NONE, QUIESCE_WAITING, QUIESCE_ANSWERING };
-
-enum { MUTEX_FREE, MUTEX_STOP, MUTEX_EXIT, MUTEX_QUIESCE };
 
 struct state {
 	u8 tag;			/* enum ublk_tag_state */
 	u8 cmd, req, proc;
 	u8 task_work;		/* posted, not run */
-	u8 cond;		/* UBLK_COND_* of the queue */
+	u8 cond[1];		/* UBLK_COND_* of the queue */
 	u8 canceled;		/* ub->canceled */
 	u8 server;		/* enum ublk_server_state */
 	u8 dev;			/* UBLK_S_DEV_* */
@@ -82,13 +70,13 @@ enum {
 	BREAK_NO_REARM,		/* C-99: commands armed later are left alone */
 	BREAK_NO_UNDO,		/* C-98: after EBUSY and EINTR the gate stays */
 	BREAK_UNDO_LATE,	/* QUIESCE_DEV opens what the exit work closed */
-	NR_BREAKS
+	NR_BREAKS,
+
+	/* control.h names these; other models search them */
+	BREAK_ABORT_STAYS, BREAK_NO_MARK, BREAK_NO_FAILING, BREAK_FAILING_ONCE
 };
 
-static enum ublk_gate gate(const struct state *st)
-{
-	return ublk_device_gate(st->cond, policy);
-}
+#include "quiesce.h"
 
 static int tag_next(const struct state *st, enum ublk_tag_event event)
 {
@@ -96,14 +84,6 @@ static int tag_next(const struct state *st, enum ublk_tag_event event)
 	    st->tag == UBLK_TAG_QUEUED)
 		return UBLK_TAG_CANCELED;
 	return ublk_tag_next(st->tag, event);
-}
-
-/* ublk_server_close() */
-static void close_queue(struct state *st, unsigned int cond)
-{
-	if (st->stop_pending && broken != BREAK_NO_ABORT)
-		cond |= UBLK_COND_ABORTING;
-	st->cond |= cond;
 }
 
 /* blk_mq_kick_requeue_list() */
