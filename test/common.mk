@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Included by test/unit, test/model and test/fuzz: programs of one C file each
-# that compile the logic headers with the address and undefined behaviour
-# sanitizers. PROGS names them.
+# Included by test/unit, test/model and test/fuzz. Every C file of such a
+# directory is one program; it includes the headers it tests and is built with
+# the address and undefined behaviour sanitizers.
+#
+#   make -C test/unit run		build and run all, KTAP on stdout
+#   make -C test/unit run PROGS=pos	one of them
+#   make -C test/unit run O=DIR		objects somewhere else
 
 top	:= $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/..)
+PROGS	:= $(basename $(sort $(wildcard *.c)))
 O	?= $(top)/out/$(CURDIR:$(top)/%=%)
 
 CFLAGS	?= -O1 -g
