@@ -3,18 +3,18 @@
 #
 # usage: guest.sh DRIVER RUNS ROWS JOBS	(run by bench/run.sh in the guest)
 #
-# Measure every subject with every job and print "ROW subject job instructions".
-# DRIVER is a word for the table: which ublk_drv modprobe finds. ROWS and JOBS
-# are regular expressions, for those whose name matches. A mode that the driver
-# does not offer is left out.
+# Measures every subject with every job and prints "ROW subject job
+# instructions". DRIVER names, for the table, the ublk_drv that modprobe loads.
+# ROWS and JOBS are regular expressions that select subjects and jobs by name.
+# A data mode that the driver does not offer is left out.
 set -euo pipefail
 
 driver=$1 runs=$2 rows=$3 wanted=$4
 fio_out=$(mktemp)
 
-# 20,000 IOs of one process, or 1 GiB of them, no scheduler. fio counts in whole
-# milliseconds, and what the disk of the guest does meanwhile is not as exact as
-# its clock: a job is run RUNS times, and the lowest figure counts.
+# One process does 20,000 IOs, or 1 GiB of them, without a scheduler. fio rounds
+# to milliseconds, and the disk of the guest adds instructions that differ from
+# run to run, so each job runs RUNS times and the lowest figure counts.
 jobs=(
 	"4k-randread-qd32 randread 4 32"
 	"4k-randwrite-qd32 randwrite 4 32"
@@ -22,7 +22,7 @@ jobs=(
 	"128k-read-qd32 read 128 32"
 )
 
-# Every way to move data, and what the daemon chooses by itself.
+# Every data mode, and the one that the daemon chooses by default.
 modes=(
 	"copy --copy --no-batch-io"
 	"zero-copy --zerocopy --no-batch-io"
@@ -33,8 +33,8 @@ modes=(
 	"chosen"
 )
 
-# One job on one device: 1e9 / IOPS is the number of instructions, as the
-# instruction clock makes one of them a nanosecond.
+# Prints the instructions per IO of one job on one device. They are 1e9 / IOPS,
+# as an instruction takes one nanosecond of the guest's clock.
 cost() {
 	local dev=$1 rw=$2 kb=$3 depth=$4 batch=() field want
 
@@ -50,7 +50,7 @@ cost() {
 	}
 	want=$((1048576 / kb))
 	[ "$want" -lt 20000 ] || want=20000
-	# terse format 3: kilobytes and milliseconds of the reads, or the writes
+	# terse format 3: kilobytes, and three fields later milliseconds
 	field=6
 	[ "$rw" != randwrite ] || field=47
 	awk -F';' -v f="$field" -v kb="$kb" -v want="$want" '
@@ -83,7 +83,8 @@ measure() {
 	done
 }
 
-# A device of our daemon. Exit status 1 of "add" with that text: not offered.
+# Measures a device of our daemon, unless "add" says that the driver does not
+# offer the mode.
 measure_ublk() {
 	local subject=$1 why
 
@@ -98,11 +99,11 @@ measure_ublk() {
 	ublk del -n 0 >&2
 }
 
-# The same addresses in every run, and nothing to write back meanwhile.
+# Every run has the same addresses, and nothing is written back meanwhile.
 echo 0 >/proc/sys/kernel/randomize_va_space
 sync
 
-# The backing device of everything: takes any IO, stores nothing.
+# The backing device of all subjects completes any IO and stores nothing.
 modprobe null_blk nr_devices=1 gb=2 queue_mode=2 irqmode=0 submit_queues=1
 modprobe ublk_drv
 

@@ -4,16 +4,17 @@
 # usage: bench/run.sh [--quick] [--rows REGEX] [--jobs REGEX] [--runs N]
 #                     [--driver our|distribution] [--json FILE]
 #
-# What an IO costs, in guest instructions: boots the guest under the instruction
-# clock (one processor, an instruction is a nanosecond, idle time is skipped), so
-# a second run gives the same digits. Two boots: the distribution's driver, ours;
-# the same daemon on both, once per way to move data. Prints one table, and
-# writes it as JSON (default build/bench.json).
+# Measures the cost of an IO in guest instructions. The guest runs under QEMU's
+# instruction clock (one processor, one nanosecond an instruction, no idle
+# time), so a second run gives the same figures. It boots once with the
+# distribution's driver and once with ours, and the same daemon runs in every
+# data mode on both. Prints a table, and writes it as JSON (default
+# build/bench.json).
 #
-# --rows, --jobs	only those whose name matches, "null zero-copy" say
+# --rows, --jobs	only names that match, for example --rows "null zero-copy"
 # --runs N	take the lowest of N runs (default 3)
-# --driver D	only this one
-# --quick	our driver, one run
+# --driver D	only this driver
+# --quick	only our driver, one run
 set -euo pipefail
 
 top=$(cd -- "$(dirname -- "$0")/.." && pwd)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Rows "ROW <subject> <job> <instructions>" as a table, and as JSON in file `json`.
+# Prints the lines "ROW <subject> <job> <instructions>" as a table, and writes them
+# as JSON to the file `json`.
 {
 	if (!($2 in seen)) {
 		seen[$2] = 1

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/elem.h: any batch command with any buffer. What the checks let through
- * is within the buffer and within the device.
+ * logic/elem.h: any batch command with any buffer. A command that passes the
+ * checks stays within its buffer and within the device.
  *
  * Input: device flags, queues, depth, the command, the element buffer.
  */

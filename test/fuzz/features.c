@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * logic/features.h: any info buffer of ADD_DEV, any set of supported features.
- * What is granted obeys the feature table.
+ * The granted features obey the feature table.
  *
  * Input: supported features, page shift and privilege, the info buffer.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One fuzz target, two drivers. With clang and -DUBLK_LIBFUZZER the target is
- * linked to libFuzzer. Otherwise main() here replays it: every file named on the
- * command line, then inputs from a generator with a fixed seed, mutated from
- * the files and from nothing. It stops at the first bad one and prints it.
+ * Two ways to run a fuzz target. With clang and -DUBLK_LIBFUZZER it is linked
+ * to libFuzzer. Otherwise main() here runs it with every file named on the
+ * command line, then with generated inputs: the files or random bytes, with
+ * some bytes changed. The seed is fixed, so each run has the same inputs.
  *
- * A target aborts through fuzz_assert(); sanitizers abort by themselves.
+ * The program aborts at the first failed fuzz_assert() or sanitizer report.
  */
 #ifndef UBLK_TEST_FUZZ_H
 #define UBLK_TEST_FUZZ_H
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 	} \
 } while (0)
 
-/* What is left of an input; reads beyond its end give zeroes. */
+/* The rest of an input; a read past its end gives zeroes. */
 struct fuzz_input {
 	const uint8_t *data;
 	size_t size;
@@ -36,7 +36,7 @@ static inline void fuzz_read(struct fuzz_input *in, void *to, size_t size)
 	size_t n = size < in->size ? size : in->size;
 
 	memset(to, 0, size);
-	/* memcpy() from a null pointer is undefined even for no bytes */
+	/* memcpy() from NULL is undefined even for a size of 0 */
 	if (n)
 		memcpy(to, in->data, n);
 	in->data += n;
@@ -82,7 +82,7 @@ static uint64_t fuzz_random(void)
 	return z ^ (z >> 31);
 }
 
-/* Bytes at the boundaries of integers are worth more than random ones. */
+/* Values at the limits of types find more than random ones, so use both. */
 static void fuzz_mutate(uint8_t *data, size_t size)
 {
 	static const uint64_t edges[] = {
@@ -119,7 +119,7 @@ static void fuzz_load(const char *name, int i)
 	fclose(f);
 }
 
-/* On the heap and of exactly this size, so that ASAN sees reads behind it. */
+/* The input fills its heap block, so ASAN reports a read past its end. */
 static void fuzz_one(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = malloc(size ? size : 1);
@@ -130,7 +130,7 @@ static void fuzz_one(const uint8_t *data, size_t size)
 	free(copy);
 }
 
-/* An input that nobody wrote: a file or noise, with some bytes changed. */
+/* One generated input: a file or random bytes, with some bytes changed. */
 static void fuzz_generate(int nr_files, int run)
 {
 	uint8_t data[FUZZ_MAX];

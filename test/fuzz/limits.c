@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/limits.h: any parameters on any device. What is accepted would pass
- * every check of the block layer that ends in a warning; those are written down
- * here a second time, from the queue limits that control.md section 13 makes.
+ * logic/limits.h: any parameters on any device. With accepted parameters, the
+ * block layer must not warn: its checks are written a second time here, for the
+ * queue limits of control.md section 13.
  *
  * Input: device flags, misc, max_io_buf_bytes, a new size, the parameters.
  */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/pos.h: any file position and any mapping. What is accepted names a tag
- * or a queue that exists, and a position survives being taken apart and put
- * together.
+ * logic/pos.h: any file position and any mapping. An accepted one names a tag
+ * or a queue of the device, and encoding a decoded position gives it back.
  *
  * Input: position, length, flags, queues, depth, descriptor size, page shift.
  */
@@ -32,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_assert(p.off < 1U << UBLK_IO_BUF_BITS);
 		fuzz_assert(flags & UBLK_F_USER_COPY);
 		fuzz_assert(!p.integrity || flags & UBLK_F_INTEGRITY);
-		/* bits 53 to 61 and 63 are ignored, the base may carry */
+		/* adding the base may carry into bits 53 to 61, which are ignored */
 		fuzz_assert(!((again ^ pos) & 0x7fffffff));
 		fuzz_assert(!((again - UBLKSRV_IO_BUF_OFFSET) >> 53));
 	}

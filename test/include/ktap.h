@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * KTAP output for test programs: a table of named functions, expectations that
- * report file, line and both values, and a plan that is printed before the
- * first test, so that a program which dies early is seen as such.
+ * KTAP output for test programs: a table of named functions, and expectations
+ * that report file, line and both values. The plan is printed before the first
+ * test, so the runner notices a program that dies early.
  *
- * Included once per test program; that is why it holds state. A program is
+ * Included once per test program, so it may define variables. A program is
  *
  *	static void test_this(void) { ktap_eq(1 + 1, 2); }
  *	static const struct ktap_test tests[] = { { "this", test_this }, };
@@ -33,9 +33,9 @@ struct ktap_test {
 	void (*fn)(void);
 };
 
-/* What the expectations of the running test found. */
+/* An expectation of the running test failed. */
 static bool ktap_failed;
-/* Row of a table under test, named in failures; NULL outside tables. */
+/* The row of a table that is tested, printed with failures; or NULL. */
 static const char *ktap_row;
 
 static inline __printf(3, 4)
@@ -53,7 +53,7 @@ void ktap_fail(const char *file, int line, const char *fmt, ...)
 	putchar('\n');
 }
 
-/* Both arguments are evaluated once. */
+/* Each argument is evaluated once. */
 #define ktap_true(cond) \
 	((cond) ? (void)0 : ktap_fail(__FILE__, __LINE__, "%s is false", #cond))
 
@@ -69,7 +69,7 @@ static inline void ktap_eq_at(const char *file, int line, const char *expr,
 #define ktap_eq(got, want) \
 	ktap_eq_at(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
 
-/* Returns the exit status of the program. */
+/* Return: exit status of the program. */
 static inline int ktap_run(const struct ktap_test *tests, size_t nr)
 {
 	size_t i, failures = 0;

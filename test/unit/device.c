@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/device.h: every cell of the device table (lifecycle.md section 2), of
- * the server machine (L-40, D-1, D-43, D-44), of the gate (L-30) and of the
+ * logic/device.h: every cell of the table of device states (lifecycle.md
+ * section 2), of server states (L-40, D-1, D-43, D-44), of gates (L-30) and of
  * recovery policies (L-1).
  */
 #include <errno.h>
@@ -29,7 +29,7 @@ static void test_policy(void)
 	ktap_true(!ublk_policy_holds(UBLK_POLICY_FAIL));
 }
 
-/* One line of lifecycle.md section 2: next state from DEAD, LIVE, QUI, FIO. */
+/* A row of lifecycle.md section 2: the next state from DEAD, LIVE, QUI, FIO. */
 static void check_event(const char *row, enum ublk_device_event event,
 			enum ublk_policy policy, const int next[4])
 {
@@ -165,7 +165,7 @@ static void test_on_gone(void)
 	}
 }
 
-/* Scripts compare the state names that list prints. */
+/* "ublk list" prints these names, and scripts compare them. */
 static void test_names(void)
 {
 	ktap_true(!strcmp(ublk_device_name(DEAD), "DEAD"));

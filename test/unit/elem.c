@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/elem.h: form of the batch commands (data.md D-162..D-183), elements on
- * every layout, and the automatic registration word (D-42).
+ * logic/elem.h: the checks of the batch commands (data.md D-162..D-183),
+ * elements of every layout, and the word for automatic buffer registration
+ * (D-42).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -91,7 +92,7 @@ static void test_check_fetch(void)
 	ktap_eq(ublk_elem_check_fetch(&io, true, 4), -EINVAL);
 }
 
-/* From a heap block of exactly its size, so that ASAN sees reads behind it. */
+/* Each element fills its heap block, so ASAN reports a read past its end. */
 static void test_decode(void)
 {
 	static const u16 layouts[] = { 0, BUF, LBA, BUF | LBA, FALL };
@@ -102,7 +103,7 @@ static void test_decode(void)
 	for (i = 0; i < ARRAY_SIZE(layouts); i++) {
 		u16 flags = layouts[i];
 		u32 len = ublk_elem_bytes(flags);
-		/* one byte off, as no alignment is promised */
+		/* one byte off: elements need no alignment */
 		char *block = malloc(len + 1);
 		struct ublk_elem elem;
 
@@ -150,7 +151,7 @@ static void test_buf_reg(void)
 	ktap_eq(ublk_elem_check_reg(reg), 0);
 }
 
-/* D-42: of 64 bits, 0 to 16 are free and nothing else. */
+/* Bits 0 to 16 may be set, the other 47 must be zero (D-42). */
 static void test_check_reg(void)
 {
 	int bit;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublksrv/targets/fault_rule.h: what a rule's text means, which texts are
- * refused, which requests a rule picks, and what several rules add up to.
+ * ublksrv/targets/fault_rule.h: how fault_parse() reads the text of a rule and
+ * which texts it refuses, which requests a rule matches, and how several rules
+ * combine.
  */
 #include "ktap.h"
 #include "fault_rule.h"
@@ -100,7 +101,7 @@ static void test_refused(void)
 	ktap_eq(fault_parse(&r, many, bad), -EINVAL);
 }
 
-/* Which of the requests 1 to 12 a rule picks, as a mask. */
+/* Returns a mask of the requests, numbered 1 to 12, that the rule matches. */
 static unsigned int picks(const char *text)
 {
 	struct fault_rule r = rule(text);
@@ -144,7 +145,7 @@ static void test_where(void)
 	r = rule("flush:errno=EIO");
 	ktap_true(fault_match(&r, FL, ~0ULL, 0, &rnd));
 	ktap_true(!fault_match(&r, 32, 0, 8, &rnd));
-	/* what does not fit does not count for nth */
+	/* nth counts only requests with the right operation and sectors */
 	r = rule("read:errno=EIO,nth=2,sectors=8-15");
 	ktap_true(!fault_match(&r, RD, 0, 8, &rnd));
 	ktap_true(!fault_match(&r, WR, 8, 8, &rnd));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/features.h: every row of ADD_DEV's table that depends on the info
- * buffer alone (control.md C-43..C-52), and the effects column of the feature
- * table (abi README section 3).
+ * logic/features.h: every check of ADD_DEV that depends only on the info buffer
+ * (control.md C-43..C-52), and the effects column of the feature table (abi
+ * README section 3).
  */
 #include <errno.h>
 
@@ -23,7 +23,7 @@
 #define ZONED	UBLK_F_ZONED
 #define DESC	UBLK_F_IO_DESC_SIZE
 
-/* A request that every check accepts; tests spoil one thing at a time. */
+/* Every check accepts this request; each test makes one member invalid. */
 static struct ublksrv_ctrl_dev_info good_info(u64 flags)
 {
 	struct ublksrv_ctrl_dev_info info = {
@@ -67,7 +67,7 @@ static void test_counts(void)
 	}
 }
 
-/* C-43 comes before C-44: counts decide even for a caller without rights. */
+/* The counts are checked before the privilege of the caller (C-43, C-44). */
 static void test_order(void)
 {
 	struct ublksrv_ctrl_dev_info info = good_info(REI);
@@ -135,7 +135,7 @@ static void test_request(void)
 	}
 }
 
-/* A driver without a feature behaves as one that has never heard of it. */
+/* A driver without a feature ignores its flag and the members it needs. */
 static void test_unsupported(void)
 {
 	struct ublksrv_ctrl_dev_info info = good_info(UR | REI | FAIL | NGD);
@@ -175,7 +175,7 @@ static void test_grant(void)
 		u64 flags, supported;
 		u16 depth;
 		int ret;
-		u64 without, with;	/* of the bits of kind N, beside them */
+		u64 without, with;	/* changes of UBLK_F_ALWAYS: removed, added */
 	} rows[] = {
 		{ "nothing", 0, UBLK_F_ALL, 1, 0, 0, 0 },
 		{ "unknown bits", ~UBLK_F_ALL, UBLK_F_ALL, 1, 0, 0, 0 },
@@ -215,7 +215,7 @@ static void test_grant(void)
 	}
 }
 
-/* Whatever is asked, what is granted obeys the whole table. */
+/* For each word of flags, the granted features obey the whole table. */
 static void test_every_word(void)
 {
 	u64 flags;

@@ -16,7 +16,7 @@
 static struct ublk_limits_env env;
 static struct ublk_params p;
 
-/* Parameters with every part, all valid; tests spoil one member at a time. */
+/* Valid parameters of every type; each test makes one member invalid. */
 static void good(void)
 {
 	env = (struct ublk_limits_env) {
@@ -76,7 +76,7 @@ static void check_row(const char *row, int line, int want)
 	ktap_row = NULL;
 }
 
-/* Starts over from BASE, makes two assignments, checks. */
+/* Starts again from BASE, makes two assignments and checks the result. */
 #define check_two(base, set1, set2, want) do { \
 	base(); \
 	set1; \
@@ -133,7 +133,7 @@ static void test_basic_sizes(void)
 	accept(env.max_io_buf_bytes, 0xfffff000);
 	refuse(env.max_io_buf_bytes, (1 << 20) - 1);
 	refuse(env.max_io_buf_bytes, 0);
-	/* a page of 64 KiB asks for requests of at least that */
+	/* with pages of 64 KiB, a request may not be limited to less */
 	check_with(plain, env.page_shift, 16, 0);
 	check_two(plain, env.page_shift = 16, p.basic.max_sectors = 127,
 		  -EINVAL);
@@ -177,7 +177,7 @@ static void test_devt(void)
 	refuse(p.types, ALL_PARTS | UBLK_PARAM_TYPE_DEVT);
 	check_with(plain, p.types,
 		   UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DEVT, -EINVAL);
-	/* the bit counts, not the content */
+	/* the bit is refused with any content */
 	accept(p.devt.char_major, 1);
 }
 
@@ -186,11 +186,11 @@ static void test_zoned(void)
 	refuse(p.basic.chunk_sectors, 0);
 	refuse(p.basic.chunk_sectors, 3);
 	accept(p.basic.chunk_sectors, 1024);
-	/* no zone at all, but no limit of open ones either */
+	/* no whole zone, but no limit of open zones either */
 	check_two(good, p.zoned = (struct ublk_param_zoned) {
 			.max_zone_append_sectors = 1 },
 		  p.basic.chunk_sectors = 0x80000000u, 0);
-	/* a zone of less than a block */
+	/* a zone smaller than a block */
 	check_two(good, p.basic.logical_bs_shift = 12,
 		  p.basic.chunk_sectors = 4, -EINVAL);
 	check_two(good, p.basic.logical_bs_shift = 12,
@@ -199,7 +199,7 @@ static void test_zoned(void)
 	refuse(env.flags, UBLK_F_USER_COPY | UBLK_F_INTEGRITY);
 	refuse(p.types, ALL_PARTS & ~UBLK_PARAM_TYPE_ZONED);
 	check_with(good, env.zoned_kernel, false, -EOPNOTSUPP);
-	/* the flag is looked at before the kernel */
+	/* the flag is checked before the kernel's support */
 	check_two(good, env.zoned_kernel = false,
 		  env.flags = UBLK_F_USER_COPY | UBLK_F_INTEGRITY, -EINVAL);
 	refuse(p.zoned.max_zone_append_sectors, 0);
@@ -212,7 +212,7 @@ static void test_zoned(void)
 	accept(p.zoned.max_active_zones, 0);
 	check_with(good, p.basic.dev_sectors, 10 * 2048, 0);
 	check_with(good, p.basic.dev_sectors, 10 * 2048 - 1, -EINVAL);
-	/* open above active: START_DEV's matter (C-132) */
+	/* START_DEV, not SET_PARAMS, refuses more open than active zones (C-132) */
 	accept(p.zoned.max_active_zones, 9);
 }
 
@@ -284,12 +284,12 @@ static void test_integrity(void)
 		  p.integrity.interval_exp = 12, 0);
 	accept(p.integrity.tag_size, 255);
 	accept(p.integrity.max_integrity_segments, 65535);
-	/* C-123 */
+	/* content without its type bit is ignored (C-123) */
 	accept(p.types, ALL_PARTS & ~UBLK_PARAM_TYPE_INTEGRITY);
 	check_with(plain, p.integrity.metadata_size, 0, 0);
 }
 
-/* I-60: a zoned part must not end the validation of what follows it. */
+/* Valid zoned parameters do not end the checks of the types after it (I-60). */
 static void test_zoned_goes_on(void)
 {
 	good();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/pos.h: positions of user copy (data.md D-142..D-151, D-156) and of the
- * descriptor mappings (D-5..D-10).
+ * logic/pos.h: file positions of user copy (data.md D-142..D-151, D-156) and
+ * offsets of the descriptor mappings (D-5..D-10).
  */
 #include <errno.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ static void test_encode(void)
 	ktap_eq(ublk_pos_encode(1, 0, 0), BASE + (1ULL << 41));
 	ktap_eq(ublk_pos_encode(4095, 65535, 33554431),
 		BASE + (1ULL << 53) - 1);
-	/* parts never spill into each other */
+	/* a part that is too large does not change the next one */
 	ktap_eq(ublk_pos_encode(4096, 0, 0), BASE);
 	ktap_eq(ublk_pos_encode(0, 0, 33554432), BASE);
 	ktap_true((int64_t)ublk_pos_encode(4095, 65535, 33554431) > 0);
@@ -50,7 +50,7 @@ static void test_round_trip(void)
 				ktap_eq(got.off, offs[o]);
 				ktap_true(got.integrity);
 
-				/* D-151: bits 53 to 61 are ignored */
+				/* bits 53 to 61 are ignored (D-151) */
 				got = ublk_pos_decode(pos | 0x1ffULL << 53);
 				ktap_eq(got.qid, qids[q]);
 				ktap_true(!got.integrity);
@@ -68,7 +68,7 @@ static void test_check(void)
 	ktap_eq(ublk_pos_check(pos, uc, 3, 8), -EINVAL);
 	ktap_eq(ublk_pos_check(pos, uc, 4, 7), -EINVAL);
 	ktap_eq(ublk_pos_check(pos, 0, 4, 8), -EACCES);
-	/* order: queue before USER_COPY before tag */
+	/* the queue is checked first, then USER_COPY, then the tag */
 	ktap_eq(ublk_pos_check(pos, 0, 3, 8), -EINVAL);
 	ktap_eq(ublk_pos_check(pos, 0, 4, 7), -EACCES);
 	pos.integrity = true;
@@ -78,7 +78,7 @@ static void test_check(void)
 	ktap_eq(ublk_pos_check(pos, both, 4, 7), -EINVAL);
 }
 
-/* D-151: nothing below the base is a request, on the largest device either. */
+/* No position below the base is valid, even on the largest device (D-151). */
 static void test_below_base(void)
 {
 	u64 pos;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/refs.h: boundaries of the split reference count. That it neither loses
- * nor invents a reference in any interleaving is for test/model/refs.c.
+ * logic/refs.h: the limits of refs and task_refs. test/model/refs.c searches
+ * all interleavings for a lost or an extra reference.
  */
 #include <errno.h>
 
@@ -25,7 +25,7 @@ static void test_foreign(void)
 	ktap_true(!ublk_refs_idle(refs, 0));
 	refs -= ublk_refs_collapse(0);
 	ktap_eq(refs, 1);
-	/* state R: still there, and can be referred to once more */
+	/* state R: the request exists, and may get more references */
 	ktap_true(!ublk_refs_idle(refs, 0));
 	ktap_eq(ublk_refs_get(refs), 2);
 	ktap_true(ublk_refs_idle(refs - 1, 0));
@@ -42,12 +42,12 @@ static void test_task_refs(void)
 	ktap_true(ublk_refs_take_back(1));
 	ktap_true(!ublk_refs_take_back(0));
 
-	/* both given back in the daemon task */
+	/* the daemon task has dropped both */
 	ktap_true(ublk_refs_idle(refs, 0));
-	/* both given back elsewhere */
+	/* another task has dropped both */
 	ktap_true(ublk_refs_idle(refs - 2, task_refs));
 	ktap_eq(refs - 2 - ublk_refs_collapse(task_refs), 0);
-	/* one left at the commit */
+	/* one is left at the commit */
 	ktap_eq(refs - 1 - ublk_refs_collapse(task_refs), 1);
 	ktap_eq(refs - ublk_refs_collapse(1), 1);
 }
@@ -71,7 +71,7 @@ static void test_saturation(void)
 	ktap_eq(ublk_refs_lend(UBLK_REFS_BIAS - 2), UBLK_REFS_BIAS - 1);
 	ktap_eq(ublk_refs_lend(UBLK_REFS_BIAS - 1), 0);
 	ktap_eq(ublk_refs_lend(0xffffffff), 0);
-	/* the owner's own part is never task_refs */
+	/* task_refs never includes the owner's own reference */
 	ktap_true(ublk_refs_collapse(UBLK_REFS_BIAS - 1) > 0);
 }
 

@@ -9,7 +9,7 @@
 #include "logic/span.h"
 #include "logic/op.h"
 
-/* Buffer 5: two pages at 1 MiB, then one at 3 MiB. Buffer 6: one behind it. */
+/* Buffer 5: two pages at 1 MiB, one at 3 MiB. Buffer 6: the page after that. */
 static const struct ublk_span low = {
 	.start = 0x100000, .len = 0x2000, .offset = 0, .index = 5 };
 static const struct ublk_span high = {
@@ -36,7 +36,7 @@ static void test_extend(void)
 {
 	struct ublk_span s = low;
 
-	/* below, inside, a hole; then twice right behind */
+	/* below, inside, after a hole; then twice adjacent */
 	ktap_true(!ublk_span_extend(&s, 0xff000, 0x1000));
 	ktap_true(!ublk_span_extend(&s, 0x101000, 0x1000));
 	ktap_true(!ublk_span_extend(&s, 0x103000, 0x1000));
@@ -64,7 +64,7 @@ static void test_pieces(void)
 	ktap_eq(ublk_span_add(&m, &low, 0x101e00, 0x200), 0);
 	ktap_eq(ublk_span_add(&m, &high, 0x300000, 0x1000), 0);
 	ktap_eq(ublk_span_addr(&m), 5ULL << 32 | 0x1e00);
-	/* right behind in memory and in the numbers, but another buffer */
+	/* adjacent in memory and in offset, but in another buffer */
 	ktap_eq(ublk_span_add(&m, &other, 0x301000, 0x1000), -ENOENT);
 }
 
@@ -74,7 +74,7 @@ static void test_gaps(void)
 
 	ktap_eq(ublk_span_add(&m, &low, 0x100000, 0x1000), 0);
 	before = m;
-	/* hole, going back, the same again, beyond the span, empty */
+	/* a hole, backwards, the same again, past the end of the span, empty */
 	ktap_eq(ublk_span_add(&m, &low, 0x101200, 0x200), -ENOENT);
 	ktap_eq(ublk_span_add(&m, &high, 0x300000, 0x1000), -ENOENT);
 	ktap_eq(ublk_span_add(&m, &low, 0x100000, 0x1000), -ENOENT);

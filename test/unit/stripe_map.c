@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublksrv/targets/stripe_map.h against a model that hands out the bytes of the
- * disk one after the other: every position and length of small disks, and the
- * ends of the largest ones.
+ * ublksrv/targets/stripe_map.h against a model that assigns the bytes of a disk
+ * to its members one by one: every position and length of small disks, and the
+ * limits of the largest ones.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define MAX_STRIPES	4
 #define MAX_BYTES	(MAX_NR * MAX_STRIPES << SHIFT)
 
-/* Where byte i of the disk is, by dealing chunks like cards. */
+/* Where byte i of the disk is: the chunks go to the members in turn. */
 struct place {
 	__u32 member;
 	__u64 pos;
@@ -51,7 +51,7 @@ static void check_map(struct stripe_geo g, __u64 pos, __u64 len)
 			ktap_eq(p.member, model[pos + done + i].member);
 			ktap_eq(p.pos + i, model[pos + done + i].pos);
 		}
-		/* a piece ends only where it has to */
+		/* a part ends early only at the end of a chunk */
 		if (done + p.len < len)
 			ktap_true(((pos + done + p.len) &
 				   ((1 << g.chunk_shift) - 1)) == 0);
@@ -118,7 +118,7 @@ static void test_capacity(void)
 		}
 }
 
-/* Nothing overflows where a disk can be as large as the kernel allows. */
+/* Nothing overflows with a disk of the largest size that the kernel allows. */
 static void test_large(void)
 {
 	const __u64 max = INT64_MAX;
@@ -145,7 +145,7 @@ static void test_large(void)
 	ktap_eq(p.len, 65536);
 }
 
-/* The usual shape, by hand: three members, 64 KiB. */
+/* A usual geometry, worked out by hand: three members, 64 KiB. */
 static void test_by_hand(void)
 {
 	static const struct stripe_geo g = { .nr = 3, .chunk_shift = 16 };

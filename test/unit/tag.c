@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/tag.h: every cell of the state table, written down a second time from
- * data.md section 7. What follows from the table in any order of events is for
- * test/model/tag.c.
+ * logic/tag.h: every cell of the state table, written a second time from
+ * data.md section 7. test/model/tag.c searches all orders of events.
  */
 #include <errno.h>
 
 #include "ktap.h"
 #include "logic/tag.h"
 
-enum { U, A, P, N, O, X, C };	/* as data.md calls the states; C: committing */
+enum { U, A, P, N, O, X, C };	/* letters of data.md; C: committing */
 
 static const struct {
 	const char *name;

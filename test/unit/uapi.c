@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * include/uapi/linux/ublk_cmd.h: every size, offset and value that abi/ states.
- * The layout is asserted when this file is compiled; the tests that run are for
- * what is computed. Numbers are literals on purpose: they are the second copy.
+ * include/uapi/linux/ublk_cmd.h: every size, offset and value that ublk-abi/
+ * states. The compiler asserts the layout; the tests call the helper functions.
+ * The numbers are literals, as a second copy independent of the header.
  */
 #include <assert.h>
 #include <errno.h>
@@ -289,7 +289,7 @@ value_is(UBLKSRV_IO_BUF_TOTAL_SIZE, 0x20000000000000);
 value_is(UBLK_INTEGRITY_FLAG_OFF, 62);
 value_is(UBLKSRV_IO_INTEGRITY_FLAG, 0x4000000000000000);
 
-/* D-26: op in the low byte, flags shifted down by 8. */
+/* The operation is the low byte, the flags are the 24 bits above it (D-26). */
 static void test_desc_helpers(void)
 {
 	const struct ublksrv_io_desc iod = {
@@ -300,8 +300,9 @@ static void test_desc_helpers(void)
 	ktap_eq(ublksrv_get_flags(&iod), 0xffffff);
 }
 
-/* D-42: bits 0..15 slot, 16..23 flags, 24..63 reserved, whatever the byte
- * order.
+/*
+ * Bits 0 to 15 are the slot, 16 to 23 the flags, the others are reserved, on
+ * machines of either byte order (D-42).
  */
 static void test_auto_buf_reg(void)
 {
@@ -315,7 +316,7 @@ static void test_auto_buf_reg(void)
 	ktap_true(ublk_auto_buf_reg_to_sqe_addr(&reg) == 0x8877665544332211);
 }
 
-/* D-22: offset in bits 0..31, index in 32..47. */
+/* Bits 0 to 31 are the offset, 32 to 47 the index (D-22). */
 static void test_shmem_addr(void)
 {
 	const __u64 addr = ublk_shmem_zc_addr(0xabcd, 0x87654321);

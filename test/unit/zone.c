@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublksrv/targets/zone.h. Every state that small disks can get into is visited,
- * every operation is tried in each, and what it did is judged by a second
- * statement of the rules: a table of conditions for one zone, and what limits
- * may do to others.
+ * ublksrv/targets/zone.h. The test visits every state of small disks, tries
+ * every operation in each state, and compares the result with a second
+ * statement of the rules: a table of conditions for one zone, and the effect
+ * of the limits on the others.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -68,7 +68,7 @@ static int run(struct disk *d, enum act op, __u32 i, __u32 off, __u32 len)
 		return zone_write(&d->s, start + off, len);
 	case APPEND:
 		ret = zone_append(&d->s, start + off, len, &lba);
-		/* it says where: behind what was there before */
+		/* it returns the old write pointer */
 		if (!ret)
 			ktap_eq(lba + len, start + d->z[i].wp);
 		return ret;
@@ -90,11 +90,11 @@ static int run(struct disk *d, enum act op, __u32 i, __u32 off, __u32 len)
 	}
 }
 
-/* The zone itself, limits aside. Return: errno, or 0 and what it becomes */
+/* One zone without limits. Return: errno, or 0 and its new state. */
 static int rule(const struct disk *d, enum act op, __u32 i, __u32 off,
 		__u32 len, __u8 *cond, __u64 *wp)
 {
-	/* next condition by operation and condition; 0: refused */
+	/* next condition by operation and condition; 0: error */
 	static const __u8 next[NR_OPS][16] = {
 		[WRITE]  = { [E] = I, [I] = I, [X] = X, [C] = I },
 		[APPEND] = { [E] = I, [I] = I, [X] = X, [C] = I },
@@ -152,7 +152,7 @@ static void judge_counts(const struct disk *d)
 		ktap_true(count(d, I, X) + count(d, C, C) <= d->s.max_active);
 }
 
-/* What the operation should have answered, limits included. */
+/* Return: what the operation should have returned, with the limits. */
 static int expect(const struct disk *d, enum act op, __u32 i, __u32 off,
 		  __u32 len, bool *closes)
 {
@@ -207,7 +207,7 @@ static void judge(const struct disk *was, const struct disk *is, enum act op,
 
 static struct disk *states;
 static unsigned int nr_states;
-/* By hint, and condition and pointer of each zone. */
+/* Index: the hint, and the condition and write pointer of each zone. */
 static bool seen[NR * 64 * 64 * 64];
 
 static void visit(const struct disk *d)
@@ -276,7 +276,7 @@ static void test_every_state(void)
 	/*
 	 * Without limits a zone is in one of nine states (empty; open by a
 	 * write, or closed, with 1 or 2 sectors; open by command with 0 to 2;
-	 * full) and the hint never moves: all of them have to be reached.
+	 * full) and the hint does not change. The search must reach all of them.
 	 */
 	ktap_eq(explore(disk_new(0, 0, 0)), 9 * 9 * 9);
 	ktap_eq(explore(disk_new(1, 0, 0)), 9 * 9);
@@ -325,7 +325,7 @@ static void test_restore(void)
 	}
 }
 
-/* The victim changes, so that one zone is not closed and opened for ever. */
+/* The zones to close alternate: no zone is closed and opened each time. */
 static void test_closes_in_turn(void)
 {
 	struct disk d = disk_new(0, 2, 0);
@@ -351,7 +351,7 @@ static void test_beyond_the_end(void)
 	ktap_eq(zone_append(&d.s, NR * SIZE, 1, &lba), -EIO);
 	ktap_eq(zone_check_command(&d.s, NR * SIZE), -EIO);
 	ktap_eq(zone_check_command(&d.s, UINT64_MAX & ~7ULL), -EIO);
-	/* a conventional zone: anywhere in it, but not across its end */
+	/* a conventional zone takes a write anywhere, but not across its end */
 	ktap_eq(zone_write(&d.s, SIZE - 1, 1), 0);
 	ktap_eq(zone_write(&d.s, SIZE - 1, 2), -EIO);
 	ktap_eq(zone_write(&d.s, 1, UINT64_MAX), -EIO);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel's <linux/types.h> gives to drivers/block/ublk/logic/ and the
- * one of userspace does not: short integer names and bool. Found before the
- * system's header because test/include comes first in the search path.
+ * The types that drivers/block/ublk/logic/ uses and only the kernel's own
+ * <linux/types.h> has: short integer names and bool. test/include comes first in
+ * the search path, so this header is found before the system's.
  */
 #ifndef UBLK_TEST_LINUX_TYPES_H
 #define UBLK_TEST_LINUX_TYPES_H
