@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Model of a queue of a batch device and everything that runs at the same time:
- * queue_rq, two fetch commands and the task work of the one that delivers, two
- * threads that commit, cancellation by the ring, STOP_DEV, QUIESCE_DEV, START_DEV,
- * the server's exit, and sessions that follow each other. Decisions are made by the
- * functions of logic/tag.h and logic/device.h that describe the driver; what is
- * written here is the order of the driver's steps (queue.c, batch_fetch.c, batch_commit.c,
- * cancel.c, stop.c, quiesce.c, server.c), what is done under one lock being one.
+ * Model of a queue of a batch device: ublk_queue_rq(), two fetch commands and
+ * the task work of the one that delivers, two threads that commit,
+ * cancellation by the ring, START_DEV, STOP_DEV, QUIESCE_DEV and the exit of
+ * the server run at the same time, and one session follows another. The model
+ * calls the functions of logic/tag.h and logic/device.h for each decision, and
+ * contains the order of the driver's steps. What the driver does under one
+ * lock is one step. No search includes all of this; batch_state.h lists the
+ * scenes that are searched.
  *
- * Not all of this at once: the scenes are listed in batch_state.h.
+ * The search shows for each recovery policy that
+ *   a request is in one place, and the state of its tag says in which;
+ *   a queued tag has an active command, or a living server that may send one;
+ *   no request and no command is completed twice;
+ *   no command is left when the queue is closed;
+ *   a stop waits only for a living server, and a server can always exit;
+ *   a held request runs again later, or fails.
  *
- * Shown, for each recovery policy: a request is in one place, and its tag says
- * which; what is queued has a command, or a living server that may send one, and
- * is not queued beside a command that waits; no request ends twice and no command
- * is completed twice, or left after the queue was closed; a stop waits for nothing
- * but a living server; a server can always exit; a request is held only where
- * somebody will ask for it.
- *
- * usage: batch [--break=N]	search a deliberately wrong variant
+ * usage: batch [--break=N]	N: a deliberately wrong variant, see batch_state.h
  */
 #include <stddef.h>
 
@@ -39,7 +39,7 @@ static void expand_prep(struct search *s, const struct state *st, int first,
 		n.tag[i] = ublk_tag_next(n.tag[i], UBLK_EV_FETCH);
 		n.nr_fetched++;
 	}
-	/* ublk_server_fetched() */
+	/* ublk_gate_fetched() */
 	if (n.nr_fetched == scene->nr_tags) {
 		n.cond[0] = st->canceled ? UBLK_COND_CANCELING : 0;
 		if (st->canceled && st->stop_pending)
@@ -50,7 +50,7 @@ static void expand_prep(struct search *s, const struct state *st, int first,
 	search_edge(s, &n, "PREP_IO_CMDS", EDGE_WORLD);
 }
 
-/* Every reference to the open file is gone. */
+/* Nothing has a reference to the open file. */
 static bool released(const struct state *st)
 {
 	int i;
@@ -144,7 +144,7 @@ static void expand(struct search *s, const void *state)
 	expand_exit(s, st);
 }
 
-/* Does the tag say where its request is? */
+/* The state of the tag must say where its request is. */
 static const char *check_tag(const struct state *st, int i)
 {
 	bool queued = st->req[i] == REQ_FIFO || st->req[i] == REQ_CMD ||
@@ -162,12 +162,12 @@ static const char *check_tag(const struct state *st, int i)
 		want = UBLK_TAG_COMMITTING;
 	if (st->tag[i] != want &&
 	    (want != UBLK_TAG_ARMED || st->tag[i] != UBLK_TAG_EMPTY))
-		return "a tag does not say where its request is";
+		return "the state of a tag does not say where its request is";
 	for (j = 0; j < st->nr_fifo; j++)
 		in_fifo += st->fifo[j] == i;
 	in_fifo -= st->req[i] == REQ_FIFO;
 	if (in_fifo)
-		return "in the fifo without being queued, or twice";
+		return "a tag is in the fifo twice, or is not queued";
 	return NULL;
 }
 
@@ -183,17 +183,17 @@ static const char *check(const void *state)
 		if (why)
 			return why;
 		if (st->dev == UBLK_S_DEV_DEAD && st->req[i] != REQ_NONE)
-			return "a request without a disk";
+			return "a request exists without a disk";
 	}
 	if (st->nr_fifo && st->active == NOBODY && served(st))
-		return "a tag is queued beside a command that waits";
+		return "a tag is queued while a command waits for one";
 	if (st->active != NOBODY && (st->cmd[st->active] < C_ACTIVE ||
 				     st->cmd[st->active] > C_END))
-		return "the active command has been taken away";
+		return "the active command is completed elsewhere";
 	return NULL;
 }
 
-/* Is somebody obliged to go on with the request? */
+/* A function of the driver, or the server, must go on with the request. */
 static const char *rest_request(const struct state *st, int i)
 {
 	bool alive = st->proc == PROC_ALIVE;
@@ -204,13 +204,13 @@ static const char *rest_request(const struct state *st, int i)
 	case REQ_SERVER:
 		return alive ? NULL : "a request is lost with its server";
 	case REQ_FIFO:
-		/* until the next FETCH_IO_CMDS, which may be refused ... */
+		/* until the next FETCH_IO_CMDS, unless it is refused ... */
 		if (alive && !refuses(st) && !no_reader(st))
 			return NULL;
 		/* ... by a quiesce that waits for a stop */
 		if (alive && no_reader(st) && st->quiescing == Z_LOCK)
 			return NULL;
-		return "a request is queued for nobody";
+		return "a request is queued, but no command will come";
 	case REQ_HELD:
 		if (queue_gate(st, 0) == UBLK_GATE_HOLD)
 			return NULL;
@@ -222,13 +222,13 @@ static const char *rest_request(const struct state *st, int i)
 		if (alive && st->lame && st->cmd[0] == C_WAIT &&
 		    !served(st) && !refuses(st))
 			return NULL;
-		return "a held request is forgotten";
+		return "nobody will run a held request again";
 	default:
 		return "a request is lost on its way";
 	}
 }
 
-/* The driver has done all it can by itself. */
+/* What must not be so when the driver has no step to take by itself. */
 static const char *rest(const void *state)
 {
 	const struct state *st = state;
@@ -249,11 +249,11 @@ static const char *rest(const void *state)
 	    st->stop != S_WAIT)
 		return "QUIESCE_DEV hangs";
 	if (st->closed && (any_waiting(st) || st->active != NOBODY))
-		return "a command is left after the queue was closed";
+		return "a command is left when the queue is closed";
 	return rest_open(st);
 }
 
-/* Nothing can have been lost if everything can be wound up. */
+/* Everything has ended, or is held without a server. */
 static bool goal(const void *state)
 {
 	const struct state *st = state;

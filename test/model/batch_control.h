@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of START_DEV, STOP_DEV, QUIESCE_DEV and the end of a session in the model
- * of batch.c: disk.c, stop.c, quiesce.c, cancel.c and server.c of the driver.
+ * Steps of START_DEV, STOP_DEV, QUIESCE_DEV and the end of a session in the
+ * model of batch.c, beside those of control.h and quiesce.h: disk.c, cancel.c,
+ * quiesce.c and server.c of the driver.
  */
 #ifndef UBLK_TEST_BATCH_CONTROL_H
 #define UBLK_TEST_BATCH_CONTROL_H
@@ -24,7 +25,9 @@ static void remove_disk(struct state *st)
 	st->dev = UBLK_S_DEV_DEAD;
 }
 
-/* ublk_batch_fetch_close(): one waiting command, or the drain at its end. */
+/*
+ * ublk_batch_fetch_close(): completes a waiting command, false if none waits.
+ */
 static bool close_one(struct state *st, u8 *holder, u8 mine)
 {
 	int j;
@@ -50,7 +53,7 @@ static void expand_stop_take(struct search *s, const struct state *st)
 		n.stop = S_DRAIN;
 		if (close_one(&n, &n.stop_cmd, C_STOP))
 			n.stop = S_DONE;
-		search_edge(s, &n, "stop closes", EDGE_OWN);
+		search_edge(s, &n, "stop closes queue", EDGE_OWN);
 		break;
 	case S_DONE:
 		n.cmd[st->stop_cmd] = C_USER;
@@ -85,7 +88,7 @@ static void expand_quiesce_take(struct search *s, const struct state *st)
 		n.quiescing = Z_DRAIN;
 		if (close_one(&n, &n.quiesce_cmd, C_QUIESCE))
 			n.quiescing = Z_DONE;
-		search_edge(s, &n, "quiesce closes", EDGE_OWN);
+		search_edge(s, &n, "quiesce closes queue", EDGE_OWN);
 		break;
 	case Z_DONE:
 		n.cmd[st->quiesce_cmd] = C_USER;
@@ -161,7 +164,7 @@ static void expand_quiesce(struct search *s, const struct state *st)
 	}
 }
 
-/* ublk_cancel_requests(), tag by tag */
+/* ublk_cancel_requests(), for one tag */
 static void expand_exit_tag(struct search *s, const struct state *st)
 {
 	int i = st->exit_tag;
@@ -173,14 +176,14 @@ static void expand_exit_tag(struct search *s, const struct state *st)
 	if (i == scene->nr_tags) {
 		n.exit = E_KICK;
 		n.exit_tag = 0;
-		search_edge(s, &n, "exit is through", EDGE_OWN);
+		search_edge(s, &n, "exit: all tags empty", EDGE_OWN);
 		return;
 	}
 	next = ublk_tag_next(st->tag[i], UBLK_EV_GONE_BATCH);
 	if (broken == BREAK_KEEP_FIFO && next == UBLK_TAG_QUEUED)
 		next = UBLK_TAG_EMPTY;
 	if (next < 0) {
-		search_bad(s, "the session ends while a commit has a tag");
+		search_bad(s, "the session ends while a tag is claimed");
 		return;
 	}
 	if (st->tag[i] != UBLK_TAG_EMPTY && st->unwritten[i]) {
@@ -196,7 +199,7 @@ static void expand_exit_tag(struct search *s, const struct state *st)
 	search_edge(s, &n, "exit empties tag", EDGE_OWN);
 }
 
-/* ublk_server_gone(), with the mutex */
+/* ublk_server_gone() with the mutex */
 static void expand_exit_gone(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -256,7 +259,7 @@ static void expand_exit(struct search *s, const struct state *st)
 			n.in_rcu |= DRAINS;
 		if (broken == BREAK_NO_RCU)
 			n.in_rcu = 0;
-		search_edge(s, &n, "exit closes", EDGE_OWN);
+		search_edge(s, &n, "exit closes gate", EDGE_OWN);
 		break;
 	case E_RCU:
 		for (i = 0; i < scene->nr_tags; i++) {
@@ -266,7 +269,7 @@ static void expand_exit(struct search *s, const struct state *st)
 		if (!st->drains)
 			n.in_rcu &= ~DRAINS;
 		if (!n.in_rcu)
-			search_edge(s, &n, "exit has waited", EDGE_OWN);
+			search_edge(s, &n, "exit: synchronize_rcu()", EDGE_OWN);
 		break;
 	case E_DRAIN:
 		if (broken == BREAK_KEEP_FIFO)
@@ -301,7 +304,7 @@ static void expand_exit(struct search *s, const struct state *st)
 	}
 }
 
-/* START_DEV and END_USER_RECOVERY, with the server ready */
+/* START_DEV and END_USER_RECOVERY with a ready server */
 static void expand_start(struct search *s, const struct state *st)
 {
 	struct state n = *st;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Steps of a fetch command in the model of batch.c: FETCH_IO_CMDS, delivery by
- * its task work, and the ring that takes it back; batch_fetch.c and cancel.c of the
- * driver.
+ * its task work, and the ring that cancels it; batch_fetch.c and cancel.c of
+ * the driver.
  */
-#ifndef UBLK_TEST_BATCH_EVENT_H
-#define UBLK_TEST_BATCH_EVENT_H
+#ifndef UBLK_TEST_BATCH_FETCH_H
+#define UBLK_TEST_BATCH_FETCH_H
 
 #include "batch_state.h"
 
-/* ublk_server_refuses() and the look at ub->event->closed */
+/* ublk_batch_fetch_refused(), or fq->closed */
 static bool refuses(const struct state *st)
 {
 	if (broken == BREAK_FETCH_CLOSED)
@@ -63,10 +63,10 @@ static void expand_take(struct search *s, const struct state *st, int j)
 			n.active = NOBODY;
 		}
 	}
-	search_edge(s, &n, "event takes tags", EDGE_OWN);
+	search_edge(s, &n, "task work pops tags", EDGE_OWN);
 }
 
-/* The buffer: room for all, for one, or none. */
+/* The buffer has room for all tags, for one, or for none. */
 static void expand_send(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
@@ -76,19 +76,19 @@ static void expand_send(struct search *s, const struct state *st, int j)
 		nr += st->req[i] == REQ_CMD;
 
 	n.cmd[j] = C_PREPARE;
-	search_edge(s, &n, "event has a buffer", EDGE_OWN);
+	search_edge(s, &n, "task work has a buffer", EDGE_OWN);
 	for (i = 0; i < scene->nr_tags; i++) {
 		if (st->req[i] != REQ_CMD)
 			continue;
 		if (nr == 1)
 			break;
-		/* put back in front */
+		/* back to the head of the fifo */
 		nr = 1;
 		memmove(n.fifo + 1, n.fifo, sizeof(n.fifo) - 1);
 		n.fifo[0] = i;
 		n.nr_fifo++;
 		n.req[i] = broken == BREAK_PUT_BACK ? REQ_NONE : REQ_FIFO;
-		search_edge(s, &n, "event: small buffer", EDGE_WORLD);
+		search_edge(s, &n, "task work: small buffer", EDGE_WORLD);
 		break;
 	}
 
@@ -98,7 +98,7 @@ static void expand_send(struct search *s, const struct state *st, int j)
 		if (st->req[i] == REQ_CMD)
 			fifo_push(&n, i);
 	}
-	search_edge(s, &n, "event: ENOBUFS", EDGE_WORLD);
+	search_edge(s, &n, "task work: ENOBUFS", EDGE_WORLD);
 }
 
 /* ublk_batch_fetch_prepare(), tag by tag */
@@ -111,7 +111,7 @@ static void expand_prepare(struct search *s, const struct state *st, int j)
 		;
 	if (i == scene->nr_tags) {
 		n.cmd[j] = st->good ? C_POST : C_TAKE;
-		search_edge(s, &n, "event is through", EDGE_OWN);
+		search_edge(s, &n, "task work: all prepared", EDGE_OWN);
 		return;
 	}
 	if (st->unwritten[i]) {
@@ -121,14 +121,14 @@ static void expand_prepare(struct search *s, const struct state *st, int j)
 	n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_DELIVER);
 	n.req[i] = REQ_SERVER;
 	n.good |= 1 << i;
-	search_edge(s, &n, "event prepares", EDGE_OWN);
+	search_edge(s, &n, "task work prepares", EDGE_OWN);
 
 	n = *st;
-	/* a bad address, or a task that cannot fault any more */
+	/* a bad address, or an exiting task that cannot fault */
 	n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_UNDELIVERED);
 	take_request(&n, i, OWNER_FILE, st->proc == PROC_EXITING ?
 		     HAND_UNDELIVERED : HAND_END);
-	search_edge(s, &n, "event cannot prepare", EDGE_WORLD);
+	search_edge(s, &n, "task work cannot prepare", EDGE_WORLD);
 }
 
 /* ublk_batch_fetch_undo(), tag by tag */
@@ -141,23 +141,23 @@ static void expand_undo(struct search *s, const struct state *st, int j)
 		;
 	if (i == scene->nr_tags) {
 		n.cmd[j] = C_END;
-		search_edge(s, &n, "undo is through", EDGE_OWN);
+		search_edge(s, &n, "undo: all undone", EDGE_OWN);
 		return;
 	}
 	n.good &= ~(1 << i);
 	if (st->tag[i] == UBLK_TAG_SERVER || broken == BREAK_UNDO_STORE) {
 		if (st->req[i] != REQ_SERVER) {
-			search_bad(s, "undo of what the server has not");
+			search_bad(s, "the server does not own what an undo takes");
 			return;
 		}
-		/* COMMITTING in between keeps commits away */
+		/* the tag is COMMITTING meanwhile, so no commit claims it */
 		n.tag[i] = UBLK_TAG_ARMED;
 		take_request(&n, i, OWNER_FILE, HAND_REQUEUE);
 	}
-	search_edge(s, &n, "undo takes tag", EDGE_OWN);
+	search_edge(s, &n, "undo arms tag", EDGE_OWN);
 }
 
-/* ublk_batch_fetch_end(): the lock, then the command's end. */
+/* ublk_batch_fetch_end(): what it does locked, then the rest */
 static void expand_end(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
@@ -167,14 +167,17 @@ static void expand_end(struct search *s, const struct state *st, int j)
 		n.cmd[j] = C_DRAIN;
 		if (n.nr_fifo && broken != BREAK_NO_NEXT && choose(&n))
 			n.cmd[j] = C_USER;
-		search_edge(s, &n, "event ends command", EDGE_OWN);
+		search_edge(s, &n, "task work ends command", EDGE_OWN);
 	} else {
 		expand_drain(s, st, PC(cmd[j]), C_USER, OWNER_FILE,
-			     "event drains");
+			     "task work drains");
 	}
 }
 
-/* ublk_batch_fetch_tw(), in the server's task or with tw.cancel in another one. */
+/*
+ * ublk_batch_fetch_tw() in the task of the command, or with tw.cancel
+ * elsewhere
+ */
 static void expand_task_work(struct search *s, const struct state *st, int j)
 {
 	struct state n = *st;
@@ -209,10 +212,10 @@ static void expand_cmd(struct search *s, const struct state *st, int j)
 		struct state n = *st;
 
 		n.cmd[j] = C_UNDO;
-		search_edge(s, &n, "event cannot post", EDGE_WORLD);
+		search_edge(s, &n, "task work cannot post", EDGE_WORLD);
 		n.cmd[j] = C_TAKE;
 		n.good = 0;
-		search_edge(s, &n, "event posts", EDGE_OWN);
+		search_edge(s, &n, "task work posts", EDGE_OWN);
 		break;
 	}
 	case C_UNDO:
@@ -225,7 +228,7 @@ static void expand_cmd(struct search *s, const struct state *st, int j)
 	}
 }
 
-/* io_uring asks again as long as the command is there. */
+/* io_uring calls ublk_cancel_fetch() until the command is completed. */
 static void expand_cancel_begin(struct search *s, const struct state *st)
 {
 	struct state other = *st;
@@ -234,7 +237,7 @@ static void expand_cancel_begin(struct search *s, const struct state *st)
 	other.cancel = K_BEGIN;
 	other.cancel_cmd = NOBODY;
 	if (scene->ring && st->proc == PROC_ALIVE)
-		search_edge(s, &other, "other queue's ring cancels",
+		search_edge(s, &other, "ring of other queue cancels",
 			    EDGE_WORLD);
 
 	for (j = 0; j < scene->nr_cmds; j++) {
@@ -267,7 +270,7 @@ static void expand_cancel(struct search *s, const struct state *st)
 		n.cancel = st->canceled || broken == BREAK_CANCEL_BLIND ?
 			   K_TAKE : K_BEGIN_DRAIN;
 		cancel_session(&n);
-		search_edge(s, &n, "cancel closes", EDGE_OWN);
+		search_edge(s, &n, "cancel closes gate", EDGE_OWN);
 		break;
 	case K_BEGIN_DRAIN:
 		expand_drain(s, st, PC(cancel), K_TAKE, OWNER_FILE,
@@ -284,7 +287,7 @@ static void expand_cancel(struct search *s, const struct state *st)
 			n.cmd[j] = C_RING;
 			n.cancel = K_DONE;
 		}
-		search_edge(s, &n, "cancel takes command", EDGE_OWN);
+		search_edge(s, &n, "cancel completes command", EDGE_OWN);
 		break;
 	case K_DONE:
 		n.cmd[j] = C_USER;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request in the model of batch.c: queue.c, batch_fetch.c, batch_commit.c and
- * complete.c of the driver, and the threads that commit.
+ * Steps of a request in the model of batch.c: queue.c, batch_fetch.c,
+ * batch_commit.c, commit.c and gate.c of the driver, and the threads that
+ * commit.
  */
 #ifndef UBLK_TEST_BATCH_IO_H
 #define UBLK_TEST_BATCH_IO_H
@@ -24,7 +25,9 @@ static void expand_post(struct search *s, const struct state *st, int i)
 	search_edge(s, &n, "queue posts", EDGE_OWN);
 }
 
-/* ublk_queue_claim(), with the cmpxchg and the store after it. */
+/*
+ * ublk_queue_claim(): the cmpxchg; the store of io->req is a step of its own.
+ */
 static void expand_claim(struct search *s, const struct state *st, int i)
 {
 	int next = ublk_tag_next(st->tag[i], UBLK_EV_REQUEST);
@@ -83,7 +86,7 @@ static void expand_queue(struct search *s, const struct state *st, int i)
 	}
 }
 
-/* ublk_complete_undelivered() */
+/* ublk_gate_undelivered() */
 static void undelivered(struct state *st, int i)
 {
 	if (ublk_device_on_gone(policy, false) == UBLK_GATE_HOLD &&
@@ -94,7 +97,7 @@ static void undelivered(struct state *st, int i)
 		end_request(st, i);
 }
 
-/* Whoever has a request in hand goes on with it. */
+/* The owner of a request in REQ_HAND takes its next step. */
 static void expand_hand(struct search *s, const struct state *st, int i)
 {
 	struct state n = *st;
@@ -102,16 +105,16 @@ static void expand_hand(struct search *s, const struct state *st, int i)
 	switch (st->hand[i]) {
 	case HAND_POPPED:
 		if (st->tag[i] != UBLK_TAG_QUEUED) {
-			search_bad(s, "a tag out of the fifo is not QUEUED");
+			search_bad(s, "a tag from the fifo is not QUEUED");
 			break;
 		}
 		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_UNDELIVERED);
 		n.hand[i] = HAND_UNDELIVERED;
-		search_edge(s, &n, "an undelivered request arms", EDGE_OWN);
+		search_edge(s, &n, "undelivered: tag is armed", EDGE_OWN);
 		break;
 	case HAND_UNDELIVERED:
 		undelivered(&n, i);
-		search_edge(s, &n, "an undelivered request is held or fails", EDGE_OWN);
+		search_edge(s, &n, "undelivered: hold or fail", EDGE_OWN);
 		break;
 	case HAND_REQUEUE:
 		hold_request(&n, i, true);
@@ -131,7 +134,7 @@ static void expand_hand(struct search *s, const struct state *st, int i)
 	}
 }
 
-/* ublk_batch_commit_one() of thread @k, of a tag it knows or guesses. */
+/* ublk_batch_commit_one() of thread @k, for any tag */
 static void expand_commit(struct search *s, const struct state *st, int k)
 {
 	int i = st->thread_tag[k];
@@ -158,7 +161,7 @@ static void expand_commit(struct search *s, const struct state *st, int k)
 		break;
 	case T_SAW:
 		if (st->req[i] != REQ_SERVER) {
-			search_bad(s, "a commit of what the server has not");
+			search_bad(s, "the server does not own what a commit takes");
 			break;
 		}
 		n.thread[k] = T_CLAIMED;

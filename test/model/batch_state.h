@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * State of the model in batch.c: the tags of one queue, its fifo, its fetch
- * commands, its server, and where each of the driver's functions has got to;
- * wrong variants of the driver; and the helpers that steps of different files
- * share. What the driver does under one lock is one step.
+ * commands, its server, and the step at which each function of the driver is.
+ * Wrong variants of the driver, and helpers for the steps.
  */
 #ifndef UBLK_TEST_BATCH_STATE_H
 #define UBLK_TEST_BATCH_STATE_H
@@ -23,8 +22,8 @@ enum { HAS_REQUESTS = true, HAS_NODE = false };
 #define MAX_THREADS	2	/* that commit */
 
 /*
- * Everything at once is too much. Each of these is searched to the end; the
- * first step of a way says which one it is.
+ * A search with all of this would have too many states. Each scene is searched
+ * completely; the first step of a printed way is the name of its scene.
  */
 static const struct scene {
 	const char *name;
@@ -39,16 +38,16 @@ static const struct scene {
 };
 
 /*
- * Where a tag's request is: in queue_rq, in the fifo, with the fetch command
- * that delivers, with the server, with a commit (or what undoes a delivery), in
- * the hands of somebody who ends or holds it, on the requeue list.
+ * Where the request of a tag is: in ublk_queue_rq(), in the fifo, with the
+ * fetch command that delivers, with the server, with a commit, with a function
+ * that ends or holds it (an undo is one), on the requeue list.
  */
 enum {
 	REQ_NONE, REQ_QUEUE, REQ_FIFO, REQ_CMD, REQ_SERVER, REQ_COMMIT,
 	REQ_HAND, REQ_HELD
 };
 
-/* In whose hands; and what happens there next. */
+/* The owner of a request in REQ_HAND, and what it does next. */
 enum {
 	OWNER_NONE, OWNER_FILE, OWNER_QUEUE, OWNER_STOP, OWNER_QUIESCE,
 	OWNER_EXIT
@@ -57,18 +56,18 @@ enum {
 enum {
 	HAND_NONE,
 	HAND_POPPED,		/* to be armed and requeued */
-	HAND_UNDELIVERED,		/* to be held or failed */
-	HAND_REQUEUE,		/* to come again */
-	HAND_END,		/* collected by a commit */
-	HAND_GONE		/* of a dead server */
+	HAND_UNDELIVERED,	/* to be held or failed */
+	HAND_REQUEUE,		/* to be requeued */
+	HAND_END,		/* ended by a commit */
+	HAND_GONE		/* held or failed by the exit work */
 };
 
 /* ublk_queue_rq(), for each tag */
 enum { Q_IDLE, Q_GATE, Q_CLAIM, Q_WRITE, Q_POST, Q_LOOK, Q_HOLD };
 
 /*
- * A fetch command: the server has it, it waits, its task work is posted; its
- * task work runs, step by step; it is in the hands of whoever took it back.
+ * A fetch command: the server has it, it waits, its task work is posted; the
+ * steps of its task work; the ring, a stop or a quiesce completes it.
  */
 enum {
 	C_USER, C_WAIT, C_ACTIVE,
@@ -91,7 +90,7 @@ enum {
 /* START_DEV between its last check and the disk */
 enum { W_IDLE, W_LIVE };
 
-/* ub->event->active */
+/* fq->active */
 #define NOBODY	0xff
 
 struct state {
@@ -104,15 +103,15 @@ struct state {
 	u8 fifo[MAX_TAGS], nr_fifo;
 	u8 cmd[MAX_CMDS];
 	u8 active;
-	u8 lame;		/* the thread of command 0 has exited */
-	u8 good;		/* tags that the active command has prepared */
+	u8 lame;		/* the task of command 0 has exited */
+	u8 good;		/* mask: tags that the active command prepared */
 	u8 thread[MAX_THREADS], thread_tag[MAX_THREADS];
 	u8 cancel, cancel_cmd;
 	u8 stop, stop_cmd, quiescing, quiesce_cmd, exit, start;
-	u8 drains;		/* a queue_rq that does, for whatever request */
-	u8 in_rcu;		/* tags whose queue_rq the exit work waits for */
+	u8 drains;		/* a ublk_queue_rq() drains the fifo */
+	u8 in_rcu;		/* mask: synchronize_rcu() waits for these */
 	u8 exit_tag;
-	u8 closed;		/* ub->event->closed */
+	u8 closed;		/* fq->closed */
 	u8 cond[1];		/* UBLK_COND_* of the queue */
 	u8 canceled, stop_pending, quiesce, mutex;
 	u8 nr_fetched;
@@ -123,24 +122,24 @@ struct state {
 
 enum {
 	BREAK_NONE,
-	BREAK_KEEP_FIFO,	/* the exit work leaves the fifo as it is */
-	BREAK_READY_OPEN,	/* ... the gate, without a disk */
-	BREAK_NO_RCU,		/* ... does not wait for queue_rq */
+	BREAK_KEEP_FIFO,	/* the exit work does not drain the fifo */
+	BREAK_READY_OPEN,	/* ... does not close the gate without a disk */
+	BREAK_NO_RCU,		/* ... does not call synchronize_rcu() */
 	BREAK_COMMIT_STORE,	/* a commit claims a tag without cmpxchg */
-	BREAK_UNDO_STORE,	/* so does what undoes a delivery */
-	BREAK_CANCEL_ACTIVE,	/* a cancel ends a command that delivers */
-	BREAK_NO_NEXT,		/* D-191: the next command is not woken */
-	BREAK_POST_BLIND,	/* a request is queued though nobody comes */
-	BREAK_CANCEL_BLIND,	/* what is queued is left when queues close */
-	BREAK_ACTIVE_STAYS,	/* D-195: it survives a stop */
+	BREAK_UNDO_STORE,	/* so does an undo of a delivery */
+	BREAK_CANCEL_ACTIVE,	/* a cancel completes the active command */
+	BREAK_NO_NEXT,		/* no next command is chosen (D-191) */
+	BREAK_POST_BLIND,	/* queue_rq does not drain what nobody reads */
+	BREAK_CANCEL_BLIND,	/* a cancel does not drain */
+	BREAK_ACTIVE_STAYS,	/* the active one waits after a stop (D-195) */
 	BREAK_FETCH_CLOSED,	/* FETCH_IO_CMDS after the queue was closed */
-	BREAK_FETCH_BLIND,	/* FETCH_IO_CMDS does not look into the fifo */
-	BREAK_FETCH_NO_KICK,	/* ... nor for what is held */
-	BREAK_REFUSE_BLIND,	/* ... nor, refused, for what is queued */
-	BREAK_UNDELIVERED_NO_KICK,	/* held, though a command has come meanwhile */
-	BREAK_UNDELIVERED_HOLDS,	/* a stop does not keep undelivered requests from being held */
+	BREAK_FETCH_BLIND,	/* FETCH_IO_CMDS does not look at the fifo */
+	BREAK_FETCH_NO_KICK,	/* ... does not run held requests */
+	BREAK_REFUSE_BLIND,	/* ... does not drain when it is refused */
+	BREAK_UNDELIVERED_NO_KICK, /* undelivered: held though a command waits */
+	BREAK_UNDELIVERED_HOLDS, /* ... though a stop waits */
 	BREAK_END_FIRST,	/* the request ends before its tag is armed */
-	BREAK_PUT_BACK,		/* tags that do not fit are forgotten */
+	BREAK_PUT_BACK,		/* tags that do not fit are lost */
 	NR_BREAKS,
 
 	/* control.h and quiesce.h name these; other models search them */
@@ -148,12 +147,13 @@ enum {
 	BREAK_NO_FAILING, BREAK_FAILING_ONCE, BREAK_QUIESCE_OPEN
 };
 
-/* Of the state that is being looked at. */
+/* of the present state */
 static const struct scene *scene;
 
+/* here, as its steps use struct state */
 #include "quiesce.h"
 
-/* The block layer calls ublk_queue_rq(), in a new read side section. */
+/* The block layer calls ublk_queue_rq() in a new RCU read-side section. */
 static void queue_request(struct state *st, int i)
 {
 	st->req[i] = REQ_QUEUE;
@@ -172,7 +172,7 @@ static void kick(struct state *st)
 	}
 }
 
-/* The request has ended: its tag is free for another one. */
+/* The request ends, so its tag may get another one. */
 static void end_request(struct state *st, int i)
 {
 	st->req[i] = REQ_NONE;
@@ -280,8 +280,8 @@ static bool no_reader(const struct state *st)
 }
 
 /*
- * One turn of ublk_batch_fetch_drain() up to the unlock. Returns false when there is
- * nothing to take out; the caller goes on when what it took is off its hands.
+ * One turn of ublk_batch_fetch_drain() until it unlocks. Returns false if there
+ * is nothing to pop; else the caller takes the next turn without a request.
  */
 static bool drain(struct state *st, u8 owner)
 {
@@ -294,13 +294,13 @@ static bool drain(struct state *st, u8 owner)
 	return true;
 }
 
-/* A step of a drain: a turn, or on to the state @after of @pc. */
+/* A step of a drain: one turn, or the end: member @pc becomes @after. */
 static void expand_drain(struct search *s, const struct state *st,
 			 size_t pc, u8 after, u8 owner, const char *label)
 {
 	struct state n = *st;
 
-	/* owners but the file and queue_rq drain one at a time */
+	/* a stop, a quiesce and the exit work drain one request at a time */
 	if (owner != OWNER_FILE && in_hands(st, owner))
 		return;
 	if (!drain(&n, owner))
@@ -308,7 +308,7 @@ static void expand_drain(struct search *s, const struct state *st,
 	search_edge(s, &n, label, EDGE_OWN);
 }
 
-/* In in_rcu: the queue_rq that drains. */
+/* in in_rcu: the ublk_queue_rq() that drains */
 enum { DRAINS = 1 << MAX_TAGS };
 
 #define PC(member)	offsetof(struct state, member)

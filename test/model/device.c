@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Model of a device: START_DEV, STOP_DEV, DEL_DEV, END_USER_RECOVERY, servers
- * that come, fetch two queues one after the other, and go, and a program that
- * keeps the disk open. Decisions are made by logic/device.h; the order of steps
- * is that of disk.c, stop.c and server.c. Requests and tags are left out, but
- * for "a server owns a request": they are for tag.c.
+ * that open the node, fetch two queues one after the other and exit, and a
+ * program that keeps the disk open. The model calls logic/device.h for each
+ * decision, and takes the steps in the order of disk.c, gate.c, stop.c and
+ * server.c. It has no tags, and of requests only whether the server owns one;
+ * tag.c has both.
  *
- * Shown, for each recovery policy: the states of lifecycle.md are entered with
- * the policies and the servers they belong to only; a queue is open only to a
- * server that has fetched it and from which no command was taken; there is
- * never a second disk; START_DEV and END_USER_RECOVERY do not wait for what
- * cannot come; every device can be deleted from every state.
+ * The search shows for each recovery policy that
+ *   a device enters a state of lifecycle.md only with the policies and servers
+ *   that it is for;
+ *   a queue is open only while a server has fetched it and no command is
+ *   canceled;
+ *   there is never a second disk;
+ *   START_DEV and END_USER_RECOVERY wait only for a server that may become
+ *   ready;
+ *   a device can be deleted from every state.
  *
- * usage: device [--break=N]	search a deliberately wrong variant
+ * usage: device [--break=N]	N: a deliberately wrong variant, see below
  */
 #include <errno.h>
 
@@ -41,10 +46,10 @@ struct state {
 	u8 canceled;
 	u8 busy;		/* the server owns a request */
 	u8 disks;		/* gendisks not freed yet */
-	u8 opened;		/* somebody has the disk open */
+	u8 opened;		/* a program has the disk open */
 	u8 stop_pending, delete_asked, deleted;
 	u8 mutex, stop, exit;
-	u8 start, start_pid;	/* START_DEV and whom it names */
+	u8 start, start_pid;	/* START_DEV and the process it names */
 	u8 end, end_pid;	/* END_USER_RECOVERY likewise */
 };
 
@@ -52,21 +57,22 @@ enum {
 	BREAK_NONE,
 	BREAK_START_STOPPING,	/* START_DEV of a stopping device */
 	BREAK_NO_MARK,		/* a stop does not mark the server stopping */
-	BREAK_FORGET_CANCEL,	/* readiness opens a queue after a cancel */
-	BREAK_NO_FAILING,	/* FAIL_IO is entered, queues are not told */
+	BREAK_FORGET_CANCEL,	/* the last fetch opens a queue after a cancel */
+	BREAK_NO_FAILING,	/* FAIL_IO without UBLK_COND_FAILING */
 	BREAK_RESET_COND,	/* the end of a session opens the queues */
 	BREAK_END_EARLY,	/* END_USER_RECOVERY without a ready server */
-	BREAK_SECOND_DISK,	/* START_DEV while the old disk is held open */
-	BREAK_DEL_START,	/* START_DEV is not woken by a deletion */
-	BREAK_READY_EARLY,	/* one queue makes the device ready */
-	BREAK_ABORT_STAYS,	/* START_DEV leaves the mark of an earlier stop */
-	BREAK_FAILING_ONCE,	/* FAIL_IO is not renewed after a short recovery */
+	BREAK_SECOND_DISK,	/* START_DEV while the old disk is open */
+	BREAK_DEL_START,	/* DEL_DEV does not wake START_DEV */
+	BREAK_READY_EARLY,	/* the device is ready with one queue */
+	BREAK_ABORT_STAYS,	/* START_DEV leaves UBLK_COND_ABORTING */
+	BREAK_FAILING_ONCE,	/* ... FAILING not again after a recovery */
 	NR_BREAKS,
 
 	/* control.h names these; other models search them */
 	BREAK_NO_ABORT, BREAK_CANCEL_NEW
 };
 
+/* here, as its steps use struct state */
 #include "control.h"
 
 /* Requests are left out. */
@@ -85,7 +91,7 @@ static bool waiting(const struct state *st)
 	return st->dev == UBLK_S_DEV_QUIESCED || st->dev == UBLK_S_DEV_FAIL_IO;
 }
 
-/* ublk_disk_server_settled() */
+/* ublk_server_settled() */
 static bool settled(const struct state *st)
 {
 	return st->server == UBLK_SERVER_READY ||
@@ -123,7 +129,7 @@ static void expand_fetch(struct search *s, const struct state *st)
 	}
 }
 
-/* A command is canceled by the ring: the gate first, then the command. */
+/* The ring cancels a command: first the gate, then the command. */
 static void expand_ring(struct search *s, const struct state *st)
 {
 	int q;
@@ -177,7 +183,7 @@ static void expand_server(struct search *s, const struct state *st)
 	}
 }
 
-/* Commands that are over must look alike, whomever they named. */
+/* A command that has ended leaves no trace, so that states compare equal. */
 static void forget_start(struct state *st)
 {
 	st->start = WAIT_NO;
@@ -237,13 +243,13 @@ static void expand_start(struct search *s, const struct state *st)
 	}
 }
 
-/* END_USER_RECOVERY, with the same waiting (C-95) */
+/* END_USER_RECOVERY waits in the same way (C-95). */
 static void expand_end(struct search *s, const struct state *st)
 {
 	struct state n = *st;
 	int next = ublk_device_next(st->dev, UBLK_DEV_EV_END_RECOVERY, policy);
 
-	/* without recovery it does nothing but wait */
+	/* without recovery it only waits */
 	if (policy == UBLK_POLICY_STOP)
 		return;
 	switch (st->end) {
@@ -281,7 +287,7 @@ static void remove_disk(struct state *st)
 	disk_freed(st);
 }
 
-/* A stop that removes the node, too. */
+/* A stop that also removes the node */
 static void expand_delete(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -305,12 +311,12 @@ static void expand_stop_take(struct search *s, const struct state *st)
 			if (st->tag[q] == TAG_FETCHED)
 				n.tag[q] = TAG_CANCELED;
 		n.stop = S_NODE;
-		search_edge(s, &n, "stop takes commands", EDGE_OWN);
+		search_edge(s, &n, "stop cancels commands", EDGE_OWN);
 		break;
 	case S_NODE:
 		n.deleted = st->delete_asked;
 		n.stop = S_END;
-		search_edge(s, &n, "stop: node", EDGE_OWN);
+		search_edge(s, &n, "stop removes node", EDGE_OWN);
 		break;
 	}
 }
@@ -389,20 +395,20 @@ static const char *check_state(const struct state *st)
 	if (st->disks > 1)
 		return "two disks";
 	if (st->dev != UBLK_S_DEV_DEAD && !st->disks)
-		return "a state that needs a disk, without one";
+		return "the state needs a disk, but there is none";
 	if (st->dev == UBLK_S_DEV_QUIESCED && !ublk_policy_holds(policy))
-		return "QUIESCED under another policy";
+		return "QUIESCED with a policy that does not hold";
 	if (st->dev == UBLK_S_DEV_FAIL_IO && policy != UBLK_POLICY_FAIL)
-		return "FAIL_IO under another policy";
+		return "FAIL_IO with another policy";
 	if (st->dev == UBLK_S_DEV_LIVE && st->proc == PROC_NONE)
 		return "LIVE without a server";
 	if (no_server != no_proc)
-		return "server state and process differ";
+		return "the server state does not match the process";
 	if (st->server == UBLK_SERVER_STOPPING && st->dev != UBLK_S_DEV_DEAD)
-		return "stopping, but not DEAD";
+		return "the server is stopping, but the device is not DEAD";
 	if (st->server == UBLK_SERVER_READY &&
 	    (st->tag[0] == TAG_EMPTY || st->tag[1] == TAG_EMPTY))
-		return "ready with a queue that is not";
+		return "ready before every queue is fetched";
 	return NULL;
 }
 
@@ -418,10 +424,10 @@ static const char *check(const void *state)
 			return "a queue is open without a command";
 		if (st->dev == UBLK_S_DEV_FAIL_IO && st->proc == PROC_NONE &&
 		    queue_gate(st, q) != UBLK_GATE_FAIL_REMOTE)
-			return "FAIL_IO does not fail";
+			return "FAIL_IO does not fail requests";
 		if (st->dev == UBLK_S_DEV_QUIESCED && st->proc == PROC_NONE &&
 		    !st->stop_pending && queue_gate(st, q) != UBLK_GATE_HOLD)
-			return "QUIESCED does not hold";
+			return "QUIESCED does not hold requests";
 	}
 	return check_state(st);
 }
@@ -434,10 +440,10 @@ static const char *rest(const void *state)
 	if (why)
 		return why;
 	if (st->start == WAIT_SETTLED && (st->deleted || settled(st)))
-		return "START_DEV waits for nothing";
+		return "START_DEV waits without a reason";
 	if (st->end == WAIT_SETTLED && (st->deleted || settled(st)))
-		return "END_USER_RECOVERY waits for nothing";
-	/* the mutex is busy only as long as a stop waits for a living server */
+		return "END_USER_RECOVERY waits without a reason";
+	/* only a stop that waits for a living server keeps the mutex */
 	if (st->mutex != MUTEX_FREE && st->stop != S_WAIT)
 		return "the mutex is left locked";
 	return NULL;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The main program of a model that is searched once for each recovery policy,
- * with a self-test: the search must find each of the wrong variants of the driver
- * from 1 to NR_BREAKS - 1.
+ * with a self-test: the search must find each of the wrong variants of the
+ * driver from 1 to NR_BREAKS - 1.
  *
- * Included at the end of a model program, which defines struct state, its first
- * state "start", and the functions of struct search.
+ * Included at the end of a model program, which defines struct state, its
+ * first state "start", and the functions of struct search.
  *
  * --break=N searches variant N and prints what is wrong with it.
  */

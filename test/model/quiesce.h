@@ -15,8 +15,8 @@
 enum { QUIESCE_NONE, QUIESCE_WAITING, QUIESCE_ANSWERING };
 
 /*
- * ublk_quiesce_dev() and, from Z_TAKE on, its work item. A model takes the steps
- * from Z_TAKE on that it needs to take the server's commands back.
+ * ublk_quiesce_dev() and, from Z_TAKE on, its work item. A model takes the
+ * steps from Z_TAKE on that it needs to take the server's commands back.
  */
 enum { Z_IDLE, Z_WAIT, Z_LOCK, Z_TAKE, Z_DONE, Z_DRAIN };
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Model of logic/refs.h: one delivered request, its daemon task, and two other
- * tasks that take and drop references at any moment, each step apart. On a batch
- * device there is no daemon task: nothing is task_refs, whoever commits stands in for
- * it here, and a delivery of which the server cannot be told is undone. The
- * request may have been registered at delivery.
+ * tasks that take and drop references at any time, in separate steps. A batch
+ * device has no daemon task and task_refs stays 0: any task commits, and the
+ * driver may undo a delivery. The request may have been registered at delivery.
  *
- * Shown: the request is ended exactly once, never while somebody refers to it,
- * and always after the commit when nobody does; "idle" is true exactly when no
- * reference is left.
+ * The search shows that
+ *   the request is ended once, after the commit and without references;
+ *   it is always ended when the last reference is dropped after the commit;
+ *   ublk_refs_idle() is true if no reference is left, and only then.
  *
- * usage: refs [--break=N]	search a deliberately wrong variant
+ * usage: refs [--break=N]	N: a deliberately wrong variant, see below
  */
 #include <errno.h>
 
@@ -20,7 +20,7 @@
 
 #define NR_OTHERS	2
 #define MAX_HELD	3
-#define MAX_LENT	4	/* what others drop stays task_refs: else without end */
+#define MAX_LENT	4	/* task_refs does not count what others drop */
 
 /* What another task is doing. */
 enum { OTHER_IDLE, OTHER_READ, OTHER_DROPPED_LAST };
@@ -30,8 +30,8 @@ struct state {
 	u32 task_refs;
 	u32 seen[NR_OTHERS];	/* value read before the cmpxchg */
 	u8 other[NR_OTHERS];
-	u8 held;		/* references that exist, beside the owner's */
-	u8 committed;		/* 0 no, 1 task_refs collapsed, 2 done */
+	u8 held;		/* references beside the owner's */
+	u8 committed;
 	u8 daemon_ends;		/* the commit brought refs to 0 */
 	u8 ended;
 	u8 delivered;		/* 0 not yet */
@@ -40,13 +40,13 @@ struct state {
 
 enum {
 	BREAK_NONE,
-	BREAK_COLLAPSE,		/* commit forgets what is task_refs */
-	BREAK_TAKE_BACK,	/* with nothing task_refs, a drop is forgotten */
-	BREAK_GET_ENDED,	/* references are taken from nothing */
-	BREAK_NO_CMPXCHG,	/* read and written in two steps */
+	BREAK_COLLAPSE,		/* a commit ignores task_refs */
+	BREAK_TAKE_BACK,	/* a drop is ignored if task_refs is 0 */
+	BREAK_GET_ENDED,	/* takes references when refs is 0 */
+	BREAK_NO_CMPXCHG,	/* reads and writes refs in two steps */
 	BREAK_LATE_LEND,	/* lends after the commit */
-	BREAK_LEND_BATCH,	/* lends where nobody can give it back */
-	BREAK_UNDO_STORE,	/* undoes without looking for references */
+	BREAK_LEND_BATCH,	/* uses task_refs on a batch device */
+	BREAK_UNDO_STORE,	/* undoes a delivery with references */
 	NR_BREAKS
 };
 
@@ -57,7 +57,7 @@ static u32 collapse(u32 task_refs)
 	return ublk_refs_collapse(broken == BREAK_COLLAPSE ? 0 : task_refs);
 }
 
-/* ublk_buf_deliver(): how, and is the request registered at once? */
+/* ublk_buf_deliver(), with automatic registration or without */
 static void expand_delivery(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -80,7 +80,7 @@ static void expand_delivery(struct search *s, const struct state *st)
 	}
 }
 
-/* ublk_batch_fetch_undo(): the request comes again, or fails with its last user. */
+/* ublk_commit_undo(): requeues the request, or fails it with its last ref */
 static void expand_undo(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -97,7 +97,7 @@ static void expand_undo(struct search *s, const struct state *st)
 	search_edge(s, &n, "undo fails request", EDGE_WORLD);
 }
 
-/* A commit by any task that has claimed the tag. */
+/* A commit by any task, which has claimed the tag */
 static void expand_batch(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -127,8 +127,7 @@ static void expand_daemon(struct search *s, const struct state *st)
 		n.ended++;
 		search_edge(s, &n, "daemon ends request", EDGE_OWN);
 	}
-	if (st->committed == 2 ||
-	    (st->committed && broken != BREAK_LATE_LEND))
+	if (st->committed && broken != BREAK_LATE_LEND)
 		return;
 
 	if (st->held < MAX_HELD && st->task_refs < MAX_LENT &&
@@ -228,9 +227,9 @@ static const char *check(const void *state)
 	if ((st->ended || ending) && !st->committed)
 		return "ended before the commit";
 	if ((st->ended || ending) && st->held)
-		return "ended while referred to";
+		return "ended with references";
 	if (st->ended && ending)
-		return "ended once more";
+		return "ended and about to be ended again";
 	if (st->committed && !st->held && !st->ended && !ending)
 		return "never ended";
 	if (!st->committed &&
@@ -282,7 +281,7 @@ static void test_search(void)
 	ktap_true(!run(false));
 }
 
-/* The search is worth nothing unless it finds these. */
+/* The search must find what is wrong with each variant. */
 static void test_finds_mistakes(void)
 {
 	for (broken = BREAK_NONE + 1; broken < NR_BREAKS; broken++) {

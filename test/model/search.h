@@ -2,18 +2,18 @@
 /*
  * Exhaustive breadth-first search over the states of a model.
  *
- * A model is a struct of small integers and a function that lists what can
- * happen next. Edges are of two kinds: what the driver does by itself sooner or
- * later (EDGE_OWN), and what the world may or may not do (EDGE_WORLD: a program
- * sends a command, a process dies). After the search these hold, or the
- * shortest way into trouble is printed:
+ * A model is a struct of small integers and a function that lists the next
+ * states. An edge is one of two kinds: a step that the driver takes by itself
+ * sooner or later (EDGE_OWN), or one that the world may take or not
+ * (EDGE_WORLD: a program sends a command, a process dies). The search verifies
+ * the following, or prints the shortest way to a state that violates it:
  *
- *   check	in every state
- *   rest	in every state in which the driver has nothing left to do
- *   no cycle	the driver does not go on for ever without the world
- *   goal	from every state a goal can be reached
+ *   check	holds in every state
+ *   rest	holds in every state without an own edge
+ *   no cycle	the driver does not take own steps without end
+ *   goal	can be reached from every state
  *
- * Included once per model program; sizes are small enough to keep everything.
+ * Included once per model program. All states are kept in memory.
  */
 #ifndef UBLK_TEST_SEARCH_H
 #define UBLK_TEST_SEARCH_H
@@ -35,12 +35,12 @@ struct search_edge {
 };
 
 /**
- * struct search - a model and what was found out about it
+ * struct search - a model, and the result of its search
  * @size: bytes of a state, which is compared as a whole: zero the padding
- * @expand: calls search_edge() for everything that can happen
+ * @expand: calls search_edge() for each possible next state
  * @check: text of the violated invariant, or NULL
- * @rest: likewise for states without own edge; may be NULL
- * @goal: is this where every state must be able to get to? may be NULL
+ * @rest: likewise, called for states without an own edge; may be NULL
+ * @goal: true for a state that must be reachable from every other; may be NULL
  * @show: prints a state on one line
  */
 struct search {
@@ -66,7 +66,7 @@ struct search {
 };
 
 #define SEARCH_NONE	UINT32_MAX
-/* A model that has more is not bounded as its author thought. */
+/* Every model here has less; one that has more may have no bound at all. */
 #define SEARCH_MAX	4000000
 
 static void *search_grow(void *p, size_t nr, size_t size)
@@ -95,7 +95,7 @@ static u32 search_hash(const struct search *s, const void *state)
 	return h;
 }
 
-/* Where @state is in the table, or the free slot it belongs into. */
+/* Returns the slot of @state in the table, or the free one for it. */
 static u32 *search_slot(const struct search *s, const void *state)
 {
 	u32 i = search_hash(s, state) & (s->table_size - 1);
@@ -159,7 +159,7 @@ static void search_edge(struct search *s, const void *next, const char *label,
 	s->nr_edges++;
 }
 
-/* From expand(): something went wrong on the way out of this state. */
+/* From expand(): a step that must not be possible in this state is. */
 static inline void search_bad(struct search *s, const char *why)
 {
 	if (!s->bad)
@@ -190,7 +190,10 @@ static const char *search_fail(const struct search *s, u32 i,
 	return why;
 }
 
-/* A state on a cycle of own edges, or SEARCH_NONE. Edges are sorted by from. */
+/*
+ * Returns a state on a cycle of own edges, or SEARCH_NONE. @first has the first
+ * edge of each state; edges are sorted by the state they start from.
+ */
 static u32 search_find_cycle(const struct search *s, const u32 *first)
 {
 	u32 *stack = search_grow(NULL, s->nr_states, sizeof(*stack));
@@ -231,7 +234,7 @@ static u32 search_find_cycle(const struct search *s, const u32 *first)
 	return found;
 }
 
-/* The first state from which no goal can be reached, or SEARCH_NONE. */
+/* Returns the first state that reaches no goal, or SEARCH_NONE. */
 static u32 search_find_lost(const struct search *s)
 {
 	unsigned char *ok = calloc(s->nr_states, 1);
@@ -308,20 +311,21 @@ static const char *search_judge(struct search *s, bool quiet)
 		bad = search_find_cycle(s, first);
 		if (bad != SEARCH_NONE)
 			why = search_fail(s, bad,
-					  "the driver goes round for ever",
+					  "the driver takes steps without end",
 					  quiet);
 	}
 	if (!why && s->goal) {
 		bad = search_find_lost(s);
 		if (bad != SEARCH_NONE)
-			why = search_fail(s, bad, "no way to the goal", quiet);
+			why = search_fail(s, bad, "no goal can be reached",
+					  quiet);
 	}
 	free(first);
 	free(own);
 	return why;
 }
 
-/* Returns what is wrong, NULL if nothing is. */
+/* Returns what is wrong, or NULL. */
 static const char *search_run(struct search *s, const void *start, bool quiet)
 {
 	const char *why;

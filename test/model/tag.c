@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Model of one tag and everything that runs at the same time: queue_rq, task
- * work, the daemon, cancellation by the ring, STOP_DEV, QUIESCE_DEV, the server's
- * exit, and sessions that follow each other. Decisions are made by the functions of
- * logic/tag.h and logic/device.h that the driver calls; what is written here is
- * the order of the driver's steps (queue.c, dispatch.c, cmd.c, cancel.c, stop.c,
- * quiesce.c, server.c), every access that another CPU can see being a step of its own.
+ * Model of one tag: ublk_queue_rq(), task work, the daemon, cancellation by
+ * the ring, STOP_DEV, QUIESCE_DEV and the exit of the server run at the same
+ * time, and one session follows another. The model calls the functions of
+ * logic/tag.h and logic/device.h for each decision, as the driver does, and
+ * contains the order of the driver's steps. Each access that another CPU can
+ * see is a step of its own. One tag is enough: tags share only the gate of
+ * their queue.
  *
- * One tag is enough: tags share nothing but the queue's gate.
+ * The search shows for each recovery policy that
+ *   the driver holds a command only in ARMED and QUEUED, and always there;
+ *   a request is on the tag only in QUEUED, NEED_DATA and SERVER, and always
+ *   there;
+ *   no request or command is completed twice or lost;
+ *   a stop waits only for a request that a living server owns;
+ *   a server can always exit, and leaves the tag EMPTY;
+ *   a held request runs again later, or fails.
  *
- * Shown, for each recovery policy: the driver holds a command exactly in ARMED
- * and QUEUED; a request is on the tag exactly in QUEUED, NEED_DATA and SERVER;
- * nothing is completed twice or lost; a stop waits for nothing but a request
- * that a living server owns; a server can always exit, and leaves the tag EMPTY;
- * a request is held only where somebody will ask for it.
- *
- * usage: tag [--break=N]	search a deliberately wrong variant
+ * usage: tag [--break=N]	N: a deliberately wrong variant, see tag_state.h
  */
 #include "tag_control.h"
 #include "tag_io.h"
 
-/* START_DEV, END_USER_RECOVERY, and somebody who uses the disk. */
+/* START_DEV, END_USER_RECOVERY, and a program that uses the disk. */
 static void expand_world(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -68,33 +70,33 @@ static const char *check(const void *state)
 	bool has_req = st->req == REQ_TAG;
 
 	if (has_cmd != ublk_tag_has_command(st->tag))
-		return "command not held in just ARMED and QUEUED";
+		return "the command does not match the state of the tag";
 	if (has_req != (owned || st->tag == UBLK_TAG_QUEUED))
-		return "request not in just QUEUED, NEED_DATA and SERVER";
+		return "the request does not match the state of the tag";
 	if (st->task_work && st->tag != UBLK_TAG_QUEUED)
-		return "task work pending, but the tag is not QUEUED";
+		return "task work is posted, but the tag is not QUEUED";
 	if (st->dev == UBLK_S_DEV_DEAD && st->req != REQ_NONE)
-		return "a request without a disk";
+		return "a request exists without a disk";
 	if (st->tag == UBLK_TAG_CANCELED && st->dev != UBLK_S_DEV_DEAD &&
 	    queue_gate(st, 0) == UBLK_GATE_GO)
-		return "command taken, gate open";
+		return "a command is canceled, but the gate is open";
 	if (st->proc == PROC_NONE && st->tag != UBLK_TAG_EMPTY)
-		return "no server, but the tag is not EMPTY";
+		return "there is no server, but the tag is not EMPTY";
 	return NULL;
 }
 
-/* What QUIESCE_DEV may leave behind. */
+/* The part of rest() about QUIESCE_DEV. */
 static const char *rest_quiesce(const struct state *st, bool served)
 {
 	if (st->quiescing != Z_IDLE && st->quiescing != Z_LOCK && !served)
 		return "QUIESCE_DEV hangs";
 	if (st->quiesce == QUIESCE_ANSWERING && st->tag == UBLK_TAG_ARMED &&
 	    st->mutex == MUTEX_FREE)
-		return "a command is not answered after QUIESCE_DEV";
+		return "QUIESCE_DEV leaves a command armed";
 	return rest_open(st);
 }
 
-/* The driver has done all it can by itself. */
+/* What must not be so when the driver has no step to take by itself. */
 static const char *rest(const void *state)
 {
 	const struct state *st = state;
@@ -111,7 +113,7 @@ static const char *rest(const void *state)
 	case REQ_NONE:
 		return NULL;
 	case REQ_TAG:
-		return served ? NULL : "a request is lost on its tag";
+		return served ? NULL : "a request on the tag is lost";
 	case REQ_HELD:
 		/* until END_USER_RECOVERY, a stop, or the end of the session */
 		if (queue_gate(st, 0) == UBLK_GATE_HOLD || st->proc == PROC_LAME)
@@ -119,13 +121,13 @@ static const char *rest(const void *state)
 		if (st->dev == UBLK_S_DEV_QUIESCED &&
 		    st->server == UBLK_SERVER_READY)
 			return NULL;
-		return "a held request is forgotten";
+		return "nobody will run a held request again";
 	default:
 		return "a request is lost on its way";
 	}
 }
 
-/* Nothing can have been lost if everything can be wound up. */
+/* Everything has ended. */
 static bool goal(const void *state)
 {
 	const struct state *st = state;

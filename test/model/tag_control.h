@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of STOP_DEV, QUIESCE_DEV and the end of a session in the model of tag.c:
- * stop.c, quiesce.c, cancel.c and server.c of the driver.
+ * Steps of STOP_DEV, QUIESCE_DEV and the end of a session in the model of
+ * tag.c, beside those of control.h and quiesce.h: cancel.c, quiesce.c and
+ * server.c of the driver.
  */
 #ifndef UBLK_TEST_TAG_CONTROL_H
 #define UBLK_TEST_TAG_CONTROL_H
@@ -31,7 +32,7 @@ static void expand_stop_take(struct search *s, const struct state *st)
 			n.cmd = CMD_STOP;
 			n.stop = S_DONE;
 		}
-		search_edge(s, &n, "stop takes command", EDGE_OWN);
+		search_edge(s, &n, "stop cancels command", EDGE_OWN);
 		break;
 	case S_DONE:
 		n.cmd = CMD_SERVER;
@@ -46,7 +47,7 @@ static bool queue_idle(const struct state *st)
 	return st->tag == UBLK_TAG_ARMED || st->tag == UBLK_TAG_CANCELED;
 }
 
-/* ublk_cancel_armed() with the mutex held; says whether commands may follow. */
+/* ublk_cancel_armed(); it runs again for commands that are armed later. */
 static void quiesce_take(struct state *st)
 {
 	st->quiescing = Z_DONE;
@@ -66,7 +67,7 @@ static void expand_quiesce_take(struct search *s, const struct state *st)
 	switch (st->quiescing) {
 	case Z_TAKE:
 		quiesce_take(&n);
-		search_edge(s, &n, "quiesce takes command", EDGE_OWN);
+		search_edge(s, &n, "quiesce cancels command", EDGE_OWN);
 		break;
 	case Z_DONE:
 		if (st->cmd == CMD_QUIESCE)
@@ -126,7 +127,7 @@ static void expand_quiesce(struct search *s, const struct state *st)
 	}
 }
 
-/* ublk_quiesce_work(); runs in vain while the server owns the request. */
+/* ublk_quiesce_work(); it has no effect while the server owns the request. */
 static void expand_quiesce_work(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -143,14 +144,14 @@ static void expand_quiesce_work(struct search *s, const struct state *st)
 	search_edge(s, &n, "quiesce work", EDGE_OWN);
 }
 
-/* ublk_cancel_requests(), for the one tag. */
+/* ublk_cancel_requests() */
 static void expand_exit_request(struct search *s, const struct state *st)
 {
 	struct state n = *st;
 	int next = tag_next(st, UBLK_EV_GONE);
 
 	if (next < 0) {
-		search_bad(s, "the session ends while the tag has a command");
+		search_bad(s, "the session ends while the driver has a command");
 		return;
 	}
 	n.tag = next;
@@ -162,7 +163,7 @@ static void expand_exit_request(struct search *s, const struct state *st)
 	search_edge(s, &n, "exit empties tag", EDGE_OWN);
 }
 
-/* ublk_server_gone(), with the mutex. */
+/* ublk_server_gone() with the mutex */
 static void expand_exit_gone(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -194,7 +195,7 @@ static void expand_exit(struct search *s, const struct state *st)
 	case E_CLOSE:
 		if (st->dev != UBLK_S_DEV_DEAD)
 			close_queues(&n, UBLK_COND_CANCELING);
-		/* for good: quiesce_undo() must not open it again */
+		/* so quiesce_undo() does not open it again */
 		if (broken != BREAK_UNDO_LATE)
 			n.canceled = 1;
 		search_edge(s, &n, "exit closes gate", EDGE_OWN);

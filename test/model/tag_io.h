@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request in the model of tag.c: queue.c, dispatch.c, cmd.c and
- * complete.c of the driver, the server that answers, and the ring that takes its
- * commands back.
+ * Steps of a request in the model of tag.c: queue.c, dispatch.c, cmd.c,
+ * commit.c and gate.c of the driver, the commands of the server, and the ring
+ * that cancels them.
  */
 #ifndef UBLK_TEST_TAG_IO_H
 #define UBLK_TEST_TAG_IO_H
@@ -57,7 +57,7 @@ static void expand_queue(struct search *s, const struct state *st)
 			n.queue = Q_IDLE;
 			n.req = REQ_NONE;
 		}
-		search_edge(s, &n, "queue looks for a reason", EDGE_OWN);
+		search_edge(s, &n, "queue reads gate again", EDGE_OWN);
 		break;
 	case Q_HOLD:
 		n.queue = Q_IDLE;
@@ -72,7 +72,7 @@ static void expand_queue(struct search *s, const struct state *st)
 		n.recheck = 0;
 		if (g != UBLK_GATE_HOLD)
 			kick(&n);
-		search_edge(s, &n, "queue looks again", EDGE_OWN);
+		search_edge(s, &n, "queue reads gate after hold", EDGE_OWN);
 	}
 }
 
@@ -93,14 +93,14 @@ static void expand_task_work(struct search *s, const struct state *st)
 		n.tag = undelivered;
 		n.req = REQ_DAEMON;
 		n.daemon = D_UNDELIVERED;
-		search_edge(s, &n, "task work finds task gone", EDGE_OWN);
+		search_edge(s, &n, "task work finds task exiting", EDGE_OWN);
 		return;
 	}
 	n.tag = deliver;
 	n.cmd = CMD_SERVER;
 	search_edge(s, &n, "task work delivers", EDGE_OWN);
 	n.tag = ask;
-	search_edge(s, &n, "task work announces", EDGE_OWN);
+	search_edge(s, &n, "task work asks for data", EDGE_OWN);
 	n.tag = undelivered;
 	n.cmd = st->cmd;
 	n.req = REQ_DAEMON;
@@ -108,7 +108,7 @@ static void expand_task_work(struct search *s, const struct state *st)
 	search_edge(s, &n, "task work cannot copy", EDGE_OWN);
 }
 
-/* The rest of a function that has taken the request from the tag. */
+/* The rest of a function that took the request from the tag. */
 static void expand_in_hand(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -119,7 +119,7 @@ static void expand_in_hand(struct search *s, const struct state *st)
 	case D_COMMIT:
 		n.req = REQ_HELD;
 		kick(&n);
-		search_edge(s, &n, "rest of request goes again", EDGE_OWN);
+		search_edge(s, &n, "rest of request is requeued", EDGE_OWN);
 		n.req = REQ_NONE;
 		n.queue = Q_IDLE;
 		search_edge(s, &n, "request ends", EDGE_OWN);
@@ -195,7 +195,7 @@ static void expand_commands(struct search *s, const struct state *st)
 		if (next < 0)
 			continue;
 		if (st->req != REQ_TAG || st->cmd != CMD_SERVER) {
-			search_bad(s, "a command is accepted without request");
+			search_bad(s, "a command is accepted without a request");
 			return;
 		}
 		n.tag = next;
@@ -214,7 +214,7 @@ static void expand_commands(struct search *s, const struct state *st)
 	}
 }
 
-/* The process that opened the node, its task and its ring. */
+/* The server process: its daemon task and its ring. */
 static void expand_server(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -243,7 +243,7 @@ static void expand_server(struct search *s, const struct state *st)
 	}
 }
 
-/* ublk_cancel_cmd(), which io_uring repeats while the command is there. */
+/* ublk_cancel_cmd(); io_uring calls it until the command is completed. */
 static void expand_ring(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -266,13 +266,13 @@ static void expand_ring(struct search *s, const struct state *st)
 			n.ring = broken == BREAK_CANCEL_FIRST ? R_CLOSE_LATE :
 								R_DONE;
 		}
-		search_edge(s, &n, "ring cancels: takes command", EDGE_OWN);
+		search_edge(s, &n, "ring cancels: cancels command", EDGE_OWN);
 		break;
 	case R_CLOSE_LATE:
 		n.ring = R_DONE;
 		n.canceled = 1;
 		close_queues(&n, UBLK_COND_CANCELING);
-		search_edge(s, &n, "ring cancels: closes late", EDGE_OWN);
+		search_edge(s, &n, "ring cancels: closes gate late", EDGE_OWN);
 		break;
 	case R_DONE:
 		n.ring = R_IDLE;

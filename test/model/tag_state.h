@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * State of the model in tag.c: one tag, its queue, its server, and where each of
- * the driver's functions has got to; wrong variants of the driver; and the few
- * helpers that steps of different files share.
+ * State of the model in tag.c: one tag, its queue, its server, and the step at
+ * which each function of the driver is. Wrong variants of the driver, and
+ * helpers for the steps.
  */
 #ifndef UBLK_TEST_TAG_STATE_H
 #define UBLK_TEST_TAG_STATE_H
@@ -17,7 +17,7 @@
 /* for control.h */
 enum { HAS_REQUESTS = true, HAS_NODE = false };
 
-/* Who has the one command of the tag. */
+/* Which function has the one command of the tag. */
 enum { CMD_SERVER, CMD_TAG, CMD_RING, CMD_STOP, CMD_QUIESCE };
 
 /* Where the one request is. */
@@ -26,7 +26,7 @@ enum { REQ_NONE, REQ_QUEUE, REQ_TAG, REQ_HELD, REQ_DAEMON, REQ_EXIT };
 /* ublk_queue_rq() */
 enum { Q_IDLE, Q_GATE, Q_CLAIM, Q_POST, Q_LOOK, Q_LOOK_AGAIN, Q_HOLD };
 
-/* What task work or a command does with the request it has in hand. */
+/* What task work or a command does next with the request it took. */
 enum { D_IDLE, D_END, D_COMMIT, D_UNDELIVERED, D_HOLD, D_RECHECK };
 
 /* ublk_cancel_cmd() */
@@ -48,34 +48,34 @@ struct state {
 	u8 stop_pending;
 	u8 mutex;
 	u8 quiesce;		/* ub->quiesce */
-	u8 rearmed;		/* its work item is queued */
-	u8 quiescing;		/* where QUIESCE_DEV is */
-	u8 queue, recheck, daemon, ring, stop, exit;	/* where each is */
+	u8 rearmed;		/* ub->quiesce_work is queued */
+	u8 quiescing, queue, recheck, daemon, ring, stop, exit;	/* steps */
 };
 
 enum {
 	BREAK_NONE,
-	BREAK_CANCEL_QUEUED,	/* a cancel takes a command on its way */
-	BREAK_CANCEL_FIRST,	/* the gate is closed after the command is taken */
-	BREAK_NO_RECHECK,	/* queue_rq holds without looking again */
+	BREAK_CANCEL_QUEUED,	/* a cancel completes a command that delivers */
+	BREAK_CANCEL_FIRST,	/* a cancel closes the gate after the command */
+	BREAK_NO_RECHECK,	/* queue_rq holds without a second look */
 	BREAK_NO_ABORT,		/* a stop lets requests be held */
-	BREAK_NO_KICK,		/* the exit work leaves held requests alone */
-	BREAK_FETCH_OWNED,	/* D-73: FETCH_REQ of a tag the server owns */
-	BREAK_UNDELIVERED_HOLDS,	/* a stop does not keep undelivered requests from being held */
+	BREAK_NO_KICK,		/* the exit work does not run the requeue list */
+	BREAK_FETCH_OWNED,	/* FETCH_REQ of a tag the server owns (D-73) */
+	BREAK_UNDELIVERED_HOLDS,	/* a stop lets the undelivered be held */
 	BREAK_CLAIM_STORE,	/* a request claims the tag without cmpxchg */
 	BREAK_END_FIRST,	/* the request ends before the tag is armed */
 	BREAK_EXIT_LOCKS,	/* the exit work ends requests under the mutex */
-	BREAK_CANCEL_NEW,	/* a stop cancels a server that came after it */
-	BREAK_QUIESCE_OPEN,	/* D-74: QUIESCE_DEV leaves the gate open */
-	BREAK_NO_REARM,		/* C-99: commands armed later are left alone */
-	BREAK_NO_UNDO,		/* C-98: after EBUSY and EINTR the gate stays */
-	BREAK_UNDO_LATE,	/* QUIESCE_DEV opens what the exit work closed */
+	BREAK_CANCEL_NEW,	/* a stop cancels commands of a later server */
+	BREAK_QUIESCE_OPEN,	/* QUIESCE_DEV leaves the gate open (D-74) */
+	BREAK_NO_REARM,		/* it ignores commands armed later (C-99) */
+	BREAK_NO_UNDO,		/* EBUSY and EINTR leave it closed (C-98) */
+	BREAK_UNDO_LATE,	/* it opens a gate that the exit work closed */
 	NR_BREAKS,
 
 	/* control.h names these; other models search them */
 	BREAK_ABORT_STAYS, BREAK_NO_MARK, BREAK_NO_FAILING, BREAK_FAILING_ONCE
 };
 
+/* here, as its steps use struct state */
 #include "quiesce.h"
 
 static int tag_next(const struct state *st, enum ublk_tag_event event)
