@@ -3,23 +3,15 @@
  * Cancel commands, and end the requests of a server that is gone.
  *
  * While the char node is open, armed commands are completed with ENODEV: one by
- * one as io_uring cancels them (its ring or task goes away), or all at once for a
- * stop or QUIESCE_DEV.
- *
- * After the last reference to the open node no command exists. The exit work then
- * holds or fails the requests that the server owned (L-20).
+ * one as io_uring cancels them (its ring or task goes away), or all at once for
+ * a stop or QUIESCE_DEV. After the last reference to the open node no command
+ * exists: the exit work then holds or fails the server's requests (L-20).
  */
 #include "ublk.h"
 #include "state.h"
 #include "trace.h"
 
-/**
- * ublk_cancel_fetch() - io_uring cancels a fetch command of a batch device
- * @cmd: command
- * @issue_flags: IO_URING_F_CANCEL and others
- *
- * Context: any task, ring lock held.
- */
+/* io_uring cancels a fetch command. Any task, ring lock held. */
 void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	struct ublk_device *ub = cmd->file->private_data;
@@ -28,15 +20,10 @@ void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	ublk_batch_fetch_cancel(cmd, issue_flags);
 }
 
-/**
- * ublk_cancel_cmd() - io_uring cancels a command of one tag
- * @cmd: command
- * @issue_flags: IO_URING_F_CANCEL and others
- *
- * A command of a QUEUED tag stays: ublk_dispatch_tw() completes it or arms the tag
- * again, and io_uring cancels again.
- *
- * Context: any task, ring lock held.
+/*
+ * io_uring cancels a command of one tag. Any task, ring lock held. A command of
+ * a QUEUED tag stays: ublk_dispatch_tw() completes it or arms the tag again,
+ * and io_uring cancels again.
  */
 void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
@@ -51,13 +38,10 @@ void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	}
 }
 
-/**
- * ublk_cancel_armed() - complete every armed command with ENODEV
- * @ub: device, stopping or quiescing
- *
- * Context: process context without any ring lock; sleeps.
- * Return: true if the server may arm more commands: tags are QUEUED, or it owns
- * requests that it has to commit.
+/*
+ * Complete all armed commands with ENODEV, for a stop or QUIESCE_DEV. Process
+ * context without any ring lock; sleeps. Return: true if the server may arm
+ * more commands: tags are QUEUED, or it has requests to commit.
  */
 bool ublk_cancel_armed(struct ublk_device *ub)
 {
@@ -90,21 +74,17 @@ bool ublk_cancel_armed(struct ublk_device *ub)
 	return left;
 }
 
-/**
- * ublk_cancel_requests() - end the requests that a dead server owned
- * @ub: device whose char node has no reference and whose queues are closed
- *
- * No command exists and no tag can be claimed, so nothing else reaches a tag. The
+/*
+ * End the requests that a dead server owned. Its char node has no reference, so
+ * no command exists, and its queues are closed, so no tag can be claimed. The
  * function waits for buffers registered in rings that still exist: their pages
  * must not get a new owner while an operation uses them (D-106). A request that
  * was committed before ends with its last reference.
  *
- * A tag of a batch device that is still QUEUED after the drain was dequeued by a
- * concurrent stop. That stop ends the request before it releases ub->mutex, so
- * before this session ends.
- *
- * Context: exit work; sleeps. Does not need ub->mutex: a stop holds it and waits for
- * these requests (C-161).
+ * A tag of a batch device that is still QUEUED after the drain was dequeued by
+ * a concurrent stop. That stop ends the request before it releases ub->mutex,
+ * so before this session ends. The exit work calls this without ub->mutex: a
+ * stop holds it and waits for these requests (C-161). Sleeps.
  */
 void ublk_cancel_requests(struct ublk_device *ub)
 {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Poll for the last reference to the open char node, which ends the session (L-20).
+ * Poll for the last reference to the open char node; it ends the session.
  *
- * When a server is killed, io_uring drops the last reference from a kernel thread,
- * so the final fput() goes through delayed_fput(): one work item that releases
- * files system-wide, one at a time. If the release of this disk is in front of the
- * char node, it writes dirty pages back, and these writes wait for the end of the
- * session behind them (I-51).
+ * When a server is killed, io_uring drops the last reference from a kernel
+ * thread, so the final fput() goes through delayed_fput(): one work item that
+ * releases files system-wide, one at a time. If the release of this disk is in
+ * front of the char node, it writes dirty pages back, and these writes wait for
+ * the end of the session behind them (I-51).
  *
- * So the reference count is polled when a server may have gone. If a command was
- * canceled, a mapping is gone or a stop is waiting, polling goes on until the
- * session ends; after a plain close() it gives up after two seconds.
+ * So the reference count is polled when a server may have gone: until the
+ * session ends (L-20) if a command was canceled, a mapping is gone or a stop is
+ * waiting; after a plain close() for two seconds.
  */
 #include <linux/file_ref.h>
 #include <linux/fs.h>
@@ -21,10 +21,7 @@
 #define UBLK_LASTREF_FIRST_MS	10
 #define UBLK_LASTREF_LAST_MS	1000
 
-/*
- * A concurrent lookup may still revive FILE_REF_NOREF. Once the count is dead, every
- * file operation has finished.
- */
+/* A lookup may still revive NOREF. Once dead, all file operations are over. */
 static bool ublk_lastref_is_dead(struct file *file)
 {
 	unsigned long refs = atomic_long_read_acquire(&file->f_ref.refcnt);
@@ -32,7 +29,7 @@ static bool ublk_lastref_is_dead(struct file *file)
 	return refs >= FILE_REF_RELEASED && refs != FILE_REF_NOREF;
 }
 
-/* Setting ub->file to NULL decides who ends the session. */
+/* The caller that sets ub->file to NULL decides that the session ends. */
 static void ublk_lastref_take(struct ublk_device *ub)
 {
 	lockdep_assert_held(&ub->lock);
@@ -50,13 +47,7 @@ static void ublk_lastref_queue(struct ublk_device *ub, unsigned int ms)
 		ublk_dev_put(ub);
 }
 
-/**
- * ublk_lastref_release() - end the session, unless polling has ended it
- * @ub: device
- * @file: the char node that is released
- *
- * Context: process context; does not sleep.
- */
+/* The char node is released: end the session, unless polling has ended it. */
 void ublk_lastref_release(struct ublk_device *ub, const struct file *file)
 {
 	guard(spinlock)(&ub->lock);
@@ -64,12 +55,7 @@ void ublk_lastref_release(struct ublk_device *ub, const struct file *file)
 		ublk_lastref_take(ub);
 }
 
-/**
- * ublk_lastref_poll() - the server may have gone: begin to poll
- * @ub: device
- *
- * Context: any but hard interrupts; does not sleep.
- */
+/* The server may have gone: begin to poll. Any context but hard interrupts. */
 void ublk_lastref_poll(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
@@ -77,22 +63,14 @@ void ublk_lastref_poll(struct ublk_device *ub)
 		ublk_lastref_queue(ub, UBLK_LASTREF_FIRST_MS);
 }
 
-/**
- * ublk_lastref_stop() - the session is over: stop polling
- * @ub: device with another reference
- *
- * Context: process context; does not sleep.
- */
+/* The session is over: stop polling. The caller has another reference. */
 void ublk_lastref_stop(struct ublk_device *ub)
 {
 	if (cancel_delayed_work(&ub->lastref_work))
 		ublk_dev_put(ub);
 }
 
-/**
- * ublk_lastref_work() - one poll of the reference count
- * @work: ub->lastref_work, with a reference to the device
- */
+/* Poll once; the work has a reference to the device. */
 void ublk_lastref_work(struct work_struct *work)
 {
 	struct ublk_device *ub = container_of(to_delayed_work(work),

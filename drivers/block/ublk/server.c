@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/ublkcN and the session of a server: open, map, fetch everything, go away.
+ * /dev/ublkcN and the session of a server: open, mmap, readiness, end.
  *
- * A session lasts from an open of the node until the exit work has finished that
- * follows its last close (L-20), or rather the end of the last reference to it
- * (lastref.c). ub->lock protects all of a session's state. The
- * commands of a session are in cmd.c.
+ * A session lasts from an open of the node until the exit work has finished,
+ * which follows the last reference to the open node (L-20, lastref.c). ub->lock
+ * protects all of its state. Its commands are in cmd.c and batch_commit.c.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -17,7 +16,7 @@
 #include "state.h"
 #include "trace.h"
 
-/* The server is ready, or will not be. Without one, any that comes will do. */
+/* Is the server ready or stopping? With none, wait for the next one. */
 static bool ublk_server_settled(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
@@ -25,18 +24,12 @@ static bool ublk_server_settled(struct ublk_device *ub)
 	       ub->server == UBLK_SERVER_STOPPING;
 }
 
-/**
- * ublk_server_wait() - wait for a server to be ready, and see who it is
- * @ub: device
- * @pid: of the server as the caller knows it, in the caller's pid namespace
- * @session: set to the session of that server; another one may have begun by the
- *	time the caller has its lock
- *
- * The pid must be that of the process which opened the char node in this session
- * (C-75d, C-75e, C-95a, C-95b). Ready or stopping is for the caller to see.
- *
- * Context: may sleep, without any lock.
- * Return: 0, -EINTR on a signal, -EINVAL for another process.
+/*
+ * Wait until the server is ready or stopping; the caller checks which. @pid, in
+ * the caller's pid namespace, must be that of the process which opened the char
+ * node in this session (C-75d, C-75e, C-95a, C-95b). @session is set to that
+ * session; another one may have begun when the caller takes its lock. Sleeps,
+ * without any lock. Return: 0, -EINTR on a signal, -EINVAL for another process.
  */
 int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *session)
 {
@@ -55,15 +48,11 @@ int ublk_server_wait(struct ublk_device *ub, int pid, unsigned int *session)
 	return opener ? 0 : -EINVAL;
 }
 
-/**
- * ublk_server_stopping() - the device is stopped: nothing starts in this session
- * @ub: device
- *
- * No effect while the node is not open (L-41).
- *
- * Context: process context; does not sleep.
- * Return: true if there is a server, whose commands can be taken back: until the
- * session ends, which needs ub->mutex, it cannot fetch any more.
+/*
+ * The device is stopped: nothing starts in this session. No effect while the
+ * node is not open (L-41). Does not sleep. Return: true if the server's
+ * commands can be canceled: it cannot fetch until the session ends, which needs
+ * ub->mutex.
  */
 bool ublk_server_stopping(struct ublk_device *ub)
 {
@@ -96,10 +85,10 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 		return next;
 	}
 
-	/* As the reference, until the end of the session. */
+	/* The session holds the module as long as the reference. */
 	__module_get(THIS_MODULE);
 	file->private_data = ub;
-	/* A user copy waits for nothing but page faults, see usercopy.c. */
+	/* A user copy waits for page faults only, see usercopy.c. */
 	file->f_mode |= FMODE_NOWAIT;
 	return 0;
 }
@@ -117,7 +106,7 @@ static int ublk_server_flush(struct file *file, fl_owner_t id)
 	return 0;
 }
 
-/* Most often the server has exited. */
+/* Usually the server has exited. */
 static void ublk_server_unmap(struct vm_area_struct *vma)
 {
 	struct ublk_device *ub = vma->vm_file->private_data;
@@ -131,7 +120,7 @@ static const struct vm_operations_struct ublk_server_vm_ops = {
 	.close	= ublk_server_unmap,
 };
 
-/* D-5 to D-11. The mapping keeps the file open, hence the area alive. */
+/* The mapping keeps the file open, and so the area valid (D-5 to D-11). */
 static int ublk_server_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct ublk_device *ub = file->private_data;
@@ -167,7 +156,7 @@ static void ublk_server_reset_queue(struct ublk_queue *q)
 		struct ublk_io *io = &q->io[tag];
 		struct task_struct *task = io->task;
 
-		/* A request that times out just now may look at the task. */
+		/* ublk_timeout_request() may be looking at the task. */
 		scoped_guard(spinlock, &q->ub->lock)
 			WRITE_ONCE(io->task, NULL);
 		if (task)
@@ -182,7 +171,7 @@ static void ublk_server_reset_queue(struct ublk_queue *q)
 	ublk_batch_fetch_reset(q);
 }
 
-/* Step 6 of L-20. A queue's conditions stay until it is ready again. */
+/* Reset the session (L-20, step 6); q->cond stays until the queue is ready. */
 static void ublk_server_reset(struct ublk_device *ub)
 {
 	struct pid *opener;
@@ -206,7 +195,7 @@ static void ublk_server_reset(struct ublk_device *ub)
 	put_pid(opener);
 }
 
-/* Step 5 of L-20: what becomes of a device that has lost its server. */
+/* Set the state of a device that has lost its server (L-20, step 5). */
 static void ublk_server_gone(struct ublk_device *ub)
 {
 	int next;
@@ -221,18 +210,15 @@ static void ublk_server_gone(struct ublk_device *ub)
 		if (ub->state != next)
 			trace_ublk_device(ub, next);
 		ub->state = next;
-		/* Also again: queues of an unfinished recovery had been ready. */
+		/* Close again what an unfinished recovery made ready. */
 		if (next == UBLK_S_DEV_FAIL_IO)
 			ublk_gate_close(ub, UBLK_COND_FAILING);
 	}
 }
 
-/**
- * ublk_server_exit_work() - end a session (L-20)
- * @work: ub->exit_work
- *
- * Requests are ended before the device lock is taken: whoever holds it may be
- * waiting for them.
+/*
+ * End a session (L-20). Requests are ended before ub->mutex is taken, because
+ * its holder may be waiting for them.
  */
 void ublk_server_exit_work(struct work_struct *work)
 {
@@ -241,8 +227,8 @@ void ublk_server_exit_work(struct work_struct *work)
 
 	ublk_lastref_stop(ub);
 	/*
-	 * A server that owned every tag had no command to be canceled, and one
-	 * of a batch device need not have sent any. If it was ready, a START_DEV
+	 * A server that owned every tag had no command to be canceled, and a
+	 * batch server may have sent none. If the server was ready, START_DEV
 	 * may be about to add the disk.
 	 */
 	scoped_guard(spinlock, &ub->lock) {
@@ -254,7 +240,7 @@ void ublk_server_exit_work(struct work_struct *work)
 	if (ublk_has(ub, UBLK_F_BATCH_IO))
 		synchronize_rcu();
 	ublk_cancel_requests(ub);
-	/* What is held meets the closed gate: it is held again, or fails. */
+	/* Held requests meet the closed gate: they are held again or fail. */
 	scoped_guard(spinlock, &ub->lock)
 		ublk_gate_kick(ub);
 
