@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ADD_DEV: what a device is made of, and its release with the last reference.
+ * ADD_DEV: allocation of a device, and its release with the last reference.
  *
- * ublk_add_dev() numbers the device, allocates tags and queues and adds the char
- * node. ublk_dev_put() calls ublk_add_free(), which frees the parts; the memory of
- * struct ublk_device goes with the last reference to ub->cdev_dev.
+ * ublk_add_dev() numbers the device, allocates tags and queues and adds the
+ * char node. ublk_dev_put() calls ublk_add_free(), which frees the parts; the
+ * memory of struct ublk_device goes with the last reference to ub->cdev_dev.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -118,12 +118,7 @@ static int ublk_add_init_tag_set(struct ublk_device *ub)
 	return 0;
 }
 
-/**
- * ublk_add_free() - free what ADD_DEV has allocated
- * @ub: device without a reference
- *
- * Context: may sleep.
- */
+/* Free what ADD_DEV allocated, after the last reference. May sleep. */
 void ublk_add_free(struct ublk_device *ub)
 {
 	ublk_debugfs_remove(ub);
@@ -137,7 +132,7 @@ void ublk_add_free(struct ublk_device *ub)
 	put_device(&ub->cdev_dev);
 }
 
-/* No char node is left, not even one that waits for its release. */
+/* The last char node is gone, even if it had waited for its release. */
 static void ublk_add_free_memory(struct device *dev)
 {
 	struct ublk_device *ub =
@@ -185,7 +180,7 @@ static void ublk_add_init_device(struct ublk_device *ub)
 	dev->release = ublk_add_free_memory;
 }
 
-/* The reply of ADD_DEV, C-53. */
+/* Write the reply of ADD_DEV (C-53). */
 static int ublk_add_reply(const struct ublk_device *ub, void __user *buf)
 {
 	struct ublksrv_ctrl_dev_info info = ub->info;
@@ -196,8 +191,8 @@ static int ublk_add_reply(const struct ublk_device *ub, void __user *buf)
 }
 
 /*
- * C-54: the node. ub->mutex keeps a deletion away until the node is there; the
- * device must be found before its uevent is seen.
+ * Add the node (C-54). ub->mutex keeps a deletion away until it exists; a
+ * lookup must find the device before its uevent is seen.
  */
 static int ublk_add_node(struct ublk_device *ub)
 {
@@ -215,7 +210,7 @@ static int ublk_add_node(struct ublk_device *ub)
 	return ret;
 }
 
-/* C-40 to C-51b, in this order: the command, then what it asks for. */
+/* Check the command, then what it asks for (C-40 to C-51b, in this order). */
 static int ublk_add_check(const struct ublksrv_ctrl_cmd *cmd,
 			  struct ublksrv_ctrl_dev_info *info)
 {
@@ -244,12 +239,9 @@ static int ublk_add_check(const struct ublksrv_ctrl_cmd *cmd,
 	return 0;
 }
 
-/**
- * ublk_add_dev() - ADD_DEV (C-40 to C-58)
- * @c: command; the device does not exist yet
- *
- * Context: may sleep.
- * Return: 0 with /dev/ublkcN present, or the errno of control.md section 5.
+/*
+ * ADD_DEV; there is no device yet. Return: 0 with /dev/ublkcN present, or the
+ * errno of control.rst section 5 (C-40 to C-58).
  */
 int ublk_add_dev(struct ublk_ctrl *c)
 {

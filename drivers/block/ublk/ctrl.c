@@ -2,29 +2,22 @@
 /*
  * Control commands: the table, and the steps that every command takes.
  *
- * ublk_ctrl_uring_cmd() finds the row, returns -EAGAIN to io_uring if the command
- * may sleep and must not, reads the SQE once, finds the device, checks permission
- * and calls the function of the row (C-10). A new command is one row here and one
- * function in the file it belongs to.
+ * ublk_ctrl_uring_cmd() finds the row, returns -EAGAIN to io_uring if the
+ * command may sleep and must not, reads the SQE once, finds the device, checks
+ * permission and calls the function of the row (C-10). A new command is one row
+ * here and one function in the file it belongs to.
  */
 #include <linux/nospec.h>
 
 #include "ublk.h"
 
-/**
- * struct ublk_ctrl_op - a control command
- * @fn: what it does; NULL: no such command
- * @opcode: the only opcode it has, or 0: the number decides
- * @mask: access that a device's node has to grant (control.md section 2)
- * @nowait: does not sleep, so io_uring_enter() executes it
- * @no_dev: does not name a device
- */
+/* A control command. */
 struct ublk_ctrl_op {
-	int	(*fn)(struct ublk_ctrl *c);
-	u32	opcode;
-	int	mask;
-	bool	nowait;
-	bool	no_dev;
+	int	(*fn)(struct ublk_ctrl *c);	/* NULL: no such command */
+	u32	opcode;	/* its only opcode; 0: the number decides */
+	int	mask;	/* what the node must grant (control.rst section 2) */
+	bool	nowait;	/* does not sleep, so io_uring_enter() executes it */
+	bool	no_dev;	/* does not name a device */
 };
 
 #define UBLK_CTRL_READ	MAY_READ
@@ -100,7 +93,7 @@ static void ublk_ctrl_read_sqe(struct io_uring_cmd *cmd,
 	};
 }
 
-/* Device, permission, then the command itself: steps 5 to 7 (C-10). */
+/* Find the device, check permission, execute: steps 5 to 7 (C-10). */
 static int ublk_ctrl_run(const struct ublk_ctrl_op *op, struct ublk_ctrl *c,
 			 u32 cmd_op)
 {
@@ -120,16 +113,11 @@ static int ublk_ctrl_run(const struct ublk_ctrl_op *op, struct ublk_ctrl *c,
 	return ret;
 }
 
-/**
- * ublk_ctrl_uring_cmd() - the uring_cmd operation of /dev/ublk-control
- * @cmd: command
- * @issue_flags: IO_URING_F_*
- *
- * Whether a command may sleep is decided by its number alone, before anything else
- * is known of it (C-3).
- *
- * Context: the submitter, or for commands that may sleep its io-wq worker.
- * Return: the command's result; -EAGAIN asks io_uring for a worker.
+/*
+ * The uring_cmd operation of /dev/ublk-control. The number of a command alone
+ * decides whether it may sleep, before anything else is read (C-3). Runs in the
+ * submitter's task, or in its io-wq worker for commands that may sleep. Return:
+ * the command's result; -EAGAIN asks io_uring for a worker.
  */
 int ublk_ctrl_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * <debugfs>/ublk/N/state: what a device, its queues and its tags are doing, as
- * text for people who want to know why something does not go on.
+ * text for finding out why a request or a command makes no progress.
  *
- * The directory exists as long as the device has a number, that is also while a
- * deletion waits. Removing it waits for readers, so a reader always has a device.
- * One record at a time is looked at, under ub->lock; records are not of the same
- * moment, and what the server is doing meanwhile is not waited for.
- *
- * Built with CONFIG_DEBUG_FS only.
+ * The directory exists as long as the device has a number, also while a
+ * deletion waits. Removing it waits for readers, so a reader always has a
+ * device. One record is printed at a time, under ub->lock: records are not of
+ * the same moment, and a reader does not wait for the server. Built with
+ * CONFIG_DEBUG_FS only.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -77,7 +76,7 @@ static void ublk_debugfs_queue(struct seq_file *m, struct ublk_queue *q)
 		   q->cond & UBLK_COND_FAILING ? " failing" : "");
 }
 
-/* References of others than the owner; also after a commit (state R). */
+/* References other than the owner's; also after a commit (state R). */
 static u32 ublk_debugfs_refs(const struct ublk_io *io, bool owned)
 {
 	u32 refs = atomic_read(&io->refs);
@@ -166,14 +165,7 @@ static const struct seq_operations ublk_debugfs_state_sops = {
 };
 DEFINE_SEQ_ATTRIBUTE(ublk_debugfs_state);
 
-/**
- * ublk_debugfs_add() - a device can be looked at
- * @ub: device, complete but for its node
- *
- * Without debugfs there is nothing to see, which is no error.
- *
- * Context: may sleep.
- */
+/* The device is complete but for its node. To have no debugfs is no error. */
 void ublk_debugfs_add(struct ublk_device *ub)
 {
 	char name[12];
@@ -184,28 +176,17 @@ void ublk_debugfs_add(struct ublk_device *ub)
 			    &ublk_debugfs_state_fops);
 }
 
-/**
- * ublk_debugfs_remove() - the device goes
- * @ub: device, not taken apart yet, its number still its own
- *
- * Context: may sleep; waits for a reader's record.
- */
+/* The device still has its number and all its parts. Waits for readers. */
 void ublk_debugfs_remove(struct ublk_device *ub)
 {
 	debugfs_remove(ub->debugfs);
 }
 
-/**
- * ublk_debugfs_init() - module init
- */
 void ublk_debugfs_init(void)
 {
 	ublk_debugfs_root = debugfs_create_dir("ublk", NULL);
 }
 
-/**
- * ublk_debugfs_exit() - module exit, without any device
- */
 void ublk_debugfs_exit(void)
 {
 	debugfs_remove(ublk_debugfs_root);

@@ -2,32 +2,26 @@
 /*
  * Devices by number, and references to them.
  *
- * ub->refs is held by the registration (until deletion), the session of a server
- * (until its exit work is done), the disk including its openers, pending work, and
- * every control command (L-60). A device can be found by its number until the last
- * of them is gone.
+ * ub->refs is held by the registration (until deletion), the session of a
+ * server (until its exit work is done), the disk including its openers, pending
+ * work, and every control command (L-60). A device can be found by its number
+ * until the last of them is gone.
  *
- * The reference count of ub->cdev_dev keeps the memory of the structure and
- * nothing else. It is held by ub->refs, and by a char node whose release may come
- * long after its session has ended (I-51).
+ * The reference count of ub->cdev_dev keeps only the memory of the structure.
+ * It is held by ub->refs, and by a char node whose release may come long after
+ * its session has ended (I-51).
  */
 #include <linux/xarray.h>
 
 #include "ublk.h"
 
-/* number -> device; a reserved entry is a device that ADD_DEV is making */
+/* Number to device; the entry is reserved while ADD_DEV makes the device. */
 static DEFINE_XARRAY_ALLOC(ublk_devs);
 static DECLARE_WAIT_QUEUE_HEAD(ublk_devs_wait);
 /* Under the lock of ublk_devs. */
 static u64 ublk_serial;
 
-/**
- * ublk_dev_get_by_id() - find a device
- * @id: device number
- *
- * Context: any.
- * Return: the device with a reference, or NULL.
- */
+/* Return: the device with a reference, or NULL. Any context. */
 struct ublk_device *ublk_dev_get_by_id(u32 id)
 {
 	struct ublk_device *ub;
@@ -41,12 +35,8 @@ struct ublk_device *ublk_dev_get_by_id(u32 id)
 	return ub;
 }
 
-/**
- * ublk_dev_get_next() - find the first device from a number on
- * @id: where to begin; set to the number of the device
- *
- * Context: any.
- * Return: the device with a reference, or NULL.
+/*
+ * As ublk_dev_get_by_id(), for the first device from @id on; @id is set to it.
  */
 struct ublk_device *ublk_dev_get_next(unsigned long *id)
 {
@@ -60,25 +50,16 @@ struct ublk_device *ublk_dev_get_next(unsigned long *id)
 	return NULL;
 }
 
-/**
- * ublk_dev_put() - drop a reference
- * @ub: device; may be gone afterwards
- *
- * Context: may sleep.
- */
+/* Drop a reference; the device may be gone afterwards. May sleep. */
 void ublk_dev_put(struct ublk_device *ub)
 {
 	if (refcount_dec_and_test(&ub->refs))
 		ublk_add_free(ub);
 }
 
-/**
- * ublk_dev_reserve_id() - take a number that finds nothing yet (C-51f, C-51g)
- * @ub: device; info.dev_id is set
- * @want: the number, or U32_MAX for the lowest free one
- *
- * Context: may sleep.
- * Return: 0; -EEXIST, -ENOSPC, -ENOMEM.
+/*
+ * Reserve number @want, or the lowest free one for U32_MAX; a lookup does not
+ * find it yet (C-51f, C-51g). May sleep. Return: 0; -EEXIST, -ENOSPC, -ENOMEM.
  */
 int ublk_dev_reserve_id(struct ublk_device *ub, u32 want)
 {
@@ -97,23 +78,16 @@ int ublk_dev_reserve_id(struct ublk_device *ub, u32 want)
 	return 0;
 }
 
-/**
- * ublk_dev_publish() - from here on a lookup finds the device
- * @ub: device with a reserved number
- */
+/* From here on a lookup finds the device, whose number is reserved. */
 void ublk_dev_publish(struct ublk_device *ub)
 {
 	xa_lock(&ublk_devs);
 	ub->serial = ++ublk_serial;
-	/* The entry exists, so no memory is needed. */
+	/* The entry exists, so this allocates no memory. */
 	__xa_store(&ublk_devs, ub->info.dev_id, ub, GFP_NOWAIT);
 	xa_unlock(&ublk_devs);
 }
 
-/**
- * ublk_dev_release_id() - the number is free again
- * @id: reserved or published number
- */
 void ublk_dev_release_id(u32 id)
 {
 	xa_erase(&ublk_devs, id);
@@ -133,13 +107,9 @@ static bool ublk_dev_id_busy(u32 id, u64 serial)
 	return busy;
 }
 
-/**
- * ublk_dev_wait_free() - wait until the number of a deleted device is free
- * @id: number
- * @serial: of the device; another device may get the number meanwhile
- *
- * Context: may sleep, without a reference to the device.
- * Return: 0, or -EINTR on a signal.
+/*
+ * Wait until the device with @serial has lost number @id. Sleeps, without a
+ * reference to it. Return: 0, or -EINTR on a signal.
  */
 int ublk_dev_wait_free(u32 id, u64 serial)
 {
@@ -149,11 +119,6 @@ int ublk_dev_wait_free(u32 id, u64 serial)
 	return 0;
 }
 
-/**
- * ublk_dev_wait_none() - wait until no device is left, for module unload
- *
- * Context: may sleep.
- */
 void ublk_dev_wait_none(void)
 {
 	wait_event(ublk_devs_wait, xa_empty(&ublk_devs));

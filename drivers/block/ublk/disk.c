@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/ublkbN: START_DEV, removal, partition scan.
+ * /dev/ublkbN: START_DEV, removal, UPDATE_SIZE, partition scan.
  *
  * A device has at most one disk at a time. ub->disk is set when it is created
  * and cleared when its last opener is gone, which may be long after a stop. The
@@ -12,7 +12,7 @@
 #include "ublk.h"
 #include "trace.h"
 
-/* Called when the last reference to an added disk is dropped. */
+/* The last reference to an added disk is dropped. */
 static void ublk_disk_free(struct gendisk *disk)
 {
 	struct ublk_device *ub = disk->private_data;
@@ -30,7 +30,7 @@ static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
 	lockdep_assert_held(&disk->open_mutex);
 	if (!ublk_perm_may_open(ub))
 		return -EPERM;
-	/* TRY_STOP_DEV has found the disk unused, and it stays so (I-46). */
+	/* TRY_STOP_DEV found the disk unused, and it stays unused (I-46). */
 	return ub->refuse_opens ? -ENXIO : 0;
 }
 
@@ -41,7 +41,7 @@ static const struct block_device_operations ublk_disk_fops = {
 	.report_zones	= ublk_zoned_report,
 };
 
-/* C-75b, C-75c */
+/* START_DEV needs the basic parameters (C-75b, C-75c). */
 static int ublk_disk_check_params(struct ublk_device *ub)
 {
 	ACQUIRE(mutex_intr, lock)(&ub->mutex);
@@ -52,7 +52,7 @@ static int ublk_disk_check_params(struct ublk_device *ub)
 	return ub->params.types & UBLK_PARAM_TYPE_BASIC ? 0 : -EINVAL;
 }
 
-/* C-75h: a disk with the limits of control.md section 13. */
+/* Allocate a disk with the limits of control.rst section 13 (C-75h). */
 static struct gendisk *ublk_disk_alloc(struct ublk_device *ub)
 {
 	const struct ublk_param_basic *basic = &ub->params.basic;
@@ -70,7 +70,7 @@ static struct gendisk *ublk_disk_alloc(struct ublk_device *ub)
 		 ub->info.dev_id);
 	set_capacity(disk, basic->dev_sectors);
 	set_disk_ro(disk, basic->attrs & UBLK_ATTR_READ_ONLY);
-	/* START_DEV must not wait for the server it may be serving (C-79). */
+	/* A scan in START_DEV would wait for the server, its caller (C-79). */
 	set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
 	return disk;
 }
@@ -96,7 +96,7 @@ static void ublk_disk_set_dead(struct ublk_device *ub)
 	put_pid(recorded);
 }
 
-/* L-80: who may have the partition table read, and when. */
+/* No scan with an unprivileged server; else now, or on request (L-80). */
 static void ublk_disk_start_scan(struct ublk_device *ub, struct gendisk *disk)
 {
 	bool unprivileged;
@@ -112,8 +112,8 @@ static void ublk_disk_start_scan(struct ublk_device *ub, struct gendisk *disk)
 }
 
 /*
- * C-75i, C-75j. The block layer has the zones reported by the server, which is
- * LIVE already (C-78), and checks them (D-214).
+ * Add the disk (C-75i, C-75j). The block layer has the server, which is LIVE
+ * already (C-78), report the zones and checks them (D-214).
  */
 static int ublk_disk_register(struct gendisk *disk)
 {
@@ -124,7 +124,7 @@ static int ublk_disk_register(struct gendisk *disk)
 	return ret ? ret : add_disk(disk);
 }
 
-/* C-75f to C-75j, with the server ready. */
+/* Create the disk of a ready server (C-75f to C-75j). */
 static int ublk_disk_create(struct ublk_device *ub)
 {
 	struct gendisk *disk;
@@ -136,7 +136,7 @@ static int ublk_disk_create(struct ublk_device *ub)
 		return PTR_ERR(disk);
 
 	ub->refuse_opens = false;
-	/* Dropped by ublk_disk_free(), which is for added disks only. */
+	/* ublk_disk_free() drops it, for an added disk only. */
 	ublk_dev_get(ub);
 	ublk_disk_set_live(ub, disk);
 	ret = ublk_disk_register(disk);
@@ -175,14 +175,10 @@ static int ublk_disk_may_create(struct ublk_device *ub, unsigned int session)
 	}
 }
 
-/**
- * ublk_disk_try_start() - the part of START_DEV that needs the lock
- * @ub: device
- * @session: of the server that was found ready
- *
- * Context: ub->mutex held; waits for the server of a zoned disk, see zoned.c.
- * Return: 0; -EAGAIN if another session has begun: wait for its server; the errno
- * of C-75f to C-75j.
+/*
+ * START_DEV under ub->mutex; the server of @session was ready. Waits for the
+ * server of a zoned disk, see zoned.c. Return: 0; -EAGAIN if another session
+ * has begun: wait for its server; or a negative errno (C-75f to C-75j).
  */
 int ublk_disk_try_start(struct ublk_device *ub, unsigned int session)
 {
@@ -204,12 +200,10 @@ static int ublk_disk_start_session(struct ublk_device *ub, unsigned int session)
 	return ret;
 }
 
-/**
- * ublk_disk_start() - START_DEV (C-75 to C-81)
- * @c: command; data[0] is the pid of the server
- *
- * Context: may sleep; waits, interruptibly and without a lock, for the server.
- * Return: 0 with /dev/ublkbN announced, or the errno of C-75.
+/*
+ * START_DEV; data[0] is the pid of the server (C-75 to C-81). Waits,
+ * interruptibly and without a lock, for the server. Return: 0 with /dev/ublkbN
+ * announced, or a negative errno (C-75).
  */
 int ublk_disk_start(struct ublk_ctrl *c)
 {
@@ -232,14 +226,10 @@ int ublk_disk_start(struct ublk_ctrl *c)
 	return ret;
 }
 
-/**
- * ublk_disk_resize() - UPDATE_SIZE (C-89 to C-91, I-61)
- * @c: command; data[0] is the capacity in sectors
- *
- * Context: may sleep.
- * Return: 0; -ENODEV without a disk; -EINVAL for a size the device cannot have;
- * -EOPNOTSUPP for more zones than a zoned disk has started with; -EINTR on a
- * signal.
+/*
+ * UPDATE_SIZE to data[0] sectors (C-89 to C-91, I-61). Return: 0; -ENODEV
+ * without a disk; -EINVAL for a size the device cannot have; -EOPNOTSUPP for
+ * more zones than a zoned disk started with; -EINTR on a signal.
  */
 int ublk_disk_resize(struct ublk_ctrl *c)
 {
@@ -263,15 +253,11 @@ int ublk_disk_resize(struct ublk_ctrl *c)
 	return ret;
 }
 
-/**
- * ublk_disk_remove() - remove the disk, if there is one
- * @ub: device
- *
- * Requests in flight are finished by the server, or by the exit work if it dies
- * meanwhile. Where no server can be had, nothing is held any more (L-34); a
- * live server still gets what is written back (I-25).
- *
- * Context: ub->mutex held; waits for the server.
+/*
+ * Remove the disk, if there is one, which waits for the server. The server
+ * finishes requests in flight, or the exit work does if the server dies
+ * meanwhile. Queues without a server stop holding requests (L-34); a live
+ * server still gets what the page cache writes back (I-25).
  */
 void ublk_disk_remove(struct ublk_device *ub)
 {
@@ -289,17 +275,12 @@ void ublk_disk_remove(struct ublk_device *ub)
 	ublk_disk_set_dead(ub);
 	trace_ublk_device(ub, ub->state);
 	cancel_work_sync(&ub->scan_work);
-	/* The exit work may have run the list when del_gendisk() was past it. */
+	/* The exit work may have kicked it after del_gendisk() canceled it. */
 	cancel_delayed_work_sync(&disk->queue->requeue_work);
 	put_disk(disk);
 }
 
-/**
- * ublk_disk_scan_work() - read the partition table (L-80)
- * @work: ub->scan_work
- *
- * The disk stays until ublk_disk_remove() has canceled this work.
- */
+/* Partition scan (L-80). ublk_disk_remove() waits for it before put_disk(). */
 void ublk_disk_scan_work(struct work_struct *work)
 {
 	struct ublk_device *ub =

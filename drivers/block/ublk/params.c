@@ -2,9 +2,9 @@
 /*
  * SET_PARAMS, GET_PARAMS, and parameters as limits of the block layer.
  *
- * What a valid set of parameters is, is decided in logic/limits.h. The stored
- * parameters are under ub->mutex; SET_PARAMS is refused while a disk exists, so
- * a disk never differs from them.
+ * logic/limits.h decides whether parameters are valid. Those that are stored
+ * are under ub->mutex; SET_PARAMS is refused while a disk exists, so a disk
+ * never differs from them.
  */
 #include <linux/blkdev.h>
 #include <linux/uaccess.h>
@@ -23,7 +23,7 @@ struct ublk_params_header {
 	__u32	types;
 };
 
-/* C-101 to C-103 and C-124 to C-126, up to what the two commands share. */
+/* What the two commands share (C-101 to C-103, C-124 to C-126). */
 static int ublk_params_header(const struct ublksrv_ctrl_cmd *cmd,
 			      struct ublk_params_header *h)
 {
@@ -43,8 +43,8 @@ static bool ublk_params_disk_exists(struct ublk_device *ub)
 }
 
 /*
- * Replace the stored bytes by the first @bytes of @in, and judge the result
- * (C-106 to C-110). A set that is refused leaves none.
+ * Replace the stored bytes by the first @bytes of @in, and check the result. A
+ * set that is refused leaves none (C-106 to C-110).
  */
 static int ublk_params_store(struct ublk_device *ub,
 			     const struct ublk_params *in, size_t bytes,
@@ -68,14 +68,10 @@ static int ublk_params_store(struct ublk_device *ub,
 	return ret;
 }
 
-/**
- * ublk_params_set() - SET_PARAMS (C-101 to C-123)
- * @c: command
- *
- * User memory is read before the lock is taken: a page fault may take for ever.
- *
- * Context: may sleep.
- * Return: 0 or the errno of control.md section 12; -EINTR on a signal.
+/*
+ * SET_PARAMS (C-101 to C-123). User memory is read before the lock is taken: a
+ * page fault may take arbitrarily long. Return: 0 or the errno of control.rst
+ * section 12; -EINTR on a signal.
  */
 int ublk_params_set(struct ublk_ctrl *c)
 {
@@ -108,7 +104,7 @@ int ublk_params_set(struct ublk_ctrl *c)
 	return ret;
 }
 
-/* The devt part is never stored by a server (C-128). */
+/* A server never stores the devt part (C-128). */
 static void ublk_params_fill_devt(struct ublk_device *ub)
 {
 	struct ublk_param_devt *devt = &ub->params.devt;
@@ -126,12 +122,8 @@ static void ublk_params_fill_devt(struct ublk_device *ub)
 	ub->params.types |= UBLK_PARAM_TYPE_DEVT;
 }
 
-/**
- * ublk_params_get() - GET_PARAMS (C-124 to C-131)
- * @c: command
- *
- * Context: may sleep.
- * Return: 0 or the errno of C-124 to C-127; -EINTR on a signal.
+/*
+ * GET_PARAMS. Return: 0; -EINTR on a signal, or another errno (C-124 to C-131).
  */
 int ublk_params_get(struct ublk_ctrl *c)
 {
@@ -196,13 +188,7 @@ static blk_features_t ublk_params_features(u32 attrs)
 	return features;
 }
 
-/**
- * ublk_params_to_limits() - limits of a new disk (control.md section 13)
- * @ub: device with valid parameters
- * @lim: filled
- *
- * Context: ub->mutex held.
- */
+/* Limits of a new disk, from valid parameters (control.rst section 13). */
 void ublk_params_to_limits(const struct ublk_device *ub,
 			   struct queue_limits *lim)
 {

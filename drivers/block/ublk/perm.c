@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may do what: send a control command to a device, open its disk, have one
- * more unprivileged device.
+ * Permission: control commands, open of a disk, number of unprivileged devices.
  *
- * A control command to a device of the administrator needs CAP_SYS_ADMIN. Access
- * to an unprivileged device is decided by its char node: the command's buffer
- * begins with the path of the node, which kern_path() looks up in the caller's
- * context. A control command that sleeps runs in an io-wq worker, which shares the
- * caller's file system view and credentials (C-4, control.md section 3).
+ * A control command to a device of the administrator needs CAP_SYS_ADMIN. For
+ * an unprivileged device, its char node decides: the command's buffer begins
+ * with the path of the node, which kern_path() looks up in the caller's
+ * context. A control command that sleeps runs in an io-wq worker, which shares
+ * the caller's file system view and credentials (C-4, control.rst section 3).
  */
 #include <linux/fs.h>
 #include <linux/mount.h>
@@ -17,8 +16,8 @@
 #include "ublk.h"
 
 /*
- * C-28, C-29. The node has to be one that the system made for this device: not
- * on a mount that forbids devices, and of the owner or of root (I-2).
+ * The system must have made this node for this device: it is not on a mount
+ * that forbids devices, and belongs to the owner or root (C-28, C-29, I-2).
  */
 static int ublk_perm_check_node(const struct ublk_device *ub,
 				const struct path *path, int mask)
@@ -36,7 +35,7 @@ static int ublk_perm_check_node(const struct ublk_device *ub,
 	return inode_permission(mnt_idmap(path->mnt), inode, mask);
 }
 
-/* C-23 to C-31: the path is taken off the front of the command's buffer. */
+/* Take the path off the front of the command's buffer (C-23 to C-31). */
 static int ublk_perm_check_path(struct ublk_ctrl *c, int mask)
 {
 	unsigned int path_len = c->cmd.dev_path_len;
@@ -68,15 +67,11 @@ static int ublk_perm_check_path(struct ublk_ctrl *c, int mask)
 	return 0;
 }
 
-/**
- * ublk_perm_check() - may the caller send this command to this device?
- * @c: command; on success addr and len are past the path, if there is one
- * @nr: command number
- * @mask: MAY_READ, MAY_READ | MAY_WRITE, or 0 for commands that a path can not
- *	give access to (C-26, C-30)
- *
- * Context: may sleep.
- * Return: 0 or the errno of C-21 to C-29.
+/*
+ * May the caller send command @nr to c->ub? @mask is what the node has to
+ * grant: MAY_READ, MAY_READ | MAY_WRITE, or 0 if a path cannot give access
+ * (C-26, C-30). On success addr and len are past the path, if there is one.
+ * Return: 0 or a negative errno (C-21 to C-29).
  */
 int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask)
 {
@@ -89,13 +84,7 @@ int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask)
 	return ublk_perm_check_path(c, mask);
 }
 
-/**
- * ublk_perm_may_open() - may the caller open the disk? (L-90)
- * @ub: device
- *
- * Return: true, except for an unprivileged device of somebody else and a caller
- * without CAP_SYS_ADMIN.
- */
+/* Only the owner and CAP_SYS_ADMIN may open an unprivileged disk (L-90). */
 bool ublk_perm_may_open(const struct ublk_device *ub)
 {
 	if (capable(CAP_SYS_ADMIN))
@@ -106,16 +95,11 @@ bool ublk_perm_may_open(const struct ublk_device *ub)
 	       from_kgid(&init_user_ns, current_gid()) == ub->info.owner_gid;
 }
 
-/* Unprivileged devices, and &struct ublk_device.unprivileged of each. */
+/* Protects the count of unprivileged devices and their ub->unprivileged. */
 static DEFINE_SPINLOCK(ublk_perm_lock);
 static unsigned int ublk_perm_nr_unprivileged;
 
-/**
- * ublk_perm_count() - count a new device if it is unprivileged (C-51d)
- * @ub: device
- *
- * Return: 0, or -EACCES if there are as many as the parameter ublks_max allows.
- */
+/* Return: 0, or -EACCES if as many exist as ublks_max allows (C-51d). */
 int ublk_perm_count(struct ublk_device *ub)
 {
 	if (!ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
@@ -128,10 +112,7 @@ int ublk_perm_count(struct ublk_device *ub)
 	return 0;
 }
 
-/**
- * ublk_perm_uncount() - a device is deleted, or could not be made
- * @ub: device; may be uncounted already
- */
+/* A device is deleted, or could not be made; it may be uncounted already. */
 void ublk_perm_uncount(struct ublk_device *ub)
 {
 	guard(spinlock)(&ublk_perm_lock);

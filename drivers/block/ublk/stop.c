@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * STOP_DEV, TRY_STOP_DEV, DEL_DEV, DEL_DEV_ASYNC, and deletion at module unload.
+ * STOP_DEV, TRY_STOP_DEV, DEL_DEV, DEL_DEV_ASYNC, and module unload.
  *
  * del_gendisk() waits for the server, so a worker calls it. The command waits
- * interruptibly: a signal ends the wait, not the stop (I-49). Each command takes
- * a ticket; the worker finishes all tickets that were taken before it began.
- *
- * disk.c removes the disk, cancel.c completes the server's commands.
+ * interruptibly: a signal ends the wait with -EINTR, but not the stop (I-49).
+ * Each command takes a ticket; the worker finishes all tickets taken before it
+ * began. disk.c removes the disk, cancel.c completes the server's commands.
  */
 #include "ublk.h"
 
 /*
- * Have the worker stop the device, and with @del remove its char node as well.
- * Return: a ticket to wait for.
+ * Have the worker stop the device, or delete it. Return: a ticket to wait for.
  */
 static unsigned int ublk_stop_ask(struct ublk_device *ub, bool del)
 {
@@ -36,7 +34,7 @@ static bool ublk_stop_is_done(struct ublk_device *ub, unsigned int ticket)
 	return (int)(ub->stop_done - ticket) >= 0;
 }
 
-/* Return: 0, or -EINTR on a signal; the stop goes on in that case. */
+/* Return: 0, or -EINTR on a signal, with the stop going on. */
 static int ublk_stop_wait(struct ublk_device *ub, unsigned int ticket)
 {
 	if (wait_event_interruptible(ub->wait, ublk_stop_is_done(ub, ticket)))
@@ -44,7 +42,7 @@ static int ublk_stop_wait(struct ublk_device *ub, unsigned int ticket)
 	return 0;
 }
 
-/* Second half of a deletion: nobody can open the char node any more (C-73). */
+/* Second half of a deletion: no task can open the char node any more (C-73). */
 static void ublk_stop_remove_node(struct ublk_device *ub)
 {
 	lockdep_assert_held(&ub->mutex);
@@ -57,12 +55,9 @@ static void ublk_stop_remove_node(struct ublk_device *ub)
 	ublk_dev_put(ub);
 }
 
-/**
- * ublk_stop_work() - stop the device (L-42)
- * @work: ub->stop_work, with a reference on the device
- *
- * The server gets ENODEV only after the disk is gone, hence never while it owns
- * requests (L-43).
+/*
+ * Stop the device; the work has a reference to it (L-42). The server gets
+ * ENODEV only after the disk is gone, so never while it owns requests (L-43).
  */
 void ublk_stop_work(struct work_struct *work)
 {
@@ -90,8 +85,8 @@ void ublk_stop_work(struct work_struct *work)
 }
 
 /*
- * Nobody has the disk open, and nobody will (C-84, I-46). An open mutex that is
- * taken means somebody opens the disk or reads its partitions: it is in use.
+ * Let no task open the disk any more (C-84, I-46). It is in use if it is open,
+ * or if a task holds the open mutex: to open it or to read its partitions.
  */
 static int ublk_stop_refuse_opens(struct ublk_device *ub)
 {
@@ -111,13 +106,9 @@ static int ublk_stop_refuse_opens(struct ublk_device *ub)
 	return ret;
 }
 
-/**
- * ublk_stop_try() - TRY_STOP_DEV (C-84, I-46)
- * @c: command
- *
- * Context: may sleep.
- * Return: 0 if the device was not in use and is stopped; -EBUSY if it is in use;
- * -ENODEV without a disk; -EINTR on a signal, with the stop going on.
+/*
+ * TRY_STOP_DEV. Return: 0 with the device stopped; -EBUSY if it was in use;
+ * -ENODEV without a disk; -EINTR (C-84, I-46).
  */
 int ublk_stop_try(struct ublk_ctrl *c)
 {
@@ -133,39 +124,20 @@ int ublk_stop_try(struct ublk_ctrl *c)
 	return ublk_stop_wait(ub, ublk_stop_ask(ub, false));
 }
 
-/**
- * ublk_stop_dev() - STOP_DEV (C-82, C-83)
- * @c: command
- *
- * Context: may sleep.
- * Return: 0, also for a device that is DEAD; -EINTR on a signal, with the stop
- * going on.
- */
+/* STOP_DEV. Return: 0, also for a DEAD device; -EINTR (C-82, C-83). */
 int ublk_stop_dev(struct ublk_ctrl *c)
 {
 	return ublk_stop_wait(c->ub, ublk_stop_ask(c->ub, false));
 }
 
-/**
- * ublk_stop_del_dev_async() - DEL_DEV_ASYNC (C-70 to C-73)
- * @c: command
- *
- * Context: may sleep.
- * Return: 0 when the device is stopped and its node gone; -EINTR on a signal,
- * with the deletion going on.
- */
+/* DEL_DEV_ASYNC. Return: 0 with device and node gone; -EINTR (C-70 to C-73). */
 int ublk_stop_del_dev_async(struct ublk_ctrl *c)
 {
 	return ublk_stop_wait(c->ub, ublk_stop_ask(c->ub, true));
 }
 
-/**
- * ublk_stop_del_dev() - DEL_DEV (C-70 to C-74)
- * @c: command; its reference to the device is dropped here
- *
- * Context: may sleep.
- * Return: 0 when the number is free again; -EINTR on a signal, with the deletion
- * going on.
+/*
+ * DEL_DEV; drops c->ub. Return: 0 with the number free; -EINTR (C-70 to C-74).
  */
 int ublk_stop_del_dev(struct ublk_ctrl *c)
 {
@@ -180,12 +152,9 @@ int ublk_stop_del_dev(struct ublk_ctrl *c)
 	return ublk_dev_wait_free(id, serial);
 }
 
-/**
- * ublk_stop_del_all() - module unload: delete all devices (L-63)
- *
- * Every open file holds the module, so none is open: no stop waits for a server.
- *
- * Context: may sleep.
+/*
+ * Module unload: delete all devices (L-63). Every open file holds the module,
+ * so none is open and no stop waits for a server.
  */
 void ublk_stop_del_all(void)
 {
