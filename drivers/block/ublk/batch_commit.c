@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Commands of a batch device: PREP_IO_CMDS and COMMIT_IO_CMDS walk elements,
- * each for one tag; FETCH_IO_CMDS is checked here and executed in batch_fetch.c.
+ * one per tag; FETCH_IO_CMDS is checked here and executed in batch_fetch.c.
  *
- * There is no daemon task: any thread may commit any tag. Whoever moves a tag
- * from SERVER to COMMITTING has it until it is armed again, so that a tag that is
- * listed twice, in one command or in two, is committed once.
+ * There is no daemon task: any thread may commit any tag. The one that moves a
+ * tag from SERVER to COMMITTING has it until it is armed again, so a tag that
+ * is listed twice, in one command or in two, is committed once.
  *
  * PREP and COMMIT run where they are issued, in an io-wq worker as well: it has
  * the address space of its task. A fetch command delivers in the task that sent
- * it, so one that comes from a worker is passed to that task first (I-7).
+ * it, so a worker passes it to that task first (I-7).
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -19,10 +19,10 @@
 #include "ublk.h"
 #include "state.h"
 
-/* Whole elements of every length, so that none lies in two blocks (D-173). */
+/* A multiple of every element length, so none lies in two blocks (D-173). */
 #define UBLK_BATCH_BLOCK	480
 
-/* Where an element's tag waits for its next request. */
+/* Set the buffer, or its registration, for the tag's next request. */
 static void ublk_batch_set_buf(const struct ublk_queue *q, struct ublk_io *io,
 			       const struct ublk_elem *elem, u16 flags)
 {
@@ -32,10 +32,7 @@ static void ublk_batch_set_buf(const struct ublk_queue *q, struct ublk_io *io,
 		io->reg = ublk_elem_buf_reg(elem, flags);
 }
 
-/*
- * D-170: may all of these elements be prepared? Nothing is changed before that is
- * known (I-27).
- */
+/* Check all elements before any tag changes (D-170, I-27). */
 static int ublk_batch_check_prep(struct ublk_queue *q, const void *elems,
 				 const struct ublk_batch_io *bio)
 {
@@ -66,7 +63,7 @@ static int ublk_batch_check_prep(struct ublk_queue *q, const void *elems,
 	return 0;
 }
 
-/* PREP_IO_CMDS, D-170 to D-172. ub->lock as for FETCH_REQ, see cmd.c. */
+/* PREP_IO_CMDS; takes ub->lock like FETCH_REQ, see cmd.c (D-170 to D-172). */
 static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			   const struct ublk_batch_io *bio)
 {
@@ -105,8 +102,8 @@ static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
 }
 
 /*
- * End what has been collected. This comes before every page fault: the memory may
- * be on this very disk, and the fault wait for one of these requests or its tag.
+ * End the collected requests before a page fault: the memory may be on this
+ * very disk, and the fault may wait for one of these requests or for its tag.
  */
 static void ublk_batch_end(struct io_comp_batch *iob)
 {
@@ -114,7 +111,7 @@ static void ublk_batch_end(struct io_comp_batch *iob)
 		iob->complete(iob);
 }
 
-/* One element of COMMIT_IO_CMDS, D-173 to D-177. */
+/* Commit one element of COMMIT_IO_CMDS (D-173 to D-177). */
 static int ublk_batch_commit_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 				 const struct ublk_elem *elem, u16 flags,
 				 unsigned int issue_flags,
@@ -144,8 +141,8 @@ static int ublk_batch_commit_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 }
 
 /*
- * COMMIT_IO_CMDS. Requests that end without error are collected and ended
- * together; until then no new request can come for their tags, armed as they are.
+ * COMMIT_IO_CMDS. Requests that end without error are collected and end
+ * together; their tags are armed, but get no new request until then.
  */
 static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			     const struct ublk_batch_io *bio,
@@ -182,7 +179,7 @@ static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	return done ? done : ret;
 }
 
-/* Everything but the three batch commands, D-160. */
+/* All commands but the three batch commands (D-160). */
 static int ublk_batch_other(struct ublk_device *ub, struct io_uring_cmd *cmd,
 			    unsigned int issue_flags)
 {
@@ -270,13 +267,7 @@ static void ublk_batch_issue_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 		io_uring_cmd_done(cmd, ret, issue_flags);
 }
 
-/**
- * ublk_batch_uring_cmd() - the uring_cmd operation of a batch device's char node
- * @cmd: command
- * @issue_flags: IO_URING_F_*
- *
- * Return: the command's result, or -EIOCBQUEUED if it is completed later.
- */
+/* The uring_cmd operation of a batch device's char node. */
 int ublk_batch_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	if (unlikely(issue_flags & IO_URING_F_CANCEL)) {

@@ -2,19 +2,18 @@
 /*
  * Batch devices: requests go to the server as lists of tags.
  *
- * A claimed tag is put into its queue's fifo. One fetch command of the queue is
- * active at a time: io_uring task work in the task that sent it takes tags out
- * of the fifo, prepares each as dispatch.c does for a per-tag device, writes them
- * into a provided buffer and posts a CQE, until the fifo is empty. Then the
- * command waits again, in front of the others.
+ * ublk_batch_fetch_post() puts claimed tags into their queue's fifo. One fetch
+ * command of the queue is active at a time: io_uring task work in the task that
+ * sent it takes tags out of the fifo, prepares their requests (dispatch.c),
+ * writes the tags into a provided buffer and posts a CQE, until the fifo is
+ * empty. Then the command waits again, in front of the others.
  *
- * A tag in the fifo has a request that the server has not seen. If the queue has
- * no command and cannot get one, such requests are held or failed at once, so
- * that nobody waits for a server that will never ask for them (I-26, I-44).
+ * If the queue has no command and cannot get one, the requests in its fifo are
+ * held or failed at once, so that no task waits for a server that will never
+ * ask for them (I-26, I-44).
  *
- * Everything in struct ublk_fetchq is protected by its lock, which nests inside
- * ub->lock. The active command belongs to its task: others neither complete it
- * nor take it off (I-6).
+ * The lock of struct ublk_fetchq nests inside ub->lock. The active command
+ * belongs to its task: others neither complete it nor remove it (I-6).
  */
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -24,41 +23,26 @@
 #include "state.h"
 #include "trace.h"
 
-/* Most tags in one CQE (D-187). */
+/* Maximum number of tags in one CQE (D-187). */
 #define UBLK_BATCH_FETCH_MAX_TAGS	128
 
-/**
- * struct ublk_fetchq - delivery of a batch queue
- * @lock: protects everything here
- * @head: number of tags taken out of @fifo
- * @tail: number of tags put in
- * @mask: entries of @fifo minus one
- * @closed: the server was told to leave: no command waits any more
- * @waiting: fetch commands, the next one first
- * @active: the fetch command that is delivering or about to
- * @fifo: tags in the order of their requests; has room for every tag
- */
+/* Delivery of a batch queue. */
 struct ublk_fetchq {
-	spinlock_t		lock;	/* everything here */
-	unsigned int		head;
-	unsigned int		tail;
-	unsigned int		mask;
-	bool			closed;
-	struct list_head	waiting;
-	struct io_uring_cmd	*active;
-	u16			fifo[];
+	spinlock_t		lock;	/* protects all members */
+	unsigned int		head;	/* number of tags taken out of fifo */
+	unsigned int		tail;	/* number of tags put in */
+	unsigned int		mask;	/* entries of fifo minus one */
+	bool			closed;	/* the server was told to leave */
+	struct list_head	waiting; /* fetch commands, next one first */
+	struct io_uring_cmd	*active; /* is delivering, or about to */
+	u16			fifo[];	/* tags in order of their requests */
 };
 
-/**
- * struct ublk_fetch_pdu - the driver's part of a fetch command
- * @node: in &struct ublk_fetchq.waiting, or empty
- * @q: queue
- * @group: of provided buffers
- */
+/* The driver's part of a fetch command. */
 struct ublk_fetch_pdu {
-	struct list_head	node;
+	struct list_head	node;	/* in fetchq->waiting, or empty */
 	struct ublk_queue	*q;
-	u16			group;
+	u16			group;	/* of provided buffers */
 };
 
 static struct ublk_fetch_pdu *ublk_fetch_pdu(struct io_uring_cmd *cmd)
@@ -71,13 +55,6 @@ static struct io_uring_cmd *ublk_fetch_cmd(struct ublk_fetch_pdu *pdu)
 	return container_of((u8 (*)[32])pdu, struct io_uring_cmd, pdu);
 }
 
-/**
- * ublk_batch_fetch_init() - make what a batch queue needs
- * @q: queue being made
- * @node: memory node
- *
- * Return: 0 or -ENOMEM.
- */
 int ublk_batch_fetch_init(struct ublk_queue *q, int node)
 {
 	unsigned int size = roundup_pow_of_two(q->depth);
@@ -93,22 +70,13 @@ int ublk_batch_fetch_init(struct ublk_queue *q, int node)
 	return 0;
 }
 
-/**
- * ublk_batch_fetch_free() - undo ublk_batch_fetch_init()
- * @q: queue; may have none
- */
 void ublk_batch_fetch_free(struct ublk_queue *q)
 {
 	kvfree(q->fetchq);
 	q->fetchq = NULL;
 }
 
-/**
- * ublk_batch_fetch_reset() - a session has ended: nothing is queued, no command is left
- * @q: queue, of any device
- *
- * Context: exit work.
- */
+/* The session has ended: no tag is queued and no command is left. */
 void ublk_batch_fetch_reset(struct ublk_queue *q)
 {
 	struct ublk_fetchq *fq = q->fetchq;
@@ -121,10 +89,7 @@ void ublk_batch_fetch_reset(struct ublk_queue *q)
 	fq->closed = false;
 }
 
-/*
- * A thread that has exited leaves its commands behind if others keep its ring
- * open; they never run (D-70).
- */
+/* Commands of an exited thread never run, even if its ring is open (D-70). */
 static bool ublk_batch_fetch_cmd_task_exiting(struct ublk_fetch_pdu *pdu)
 {
 	struct task_struct *task = io_uring_cmd_get_task(ublk_fetch_cmd(pdu));
@@ -132,7 +97,7 @@ static bool ublk_batch_fetch_cmd_task_exiting(struct ublk_fetch_pdu *pdu)
 	return READ_ONCE(task->flags) & PF_EXITING;
 }
 
-/* The command to deliver next. */
+/* Take the next command off the list, to deliver. */
 static struct io_uring_cmd *ublk_batch_fetch_choose(struct ublk_fetchq *fq)
 {
 	struct ublk_fetch_pdu *pdu;
@@ -148,10 +113,7 @@ static struct io_uring_cmd *ublk_batch_fetch_choose(struct ublk_fetchq *fq)
 	return NULL;
 }
 
-/*
- * Will nobody come for what is queued? Either the queue takes no fetch command
- * any more, or those that it has belong to threads that are gone.
- */
+/* No command may come any more, or all that wait belong to exited threads. */
 static bool ublk_batch_fetch_no_reader(const struct ublk_queue *q)
 {
 	const struct ublk_fetchq *fq = q->fetchq;
@@ -166,13 +128,7 @@ static bool ublk_batch_fetch_no_reader(const struct ublk_queue *q)
 		READ_ONCE(q->ub->quiesce) >= UBLK_QUIESCE_ANSWERING);
 }
 
-/**
- * ublk_batch_fetch_served() - is there a command for what comes now?
- * @q: queue, of any device
- *
- * Context: ub->lock held, so that no command comes before the caller is through.
- * Return: true if a fetch command delivers or waits for that.
- */
+/* Does a command deliver, or wait for tags? ub->lock keeps out new commands. */
 bool ublk_batch_fetch_served(struct ublk_queue *q)
 {
 	struct ublk_fetchq *fq = q->fetchq;
@@ -198,10 +154,7 @@ static void ublk_batch_fetch_activate(struct io_uring_cmd *cmd)
 	io_uring_cmd_complete_in_task(cmd, ublk_batch_fetch_tw);
 }
 
-/*
- * The request of a tag that the caller has taken out of the fifo did not reach
- * the server: hold or fail it.
- */
+/* Hold or fail the request of a tag that the caller took out of the fifo. */
 static void ublk_batch_fetch_undelivered(struct ublk_queue *q, unsigned int tag)
 {
 	struct ublk_io *io = &q->io[tag];
@@ -211,12 +164,7 @@ static void ublk_batch_fetch_undelivered(struct ublk_queue *q, unsigned int tag)
 	ublk_gate_undelivered(q, req);
 }
 
-/**
- * ublk_batch_fetch_drain() - hold or fail what is queued for nobody
- * @q: batch queue, after its gate was closed or a command went
- *
- * Context: process context; does not sleep.
- */
+/* Hold or fail queued requests if no command delivers them. Does not sleep. */
 void ublk_batch_fetch_drain(struct ublk_queue *q)
 {
 	struct ublk_fetchq *fq = q->fetchq;
@@ -233,13 +181,7 @@ void ublk_batch_fetch_drain(struct ublk_queue *q)
 	}
 }
 
-/**
- * ublk_batch_fetch_post() - queue requests for the server
- * @q: batch queue
- * @reqs: started requests, linked by rq_next, their tags QUEUED
- *
- * Context: any; does not sleep.
- */
+/* Queue started requests, linked by rq_next, tags QUEUED. Does not sleep. */
 void ublk_batch_fetch_post(struct ublk_queue *q, struct request *reqs)
 {
 	struct ublk_fetchq *fq = q->fetchq;
@@ -265,9 +207,7 @@ void ublk_batch_fetch_post(struct ublk_queue *q, struct request *reqs)
 		ublk_batch_fetch_drain(q);
 }
 
-/*
- * A fetch command ends. What is queued goes to the next one (I-44), or to nobody.
- */
+/* A fetch command ends; the next one delivers what is queued (I-44). */
 static void ublk_batch_fetch_end(struct ublk_queue *q, struct io_uring_cmd *cmd,
 				 int res, unsigned int issue_flags)
 {
@@ -288,7 +228,7 @@ static void ublk_batch_fetch_end(struct ublk_queue *q, struct io_uring_cmd *cmd,
 
 /*
  * Take tags out of the fifo; with none the command waits again, first in line.
- * Return: their number, 0 if the command is not the caller's any more.
+ * Return: their number, or 0 if the command is not the caller's any more.
  */
 static unsigned int ublk_batch_fetch_take(struct ublk_queue *q,
 					  struct io_uring_cmd *cmd, u16 *tags,
@@ -315,8 +255,7 @@ static unsigned int ublk_batch_fetch_take(struct ublk_queue *q,
 }
 
 /*
- * Put back the last tags that were taken. Their entries are still free: a tag is
- * in the fifo once at most, and the fifo has room for all.
+ * Put back the last tags taken: their entries are free, the fifo fits all tags.
  */
 static void ublk_batch_fetch_put_back(struct ublk_fetchq *fq, unsigned int nr)
 {
@@ -335,10 +274,7 @@ static void ublk_batch_fetch_put_last(struct ublk_fetchq *fq, const u16 *tags,
 		fq->fifo[fq->tail++ & fq->mask] = tags[i];
 }
 
-/*
- * Prepare the requests of these tags for the server.
- * Return: how many are left; the others have been ended or held.
- */
+/* Return: how many requests are prepared; the others were ended or held. */
 static unsigned int ublk_batch_fetch_prepare(struct ublk_queue *q,
 					     struct io_uring_cmd *cmd, u16 *tags,
 					     unsigned int nr, unsigned int issue_flags)
@@ -371,11 +307,9 @@ static void ublk_batch_fetch_undo(struct ublk_queue *q, struct io_uring_cmd *cmd
 }
 
 /*
- * One CQE: fill the buffer, post. The list is written before anything is
- * prepared, so that a bad buffer costs nothing; it is written again when it has
- * become shorter.
- *
- * Return: 0, or -ENOBUFS with the tags in the fifo again.
+ * Fill one buffer and post its CQE. The list is written before any request is
+ * prepared, so that a bad buffer does not affect it, and again when it has
+ * become shorter. Return: 0, or -ENOBUFS with no tag given to the server.
  */
 static int ublk_batch_fetch_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
 				 u16 *tags, unsigned int nr, unsigned int issue_flags)
@@ -445,7 +379,7 @@ static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 	unsigned int issue_flags = IO_URING_CMD_TASK_WORK_ISSUE_FLAGS;
 	struct ublk_queue *q = ublk_fetch_pdu(cmd)->q;
 
-	/* Not the server's own task: nothing of it is touched (I-1). */
+	/* This may not be the server's task: leave its memory alone (I-1). */
 	if (unlikely(tw.cancel ||
 		     current->flags & (PF_EXITING | PF_KTHREAD))) {
 		ublk_gate_cancel(q->ub);
@@ -455,7 +389,7 @@ static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 	}
 }
 
-/* A command comes: run what was held because the threads of all had exited. */
+/* A command comes: run requests held because the tasks of all others exited. */
 static void ublk_batch_fetch_retry(struct ublk_queue *q)
 {
 	struct ublk_fetch_pdu *first;
@@ -468,7 +402,7 @@ static void ublk_batch_fetch_retry(struct ublk_queue *q)
 }
 
 /*
- * Is the server to leave, or not to begin yet? A QUIESCE_DEV that still waits may
+ * Must the server leave, or not begin yet? A QUIESCE_DEV that still waits may
  * give up, so it refuses nothing (D-185, D-194).
  */
 static bool ublk_batch_fetch_refused(const struct ublk_queue *q)
@@ -482,18 +416,11 @@ static bool ublk_batch_fetch_refused(const struct ublk_queue *q)
 	return q->gate != UBLK_GATE_GO && ub->quiesce == UBLK_QUIESCE_NONE;
 }
 
-/**
- * ublk_batch_fetch_issue() - FETCH_IO_CMDS (D-180 to D-194)
- * @q: batch queue
- * @cmd: well-formed command
- * @group: of its provided buffers
- * @issue_flags: of @cmd
- *
- * Finding tags queued and no command active, it starts delivery of the first
- * command in line.
- *
- * Context: the submitter's task with the ring lock held.
- * Return: -EIOCBQUEUED, or -ENODEV if the server is to leave (D-185).
+/*
+ * FETCH_IO_CMDS, well formed; @group has its buffers (D-180 to D-194). If tags
+ * are queued and no command is active, the first waiting one delivers. Runs in
+ * the submitter's task with the ring lock held. Return: -EIOCBQUEUED, or
+ * -ENODEV if the server is to leave (D-185).
  */
 int ublk_batch_fetch_issue(struct ublk_queue *q, struct io_uring_cmd *cmd, u16 group,
 			   unsigned int issue_flags)
@@ -527,15 +454,9 @@ refuse:
 	return -ENODEV;
 }
 
-/**
- * ublk_batch_fetch_cancel() - io_uring cancels a fetch command
- * @cmd: command
- * @issue_flags: IO_URING_F_CANCEL and others
- *
- * An active one is left alone: its task work will run and end it, in this task
- * or in one that only does that.
- *
- * Context: ring lock held, may be any task.
+/*
+ * io_uring cancels a fetch command; any task, ring lock held. An active command
+ * is left alone: its task work will run and end it.
  */
 void ublk_batch_fetch_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
@@ -554,13 +475,9 @@ void ublk_batch_fetch_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	ublk_batch_fetch_drain(q);
 }
 
-/**
- * ublk_batch_fetch_close() - tell the server to leave: end its fetch commands
- * @q: batch queue of a device that is stopping or quiescing
- *
- * The active one ends when the fifo is empty (I-44).
- *
- * Context: process context without any ring lock; sleeps.
+/*
+ * End the fetch commands for a stop or QUIESCE_DEV, the active one when the
+ * fifo is empty (I-44). Process context without any ring lock; sleeps.
  */
 void ublk_batch_fetch_close(struct ublk_queue *q)
 {

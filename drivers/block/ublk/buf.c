@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Refcounted modes: references to a delivered request, and its pages as a buffer
- * in a ring of the server.
+ * Refcounted modes: references to a request, its pages as a buffer of a ring.
  *
  * In these modes the driver moves no data. The server reaches it by user copy
- * (usercopy.c) or through a slot of a ring's buffer table, which the driver fills
- * at delivery (AUTO_BUF_REG) or on REGISTER_IO_BUF. Each slot and each copy in
- * progress holds a reference, so the request outlives them even when the server
- * has committed it (D-103). The arithmetic is in logic/refs.h.
- *
- * The last reference to a committed request calls complete.c.
+ * (usercopy.c) or through a slot of a ring's buffer table, which the driver
+ * fills at delivery (AUTO_BUF_REG) or on REGISTER_IO_BUF. Each slot and each
+ * copy in progress holds a reference, so the request outlives them even when
+ * the server has committed it (D-103). The last reference to a committed
+ * request ends it (complete.c). The arithmetic is in logic/refs.h.
  */
 #include <linux/delay.h>
 
@@ -18,13 +16,9 @@
 /* io_uring caches bvec arrays up to this size. */
 #define UBLK_BUF_FEW	32
 
-/**
- * ublk_buf_get() - take a reference in any task
- * @io: tag
- *
- * Context: any; the char node is open.
- * Return: true if a request with data is delivered; io->req is valid until
- * ublk_buf_put() (D-113, D-146).
+/*
+ * Take a reference; any task with the char node open. Return: true if a request
+ * with data is delivered: io->req stays until ublk_buf_put() (D-113, D-146).
  */
 bool ublk_buf_get(struct ublk_io *io)
 {
@@ -39,14 +33,10 @@ bool ublk_buf_get(struct ublk_io *io)
 	return true;
 }
 
-/**
- * ublk_buf_put() - drop a reference
- * @io: tag; may be gone afterwards, and its device as well
- *
- * References are alike, so the daemon task drops one of io->task_refs while it has
- * any. It has none after its commit.
- *
- * Context: any; does not sleep.
+/*
+ * Drop a reference; tag and device may be gone afterwards. References are
+ * alike: the daemon task drops one of io->task_refs while it has any. It has
+ * none after its commit. Any context; does not sleep.
  */
 void ublk_buf_put(struct ublk_io *io)
 {
@@ -74,9 +64,8 @@ static void ublk_buf_release(void *priv)
 }
 
 /*
- * Gather the segments of @req in @q->bvecs. Return: their number, or 0 if there are
- * too many, or if a bio is a part of another one: its first or last segment may
- * then be longer than its data.
+ * Return: number of segments gathered in q->bvecs; 0 if there are too many, or
+ * if a bio is part of another one: its ends may be longer than its data.
  */
 static unsigned int ublk_buf_gather(struct ublk_queue *q, struct request *req)
 {
@@ -102,10 +91,9 @@ static unsigned int ublk_buf_gather(struct ublk_queue *q, struct request *req)
 }
 
 /*
- * Cheaper io_buffer_register_request() for many segments: walking them with
- * rq_for_each_bvec() costs more than copying the arrays. Requests with few segments,
- * those that cannot be gathered, and those that come while another task gathers,
- * take the common function.
+ * With many segments, copying the arrays costs less than rq_for_each_bvec() in
+ * io_buffer_register_request(). That function gets requests with few segments,
+ * with segments that cannot be gathered, or while another task gathers.
  */
 static int ublk_buf_register_request(struct ublk_queue *q, struct request *req,
 				     struct io_uring_cmd *cmd,
@@ -149,19 +137,11 @@ static int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
 	return 0;
 }
 
-/**
- * ublk_buf_deliver() - make a request's data reachable for the server
- * @q: queue of a refcounted mode
- * @io: QUEUED tag
- * @req: its request, descriptor filled
- * @cmd: command that delivers it; its ring gets the buffer
- * @issue_flags: with which @cmd is being handled
- *
- * A request without data has no references (D-105, D-129).
- *
- * Context: the delivering task, with the ring lock of @cmd.
- * Return: false if registration failed and the server did not ask for a fallback
- * (D-128).
+/*
+ * Make the data of @req reachable for the server; its tag is QUEUED, its
+ * descriptor filled. The ring of @cmd, which is locked, gets the buffer. A
+ * request without data has no references (D-105, D-129). Return: false if
+ * registration failed and the server did not ask for a fallback (D-128).
  */
 bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 		      struct request *req, struct io_uring_cmd *cmd,
@@ -187,16 +167,10 @@ bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 	return true;
 }
 
-/**
- * ublk_buf_commit() - unregister what the driver registered for this request
- * @io: tag, owned by the server
- * @cmd: the commit
- * @issue_flags: of @cmd
- *
+/*
+ * The committing task unregisters what the driver registered for this request.
  * A commit on another ring leaves the slot to the server, and the request open
  * until the server clears it (D-130, D-131).
- *
- * Context: the committing task.
  */
 void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
 		     unsigned int issue_flags)
@@ -208,14 +182,8 @@ void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
 		io_buffer_unregister(cmd, io->buf_slot, issue_flags);
 }
 
-/**
- * ublk_buf_register() - REGISTER_IO_BUF by the daemon task (D-107 to D-111)
- * @io: tag, owned by the server
- * @cmd: command; its ring gets the buffer
- * @index: slot
- * @issue_flags: of @cmd
- *
- * Context: the tag's daemon task.
+/*
+ * REGISTER_IO_BUF by the daemon task; the server owns the tag (D-107 to D-111).
  * Return: 0; -EINVAL for a request without data or a slot beyond the table,
  * -EBUSY for a slot in use, -ENOMEM.
  */
@@ -237,17 +205,10 @@ int ublk_buf_register(struct ublk_io *io, struct io_uring_cmd *cmd,
 	return ret;
 }
 
-/**
- * ublk_buf_register_remote() - REGISTER_IO_BUF by another task (D-112 to D-114)
- * @q: queue
- * @io: tag in any state
- * @cmd: command; its ring gets the buffer
- * @index: slot
- * @issue_flags: of @cmd
- *
- * Context: any task with the char node open.
- * Return: as ublk_buf_register(); -EINVAL also if no request with data is
- * delivered, and without SUPPORT_ZERO_COPY.
+/*
+ * REGISTER_IO_BUF by any task with the char node open, for a tag in any state
+ * (D-112 to D-114). Return: as ublk_buf_register(); -EINVAL also if no request
+ * with data is delivered, and without SUPPORT_ZERO_COPY.
  */
 int ublk_buf_register_remote(struct ublk_queue *q, struct ublk_io *io,
 			     struct io_uring_cmd *cmd, unsigned int index,
@@ -264,15 +225,10 @@ int ublk_buf_register_remote(struct ublk_queue *q, struct ublk_io *io,
 	return ret;
 }
 
-/**
- * ublk_buf_unregister() - UNREGISTER_IO_BUF (D-115 to D-118)
- * @ub: device
- * @cmd: command, in whose ring
- * @index: slot; may hold any kernel buffer
- * @issue_flags: of @cmd
- *
- * Return: 0; -EINVAL without SUPPORT_ZERO_COPY and for an empty slot, -EBUSY for
- * an ordinary buffer.
+/*
+ * UNREGISTER_IO_BUF; the slot may hold any kernel buffer (D-115 to D-118).
+ * Return: 0; -EINVAL without SUPPORT_ZERO_COPY and for an empty slot, -EBUSY
+ * for an ordinary buffer.
  */
 int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
 			unsigned int index, unsigned int issue_flags)
@@ -284,24 +240,16 @@ int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
 
 static bool ublk_buf_idle(const struct ublk_io *io)
 {
-	/*
-	 * Both counts can only decrease here, so reading them one after the
-	 * other cannot miss a reference.
-	 */
+	/* Both can only decrease: reading them in turn misses nothing. */
 	u32 refs = atomic_read(&io->refs);
 
 	return ublk_refs_idle(refs, READ_ONCE(io->task_refs));
 }
 
-/**
- * ublk_buf_wait_idle() - wait until only the server refers to the request
- * @io: tag of a session that ends
- *
- * It polls: ublk_buf_put() cannot wake a waiter, as the device may be gone after
- * the last reference.
- *
- * Context: exit work; sleeps until the rings drop the buffer, at the latest when
- * they are freed (D-106).
+/*
+ * Exit work: wait until only the server refers to the request, at the latest
+ * when the rings are freed (D-106). It polls, as ublk_buf_put() cannot wake a
+ * waiter: the device may be gone after the last reference.
  */
 void ublk_buf_wait_idle(const struct ublk_io *io)
 {

@@ -6,16 +6,16 @@
  * request whose pages are all of one buffer, in order, is delivered with a
  * position in that buffer (UBLK_IO_F_SHMEM_ZC) and nothing is copied.
  *
- * A buffer is kept as spans of physically contiguous pages, found by page number
- * in a maple tree. Delivery looks them up under RCU, and only if a buffer is
- * registered at all; nothing waits for the queue (I-41). A request that matched
- * holds a reference on the buffer until it ends. UNREG_BUF takes the spans out
- * of the tree, so that nothing new matches, and waits for these references; who
- * drops the last one has the pages unpinned and the index freed by a worker. Until
- * then the index holds the serial number of the buffer instead of its address.
+ * A buffer is kept as spans of physically contiguous pages, found by page
+ * number in a maple tree. Delivery looks them up under RCU, and only while a
+ * buffer is registered; neither command waits for a queue (I-41). A request that
+ * matched holds a reference to the buffer until it ends. UNREG_BUF takes the
+ * spans out of the tree, so that no new request matches, and waits for these
+ * references. After the last one a worker unpins the pages and frees the index,
+ * which holds the buffer's serial number instead of its address until then.
  *
- * ub->shmem.mutex serialises the two commands. It is never held while a server
- * or user memory is waited for.
+ * ub->shmem.mutex serialises the two commands. Its holder never waits for a
+ * server or user memory.
  */
 #include <linux/blkdev.h>
 #include <linux/capability.h>
@@ -29,7 +29,7 @@
 #include "ublk.h"
 #include "logic/span.h"
 
-/* Pages that are pinned in one go. */
+/* Pages pinned at a time. */
 #define UBLK_SHMEM_BATCH	(PAGE_SIZE / sizeof(struct page *))
 
 #define UBLK_SHMEM_MAX_LEN	SZ_4G
@@ -40,39 +40,25 @@ struct ublk_shmem_span {
 	struct ublk_shmem_buf	*buf;
 };
 
-/**
- * struct ublk_shmem_buf - a registered buffer
- * @refs: the registration, and every request that was matched
- * @work: frees the buffer
- * @ub: device; with a reference once the buffer is unregistered
- * @user: who was charged for the pages; NULL if nobody
- * @serial: tells buffers apart that have had the same index
- * @spans: its pages, in order
- * @nr_spans: number of spans
- * @max_spans: room in @spans
- * @nr_pages: pages pinned
- * @nr_charged: pages charged
- * @flags: UBLK_SHMEM_BUF_*
- * @index: of the buffer
- */
+/* A registered buffer. */
 struct ublk_shmem_buf {
-	struct percpu_ref	refs;
-	struct work_struct	work;
-	struct ublk_device	*ub;
-	struct user_struct	*user;
-	u64			serial;
-	struct ublk_shmem_span	*spans;
+	struct percpu_ref	refs;	/* registration, every matched request */
+	struct work_struct	work;	/* frees the buffer */
+	struct ublk_device	*ub;	/* with a reference once unregistered */
+	struct user_struct	*user;	/* charged for the pages, or NULL */
+	u64			serial;	/* differs for each use of an index */
+	struct ublk_shmem_span	*spans;	/* its pages, in order */
 	unsigned long		nr_spans;
-	unsigned long		max_spans;
-	unsigned long		nr_pages;
-	unsigned long		nr_charged;
-	u32			flags;
+	unsigned long		max_spans; /* room in spans */
+	unsigned long		nr_pages; /* pinned */
+	unsigned long		nr_charged; /* pages */
+	u32			flags;	/* UBLK_SHMEM_BUF_* */
 	u16			index;
 };
 
 /* --- pages */
 
-/* I-4: as io_uring does it, so both together stay below the user's limit. */
+/* Charge as io_uring does: both together stay below the user's limit (I-4). */
 static int ublk_shmem_charge(struct ublk_shmem_buf *buf, unsigned long pages)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
@@ -105,7 +91,7 @@ static struct page *ublk_shmem_page(const struct ublk_span *span)
 	return pfn_to_page(PHYS_PFN(span->start));
 }
 
-/* The driver writes nothing into the pages, so none becomes dirty by it. */
+/* The driver does not write to the pages, so it makes none dirty. */
 static void ublk_shmem_unpin(struct ublk_shmem_buf *buf)
 {
 	unsigned long i;
@@ -147,7 +133,7 @@ static int ublk_shmem_add_span(struct ublk_shmem_buf *buf, u64 addr)
 	return 0;
 }
 
-/* Neighbours in memory may still be far apart as struct page. */
+/* Contiguous pages may have a struct page far apart. */
 static bool ublk_shmem_extend(struct ublk_shmem_buf *buf, struct page *page)
 {
 	struct ublk_span *last;
@@ -174,7 +160,7 @@ static int ublk_shmem_add_pages(struct ublk_shmem_buf *buf, struct page **pages,
 	return i;
 }
 
-/* C-146. What is part of the buffer is unpinned with it. */
+/* Pages that are part of the buffer are unpinned with it (C-146). */
 static int ublk_shmem_pin_pages(struct ublk_shmem_buf *buf, unsigned long addr,
 				unsigned long nr, struct page **pages)
 {
@@ -239,7 +225,7 @@ static struct ublk_shmem_buf *ublk_shmem_alloc(struct ublk_device *ub, u32 flags
 
 	if (!buf)
 		return NULL;
-	/* Dead until all of its spans can be found. */
+	/* Dead until a lookup can find all of its spans. */
 	if (percpu_ref_init(&buf->refs, ublk_shmem_release,
 			    PERCPU_REF_INIT_DEAD, GFP_KERNEL)) {
 		kfree(buf);
@@ -286,7 +272,7 @@ static void ublk_shmem_erase(struct ublk_shmem *sh, struct ublk_shmem_buf *buf,
 	}
 }
 
-/* C-148; on failure nothing is left in the tree, nor in use by a look-up. */
+/* On failure no span is in the tree or in use by a lookup (C-148). */
 static int ublk_shmem_insert(struct ublk_shmem *sh, struct ublk_shmem_buf *buf)
 {
 	unsigned long i;
@@ -309,7 +295,7 @@ static int ublk_shmem_insert(struct ublk_shmem *sh, struct ublk_shmem_buf *buf)
 	return 0;
 }
 
-/* Queues look for buffers only while there is one. */
+/* Queues look up requests only while a buffer is registered. */
 static void ublk_shmem_count(struct ublk_device *ub, int add)
 {
 	unsigned int qid;
@@ -320,7 +306,7 @@ static void ublk_shmem_count(struct ublk_device *ub, int add)
 		WRITE_ONCE(ub->queues[qid]->shmem, ub->shmem.nr);
 }
 
-/* C-147 to C-149 */
+/* Return: the buffer's new index, or a negative errno (C-147 to C-149). */
 static int ublk_shmem_publish(struct ublk_device *ub,
 			      struct ublk_shmem_buf *buf)
 {
@@ -345,7 +331,7 @@ static int ublk_shmem_publish(struct ublk_device *ub,
 	return index;
 }
 
-/* C-141 to C-144 */
+/* Read and check the argument of REG_BUF (C-141 to C-144). */
 static int ublk_shmem_read_reg(const struct ublksrv_ctrl_cmd *cmd,
 			       struct ublk_shmem_buf_reg *reg)
 {
@@ -364,14 +350,11 @@ static int ublk_shmem_read_reg(const struct ublksrv_ctrl_cmd *cmd,
 	return 0;
 }
 
-/**
- * ublk_shmem_reg() - REG_BUF (C-140 to C-150, I-4, I-41)
- * @c: command
- *
- * Context: may sleep. Pages are pinned before the lock is taken: a page fault
- * may take for ever.
- * Return: the buffer's index, or the errno of control.md section 14; -ENOMEM
- * beyond RLIMIT_MEMLOCK; -EINTR on a signal, without effect.
+/*
+ * REG_BUF (C-140 to C-150, I-4, I-41). Pages are pinned before the lock is
+ * taken: a page fault may take arbitrarily long. Return: the index, or the
+ * errno of control.rst section 14; -ENOMEM over RLIMIT_MEMLOCK; -EINTR without
+ * effect.
  */
 int ublk_shmem_reg(struct ublk_ctrl *c)
 {
@@ -402,10 +385,9 @@ int ublk_shmem_reg(struct ublk_ctrl *c)
 }
 
 /*
- * First half of an unregistration: nothing matches any more, and the worker is
- * on its way as soon as what has matched is through.
- *
- * Return: what is at the index until it is free, or NULL without a buffer.
+ * First half of UNREG_BUF: no request matches any more, and the worker starts
+ * when those that matched have ended. Return: what the index holds until it is
+ * free, or NULL without a buffer.
  */
 static void *ublk_shmem_kill(struct ublk_device *ub, unsigned int index)
 {
@@ -418,7 +400,7 @@ static void *ublk_shmem_kill(struct ublk_device *ub, unsigned int index)
 	if (!buf || xa_is_value(buf))
 		return NULL;
 	token = xa_mk_value(buf->serial);
-	/* There is an entry, so no memory is needed. */
+	/* The entry exists, so this allocates no memory. */
 	xa_store(&sh->bufs, index, token, GFP_KERNEL);
 	ublk_shmem_count(ub, -1);
 	ublk_shmem_erase(sh, buf, buf->nr_spans);
@@ -427,16 +409,11 @@ static void *ublk_shmem_kill(struct ublk_device *ub, unsigned int index)
 	return token;
 }
 
-/**
- * ublk_shmem_unreg() - UNREG_BUF (C-152 to C-156, I-41)
- * @c: command; data[0] is the index
- *
- * From now on nothing matches. What has been delivered with the index ends
- * first, with its server at the latest (C-156).
- *
- * Context: may sleep; waits, interruptibly and without a lock, for the server.
- * Return: 0 with the pages unpinned and the index free; -EOPNOTSUPP, -EINVAL,
- * -ENOENT; -EINTR on a signal, the rest goes on without the caller.
+/*
+ * UNREG_BUF; data[0] is the index (C-152 to C-156, I-41). Waits, interruptibly
+ * and without a lock, for requests delivered with it; they end with their
+ * server at the latest. Return: 0 with pages unpinned and index free;
+ * -EOPNOTSUPP, -EINVAL, -ENOENT; -EINTR on a signal, with the rest going on.
  */
 int ublk_shmem_unreg(struct ublk_ctrl *c)
 {
@@ -464,26 +441,17 @@ int ublk_shmem_unreg(struct ublk_ctrl *c)
 	return 0;
 }
 
-/**
- * ublk_shmem_init() - a new device has no buffers
- * @ub: device
- */
 void ublk_shmem_init(struct ublk_device *ub)
 {
 	struct ublk_shmem *sh = &ub->shmem;
 
 	mutex_init(&sh->mutex);
-	/* The flavour that memory maps use, also in that readers need no lock. */
+	/* As for memory maps: readers need no lock. */
 	mt_init_flags(&sh->spans, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 	xa_init_flags(&sh->bufs, XA_FLAGS_ALLOC);
 }
 
-/**
- * ublk_shmem_destroy() - the end of a device, and of its buffers (C-150)
- * @ub: device without a reference: no request, nothing on its way to a worker
- *
- * Context: may sleep.
- */
+/* The device ends: no request, no buffer on its way to a worker (C-150). */
 void ublk_shmem_destroy(struct ublk_device *ub)
 {
 	struct ublk_shmem *sh = &ub->shmem;
@@ -495,7 +463,7 @@ void ublk_shmem_destroy(struct ublk_device *ub)
 		ublk_shmem_free(buf);
 	}
 	xa_destroy(&sh->bufs);
-	/* Nobody reads any more, so the nodes can go at once. */
+	/* No reader is left, so the nodes can go at once. */
 	mt_clear_in_rcu(&sh->spans);
 	mtree_destroy(&sh->spans);
 	mutex_destroy(&sh->mutex);
@@ -511,7 +479,7 @@ struct ublk_shmem_lookup {
 	u8				op;
 };
 
-/* One more piece of a request; physically contiguous, so spans may end in it. */
+/* One more piece of a request: contiguous, but spans may end in it. */
 static bool ublk_shmem_lookup_piece(struct ublk_shmem_lookup *look, u64 addr, u64 len)
 {
 	u64 part;
@@ -533,7 +501,7 @@ static bool ublk_shmem_lookup_piece(struct ublk_shmem_lookup *look, u64 addr, u6
 	return true;
 }
 
-/* D-122: data only, and none of the driver's own. */
+/* Only data matches, and no request of the driver's own (D-122). */
 static bool ublk_shmem_op(const struct request *req, u8 *op)
 {
 	switch (req_op(req)) {
@@ -551,18 +519,11 @@ static bool ublk_shmem_op(const struct request *req, u8 *op)
 	}
 }
 
-/**
- * ublk_shmem_match() - does a request lie in a registered buffer? (D-122)
- * @q: queue
- * @req: request about to be delivered; refers to the buffer from now on, see
- *	ublk_shmem_put()
- * @addr: set to the position in the buffer (D-22)
- *
- * A write that is announced first is copied when the server names a buffer, so
- * it does not match (I-23).
- *
- * Context: does not sleep.
- * Return: true if it does.
+/*
+ * Does a request that is about to be delivered lie in a registered buffer? It
+ * then refers to the buffer until ublk_shmem_put(), and @addr is set to its
+ * position there (D-22, D-122). A write that is announced first does not match,
+ * as it is copied when the server names a buffer (I-23). Does not sleep.
  */
 bool ublk_shmem_match(struct ublk_queue *q, struct request *req, u64 *addr)
 {
@@ -589,12 +550,7 @@ bool ublk_shmem_match(struct ublk_queue *q, struct request *req, u64 *addr)
 	return true;
 }
 
-/**
- * ublk_shmem_put_buf() - a matched request ends, see ublk_shmem_put()
- * @req: request
- *
- * Context: any.
- */
+/* A matched request ends; any context. See ublk_shmem_put(). */
 void ublk_shmem_put_buf(struct request *req)
 {
 	struct ublk_rq *rq = ublk_rq(req);
