@@ -3,12 +3,11 @@
  * The life of a device: its state, its server, and what both mean for a
  * request.
  *
- * Three small machines, each asked by one place of the driver:
- *   ublk_device_next()	the state userspace sees (lifecycle.md section 2)
+ * Three state machines, each used in one place of the driver:
+ *   ublk_device_next()	the state userspace sees (lifecycle.rst section 2)
  *   ublk_server_next()	how far the process behind the char node has come
- *   ublk_device_gate()	what a queue does with a request (L-30); the answer is
- *			cached in one byte per queue, so the fast path makes one
- *			comparison
+ *   ublk_device_gate()	what a queue does with a request (L-30), cached in one
+ *			byte per queue: one comparison in the fast path
  */
 #ifndef UBLK_LOGIC_DEVICE_H
 #define UBLK_LOGIC_DEVICE_H
@@ -20,8 +19,8 @@
 /**
  * enum ublk_policy - what the recovery flags ask for (L-1)
  * @UBLK_POLICY_STOP: the device ends with its server
- * @UBLK_POLICY_HOLD: requests wait for the next server
- * @UBLK_POLICY_REISSUE: also those that the dead server had
+ * @UBLK_POLICY_HOLD: requests that no server has seen wait for the next server
+ * @UBLK_POLICY_REISSUE: requests that the dead server had wait as well
  * @UBLK_POLICY_FAIL: the device stays, requests fail
  * @UBLK_POLICY_NR: number of policies
  */
@@ -109,7 +108,7 @@ static inline int ublk_device_gone(enum ublk_policy policy)
  * @event: what happens
  * @policy: of the device
  *
- * Return: the next UBLK_S_DEV_*, or the errno of lifecycle.md section 2.
+ * Return: the next UBLK_S_DEV_*, or the errno of lifecycle.rst section 2.
  */
 static inline int ublk_device_next(unsigned int state,
 				   enum ublk_device_event event,
@@ -216,7 +215,7 @@ static inline int ublk_server_next(enum ublk_server_state state,
 /**
  * enum ublk_gate - what a queue does with a request
  * @UBLK_GATE_GO: deliver it
- * @UBLK_GATE_HOLD: keep it on the requeue list until somebody asks for it
+ * @UBLK_GATE_HOLD: keep it on the requeue list until ublk_gate_kick()
  * @UBLK_GATE_FAIL: end it with EIO
  * @UBLK_GATE_FAIL_REMOTE: end it with EREMOTEIO
  */
@@ -248,7 +247,7 @@ static inline enum ublk_gate ublk_device_gate(unsigned int cond,
 }
 
 /**
- * ublk_device_on_gone() - a request whose server is gone (L-1)
+ * ublk_device_on_gone() - what happens to a request whose server is gone (L-1)
  * @policy: of the device
  * @delivered: the server had seen it
  *

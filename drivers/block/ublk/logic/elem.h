@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Batch commands (data.md section 13): is the command well formed, how long is
- * an element, what is in it. Also the automatic buffer registration word, which
- * per-tag commands carry too (data.md section 11).
+ * Batch commands: is one well formed, how long is an element, what is in it
+ * (data.rst section 13). Also the word for automatic buffer registration, which
+ * per-tag commands carry, too (data.rst section 11).
  *
- * Used by batch_commit.c, batch_fetch.c and cmd.c in the driver and by libublk's batch mode.
- * The checks that need the tag's state are in tag.h.
+ * libublk's batch mode uses these functions, too. The checks that need the
+ * tag's state are in tag.h.
  */
 #ifndef UBLK_LOGIC_ELEM_H
 #define UBLK_LOGIC_ELEM_H
@@ -23,7 +23,7 @@
 #define UBLK_ELEM_MAX_BYTES	24
 
 /**
- * struct ublk_elem - an element of PREP_IO_CMDS or COMMIT_IO_CMDS, taken apart
+ * struct ublk_elem - a decoded element of PREP_IO_CMDS or COMMIT_IO_CMDS
  * @buf_addr: 0 if the element has none
  * @zone_lba: all ones if the element has none (D-176)
  * @result: bytes or negative errno
@@ -84,7 +84,7 @@ static inline int ublk_elem_check(const struct ublk_batch_io *bio,
 	if (flags & UBLK_BATCH_F_AUTO_BUF_REG_FALLBACK &&
 	    !(dev_flags & UBLK_F_AUTO_BUF_REG))
 		return -EINVAL;
-	/* D-167: FALLBACK with HAS_BUF_ADDR cannot get here, see above */
+	/* HAS_BUF_ADDR with FALLBACK was refused above (D-167). */
 	if (flags & ~known)
 		return -EINVAL;
 	if (bio->elem_bytes != ublk_elem_bytes(flags))
@@ -115,11 +115,11 @@ static inline int ublk_elem_check_fetch(const struct ublk_batch_io *bio,
 }
 
 /**
- * ublk_elem_decode() - take an element apart
+ * ublk_elem_decode() - decode an element
  * @p: ublk_elem_bytes(@flags) readable bytes, no alignment needed
  * @flags: UBLK_BATCH_F_* of the command
  *
- * Return: the members, those that are absent with their defaults.
+ * Return: the element, with defaults for absent members.
  */
 static inline struct ublk_elem ublk_elem_decode(const void *p, u16 flags)
 {
@@ -142,8 +142,7 @@ static inline struct ublk_elem ublk_elem_decode(const void *p, u16 flags)
 }
 
 /**
- * ublk_elem_check_buf() - does the element name the buffer it has to? (D-170,
- * D-173)
+ * ublk_elem_check_buf() - is the required buffer named? (D-170, D-173)
  * @elem: from ublk_elem_decode()
  * @dev_flags: granted UBLK_F_* word
  *

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Which features a new device gets: the rules of ADD_DEV (control.md section 5)
- * and of the feature table (abi README section 3).
+ * Which features a new device gets: the rules of ADD_DEV (control.rst section
+ * 5) and of the feature table (index.rst section 3).
  *
- * The driver asks twice: ublk_features_request() for what the caller may ask,
- * before the number is allotted, and ublk_features_grant() for what this kernel
- * gives, after it. libublk asks the same functions to explain a refusal.
+ * The driver calls ublk_features_request() before it reserves the device's
+ * number, to check what the caller may ask for, and ublk_features_grant()
+ * afterwards, for what this kernel grants. libublk calls both to explain a
+ * refusal.
  *
- * Pure: no locks, no allocation, nothing but its arguments. Parameters of the
- * disk are judged in limits.h.
+ * Pure functions: no locks, no allocation, only their arguments. limits.h
+ * checks the parameters of the disk.
  */
 #ifndef UBLK_LOGIC_FEATURES_H
 #define UBLK_LOGIC_FEATURES_H
@@ -20,19 +21,22 @@
 /* Every bit that the ABI defines (F-4). */
 #define UBLK_F_ALL		0x1fffffULL
 
-/* Kind N of the feature table: on in every reply of ADD_DEV. */
+/* Kind N of the feature table: set in every reply of ADD_DEV. */
 #define UBLK_F_ALWAYS		((u64)(UBLK_F_URING_CMD_COMP_IN_TASK | \
 				       UBLK_F_CMD_IOCTL_ENCODE | \
 				       UBLK_F_PER_IO_DAEMON | \
 				       UBLK_F_BUF_REG_OFF_DAEMON | \
 				       UBLK_F_SAFE_STOP_DEV))
 
-/* Counted mode: any of these, and the driver copies nothing (README 1). */
+/*
+ * Refcounted mode: with any of these the driver copies no data (index.rst
+ * section 1).
+ */
 #define UBLK_F_COUNTED		((u64)(UBLK_F_SUPPORT_ZERO_COPY | \
 				       UBLK_F_USER_COPY | \
 				       UBLK_F_AUTO_BUF_REG))
 
-/* The three bits that together are the recovery policy (L-1). */
+/* The three bits that make the recovery policy (L-1). */
 #define UBLK_F_RECOVERY		((u64)(UBLK_F_USER_RECOVERY | \
 				       UBLK_F_USER_RECOVERY_REISSUE | \
 				       UBLK_F_USER_RECOVERY_FAIL_IO))
@@ -72,7 +76,7 @@ static inline int ublk_features_counts(const struct ublksrv_ctrl_dev_info *info)
 }
 
 /**
- * ublk_features_recovery() - are the recovery bits a known policy? (C-45, C-46)
+ * ublk_features_recovery() - are the recovery bits valid? (C-45, C-46)
  * @flags: requested UBLK_F_* word
  *
  * Return: 0, or -EINVAL.
@@ -117,8 +121,9 @@ static inline int ublk_features_desc_size(struct ublksrv_ctrl_dev_info *info)
  * @privileged: the caller has CAP_SYS_ADMIN in the initial user namespace
  *
  * A caller without privilege loses USER_RECOVERY and REISSUE silently, but
- * keeps FAIL_IO and QUIESCE (C-47): programs exist that check for them. What it
- * may not ask for is refused also by a driver that does not offer it (C-48).
+ * keeps FAIL_IO and QUIESCE, which programs check for (C-47). What such a
+ * caller may not ask for is refused even if the driver does not offer it
+ * (C-48).
  *
  * Return: 0, -EINVAL, or -EPERM (C-44).
  */
@@ -154,9 +159,9 @@ static inline int ublk_features_request(struct ublksrv_ctrl_dev_info *info,
 /**
  * ublk_features_grant() - what the device gets (C-51h, C-51i, C-52)
  * @info: accepted by ublk_features_request(); flags becomes the granted word
- * @supported: bits this kernel can give. Unlike the others, a ZONED that is
- *	requested and missing here is refused, not dropped: a kernel without
- *	CONFIG_BLK_DEV_ZONED still knows the bit (F-4).
+ * @supported: bits this kernel can grant. A requested ZONED that is missing
+ *	here is refused, other bits are dropped: a kernel without
+ *	CONFIG_BLK_DEV_ZONED still knows ZONED (F-4).
  *
  * Return: 0, or -EINVAL.
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Judges the parameters of a disk (control.md section 12, C-111..C-123) and a
- * change of its size. One function per part, all of them called for every
- * SET_PARAMS (I-60), so that what START_DEV hands to the block layer later can
- * neither be refused with a kernel warning (C-132) nor run into one during I/O.
+ * Check the parameters of a disk (control.rst section 12, C-111..C-123) and a
+ * change of its size. Every SET_PARAMS calls the functions of all parts (I-60),
+ * so that the block layer neither refuses what START_DEV passes to it with a
+ * kernel warning (C-132), nor warns during I/O.
  *
- * Called by params.c and disk.c under ub->mutex, by libublk before the command
- * is sent, and by the command line to explain what is wrong.
+ * Called by params.c and disk.c under ub->mutex, by integrity.c, by libublk
+ * before it sends the command, and by the command line to explain what is wrong.
  *
  * No 64-bit division here: the kernel cannot do it on 32-bit machines.
  */
@@ -34,7 +34,7 @@
 #define UBLK_PI_CSUM_CRC64	4
 
 /**
- * struct ublk_limits_env - what the parameters are judged against
+ * struct ublk_limits_env - what the parameters are checked against
  * @flags: granted UBLK_F_* word of the device
  * @max_io_buf_bytes: of the device, in bytes
  * @page_shift: log2 of the page size of this kernel
@@ -54,14 +54,13 @@ static inline bool ublk_limits_pow2(u64 n)
 }
 
 /**
- * ublk_limits_basic() - C-111, C-112, C-113, I-62
+ * ublk_limits_basic() - check the basic part (C-111, C-112, C-113, I-62)
  * @p: parameters; the type bit has to be set
  * @env: device and kernel
  *
- * A zone shorter than a logical block is refused as well: the block layer
- * would warn about a write that crosses zones although nothing shorter exists.
- * Not checked (C-114): virt_boundary_mask, attrs, and chunk_sectors of a device
- * that is not zoned.
+ * A zone shorter than a logical block is refused as well: the block layer would
+ * warn about every write, as it crosses zones. Not checked: virt_boundary_mask,
+ * attrs, and chunk_sectors of a device that is not zoned (C-114).
  *
  * Return: 0, or -EINVAL.
  */
@@ -95,7 +94,7 @@ static inline int ublk_limits_basic(const struct ublk_params *p,
 }
 
 /**
- * ublk_limits_discard() - C-115
+ * ublk_limits_discard() - check the discard part (C-115)
  * @p: parameters
  *
  * Return: 0, or -EINVAL.
@@ -114,11 +113,11 @@ static inline int ublk_limits_discard(const struct ublk_params *p)
 }
 
 /**
- * ublk_limits_zoned() - C-117, C-118
+ * ublk_limits_zoned() - check the zoned part (C-117, C-118)
  * @p: parameters whose basic part is valid: chunk_sectors is a power of two
  * @env: device and kernel
  *
- * That max_open_zones is within max_active_zones is left to START_DEV (C-132).
+ * START_DEV checks that max_open_zones is within max_active_zones (C-132).
  *
  * Return: 0, -EINVAL, or -EOPNOTSUPP on a kernel without zoned block devices.
  */
@@ -147,7 +146,7 @@ static inline int ublk_limits_zoned(const struct ublk_params *p,
 }
 
 /**
- * ublk_limits_dma() - C-120
+ * ublk_limits_dma() - check the DMA alignment part (C-120)
  * @p: parameters
  * @env: device and kernel
  *
@@ -166,7 +165,7 @@ static inline int ublk_limits_dma(const struct ublk_params *p,
 }
 
 /**
- * ublk_limits_segment() - C-121
+ * ublk_limits_segment() - check the segment part (C-121)
  * @p: parameters
  *
  * Return: 0, or -EINVAL.
@@ -177,7 +176,7 @@ static inline int ublk_limits_segment(const struct ublk_params *p)
 
 	if (!(p->types & UBLK_PARAM_TYPE_SEGMENT))
 		return 0;
-	/* all ones wraps to 0, which is no power of two: refused */
+	/* all ones wraps to 0, which is not a power of two: refused */
 	if (!ublk_limits_pow2(s->seg_boundary_mask + 1))
 		return -EINVAL;
 	if (s->seg_boundary_mask + 1 < UBLK_MIN_SEGMENT_SIZE)
@@ -209,7 +208,7 @@ static inline int ublk_limits_tuple_size(u8 csum_type)
 }
 
 /**
- * ublk_limits_integrity() - C-122, C-123
+ * ublk_limits_integrity() - check the integrity part (C-122, C-123)
  * @p: parameters whose basic part is valid
  * @env: device and kernel
  *
@@ -247,7 +246,7 @@ static inline int ublk_limits_integrity(const struct ublk_params *p,
  * @p: parameters; type bits that do not exist are ignored (C-106)
  * @env: device and kernel
  *
- * Every part is validated (I-60). The device numbers of a GET_PARAMS reply are
+ * All parts are checked (I-60). The device numbers of a GET_PARAMS reply are
  * refused (C-116).
  *
  * Return: 0, -EINVAL, or -EOPNOTSUPP (C-117).
@@ -278,8 +277,8 @@ static inline int ublk_limits_check(const struct ublk_params *p,
  * @flags: granted UBLK_F_* word
  * @sectors: new capacity
  *
- * Return: 0, or -EINVAL for 0, for more than the block layer can express, and
- * for what is not a multiple of the logical block or, if zoned, of the zone.
+ * Return: 0; -EINVAL for 0, for more than the block layer can express, and for
+ * a size that is not a multiple of the logical block or, if zoned, of the zone.
  */
 static inline int ublk_limits_resize(const struct ublk_params *p, u64 flags,
 				     u64 sectors)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The operations of a descriptor (data.md section 2): their names, which of
- * them carry data, and which way it goes.
- *
- * Used by dispatch.c, copy.c and debugfs.c in the driver, and by libublk.
+ * The operations of a descriptor (data.rst section 2): their names, which of
+ * them carry data, and in which direction. libublk uses these functions, too.
  */
 #ifndef UBLK_LOGIC_OP_H
 #define UBLK_LOGIC_OP_H
@@ -13,10 +11,10 @@
 #include <linux/ublk_cmd.h>
 
 /**
- * ublk_op_name() - name of an operation, for people
+ * ublk_op_name() - name of an operation, for messages
  * @op: UBLK_IO_OP_*
  *
- * Return: a constant string, "unknown" for what is not in D-23.
+ * Return: a constant string, "unknown" for an operation that is not in D-23.
  */
 static inline const char *ublk_op_name(u8 op)
 {
@@ -53,7 +51,7 @@ static inline const char *ublk_op_name(u8 op)
 }
 
 /**
- * ublk_op_is_read() - does the server give data? (data.md section 12: pwrite)
+ * ublk_op_is_read() - does the server give data by pwrite? (data.rst section 12)
  * @op: UBLK_IO_OP_*
  *
  * Return: true for reads and zone reports.
@@ -64,7 +62,7 @@ static inline bool ublk_op_is_read(u8 op)
 }
 
 /**
- * ublk_op_is_write() - does the server get data? (data.md section 12: pread)
+ * ublk_op_is_write() - does the server get data by pread? (data.rst section 12)
  * @op: UBLK_IO_OP_*
  *
  * Return: true for writes and zone appends.
@@ -75,7 +73,7 @@ static inline bool ublk_op_is_write(u8 op)
 }
 
 /**
- * ublk_op_has_data() - does a request of this kind carry data at all? (D-91)
+ * ublk_op_has_data() - do requests with this operation carry data? (D-91)
  * @op: UBLK_IO_OP_*
  *
  * Return: false for flush, discard, write zeroes and zone management.

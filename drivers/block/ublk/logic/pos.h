@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * Positions in the char device file: which byte of which request a user copy
- * means (data.md section 12), and which queue's descriptors a mapping means
- * (data.md section 1, mmap). libublk computes with the same functions.
+ * addresses (data.rst section 12), and whose queue's descriptors a mapping
+ * addresses (data.rst section 1, mmap). libublk uses these functions, too.
  *
  * All results are exact for every input; nothing can overflow.
  */
@@ -14,11 +14,11 @@
 #include <linux/ublk_cmd.h>
 
 /**
- * struct ublk_pos - a position taken apart
+ * struct ublk_pos - a decoded position
  * @off: byte offset in the data, or in the protection information
  * @qid: queue, not yet checked
  * @tag: tag, not yet checked
- * @integrity: the protection information is meant (bit 62)
+ * @integrity: the protection information is addressed (bit 62)
  */
 struct ublk_pos {
 	u32	off;
@@ -46,7 +46,7 @@ static inline u64 ublk_pos_encode(u16 qid, u16 tag, u32 off)
 }
 
 /**
- * ublk_pos_decode() - take a file position apart
+ * ublk_pos_decode() - decode a file position
  * @pos: file position; below 0x80000000 it wraps to a tag that no queue has,
  *	bits 53 to 61 are ignored (D-151)
  *
@@ -101,7 +101,7 @@ static inline u32 ublk_pos_page_align(u32 bytes, u32 page_size)
  *
  * The same for every depth: room for UBLK_MAX_QUEUE_DEPTH slots.
  *
- * Return: S of data.md section 1, in bytes.
+ * Return: S of data.rst section 1, in bytes.
  */
 static inline u32 ublk_pos_desc_stride(u16 io_desc_size, u32 page_size)
 {
@@ -115,7 +115,7 @@ static inline u32 ublk_pos_desc_stride(u16 io_desc_size, u32 page_size)
  * @io_desc_size: bytes per slot, at most 256
  * @page_size: PAGE_SIZE, a power of two
  *
- * Return: M of data.md section 1, in bytes.
+ * Return: M of data.rst section 1, in bytes.
  */
 static inline u32 ublk_pos_desc_len(u16 depth, u16 io_desc_size, u32 page_size)
 {
@@ -123,9 +123,8 @@ static inline u32 ublk_pos_desc_len(u16 depth, u16 io_desc_size, u32 page_size)
 }
 
 /**
- * ublk_pos_mmap_queue() - whose descriptors does this mapping mean?
- * @off: file offset in bytes; anywhere in a queue's stride means that queue
- *	(D-10)
+ * ublk_pos_mmap_queue() - whose descriptors does a mapping address?
+ * @off: file offset in bytes, anywhere in the queue's stride (D-10)
  * @len: bytes, rounded up to pages here
  * @nr_queues: of the device
  * @depth: of the device

@@ -32,7 +32,7 @@ struct ublk_span {
 };
 
 /**
- * ublk_span_extend() - let a span grow by what lies right behind it
+ * ublk_span_extend() - extend a span by the memory right behind it
  * @span: the span
  * @addr: physical address of what comes next in the buffer
  * @len: its bytes, not 0
@@ -66,7 +66,7 @@ struct ublk_span_match {
  * @span: any span of the buffer
  * @op: UBLK_IO_OP_*
  *
- * Return: false for a READ_ONLY buffer and anything but a plain write.
+ * Return: false for a READ_ONLY buffer and any operation but a plain write.
  */
 static inline bool ublk_span_usable(const struct ublk_span *span, u8 op)
 {
@@ -99,10 +99,10 @@ static inline u64 ublk_span_covers(const struct ublk_span *span, u64 addr,
  * @match: zeroed before the first piece; unchanged on failure
  * @span: the span that covers the piece
  * @addr: physical address of the piece
- * @len: its bytes; the caller splits what covers two spans
+ * @len: its bytes; the caller splits a piece that covers two spans
  *
- * Return: 0, or -ENOENT when the piece is not in @span, in another buffer than
- * the pieces before, or not right behind them.
+ * Return: 0, or -ENOENT if the piece is not in @span, or is in another buffer
+ * than the pieces before it or not right behind them.
  */
 static inline int ublk_span_add(struct ublk_span_match *match,
 				const struct ublk_span *span, u64 addr, u64 len)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The state machine of one tag.
+ * The state machine of one tag (data.rst section 7).
  *
- * Every change of a tag's state is a row of the table below; a combination
- * that has no row is an error with a code of its own, never a forgotten "if".
- * Behaviour: Documentation/block/ublk-abi/data.md section 7.
+ * The table below has a row for every event and an entry for every state: the
+ * next state, or the errno of a combination that is an error. state.h makes the
+ * transitions and, on a kernel with lockdep, checks them against the table.
  *
- * Two contexts contend for a tag in one state only: ARMED can be left by a
- * request (any CPU) and by a cancel (ring teardown or the control path), so the
- * driver leaves ARMED with a compare and exchange. Every other transition is
- * made by the tag's daemon task, or after the server is gone.
+ * Two contexts contend for a tag in one state of a per-tag device: a request
+ * (any CPU) and a cancel (ring teardown or the control path) can leave ARMED,
+ * so the driver leaves ARMED by cmpxchg. The tag's daemon task makes every
+ * other transition, or the exit work after the server is gone.
  */
 #ifndef UBLK_LOGIC_TAG_H
 #define UBLK_LOGIC_TAG_H
@@ -20,13 +20,13 @@
 /**
  * enum ublk_tag_state - who holds the tag's command and request
  * @UBLK_TAG_EMPTY: not fetched in this session (state U)
- * @UBLK_TAG_ARMED: the driver holds a command and waits for a request (A; R
- *	if references to a committed request are left)
+ * @UBLK_TAG_ARMED: the driver holds a command and waits for a request (A; R if
+ *	a committed request still has references)
  * @UBLK_TAG_QUEUED: command and request are on their way to the daemon (P)
  * @UBLK_TAG_NEED_DATA: the server owns a write and must ask for its data (N)
  * @UBLK_TAG_SERVER: the server owns the request (O)
- * @UBLK_TAG_CANCELED: the command was canceled; nothing comes before the session
- *	ends (X)
+ * @UBLK_TAG_CANCELED: the command was canceled; the tag stays so until the
+ *	session ends (X)
  * @UBLK_TAG_COMMITTING: batch devices: a commit is looking at the request
  * @UBLK_TAG_NR_STATES: number of states
  */
@@ -45,19 +45,21 @@ enum ublk_tag_state {
  * enum ublk_tag_event - what happens to a tag
  * @UBLK_EV_FETCH: FETCH_REQ
  * @UBLK_EV_REQUEST: the block layer has a request for the tag
- * @UBLK_EV_CANCEL: io_uring or the control path takes the command back
+ * @UBLK_EV_CANCEL: io_uring or the control path cancels the command
  * @UBLK_EV_DELIVER: the request reaches the server
  * @UBLK_EV_ASK_DATA: a write is announced to the server, without its data
- * @UBLK_EV_UNDELIVERED: delivery failed, the request went elsewhere
+ * @UBLK_EV_UNDELIVERED: delivery failed; the request is held, requeued or
+ *	failed
  * @UBLK_EV_GET_DATA: NEED_GET_DATA, data copied
- * @UBLK_EV_GET_UNDELIVERED: NEED_GET_DATA, no data copied, the request went elsewhere
+ * @UBLK_EV_GET_UNDELIVERED: NEED_GET_DATA, no data copied; the request is held,
+ *	requeued or failed
  * @UBLK_EV_COMMIT: COMMIT_AND_FETCH_REQ
  * @UBLK_EV_GONE: the session ends
- * @UBLK_EV_CLAIM: batch devices: a commit takes the tag, to commit it or not
- * @UBLK_EV_UNCLAIM: batch devices: it does not
+ * @UBLK_EV_CLAIM: batch devices: a commit takes the tag
+ * @UBLK_EV_UNCLAIM: batch devices: the commit was refused
  * @UBLK_EV_GONE_BATCH: the session of a batch device ends, whose tags are armed
- *	and queued without a command; one that is QUEUED still is on its way out
- *	of the fifo and becomes ARMED
+ *	and queued without a command; a stop dequeues a tag that is still
+ *	QUEUED, which becomes ARMED
  * @UBLK_EV_NR: number of events
  */
 enum ublk_tag_event {
@@ -82,10 +84,10 @@ enum ublk_tag_event {
  * @state: present state
  * @event: what happens
  *
- * Errors of server commands are those the ABI gives: -EINVAL and -EBUSY as in
- * data.md section 7, with -EBUSY for a FETCH_REQ of a tag the server owns
- * (I-24). -ENOENT: there is no command to cancel. -ENODEV: there is no command
- * for the request. -EPROTO: the driver itself must never ask for this.
+ * Server commands get the errors of data.rst section 7, -EINVAL and -EBUSY,
+ * with -EBUSY for a FETCH_REQ of a tag the server owns (I-24). -ENOENT: there
+ * is no command to cancel. -ENODEV: there is no command for the request.
+ * -EPROTO: the driver must never make this transition.
  *
  * Return: the next &enum ublk_tag_state, or a negative errno.
  */
