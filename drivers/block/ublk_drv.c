@@ -3,29 +3,25 @@
  * ublk: block devices served by a userspace process. Module init and exit.
  *
  * The driver is in ublk/, one idea per file:
- *
  *   ublk.h	  objects, layers, lock rules, what each file offers
  *   state.h	  the transitions of a tag, with their barriers
  *   logic/	  every decision, as pure functions that userspace compiles too
- *
- *   Control commands, /dev/ublk-control:
+ * Control commands, /dev/ublk-control:
  *   ctrl.c	  the command table
- *   perm.c	  who may send a command, open a disk, have one more device
+ *   perm.c	  permission: commands, disk, number of unprivileged devices
  *   info.c	  read-only commands
  *   add.c	  ADD_DEV: allocation, and release with the last reference
  *   dev.c	  numbers and references
  *   params.c	  parameters, and the queue limits made of them
  *   disk.c	  /dev/ublkbN: START_DEV, removal, UPDATE_SIZE
  *   stop.c	  STOP_DEV, DEL_DEV
- *
- *   The session of a server, /dev/ublkcN:
+ * The session of a server, /dev/ublkcN:
  *   server.c	  open, mmap, readiness, end of the session
  *   lastref.c	  polling for the last reference to the open node
  *   recover.c	  handing the device over to the next server
  *   quiesce.c	  asking a server to leave
  *   cancel.c	  completing armed commands, ending requests of a dead server
- *
- *   A request:
+ * A request:
  *   queue.c	  from the block layer onto its tag's command
  *   gate.c	  whether a request goes to the server, is held, or fails
  *   dispatch.c	  in the server's task: descriptor, data, completion of the command
@@ -35,24 +31,23 @@
  *   commit.c	  what commits of both kinds share
  *   complete.c	  end a request, or a part of it
  *   timeout.c	  a request is not answered in time
- *
- *   Data:
+ * Data:
  *   copy.c	  copying between a request and memory of the server
  *   usercopy.c	  the same by pread and pwrite of the server
  *   buf.c	  references to a request, its pages as a buffer of a ring
  *   shmem.c	  requests whose data need not be copied
  *   integrity.c  protection information
  *   zoned.c	  zone reports, start of a zoned disk
- *
- *   debugfs.c	  the state of everything as text
- *   trace.c	  tracepoints, defined in trace.h
+ * Observation:
+ *   debugfs.c	  the state of devices, queues and tags as text
+ *   trace.h	  tracepoints; trace.c instantiates them
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
 #include "ublk/ublk.h"
 
-/* L-95: devices that ordinary users may have at a time, all together. */
+/* Maximum number of devices of all unprivileged users together (L-95). */
 unsigned int ublks_max = 64;
 
 static int ublk_set_ublks_max(const char *val, const struct kernel_param *kp)
@@ -75,9 +70,9 @@ const struct class ublk_chr_class = {
 dev_t ublk_chr_devt;
 
 /*
- * Work that waits for one server must never delay the work of another. Ending
- * the requests of a dead server, which stop and exit work do, is needed to free
- * memory when swap or dirty pages are on its disk.
+ * Work that waits for one server must never delay the work of another. Stop and
+ * exit work end the requests of a dead server; that is needed to free memory
+ * when swap or dirty pages are on its disk.
  */
 struct workqueue_struct *ublk_stop_wq;
 struct workqueue_struct *ublk_exit_wq;
@@ -151,13 +146,13 @@ err_free_wqs:
 }
 
 /*
- * Nothing is open: every open holds the module, and so does a session until its
- * exit work is done.
+ * No file is open: an open file holds the module, and so does a session until
+ * its exit work is done.
  */
 static void __exit ublk_exit(void)
 {
 	ublk_stop_del_all();
-	/* The last thing done for a shared buffer is an RCU callback. */
+	/* A shared buffer is freed after an RCU callback. */
 	rcu_barrier();
 	misc_deregister(&ublk_control_misc);
 	ublk_debugfs_exit();

@@ -2,13 +2,13 @@
 /*
  * All transitions of a tag, each with its barrier. No other file stores io->state.
  *
- * Which transitions exist is the table of ublk_tag_next() in logic/tag.h. On a
- * kernel with lockdep every function here compares its transition with a row of
- * that table, and warns about one that the table does not have.
+ * The table of ublk_tag_next() in logic/tag.h lists the transitions that exist. On
+ * a kernel with lockdep every function here compares its transition with that
+ * table, and warns about one that the table does not have.
  *
  * Two contexts can leave ARMED, and on a batch device several can leave SERVER:
- * these transitions are a compare and exchange, the others are stores of the one
- * context that owns the tag (see "Without a lock" in ublk.h).
+ * these transitions are a cmpxchg, the others are stores of the one context that
+ * owns the tag (see "Without a lock" in ublk.h).
  */
 #ifndef UBLK_STATE_H
 #define UBLK_STATE_H
@@ -35,12 +35,11 @@ static inline bool ublk_state_try(struct ublk_io *io, unsigned int from,
  * ublk_state_claim() - a request takes an armed tag (REQUEST)
  * @io: tag
  *
- * The full barrier of cmpxchg orders it after the caller's look at the gate, and
- * it pairs with the release of ublk_state_arm(): io->cmd and the buffer are those
- * of the last command.
- *
+ * The full barrier of cmpxchg orders it after the caller's read of the gate, and
+ * pairs with the release of ublk_state_arm(): io->cmd and the buffer are those of
+ * the last command.
  * Context: any CPU; races with ublk_state_cancel().
- * Return: true if the tag and its command are the caller's.
+ * Return: true if the caller owns the tag and its command.
  */
 static __always_inline bool ublk_state_claim(struct ublk_io *io)
 {
@@ -54,7 +53,6 @@ static __always_inline bool ublk_state_claim(struct ublk_io *io)
  *
  * The full barrier of cmpxchg makes a closed gate visible to a request that finds
  * the tag canceled, see ublk_queue_no_command().
- *
  * Context: any task; races with ublk_state_claim().
  * Return: true if the caller has to complete the command.
  */
@@ -69,8 +67,8 @@ static inline bool ublk_state_cancel(struct ublk_io *io)
  * @io: claimed tag, descriptor and data in place
  *
  * A release: on a batch device any thread may commit the tag from here on, and
- * finds what delivery has written. The CQE orders it for the server of a per-tag
- * device.
+ * sees what delivery has written. On a per-tag device the CQE orders it for the
+ * server.
  */
 static __always_inline void ublk_state_deliver(struct ublk_io *io)
 {
@@ -105,7 +103,7 @@ static inline void ublk_state_get_data(struct ublk_io *io)
 
 /**
  * ublk_state_arm() - the tag waits for its next request
- * @io: tag; its request, if it had one, is the caller's now
+ * @io: tag; the caller owns its request, if it had one
  * @event: FETCH, UNDELIVERED, GET_UNDELIVERED or COMMIT
  *
  * A release: command and buffer of the tag must be in place, as a request or a
@@ -122,11 +120,10 @@ static __always_inline void ublk_state_arm(struct ublk_io *io,
 /**
  * ublk_state_arm_cmd() - arm a tag of a per-tag device with a new command
  * @q: queue
- * @io: tag; its request, if it had one, is the caller's now
+ * @io: tag; the caller owns its request, if it had one
  * @cmd: command, from now on completed with io_uring_cmd_done()
  * @issue_flags: of @cmd
  * @event: as for ublk_state_arm()
- *
  * Context: the submitter's task with the ring lock held; may hold ub->lock.
  */
 static __always_inline void ublk_state_arm_cmd(struct ublk_queue *q,
@@ -150,8 +147,7 @@ static __always_inline void ublk_state_arm_cmd(struct ublk_queue *q,
  *
  * Any thread may commit, so a tag that is listed twice is committed once. The
  * full barrier of cmpxchg pairs with the release of ublk_state_deliver().
- *
- * Return: true if the tag and its request are the caller's.
+ * Return: true if the caller owns the tag and its request.
  */
 static inline bool ublk_state_commit_begin(struct ublk_io *io)
 {
@@ -163,7 +159,7 @@ static inline bool ublk_state_commit_begin(struct ublk_io *io)
  * ublk_state_commit_undo() - the commit was refused (UNCLAIM)
  * @io: tag that ublk_state_commit_begin() has taken
  *
- * A release, as of ublk_state_deliver(): another thread may commit the tag.
+ * A release, like ublk_state_deliver(): another thread may commit the tag.
  */
 static inline void ublk_state_commit_undo(struct ublk_io *io)
 {
@@ -175,10 +171,9 @@ static inline void ublk_state_commit_undo(struct ublk_io *io)
 /**
  * ublk_state_gone() - the session of the server ends (GONE, GONE_BATCH)
  * @q: queue
- * @io: tag; its request, if it had one, is the caller's now
+ * @io: tag; the caller owns its request, if it had one
  *
  * Nothing else can reach the tag: the gate is closed and no command is left.
- *
  * Context: exit work.
  */
 static inline void ublk_state_gone(struct ublk_queue *q, struct ublk_io *io)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Tracepoints: what happens to a request, in the order of the files it passes,
- * and what happens to a device. They replace debug messages.
+ * and what happens to a device.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ublk
@@ -39,7 +39,7 @@ DECLARE_EVENT_CLASS(ublk_request,
 		  __entry->sector, __entry->bytes, __entry->res)
 );
 
-/* The request's command goes to the server with this result. */
+/* The request's command completes with this result. */
 DEFINE_EVENT(ublk_request, ublk_deliver,
 	TP_PROTO(const struct ublk_queue *q, const struct request *req, int res),
 	TP_ARGS(q, req, res));
@@ -49,7 +49,7 @@ DEFINE_EVENT(ublk_request, ublk_commit,
 	TP_PROTO(const struct ublk_queue *q, const struct request *req, int res),
 	TP_ARGS(q, req, res));
 
-/* The request has got its tag's command. */
+/* The request has claimed its tag's command. */
 TRACE_EVENT(ublk_queue,
 	TP_PROTO(const struct ublk_queue *q, const struct request *req),
 	TP_ARGS(q, req),
@@ -74,7 +74,7 @@ TRACE_EVENT(ublk_queue,
 		  __entry->sector, __entry->bytes)
 );
 
-/* A command was taken back from a tag. */
+/* A tag's command was canceled. */
 TRACE_EVENT(ublk_cancel,
 	TP_PROTO(const struct ublk_queue *q, unsigned int tag),
 	TP_ARGS(q, tag),

@@ -39,9 +39,9 @@
  *
  *   ub->mutex		device state, parameters, creation and removal of the
  *			disk. Control commands take it interruptibly. It is
- *			held while a disk is removed, that is while a server
- *			finishes its requests; a worker calls del_gendisk(), so
- *			no command waits for it unkillably.
+ *			held while a disk is removed and its server finishes its
+ *			requests; a worker calls del_gendisk(), so a signal ends
+ *			every command's wait for it.
  *   ub->shmem.mutex	registering and unregistering shared memory. Its holder
  *			waits for memory only. Never together with ub->mutex.
  *   ub->lock (spin)	the session: server state and pid, fetched tags,
@@ -63,10 +63,10 @@
  *   io->state		changed by the functions of state.h only. A request and a
  *			cancel both leave ARMED by cmpxchg; the winner owns the
  *			command. The task that delivers leaves QUEUED: the daemon
- *			task, or, if that task has exited, the one that finds
- *			out. All other transitions are made by the tag's daemon
- *			task, or by the exit work when no command of the session
- *			is left.
+ *			task or, if that task has exited, the one that runs its
+ *			task work. The tag's daemon task makes all other
+ *			transitions, or the exit work when no command of the
+ *			session is left.
  *			On a batch device, which has no daemon task, a commit
  *			leaves SERVER by cmpxchg. Its tags are armed without a
  *			command, so the exit work waits for every queue_rq that
@@ -112,8 +112,8 @@
 #endif
 
 /*
- * What this driver implements; GET_FEATURES returns it, ADD_DEV keeps to it. ZONED
- * is known to a kernel without zoned block devices as well (F-4).
+ * What this driver implements: GET_FEATURES returns it, ADD_DEV drops other bits.
+ * A kernel without zoned block devices knows ZONED as well (F-4).
  */
 #define UBLK_F_SUPPORTED						\
 	((UBLK_F_URING_CMD_COMP_IN_TASK | UBLK_F_NEED_GET_DATA |	\
@@ -128,7 +128,7 @@
 	  (IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY) ? UBLK_F_INTEGRITY : 0)) & \
 	 ~UBLK_F_UNAVAILABLE)
 
-/* What this kernel can give. */
+/* What this kernel can grant. */
 #define UBLK_F_GRANTED							\
 	(IS_ENABLED(CONFIG_BLK_DEV_ZONED) ? UBLK_F_SUPPORTED :		\
 					    UBLK_F_SUPPORTED & ~UBLK_F_ZONED)
@@ -156,7 +156,7 @@ struct ublk_shmem_buf;
  * @buf_slot: where the request is registered, with UBLK_IO_AUTO_REG
  * @buf_ring: in which ring, with UBLK_IO_AUTO_REG; compared only
  *
- * A cache line each: neighbours belong to other CPUs.
+ * Each has its own cache line, as other CPUs use the neighbouring tags.
  */
 struct ublk_io {
 	unsigned int		state;
@@ -206,7 +206,7 @@ struct ublk_rq {
  * @auto_reg: data is registered in the server's ring at delivery
  * @need_get_data: writes are announced first
  * @gate: &enum ublk_gate, the cached answer of ublk_device_gate()
- * @shmem: shared memory is registered: requests are to be looked up
+ * @shmem: shared memory is registered, so requests are looked up
  * @bvecs_busy: bit 0 locks @bvecs
  * @bvecs: room for the segments of one request, with @auto_reg
  * @fetchq: delivery of a batch device, else NULL
@@ -241,7 +241,7 @@ struct ublk_queue {
 /**
  * enum ublk_quiesce_state - QUIESCE_DEV in a session
  * @UBLK_QUIESCE_NONE: not asked for, or undone
- * @UBLK_QUIESCE_WAITING: queues closed, no command taken yet
+ * @UBLK_QUIESCE_WAITING: queues closed, no command answered yet
  * @UBLK_QUIESCE_ANSWERING: commands are being answered with ENODEV
  * @UBLK_QUIESCE_ANSWERED: every waiting command was answered; those armed later are
  *	answered as they come
@@ -286,7 +286,7 @@ struct ublk_shmem {
  * @stop_asked: stops asked for, under @lock
  * @stop_done: the value of @stop_asked that is done, under @lock
  * @exit_work: ends a session
- * @lastref_work: looks whether a session is to be ended
+ * @lastref_work: polls for the end of a session
  * @scan_work: reads the partition table
  * @quiesce_work: answers commands that are armed after QUIESCE_DEV
  * @lock: see the top of this file
@@ -312,7 +312,7 @@ struct ublk_shmem {
  * @delete_asked: DEL_DEV was asked for, under @lock
  * @deleted: the char node is gone, under @mutex
  * @shmem: shared memory buffers
- * @debugfs: its directory there
+ * @debugfs: its debugfs directory
  * @wait: for changes of @server, @stop_done, @state and @shmem
  */
 struct ublk_device {
@@ -411,9 +411,8 @@ extern struct workqueue_struct *ublk_scan_wq;
 int ublk_ctrl_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 /**
- * ublk_opcode_ok() - the type byte of an opcode (C-7)
+ * ublk_opcode_ok() - is the type byte of an opcode known? (C-7)
  * @cmd_op: opcode
- *
  * Return: true for encoded opcodes, and for legacy ones if the kernel has them.
  */
 static inline bool ublk_opcode_ok(u32 cmd_op)
@@ -450,9 +449,8 @@ void ublk_stop_work(struct work_struct *work);
 /**
  * ublk_stop_pending() - is a stop under way?
  * @ub: device
- *
  * Context: ub->lock held.
- * Return: true from the command's request until the worker has finished it.
+ * Return: true from when a command asks for a stop until the worker has done it.
  */
 static inline bool ublk_stop_pending(struct ublk_device *ub)
 {
@@ -633,13 +631,12 @@ int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
 			unsigned int index, unsigned int issue_flags);
 
 /**
- * ublk_buf_put_owner() - the server's commit gives its reference back (D-103)
- * @io: tag with references; armed again already, or in the caller's hands
+ * ublk_buf_put_owner() - a commit drops the server's reference (D-103)
+ * @io: tag with references; armed again already, or owned by the caller
  * @task_refs: the daemon's part, taken out of @io before it was armed
- *
  * Context: any task that executes a commit.
- * Return: true if the request is to be ended by the caller, false if the last
- * reference does it.
+ * Return: true if the caller has to end the request, false if the last reference
+ * does.
  */
 static inline bool ublk_buf_put_owner(struct ublk_io *io, unsigned int task_refs)
 {
@@ -669,7 +666,7 @@ bool ublk_shmem_match(struct ublk_queue *q, struct request *req, u64 *addr);
 void ublk_shmem_put_buf(struct request *req);
 
 /**
- * ublk_shmem_put() - a delivered request is about to end, or to go elsewhere
+ * ublk_shmem_put() - a delivered request ends, is held or is requeued
  * @req: request
  */
 static inline void ublk_shmem_put(struct request *req)
@@ -717,7 +714,6 @@ void ublk_dev_wait_none(void);
 /**
  * ublk_dev_get_unless_gone() - take a reference without having one
  * @ub: device whose memory is valid
- *
  * Return: false if the last reference is gone.
  */
 static inline bool ublk_dev_get_unless_gone(struct ublk_device *ub)
