@@ -39,6 +39,7 @@
  *   integrity.c  protection information
  *   zoned.c	  zone reports, start of a zoned disk
  * Observation:
+ *   wq.c	  workqueues
  *   debugfs.c	  the state of devices, queues and tags as text
  *   trace.h	  tracepoints; trace.c instantiates them
  */
@@ -46,37 +47,6 @@
 #include <linux/module.h>
 
 #include "ublk/ublk.h"
-
-/* Maximum number of devices of all unprivileged users together (L-95). */
-unsigned int ublks_max = 64;
-
-static int ublk_set_ublks_max(const char *val, const struct kernel_param *kp)
-{
-	return param_set_uint_minmax(val, kp, 0, UBLK_MAX_DEVICES);
-}
-
-static const struct kernel_param_ops ublk_ublks_max_ops = {
-	.set = ublk_set_ublks_max,
-	.get = param_get_uint,
-};
-
-module_param_cb(ublks_max, &ublk_ublks_max_ops, &ublks_max, 0644);
-MODULE_PARM_DESC(ublks_max, "Most devices that unprivileged users may have at a time (default 64)");
-
-const struct class ublk_chr_class = {
-	.name = "ublk-char",
-};
-
-dev_t ublk_chr_devt;
-
-/*
- * Work that waits for one server must never delay the work of another. Stop and
- * exit work end the requests of a dead server; that is needed to free memory
- * when swap or dirty pages are on its disk.
- */
-struct workqueue_struct *ublk_stop_wq;
-struct workqueue_struct *ublk_exit_wq;
-struct workqueue_struct *ublk_scan_wq;
 
 static const struct file_operations ublk_control_fops = {
 	.owner		= THIS_MODULE,
@@ -90,36 +60,13 @@ struct miscdevice ublk_control_misc = {
 	.fops	= &ublk_control_fops,
 };
 
-static void ublk_free_wqs(void)
-{
-	if (ublk_scan_wq)
-		destroy_workqueue(ublk_scan_wq);
-	if (ublk_exit_wq)
-		destroy_workqueue(ublk_exit_wq);
-	if (ublk_stop_wq)
-		destroy_workqueue(ublk_stop_wq);
-}
-
-static int __init ublk_alloc_wqs(void)
-{
-	ublk_stop_wq = alloc_workqueue("ublk_stop", WQ_UNBOUND | WQ_MEM_RECLAIM,
-				       WQ_MAX_ACTIVE);
-	ublk_exit_wq = alloc_workqueue("ublk_exit", WQ_UNBOUND | WQ_MEM_RECLAIM,
-				       WQ_MAX_ACTIVE);
-	ublk_scan_wq = alloc_workqueue("ublk_scan", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	if (ublk_stop_wq && ublk_exit_wq && ublk_scan_wq)
-		return 0;
-	ublk_free_wqs();
-	return -ENOMEM;
-}
-
 static int __init ublk_init(void)
 {
 	int ret;
 
 	BUILD_BUG_ON(sizeof(struct ublk_cmd_pdu) > 24);
 
-	ret = ublk_alloc_wqs();
+	ret = ublk_wq_init();
 	if (ret)
 		return ret;
 	ret = alloc_chrdev_region(&ublk_chr_devt, 0, UBLK_MAX_DEVICES,
@@ -141,7 +88,7 @@ err_free_debugfs:
 err_free_region:
 	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);
 err_free_wqs:
-	ublk_free_wqs();
+	ublk_wq_exit();
 	return ret;
 }
 
@@ -158,7 +105,7 @@ static void __exit ublk_exit(void)
 	ublk_debugfs_exit();
 	class_unregister(&ublk_chr_class);
 	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);
-	ublk_free_wqs();
+	ublk_wq_exit();
 }
 
 module_init(ublk_init);

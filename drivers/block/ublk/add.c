@@ -14,6 +14,12 @@
 #include "ublk.h"
 #include "trace.h"
 
+const struct class ublk_chr_class = {
+	.name = "ublk-char",
+};
+
+dev_t ublk_chr_devt;
+
 /* The memory node of the first CPU that uses the queue. */
 static int ublk_add_queue_node(struct ublk_device *ub, unsigned int qid)
 {
@@ -119,7 +125,7 @@ static int ublk_add_init_tag_set(struct ublk_device *ub)
 }
 
 /* Free what ADD_DEV allocated, after the last reference. May sleep. */
-void ublk_add_free(struct ublk_device *ub)
+static void ublk_add_free(struct ublk_device *ub)
 {
 	ublk_debugfs_remove(ub);
 	ublk_perm_uncount(ub);
@@ -172,6 +178,7 @@ static void ublk_add_init_device(struct ublk_device *ub)
 	struct device *dev = &ub->cdev_dev;
 
 	refcount_set(&ub->refs, 1);
+	ub->release = ublk_add_free;
 	device_initialize(dev);
 	dev->parent = ublk_control_misc.this_device;
 	dev->devt = MKDEV(MAJOR(ublk_chr_devt), ub->info.dev_id);

@@ -54,7 +54,7 @@ struct ublk_device *ublk_dev_get_next(unsigned long *id)
 void ublk_dev_put(struct ublk_device *ub)
 {
 	if (refcount_dec_and_test(&ub->refs))
-		ublk_add_free(ub);
+		ub->release(ub);
 }
 
 /*

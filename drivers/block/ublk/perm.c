@@ -9,6 +9,7 @@
  * the caller's file system view and credentials (C-4, control.rst section 3).
  */
 #include <linux/fs.h>
+#include <linux/moduleparam.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/uaccess.h>
@@ -94,6 +95,22 @@ bool ublk_perm_may_open(const struct ublk_device *ub)
 	return from_kuid(&init_user_ns, current_uid()) == ub->info.owner_uid &&
 	       from_kgid(&init_user_ns, current_gid()) == ub->info.owner_gid;
 }
+
+/* Maximum number of devices of all unprivileged users together (L-95). */
+static unsigned int ublks_max = 64;
+
+static int ublk_perm_set_ublks_max(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, UBLK_MAX_DEVICES);
+}
+
+static const struct kernel_param_ops ublk_perm_ublks_max_ops = {
+	.set = ublk_perm_set_ublks_max,
+	.get = param_get_uint,
+};
+
+module_param_cb(ublks_max, &ublk_perm_ublks_max_ops, &ublks_max, 0644);
+MODULE_PARM_DESC(ublks_max, "Maximum number of devices of all unprivileged users (default 64)");
 
 /* Protects the count of unprivileged devices and their ub->unprivileged. */
 static DEFINE_SPINLOCK(ublk_perm_lock);

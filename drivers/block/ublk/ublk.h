@@ -12,9 +12,11 @@
  *
  *   ublk_drv
  *   ctrl
- *   add stop recover quiesce info
+ *   add info
+ *   stop recover quiesce
  *   disk
- *   perm params zoned
+ *   params
+ *   perm zoned
  *   server
  *   cmd batch_commit usercopy
  *   cancel queue
@@ -25,15 +27,15 @@
  *   complete
  *   copy shmem
  *   integrity
- *   dev debugfs trace
+ *   dev wq debugfs trace
  *
  * Calls that go up, and why:
  *
+ *   add -> ublk_drv		/dev/ublk-control is the parent of /dev/ublkcN
  *   server -> disk		the end of a session removes the disk
  *   zoned -> disk		a worker starts a zoned disk, see zoned.c
  *   gate -> batch_fetch	a held request asks for a waiting fetch command,
  *				the first cancel drains the queues
- *   dev -> add			the last reference frees what ADD_DEV allocated
  *
  * Locks, in the order in which they nest:
  *
@@ -278,6 +280,7 @@ struct ublk_shmem {
  * @cdev: /dev/ublkcN
  * @cdev_dev: its device; its reference count is that of this memory
  * @refs: users of the device, see dev.c
+ * @release: called when @refs is zero
  * @mutex: see the top of this file
  * @state: UBLK_S_DEV_*; written under @mutex and @lock
  * @params: parameters, under @mutex
@@ -324,6 +327,7 @@ struct ublk_device {
 	struct cdev		cdev;
 	struct device		cdev_dev;
 	refcount_t		refs;
+	void			(*release)(struct ublk_device *ub);
 
 	struct mutex		mutex;	/* state, params, disk */
 	unsigned int		state;
@@ -399,13 +403,7 @@ static inline struct ublksrv_io_desc *ublk_desc(struct ublk_queue *q,
 }
 
 /* ublk_drv.c */
-extern unsigned int ublks_max;
-extern const struct class ublk_chr_class;
-extern dev_t ublk_chr_devt;
 extern struct miscdevice ublk_control_misc;
-extern struct workqueue_struct *ublk_stop_wq;
-extern struct workqueue_struct *ublk_exit_wq;
-extern struct workqueue_struct *ublk_scan_wq;
 
 /* ctrl.c */
 int ublk_ctrl_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
@@ -435,8 +433,9 @@ struct ublk_ctrl {
 };
 
 /* add.c */
+extern const struct class ublk_chr_class;
+extern dev_t ublk_chr_devt;
 int ublk_add_dev(struct ublk_ctrl *c);
-void ublk_add_free(struct ublk_device *ub);
 
 /* stop.c */
 int ublk_stop_dev(struct ublk_ctrl *c);
@@ -725,6 +724,13 @@ static inline void ublk_dev_get(struct ublk_device *ub)
 {
 	refcount_inc(&ub->refs);
 }
+
+/* wq.c */
+extern struct workqueue_struct *ublk_stop_wq;
+extern struct workqueue_struct *ublk_exit_wq;
+extern struct workqueue_struct *ublk_scan_wq;
+int ublk_wq_init(void);
+void ublk_wq_exit(void);
 
 /* debugfs.c */
 #ifdef CONFIG_DEBUG_FS
