@@ -32,7 +32,7 @@
  * Refcounted mode: with any of these the driver copies no data (index.rst
  * section 1).
  */
-#define UBLK_F_COUNTED		((u64)(UBLK_F_SUPPORT_ZERO_COPY | \
+#define UBLK_F_REFCOUNTED	((u64)(UBLK_F_SUPPORT_ZERO_COPY | \
 				       UBLK_F_USER_COPY | \
 				       UBLK_F_AUTO_BUF_REG))
 
@@ -57,7 +57,7 @@
  */
 static inline bool ublk_features_driver_copies(u64 flags)
 {
-	return !(flags & UBLK_F_COUNTED);
+	return !(flags & UBLK_F_REFCOUNTED);
 }
 
 /**
@@ -177,7 +177,7 @@ static inline int ublk_features_grant(struct ublksrv_ctrl_dev_info *info,
 
 	flags |= UBLK_F_ALWAYS;
 	flags &= supported;
-	if (flags & (UBLK_F_COUNTED | UBLK_F_BATCH_IO))
+	if (flags & (UBLK_F_REFCOUNTED | UBLK_F_BATCH_IO))
 		flags &= ~(u64)UBLK_F_NEED_GET_DATA;
 	if (flags & UBLK_F_BATCH_IO) {
 		flags &= ~(u64)UBLK_F_PER_IO_DAEMON;
