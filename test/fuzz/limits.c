@@ -2,7 +2,7 @@
 /*
  * logic/limits.h: any parameters on any device. With accepted parameters, the
  * block layer must not warn: its checks are written a second time here, for the
- * queue limits of control.md section 13.
+ * queue limits of control.rst section 13.
  *
  * Input: device flags, misc, max_io_buf_bytes, a new size, the parameters.
  */

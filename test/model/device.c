@@ -8,7 +8,7 @@
  * tag.c has both.
  *
  * The search shows for each recovery policy that
- *   a device enters a state of lifecycle.md only with the policies and servers
+ *   a device enters a state of lifecycle.rst only with the policies and servers
  *   that it is for;
  *   a queue is open only while a server has fetched it and no command is
  *   canceled;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/device.h: every cell of the table of device states (lifecycle.md
+ * logic/device.h: every cell of the table of device states (lifecycle.rst
  * section 2), of server states (L-40, D-1, D-43, D-44), of gates (L-30) and of
  * recovery policies (L-1).
  */
@@ -29,7 +29,7 @@ static void test_policy(void)
 	ktap_true(!ublk_policy_holds(UBLK_POLICY_FAIL));
 }
 
-/* A row of lifecycle.md section 2: the next state from DEAD, LIVE, QUI, FIO. */
+/* A row of lifecycle.rst section 2: the next state from DEAD, LIVE, QUI, FIO. */
 static void check_event(const char *row, enum ublk_device_event event,
 			enum ublk_policy policy, const int next[4])
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/elem.h: the checks of the batch commands (data.md D-162..D-183),
+ * logic/elem.h: the checks of the batch commands (data.rst D-162..D-183),
  * elements of every layout, and the word for automatic buffer registration
  * (D-42).
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * logic/features.h: every check of ADD_DEV that depends only on the info buffer
- * (control.md C-43..C-52), and the effects column of the feature table (abi
+ * (control.rst C-43..C-52), and the effects column of the feature table (abi
  * README section 3).
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/limits.h: every validation row of SET_PARAMS (control.md C-111..C-123)
+ * logic/limits.h: every validation row of SET_PARAMS (control.rst C-111..C-123)
  * on both sides of its boundary, and the size check of UPDATE_SIZE (I-61).
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/op.h against the table of operations (data.md D-23, D-24, D-91).
+ * logic/op.h against the table of operations (data.rst D-23, D-24, D-91).
  */
 #include <errno.h>
 

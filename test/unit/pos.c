@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/pos.h: file positions of user copy (data.md D-142..D-151, D-156) and
+ * logic/pos.h: file positions of user copy (data.rst D-142..D-151, D-156) and
  * offsets of the descriptor mappings (D-5..D-10).
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/span.h: which requests lie in one shared buffer (data.md D-122, D-123).
+ * logic/span.h: which requests lie in one shared buffer (data.rst D-122, D-123).
  */
 #include <errno.h>
 #include <stdint.h>

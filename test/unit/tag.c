@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * logic/tag.h: every cell of the state table, written a second time from
- * data.md section 7. test/model/tag.c searches all orders of events.
+ * data.rst section 7. test/model/tag.c searches all orders of events.
  */
 #include <errno.h>
 
 #include "ktap.h"
 #include "logic/tag.h"
 
-enum { U, A, P, N, O, X, C };	/* letters of data.md; C: committing */
+enum { U, A, P, N, O, X, C };	/* letters of data.rst; C: committing */
 
 static const struct {
 	const char *name;

@@ -147,7 +147,7 @@ member_is(struct ublk_params, dma, 108, 8);
 member_is(struct ublk_params, seg, 120, 16);
 member_is(struct ublk_params, integrity, 136, 16);
 
-/* control.md section 2 */
+/* control.rst section 2 */
 value_is(UBLK_U_CMD_GET_QUEUE_AFFINITY, 0x80207501);
 value_is(UBLK_U_CMD_GET_DEV_INFO, 0x80207502);
 value_is(UBLK_U_CMD_ADD_DEV, 0xc0207504);
@@ -179,7 +179,7 @@ value_is(UBLK_CMD_START_USER_RECOVERY, 0x10);
 value_is(UBLK_CMD_END_USER_RECOVERY, 0x11);
 value_is(UBLK_CMD_GET_DEV_INFO2, 0x12);
 
-/* data.md section 3 */
+/* data.rst section 3 */
 value_is(UBLK_U_IO_FETCH_REQ, 0xc0107520);
 value_is(UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0xc0107521);
 value_is(UBLK_U_IO_NEED_GET_DATA, 0xc0107522);
@@ -219,7 +219,7 @@ value_is(UBLK_F_SHMEM_ZC, 0x80000);
 value_is(UBLK_F_IO_DESC_SIZE, 0x100000);
 value_is(UBLK_FEATURES_LEN, 8);
 
-/* data.md section 2 */
+/* data.rst section 2 */
 value_is(UBLK_IO_OP_READ, 0);
 value_is(UBLK_IO_OP_WRITE, 1);
 value_is(UBLK_IO_OP_FLUSH, 2);
@@ -244,7 +244,7 @@ value_is(UBLK_IO_F_NEED_REG_BUF, 0x20000);
 value_is(UBLK_IO_F_INTEGRITY, 0x40000);
 value_is(UBLK_IO_F_SHMEM_ZC, 0x80000);
 
-/* device states, lifecycle.md section 1, and limits */
+/* device states, lifecycle.rst section 1, and limits */
 value_is(UBLK_S_DEV_DEAD, 0);
 value_is(UBLK_S_DEV_LIVE, 1);
 value_is(UBLK_S_DEV_QUIESCED, 2);
@@ -253,7 +253,7 @@ value_is(UBLK_MAX_QUEUE_DEPTH, 4096);
 value_is(UBLK_MAX_NR_QUEUES, 4096);
 value_is(UBLK_MIN_SEGMENT_SIZE, 4096);
 
-/* control.md sections 12 and 14 */
+/* control.rst sections 12 and 14 */
 value_is(UBLK_PARAM_TYPE_BASIC, 0x1);
 value_is(UBLK_PARAM_TYPE_DISCARD, 0x2);
 value_is(UBLK_PARAM_TYPE_DEVT, 0x4);
@@ -267,7 +267,7 @@ value_is(UBLK_ATTR_VOLATILE_CACHE, 0x4);
 value_is(UBLK_ATTR_FUA, 0x8);
 value_is(UBLK_SHMEM_BUF_READ_ONLY, 0x1);
 
-/* data.md sections 11 to 13 */
+/* data.rst sections 11 to 13 */
 value_is(UBLK_AUTO_BUF_REG_FALLBACK, 0x1);
 value_is(UBLK_AUTO_BUF_REG_F_MASK, 0x1);
 value_is(UBLK_BATCH_F_HAS_ZONE_LBA, 0x1);
