@@ -23,7 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "chaos.h"
+#include "lib/chaos.h"
 #include "kselftest.h"
 
 const char *const chaos_op_names[CHAOS_NR_OPS] = {

@@ -30,8 +30,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "kselftest.h"
-#include "gen.h"
-#include "mortal.h"
+#include "lib/gen.h"
+#include "lib/mortal.h"
 
 #define FS_BYTES	(48ULL << 20)
 #define UR		UBLK_F_USER_RECOVERY

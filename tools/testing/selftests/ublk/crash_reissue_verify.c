@@ -22,8 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "kselftest.h"
-#include "gen.h"
-#include "mortal.h"
+#include "lib/gen.h"
+#include "lib/mortal.h"
 
 #define REISSUE (UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "kselftest_harness.h"
-#include "ut.h"
+#include "lib/ut.h"
 
 FIXTURE(add) {
 	struct ut t;

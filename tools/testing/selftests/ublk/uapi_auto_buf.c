@@ -7,7 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "ut.h"
+#include "lib/ut.h"
 
 #define WIN		RAW_WIN_START
 #define LEN		8192

@@ -8,7 +8,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include "kselftest_harness.h"
-#include "ut_batch.h"
+#include "lib/ut_batch.h"
 
 #define ZONE	UBLK_BATCH_F_HAS_ZONE_LBA
 #define ADDR	UBLK_BATCH_F_HAS_BUF_ADDR

@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include "kselftest_harness.h"
-#include "ut_batch.h"
+#include "lib/ut_batch.h"
 
 #define WIN	RAW_WIN_START
 #define UCOPY	UBLK_F_USER_COPY

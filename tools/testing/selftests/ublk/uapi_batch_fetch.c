@@ -11,7 +11,7 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include "kselftest_harness.h"
-#include "ut_batch.h"
+#include "lib/ut_batch.h"
 
 #define DEFER	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 #define DEPTH	256

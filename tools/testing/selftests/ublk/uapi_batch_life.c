@@ -8,8 +8,8 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include "kselftest_harness.h"
-#include "recovery.h"
-#include "ut_batch.h"
+#include "lib/recovery.h"
+#include "lib/ut_batch.h"
 
 #define WIN	RAW_WIN_START
 #define UR	UBLK_F_USER_RECOVERY

@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include "kselftest_harness.h"
-#include "ut.h"
+#include "lib/ut.h"
 
 FIXTURE(chr) {
 	struct ut t;

@@ -15,7 +15,7 @@
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include "kselftest_harness.h"
-#include "ut.h"
+#include "lib/ut.h"
 
 #define OP_URING_CMD128		64
 

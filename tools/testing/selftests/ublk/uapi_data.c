@@ -10,8 +10,8 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include "kselftest_harness.h"
-#include "ut.h"
-#include "data_fixture.h"
+#include "lib/ut.h"
+#include "lib/data_fixture.h"
 
 #define GET_DATA	UBLK_U_IO_NEED_GET_DATA
 #define FAILFAST	(UBLK_IO_F_FAILFAST_DEV | UBLK_IO_F_FAILFAST_TRANSPORT | \

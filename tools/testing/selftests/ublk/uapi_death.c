@@ -13,8 +13,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include "kselftest_harness.h"
-#include "mortal.h"
-#include "recovery.h"
+#include "lib/mortal.h"
+#include "lib/recovery.h"
 
 #define STOP	UBLK_U_CMD_STOP_DEV
 #define WIN	RAW_WIN_START

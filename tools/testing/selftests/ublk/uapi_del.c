@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include "kselftest_harness.h"
-#include "child.h"
+#include "lib/child.h"
 
 #define DEL		UBLK_U_CMD_DEL_DEV
 #define DEL_ASYNC	UBLK_U_CMD_DEL_DEV_ASYNC

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include "kselftest_harness.h"
-#include "child.h"
+#include "lib/child.h"
 
 #define START	UBLK_U_CMD_START_DEV
 #define STOP	UBLK_U_CMD_STOP_DEV

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include "kselftest_harness.h"
-#include "pi.h"
-#include "ut.h"
+#include "lib/pi.h"
+#include "lib/ut.h"
 
 #define FLAGS	(UBLK_F_INTEGRITY | UBLK_F_USER_COPY)
 #define WIN	RAW_WIN_START

@@ -7,7 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "ut.h"
+#include "lib/ut.h"
 
 #define FETCH		UBLK_U_IO_FETCH_REQ
 #define COMMIT		UBLK_U_IO_COMMIT_AND_FETCH_REQ

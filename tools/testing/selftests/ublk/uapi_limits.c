@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "params_fixture.h"
+#include "lib/params_fixture.h"
 
 static long limit(struct ut *t, const char *name)
 {

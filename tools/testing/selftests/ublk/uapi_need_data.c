@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "recovery.h"
+#include "lib/recovery.h"
 
 #define WIN		RAW_WIN_START
 #define WIN_SECTOR	(RAW_WIN_START >> 9)

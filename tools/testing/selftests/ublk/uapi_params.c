@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "params_fixture.h"
+#include "lib/params_fixture.h"
 
 static int set_raw(struct ut *t, const void *p, int len)
 {

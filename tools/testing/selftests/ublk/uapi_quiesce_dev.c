@@ -6,8 +6,8 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "child.h"
-#include "recovery.h"
+#include "lib/child.h"
+#include "lib/recovery.h"
 
 #define QUIESCE	UBLK_U_CMD_QUIESCE_DEV
 #define WIN	RAW_WIN_START

@@ -8,9 +8,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include "kselftest_harness.h"
-#include "child.h"
-#include "recovery.h"
-#include "recover_fixture.h"
+#include "lib/child.h"
+#include "lib/recovery.h"
+#include "lib/recover_fixture.h"
 
 #define START	UBLK_U_CMD_START_DEV
 #define STOP	UBLK_U_CMD_STOP_DEV

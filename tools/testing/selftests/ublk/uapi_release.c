@@ -15,8 +15,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include "kselftest_harness.h"
-#include "mortal.h"
-#include "recovery.h"
+#include "lib/mortal.h"
+#include "lib/recovery.h"
 
 #define UR	UBLK_F_USER_RECOVERY
 #define WIN	RAW_WIN_START

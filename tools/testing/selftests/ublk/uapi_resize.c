@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include "kselftest_harness.h"
-#include "recovery.h"
+#include "lib/recovery.h"
 
 #define RESIZE	UBLK_U_CMD_UPDATE_SIZE
 #define SECTORS	(RAW_DEV_BYTES / 512)

@@ -10,8 +10,8 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "ut.h"
-#include "data_fixture.h"
+#include "lib/ut.h"
+#include "lib/data_fixture.h"
 
 #define WIN		RAW_WIN_START
 #define WIN_SECTOR	(RAW_WIN_START >> 9)

@@ -5,8 +5,8 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "child.h"
-#include "recovery.h"
+#include "lib/child.h"
+#include "lib/recovery.h"
 
 #define UR	UBLK_F_USER_RECOVERY
 

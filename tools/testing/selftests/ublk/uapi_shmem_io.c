@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/uio.h>
 #include "kselftest_harness.h"
-#include "recovery.h"
+#include "lib/recovery.h"
 
 #define WIN	RAW_WIN_START
 #define LEN	16384

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <pthread.h>
 #include "kselftest_harness.h"
-#include "child.h"
+#include "lib/child.h"
 
 #define START	UBLK_U_CMD_START_DEV
 

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "kselftest_harness.h"
-#include "ut.h"
+#include "lib/ut.h"
 
 #define STOP	UBLK_U_CMD_STOP_DEV
 #define WIN	RAW_WIN_START

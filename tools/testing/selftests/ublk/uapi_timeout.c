@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include "kselftest_harness.h"
-#include "child.h"
-#include "user.h"
+#include "lib/child.h"
+#include "lib/user.h"
 
 #define WIN	RAW_WIN_START
 /* Long enough for several timeouts. */

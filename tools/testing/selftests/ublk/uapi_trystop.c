@@ -9,8 +9,8 @@
 #include <linux/blkpg.h>
 #include <sys/ioctl.h>
 #include "kselftest_harness.h"
-#include "child.h"
-#include "recovery.h"
+#include "lib/child.h"
+#include "lib/recovery.h"
 
 #define TRY	UBLK_U_CMD_TRY_STOP_DEV
 #define WIN	RAW_WIN_START

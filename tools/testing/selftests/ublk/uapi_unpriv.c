@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "kselftest_harness.h"
-#include "child.h"
-#include "user.h"
+#include "lib/child.h"
+#include "lib/user.h"
 
 #define INFO	UBLK_U_CMD_GET_DEV_INFO
 #define INFO2	UBLK_U_CMD_GET_DEV_INFO2

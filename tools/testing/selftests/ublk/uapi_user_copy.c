@@ -7,7 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "copy_fixture.h"
+#include "lib/copy_fixture.h"
 
 #define WIN	RAW_WIN_START
 #define BIT(n)	(1ULL << (n))

@@ -9,7 +9,7 @@
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 #include "kselftest_harness.h"
-#include "copy_fixture.h"
+#include "lib/copy_fixture.h"
 
 #define WIN	RAW_WIN_START
 

@@ -6,9 +6,9 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "child.h"
-#include "recovery.h"
-#include "stall.h"
+#include "lib/child.h"
+#include "lib/recovery.h"
+#include "lib/stall.h"
 
 #define WIN	RAW_WIN_START
 #define LEN	8192

@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "ut.h"
+#include "lib/ut.h"
 
 #define WIN		RAW_WIN_START
 #define LEN		12288

@@ -7,8 +7,8 @@
 #define _GNU_SOURCE
 #include <sys/prctl.h>
 #include "kselftest_harness.h"
-#include "child.h"
-#include "recovery.h"
+#include "lib/child.h"
+#include "lib/recovery.h"
 
 #define WIN		RAW_WIN_START
 #define LEN		8192

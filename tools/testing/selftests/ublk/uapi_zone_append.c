@@ -19,8 +19,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "kselftest_harness.h"
-#include "ut_batch.h"
-#include "zones.h"
+#include "lib/ut_batch.h"
+#include "lib/zones.h"
 
 #define NEED	(UBLK_F_ZONED | UBLK_F_USER_COPY)
 #define LARGE	(RAW_IO_BYTES / 512)

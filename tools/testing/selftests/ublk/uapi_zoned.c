@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "kselftest_harness.h"
-#include "recovery.h"
-#include "zones.h"
+#include "lib/recovery.h"
+#include "lib/zones.h"
 
 #define NEED	(UBLK_F_ZONED | UBLK_F_USER_COPY)
 #define REISSUE	(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)

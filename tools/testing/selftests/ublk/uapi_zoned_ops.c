@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include "kselftest_harness.h"
-#include "ut_batch.h"
-#include "zones.h"
+#include "lib/ut_batch.h"
+#include "lib/zones.h"
 
 #define NEED	(UBLK_F_ZONED | UBLK_F_USER_COPY)
 #define LARGE	(RAW_IO_BYTES / 512)
