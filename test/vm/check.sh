@@ -22,8 +22,9 @@
 # time: two guests of two leave those of the host short of time, and a processor
 # that waits for another that does not run burns what it needs. Tests with "cpus",
 # among them those of what happens at the same instant, keep theirs. Leaks are
-# looked for in the tests that tests.list says: where kmemleak works, more than
-# half of the time of starting a process is spent in it, and most tests start many.
+# looked for in the tests whose "runner:" line says "leaks": where kmemleak works,
+# more than half of the time of starting a process is spent in it, and most tests
+# start many.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -156,21 +157,19 @@ host_tests() {
 
 # --- in guests
 
-# option NAME KEY: the value (or KEY itself) that tests.list gives a test.
+# option NAME KEY: the value (or KEY itself) that the test's "runner:" line gives.
 option() {
-	local pattern words word value=
+	local name words word value=
 
-	while read -r pattern words; do
-		case $pattern in '' | '#'*) continue ;; esac
-		# shellcheck disable=SC2254
-		case $1 in $pattern) ;; *) continue ;; esac
+	while read -r name words; do
+		[ "$name" = "$1" ] || continue
 		for word in $words; do
 			case $word in
 			"$2") value=$2 ;;
 			"$2="*) value=${word#*=} ;;
 			esac
 		done
-	done <"$VM_DIR/tests.list"
+	done <"$tmp/tests"
 	printf '%s' "$value"
 }
 
@@ -380,7 +379,7 @@ guest_tests() {
 		emit_result "not ok # cannot list the kselftests" kselftest 0
 		return
 	}
-	while read -r test; do
+	while read -r test _; do
 		if [ -z "$kernel$patterns" ] && [ -n "$(option "$test" debug)" ]; then
 			continue
 		fi

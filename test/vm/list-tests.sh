@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Print the kselftests of this checkout, one name per line, in the order of
-# their Makefile: it is asked through make, as it may compute them.
+# Print the kselftests of this checkout, one per line in the order of their
+# Makefile, which computes the names: the name, then the words of the "runner:"
+# line in the test's source. README of the selftests says what the words mean; an
+# unknown one is an error.
 
 set -eu
 # shellcheck source=test/vm/lib.sh
@@ -12,6 +14,23 @@ dir=$TOP_DIR/tools/testing/selftests/ublk
 [ -e "$dir/Makefile" ] || exit 0
 tools=$("$VM_DIR/kernel-source.sh" --tools)
 # shellcheck disable=SC2016
-make -s -C "$dir" KSELFTEST_DIR="$tools/tools/testing/selftests" \
+names=$(make -s -C "$dir" KSELFTEST_DIR="$tools/tools/testing/selftests" \
 	--eval='ublk-list: ; @printf "%s\n" $(notdir $(TEST_PROGS) $(TEST_GEN_PROGS))' \
-	ublk-list | sed '/^$/d'
+	ublk-list)
+for name in $names; do
+	source=$dir/$name
+	[ "${name%.sh}" != "$name" ] || source=$source.c
+	words=$(sed -n 's/^\( \*\|#\) runner: *//p' "$source")
+	line=$name
+	for word in $words; do
+		case $word in
+		distro | udev | cpus | debug | leaks) ;;
+		timeout=*[!0-9]* | timeout=) word= ;;
+		timeout=*) ;;
+		*) word= ;;
+		esac
+		[ -n "$word" ] || vm_die "$source: unknown word in the \"runner:\" line"
+		line="$line $word"
+	done
+	printf '%s\n' "$line"
+done

@@ -16,6 +16,8 @@
  * UBLK_TEST_LESS=N takes one combination of N, so that each value of one of the
  *   four still meets each value of another; in modes other than copy, fewer.
  * UBLK_TEST_ONLY selects combinations whose name contains it.
+ *
+ * runner: cpus timeout=900
  */
 #define _GNU_SOURCE
 #include <errno.h>

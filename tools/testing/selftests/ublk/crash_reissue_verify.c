@@ -10,6 +10,8 @@
  * UBLK_TEST_KILLS	number of kills, default 200
  * UBLK_TEST_LESS	divides that number, for slow kernels
  * UBLK_TEST_SCALE	multiplies deadlines, for slow kernels
+ *
+ * runner: cpus debug timeout=1800
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The data matrix (data.sh), batch commands and requests' own pages.
+#
+# runner: cpus
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

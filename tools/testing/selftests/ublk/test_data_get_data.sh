@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The data matrix (data.sh), data of writes asked for separately.
+#
+# runner: cpus
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

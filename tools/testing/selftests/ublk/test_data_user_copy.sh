@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The data matrix (data.sh), copied by the daemon with pread and pwrite on the char device.
+#
+# runner: cpus
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The data matrix (data.sh), requests served from their own pages, registered by the driver.
+#
+# runner: cpus
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

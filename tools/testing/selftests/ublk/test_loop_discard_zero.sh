@@ -3,6 +3,8 @@
 #
 # Discarded and zeroed ranges read back as zeroes, other data stays, and the
 # backing file gets holes where that was asked for.
+#
+# runner: distro
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # Every way to move data, by name and by choice: what "ublk list" says, that data
 # goes through, that a recovery keeps it, and that contradictions are refused
 # with one line.
+#
+# runner: distro
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

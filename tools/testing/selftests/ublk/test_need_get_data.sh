@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Verifying IO with the data of writes fetched on demand (NEED_GET_DATA).
+#
+# runner: distro
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Random IO of all block sizes on the null target, several queues and depths.
+#
+# runner: distro
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

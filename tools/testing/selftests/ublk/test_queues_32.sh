@@ -3,6 +3,8 @@
 #
 # More queues than processors: the driver gives as many as make sense, and every
 # processor reaches its queue.
+#
+# runner: cpus
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

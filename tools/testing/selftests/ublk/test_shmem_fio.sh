@@ -5,6 +5,8 @@
 # daemon serves them in place. What fio writes is what the backing file gets and
 # what fio reads back; IO on other memory goes on beside it; a recovery wants
 # the very same file.
+#
+# runner: distro
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # What fio writes to a striped disk is what it reads back: two, three and five
 # members of different odd sizes, small and large chunks, random blocks,
 # sequential ones, and a mixture of sizes at any sector; one queue and four.
+#
+# runner: timeout=400
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -3,6 +3,8 @@
 #
 # An ordinary user adds a device, makes a file system on it, sees nobody else's,
 # and deletes it; udev gives him the nodes by the rule of the ublk tree.
+#
+# runner: udev
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -3,6 +3,8 @@
  * ADD_DEV: every check, in order, and what a new device looks like
  * (control.md section 5); GET_DEV_INFO and GET_QUEUE_AFFINITY (section 6);
  * nodes and names (lifecycle.md section 8).
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -4,6 +4,8 @@
  * COMMIT_AND_FETCH_REQ, where the buffer goes, what happens when it cannot, and
  * who clears the slot (data.md section 11). References in general are in
  * uapi_zero_copy_ref.c, results in uapi_counted.c.
+ *
+ * runner: distro leaks
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -4,6 +4,8 @@
  * header, elements of PREP_IO_CMDS and COMMIT_IO_CMDS, FETCH_IO_CMDS that does
  * not start. Delivery is in uapi_batch_fetch.c, data in uapi_batch_data.c, what
  * stops and exits do in uapi_batch_life.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

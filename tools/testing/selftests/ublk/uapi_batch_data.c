@@ -3,6 +3,8 @@
  * Batch commands and the data of requests (data.md section 13 with 8 to 12):
  * buffers given by PREP_IO_CMDS and COMMIT_IO_CMDS, results, addresses that do
  * not work, user copy, buffers registered by command and automatically.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

@@ -4,6 +4,8 @@
  * the middle of a delivery, quiesced while fetch commands pour in (data.md
  * D-190, D-195; lifecycle.md L-20, L-23). Every request ends once, with the
  * right data. The quiet cases are in uapi_batch_life.c.
+ *
+ * runner: distro leaks
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -7,6 +7,8 @@
  *
  * A device is LIVE as soon as its tags are prepared, fetch commands or not, so
  * requests can be made to wait in the driver before there is one.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <pthread.h>

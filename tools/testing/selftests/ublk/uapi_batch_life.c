@@ -4,6 +4,8 @@
  * lifecycle.md L-1, L-2): fetch commands canceled, preparation undone, stop,
  * quiesce, servers that go away with requests in every state, their successors,
  * and threads that leave their fetch commands behind.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <pthread.h>

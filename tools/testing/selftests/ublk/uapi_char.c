@@ -2,6 +2,8 @@
 /*
  * /dev/ublkcN as a file: open, release, mmap of the descriptors, lseek, ioctl,
  * poll (data.md section 1). I/O commands are in uapi_io.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -4,6 +4,8 @@
  * automatic registration): addresses in commands and descriptors, the states of
  * a tag, and what a result does to a request (data.md sections 4, 5, 7 and 8).
  * How the data moves is in the programs named after the modes.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

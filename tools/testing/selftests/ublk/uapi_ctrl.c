@@ -5,6 +5,8 @@
  *
  * Every test runs twice, with encoded and with legacy opcodes where the
  * command has both forms. The commands' own errors are in the other uapi_*.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

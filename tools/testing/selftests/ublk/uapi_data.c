@@ -6,6 +6,8 @@
  * Where this driver is stricter than mainline's (improvements.md), the test
  * states our behaviour and is skipped, with what mainline does, when it runs
  * on the distribution's driver.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -6,6 +6,8 @@
  * unmapped, commands issued by a polling thread or by workers. The device has
  * recovery and reissue, so every test ends with a successor and no request
  * lost; crash_matrix.c has the other policies.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

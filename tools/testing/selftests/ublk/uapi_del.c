@@ -2,6 +2,8 @@
 /*
  * DEL_DEV and DEL_DEV_ASYNC: what they wait for, what stays findable, who
  * holds a reference (control.md section 7, lifecycle.md section 7).
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

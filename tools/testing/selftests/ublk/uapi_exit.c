@@ -3,6 +3,8 @@
  * The server goes away: rings, threads and whole processes, before the start,
  * idle, with requests, during a stop and during a partition scan (data.md
  * D-70..D-72; lifecycle.md sections 3, 4 and 12). Devices without recovery.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -5,6 +5,8 @@
  * server and back, and metadata that does not fit the data. Every kind of
  * checksum, with and without reference tag, with intervals smaller than blocks
  * and with room before the tuple. Parameters are in uapi_integrity_params.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <errno.h>

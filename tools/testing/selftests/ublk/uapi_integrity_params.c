@@ -3,6 +3,8 @@
  * Parameters of protection information (control.md C-49, C-122, C-123), and
  * devices that have the feature without the parameters or the reverse. What is
  * done with the metadata is in uapi_integrity.c.
+ *
+ * runner: distro leaks
  */
 #define _GNU_SOURCE
 #include <errno.h>

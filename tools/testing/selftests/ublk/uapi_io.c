@@ -4,6 +4,8 @@
  * COMMIT_AND_FETCH_REQ and NEED_GET_DATA, and the states of a tag (data.md
  * sections 3 to 7). What happens to the data is in uapi_data.c, what a result
  * does in uapi_result.c, a stop in uapi_stop.c, an exit in uapi_exit.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -2,6 +2,8 @@
 /*
  * What parameters become: the queue limits of the started disk (control.md
  * section 13), and that no accepted parameters make the block layer complain.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -3,6 +3,8 @@
  * NEED_GET_DATA in its corners: addresses that are bad or were never given,
  * order of commands, announced writes whose server goes away (data.md section 6
  * and state N of section 7). The plain cases are in uapi_io.c, uapi_data.c and uapi_result.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

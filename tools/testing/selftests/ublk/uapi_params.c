@@ -2,6 +2,8 @@
 /*
  * SET_PARAMS and GET_PARAMS: buffers, lengths, validation of each part
  * (control.md section 12). What becomes of them is in uapi_limits.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -3,6 +3,8 @@
  * QUIESCE_DEV (control.md C-97 to C-100, lifecycle.md L-56, L-105), and where
  * this driver does better than mainline's: I-5, I-40. What mainline's driver
  * would crash on is not tried with it.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -4,6 +4,8 @@
  * sections 2, 4 and 6): START_USER_RECOVERY, END_USER_RECOVERY, and what
  * happens to requests before, between and after. The server is the test itself
  * or a child that is killed.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

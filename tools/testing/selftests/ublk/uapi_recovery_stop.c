@@ -3,6 +3,8 @@
  * Stopping, deleting, freezing and losing devices that survive their server,
  * with requests held, owned or dirty (lifecycle.md sections 3 to 6). The
  * recovery commands themselves are in uapi_recovery.c.
+ *
+ * runner: distro leaks
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

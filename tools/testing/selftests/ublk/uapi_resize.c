@@ -2,6 +2,8 @@
 /*
  * UPDATE_SIZE (control.md C-88 to C-91, I-61), and the bounds of sizes given
  * elsewhere (I-62).
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -2,6 +2,8 @@
 /*
  * Partition scan of devices that lose their server (lifecycle.md L-57, L-80 to
  * L-85). The scan of a device that keeps its server is in uapi_start.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

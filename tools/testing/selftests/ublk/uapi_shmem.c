@@ -3,6 +3,8 @@
  * REG_BUF and UNREG_BUF: arguments, indexes, how long a registration lasts, and
  * what they wait for (control.md section 14). What a registered buffer does to
  * a request is in uapi_shmem_io.c.
+ *
+ * runner: distro leaks
  */
 #define _GNU_SOURCE
 #include <sys/resource.h>

@@ -3,6 +3,8 @@
  * Requests whose pages lie in a registered shared buffer: which ones match, what
  * the server is told, and what happens to their data (data.md section 11). The
  * registration commands are in uapi_shmem.c, NEED_GET_DATA in uapi_need_data.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -2,6 +2,8 @@
 /*
  * START_DEV: its checks, its waiting, what a started device looks like
  * (control.md section 8), and the partition scan (lifecycle.md section 9).
+ *
+ * runner: distro leaks
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

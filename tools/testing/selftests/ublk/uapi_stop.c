@@ -3,6 +3,8 @@
  * STOP_DEV on idle, busy, mounted and broken devices (control.md section 9,
  * lifecycle.md section 5). The device is served by the test itself; servers
  * that die meanwhile are in uapi_exit.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

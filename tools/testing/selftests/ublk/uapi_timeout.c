@@ -3,6 +3,8 @@
  * Requests that a server does not answer in time (data.md section 16, I-3,
  * I-48). The block layer's timeout is set to less than a second; it looks about
  * once a second, so "soon" is a few seconds here.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

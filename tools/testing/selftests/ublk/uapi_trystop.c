@@ -3,6 +3,8 @@
  * Stops that can fail: TRY_STOP_DEV, which takes no disk away from somebody who
  * has it open (control.md C-84 to C-87, I-46), and a STOP_DEV that is
  * interrupted (I-49). Others are in uapi_stop.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -3,6 +3,8 @@
  * Devices of ordinary users: the path check of control commands, what such a
  * device may not have, who may open its disk (control.md section 3 and C-44 to
  * C-48, lifecycle.md L-59, L-82, L-90, L-91; I-2).
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

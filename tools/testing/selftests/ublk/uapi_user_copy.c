@@ -4,6 +4,8 @@
  * how much is copied (data.md section 12). The other calls that do the same are
  * in uapi_user_copy_calls.c, copies that overlap a COMMIT in
  * uapi_user_copy_ref.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -3,6 +3,8 @@
  * User copy by every system call that reads or writes: vectors, io_uring, the
  * ones that do not work, and contents in all sizes and pieces (data.md section
  * 12). The rules that all of them follow are tested in uapi_user_copy.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

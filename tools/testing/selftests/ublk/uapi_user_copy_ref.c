@@ -3,6 +3,8 @@
  * A user copy that is still going on when the request is committed, the device
  * stopped, or the server killed (data.md sections 7, 9 and 12). What one copy
  * may do is in uapi_user_copy.c.
+ *
+ * runner: distro leaks
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -3,6 +3,8 @@
  * REGISTER_IO_BUF and UNREGISTER_IO_BUF: what is refused and why, slots and
  * tables, what the buffer is good for (data.md section 10). Who waits for a
  * registered buffer is in uapi_zero_copy_ref.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"

@@ -3,6 +3,8 @@
  * A request whose buffer is still registered somewhere when it is committed,
  * the device stopped, or the server killed (data.md sections 7, 9 and 10).
  * Which registrations are refused is in uapi_zero_copy.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <sys/prctl.h>

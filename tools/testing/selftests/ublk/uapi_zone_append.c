@@ -7,6 +7,8 @@
  * No system call appends to a zone of a block device. The kernel's NVMe target
  * does, so the disk is exported by it to the same machine ("loop" transport),
  * and the append is an NVMe command. Without those modules the tests skip.
+ *
+ * runner: distro leaks
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -4,6 +4,8 @@
  * and checks, and those of BLKREPORTZONE; reports in several requests, answers
  * that are short, empty, wrong or errors, servers that die meanwhile. Zone
  * operations and parameters are in uapi_zoned_ops.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <errno.h>

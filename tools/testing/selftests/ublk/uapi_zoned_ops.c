@@ -4,6 +4,8 @@
  * zone operations and writes as the server sees them (data.md D-23, D-24), also
  * with batch commands and zero copy. Reports are in uapi_zoned.c, appends in
  * uapi_zone_append.c.
+ *
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <errno.h>
