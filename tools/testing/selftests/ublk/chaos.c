@@ -14,18 +14,16 @@
  * runner: cpus debug
  */
 #define _GNU_SOURCE
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "lib/chaos.h"
+#include "lib/proc.h"
+#include "lib/server_proc.h"
 #include "kselftest.h"
 
 const char *const chaos_op_names[CHAOS_NR_OPS] = {
@@ -53,80 +51,15 @@ void chaos_seed(struct chaos *c, struct chaos_rng *r)
 /* A child that dies with its parent. */
 pid_t chaos_fork(void)
 {
-	pid_t parent = getpid(), pid;
+	pid_t pid;
 
 	fflush(NULL);
-	pid = fork();
+	pid = proc_fork();
 	if (pid < 0) {
 		perror("# fork");
 		_exit(1);
 	}
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-	}
 	return pid;
-}
-
-static void dump_task(int pid, int tid, bool blocked_only)
-{
-	char path[96], line[256], state = '?';
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	f = fopen(path, "r");
-	if (!f)
-		return;
-	if (fgets(line, sizeof(line), f) && strrchr(line, ')'))
-		state = strrchr(line, ')')[2];
-	fclose(f);
-	if (blocked_only && state != 'D')
-		return;
-	fprintf(stderr, "# task %s", line);
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stack", pid, tid);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		fprintf(stderr, "#   %s", line);
-	if (f)
-		fclose(f);
-}
-
-/* Where the threads of a process are; pid 0: all tasks that are blocked. */
-void chaos_dump(pid_t pid)
-{
-	struct dirent *p, *t;
-	char path[64];
-	DIR *proc, *task;
-
-	proc = opendir("/proc");
-	while (proc && (p = readdir(proc))) {
-		if (!isdigit(p->d_name[0]) || (pid && atoi(p->d_name) != pid))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task", atoi(p->d_name));
-		task = opendir(path);
-		while (task && (t = readdir(task)))
-			if (isdigit(t->d_name[0]))
-				dump_task(atoi(p->d_name), atoi(t->d_name),
-					  !pid);
-		if (task)
-			closedir(task);
-	}
-	if (proc)
-		closedir(proc);
-}
-
-/* Has the child ended, or does it within that time? */
-bool chaos_reap(pid_t pid, int ms)
-{
-	long end = raw_now_ms() + ms;
-
-	while (!waitpid(pid, NULL, WNOHANG)) {
-		if (raw_now_ms() >= end)
-			return false;
-		usleep(5000);
-	}
-	return true;
 }
 
 static void start_ctl(struct chaos *c, struct chaos_ctl_slot *slot)
@@ -143,12 +76,12 @@ static void start_ctl(struct chaos *c, struct chaos_ctl_slot *slot)
 
 static bool immortal(struct chaos *c, const char *what, pid_t pid)
 {
-	if (chaos_reap(pid, CHAOS_LIMIT_MS))
+	if (proc_wait_exit(pid, CHAOS_LIMIT_MS) != RAW_TIMEOUT)
 		return false;
 	chaos_count(&c->immortal);
 	fprintf(stderr, "# %s (process %d) does not end\n", what, pid);
-	chaos_dump(pid);
-	chaos_dump(0);
+	proc_dump(pid);
+	proc_dump(0);
 	return true;
 }
 
@@ -161,8 +94,8 @@ static bool ctl_stuck(struct chaos_ctl_slot *slot)
 		return false;
 	fprintf(stderr, "# %s of device %d does not end, canceled %d times\n",
 		chaos_op_names[slot->op], slot->id, slot->canceled);
-	chaos_dump(slot->pid);
-	chaos_dump(0);
+	proc_dump(slot->pid);
+	proc_dump(0);
 	return true;
 }
 
@@ -282,7 +215,7 @@ static bool delete_all(void)
 			fprintf(stderr, "# DEL_DEV%s of device %d: %d\n",
 				i ? "" : "_ASYNC", id, ret);
 			if (good)
-				chaos_dump(0);
+				proc_dump(0);
 			good = false;
 		}
 	}
@@ -322,9 +255,9 @@ static bool unload(void)
 			execlp("modprobe", "modprobe", "-r", "ublk_drv", NULL);
 			_exit(127);
 		}
-		if (!chaos_reap(pid, CHAOS_LIMIT_MS)) {
-			chaos_dump(pid);
-			chaos_dump(0);
+		if (proc_wait_exit(pid, CHAOS_LIMIT_MS) == RAW_TIMEOUT) {
+			proc_dump(pid);
+			proc_dump(0);
 			return false;
 		}
 		if (raw_now_ms() >= end)
@@ -355,18 +288,15 @@ static void print_results(struct chaos *c)
 
 static struct chaos *setup(void)
 {
-	struct chaos *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
-			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct chaos *c = proc_shared(sizeof(*c));
 	struct raw_ctrl ctl;
 	int i;
 
-	if (c == MAP_FAILED)
+	if (!c)
 		return NULL;
 	for (i = 0; i < CHAOS_DEVS; i++) {
-		c->store[i] = mmap(NULL, RAW_DEV_BYTES, PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
-				   -1, 0);
-		if (c->store[i] == MAP_FAILED)
+		c->store[i] = server_store();
+		if (!c->store[i])
 			return NULL;
 	}
 	if (raw_ctrl_open(&ctl))

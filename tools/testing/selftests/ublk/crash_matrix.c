@@ -4,8 +4,8 @@
  * number of queues: nothing hangs, the device gets into the right state, the
  * next server takes over with the data intact, and the device can be deleted.
  *
- * The server is a child with its data in our memory (mortal.h), I/O comes from
- * a child that knows what every block must contain (gen.h), or from a process
+ * The server is a child with its data in our memory (server_proc.h), I/O comes from
+ * a child that knows what every block must contain (io_gen.h), or from a process
  * that writes files on a mounted ext4. One line of KTAP per combination, with
  * the time until the block layer saw errors or held, and until the end.
  *
@@ -32,8 +32,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "kselftest.h"
-#include "lib/gen.h"
-#include "lib/mortal.h"
+#include "lib/io_gen.h"
+#include "lib/proc.h"
+#include "lib/server_proc.h"
 
 #define FS_BYTES	(48ULL << 20)
 #define UR		UBLK_F_USER_RECOVERY
@@ -73,8 +74,8 @@ struct combo {
 	char name[64];
 	struct ublksrv_ctrl_dev_info info;
 	char *store;
-	struct mortal *srv;
-	struct gen *gen;
+	struct server_proc *srv;
+	struct io_gen *gen;
 	struct files *files;
 	long seen_ms;
 };
@@ -156,9 +157,9 @@ static int serve(struct combo *c, __u32 op)
 {
 	int ret;
 
-	c->srv = mortal_new(&c->info, c->store);
+	c->srv = server_new(&c->info, c->store);
 	MUST(c->srv);
-	MUST(!mortal_start(c->srv));
+	MUST(!server_start(c->srv));
 	/* EEXIST: the last opener of a removed disk is about to close it. */
 	do {
 		ret = cmd(c, op, c->srv->pid);
@@ -200,9 +201,8 @@ static int start_files(struct combo *c)
 
 	snprintf(path, sizeof(path), "/dev/ublkb%u", c->info.dev_id);
 	MUST(!mount(path, mnt, "ext4", 0, NULL));
-	c->files = mmap(NULL, sizeof(*c->files), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	MUST(c->files != MAP_FAILED);
+	c->files = proc_shared(sizeof(*c->files));
+	MUST(c->files);
 	/* Not straight into *files: the child would write its 0 as well. */
 	pid = fork();
 	if (!pid) {
@@ -251,7 +251,7 @@ static int make_image(void)
 	struct combo *c = &one;
 	char shell[96];
 
-	c->store = mortal_store();
+	c->store = server_store();
 	MUST(c->store);
 	MUST(!add(c));
 	MUST(!serve(c, UBLK_U_CMD_START_DEV));
@@ -260,7 +260,7 @@ static int make_image(void)
 		 c->info.dev_id);
 	MUST(!system(shell));
 	MUST(!cmd(c, UBLK_U_CMD_STOP_DEV, 0));
-	MUST(!mortal_wait_exit(c->srv, patience_ms));
+	MUST(!server_wait_exit(c->srv, patience_ms));
 	MUST(!raw_del(&ctl, c->info.dev_id));
 	image = c->store;
 	return 0;
@@ -302,8 +302,8 @@ static int start_io(struct combo *c)
 	}
 	c->gen->give_up = c->policy == NONE;
 	c->gen->cpus = c->queues > 1 ? c->queues : 0;
-	MUST(!gen_start(c->gen));
-	MUST(!gen_wait_done(c->gen, SOME_IO, patience_ms));
+	MUST(!io_gen_start(c->gen));
+	MUST(!io_gen_wait_done(c->gen, SOME_IO, patience_ms));
 	MUST(wait_for(all_serve, c, patience_ms));
 	return 0;
 }
@@ -342,13 +342,13 @@ static int disk_idle(struct combo *c)
 /* The server is gone: what must the generator see, by policy? */
 static int check_io_lost(struct combo *c)
 {
-	struct gen *g = c->gen;
+	struct io_gen *g = c->gen;
 
 	if (c->io == IDLE || c->io == MOUNTED)
 		return 0;
 	switch (c->policy) {
 	case NONE:
-		MUST(!gen_wait_exit(g, deadline_ms));
+		MUST(!io_gen_wait_exit(g, deadline_ms));
 		MUST(g->errors);
 		break;
 	case FAIL:
@@ -371,23 +371,23 @@ static int check_io_lost(struct combo *c)
 /* There is a server again. */
 static int end_io(struct combo *c)
 {
-	struct gen *g = c->gen;
+	struct io_gen *g = c->gen;
 
 	if (c->io == MOUNTED)
 		return c->policy == NONE ? 0 : end_files(c);
 	if (c->io == IDLE || c->policy == NONE) {
-		g->mode = GEN_MIXED;
+		g->mode = IO_GEN_MIXED;
 		g->give_up = 0;
-		MUST(!gen_start(g));
+		MUST(!io_gen_start(g));
 		g->errors = 0;
 	}
-	MUST(!gen_wait_done(g, SOME_IO, patience_ms));
+	MUST(!io_gen_wait_done(g, SOME_IO, patience_ms));
 	__atomic_store_n(&g->stop, 1, __ATOMIC_RELEASE);
-	MUST(!gen_wait_exit(g, patience_ms));
+	MUST(!io_gen_wait_exit(g, patience_ms));
 	MUST(!g->bad);
 	MUST(c->policy == HOLD || c->policy == FAIL || !g->errors);
 	MUST(c->policy != HOLD || g->errors <= 64 * c->queues);
-	MUST(!gen_check(g, c->store));
+	MUST(!io_gen_check(g, c->store));
 	return 0;
 }
 
@@ -399,25 +399,25 @@ static int die(struct combo *c)
 
 	switch (c->death) {
 	case KILL:
-		MUST(!mortal_kill(c->srv));
+		MUST(!server_kill(c->srv));
 		break;
 	case EXIT:
-		MUST(!mortal_tell(c->srv, MORTAL_EXIT));
-		MUST(!mortal_wait_exit(c->srv, patience_ms));
+		MUST(!server_order(c->srv, SERVER_EXIT));
+		MUST(!server_wait_exit(c->srv, patience_ms));
 		break;
 	case THREAD:
 		/* Nobody notices that, until the others go as well. */
-		MUST(!mortal_tell(c->srv, MORTAL_THREAD));
+		MUST(!server_order(c->srv, SERVER_END_THREAD));
 		usleep(30000);
 		MUST(raw_state(&ctl, c->info.dev_id) == live);
-		MUST(!mortal_kill(c->srv));
+		MUST(!server_kill(c->srv));
 		break;
 	case RING:
 		/* No command is left, but the node is open, the process alive. */
-		MUST(!mortal_tell(c->srv, MORTAL_RINGS));
+		MUST(!server_order(c->srv, SERVER_CLOSE_RINGS));
 		usleep(10000);
 		MUST(raw_state(&ctl, c->info.dev_id) == live);
-		MUST(!mortal_tell(c->srv, MORTAL_NODE));
+		MUST(!server_order(c->srv, SERVER_CLOSE_NODE));
 		break;
 	}
 	return 0;
@@ -434,8 +434,8 @@ static int lose(struct combo *c)
 	MUST(wait_for(is_free, c, deadline_ms));
 	c->seen_ms = raw_now_ms() - start;
 	if (c->death == RING)
-		MUST(!mortal_kill(c->srv));
-	mortal_free(c->srv);
+		MUST(!server_kill(c->srv));
+	server_free(c->srv);
 	c->srv = NULL;
 	/* The disk of a device without recovery is gone below its file system. */
 	if (c->policy == NONE && c->io == MOUNTED)
@@ -448,7 +448,7 @@ static int run(struct combo *c)
 	if (c->io == MOUNTED)
 		copy_image(c->store);
 	else
-		gen_fill(c->gen, c->store);
+		io_gen_fill(c->gen, c->store);
 	MUST(!serve(c, UBLK_U_CMD_START_DEV));
 	MUST(!start_io(c));
 	MUST(!lose(c));
@@ -457,7 +457,7 @@ static int run(struct combo *c)
 	MUST(raw_state(&ctl, c->info.dev_id) == UBLK_S_DEV_LIVE);
 	MUST(!end_io(c));
 	MUST(!cmd(c, UBLK_U_CMD_STOP_DEV, 0));
-	MUST(!mortal_wait_exit(c->srv, patience_ms));
+	MUST(!server_wait_exit(c->srv, patience_ms));
 	return 0;
 }
 
@@ -470,7 +470,7 @@ static int clean_up(struct combo *c, bool failed)
 		ksft_print_msg("%llu done, %llu errors, %d in flight\n",
 			       c->gen->done, c->gen->errors, c->gen->inflight);
 	if (failed && c->srv)
-		mortal_report(c->srv);
+		server_report(c->srv);
 	if (c->gen)
 		__atomic_store_n(&c->gen->stop, 1, __ATOMIC_RELEASE);
 	if (c->files)
@@ -490,15 +490,18 @@ static int clean_up(struct combo *c, bool failed)
 
 static void test(struct combo *c)
 {
-	static const enum gen_mode gen_modes[] = {
-		[READS] = GEN_READS, [WRITES] = GEN_WRITES, [MIXED] = GEN_MIXED,
+	static const enum io_gen_mode gen_modes[] = {
+		[READS] = IO_GEN_READS,
+		[WRITES] = IO_GEN_WRITES,
+		[MIXED] = IO_GEN_MIXED,
 	};
 	long start = raw_now_ms();
 	bool ok, few;
 
 	c->info.dev_id = -1;
-	c->store = mortal_store();
-	c->gen = gen_new(-1, c->io < MOUNTED ? gen_modes[c->io] : GEN_MIXED);
+	c->store = server_store();
+	c->gen = io_gen_new(-1,
+			    c->io < MOUNTED ? gen_modes[c->io] : IO_GEN_MIXED);
 	ok = c->store && c->gen && !add(c);
 	few = ok && c->info.nr_hw_queues != c->queues;
 	if (ok && !few) {
@@ -512,7 +515,7 @@ static void test(struct combo *c)
 	if (c->store)
 		munmap(c->store, RAW_DEV_BYTES);
 	if (c->gen)
-		gen_free(c->gen);
+		io_gen_free(c->gen);
 	if (ok && few) {
 		ksft_test_result_skip("%s: needs %d processors\n", c->name,
 				      c->queues);

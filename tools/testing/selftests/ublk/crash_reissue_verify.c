@@ -4,7 +4,7 @@
  * goes on while servers are killed at random moments and replaced, and ends
  * without an I/O error and without a wrong block.
  *
- * I/O comes from gen.h in the first blocks and, where it is installed, from fio
+ * I/O comes from io_gen.h in the first blocks and, where it is installed, from fio
  * with verification in the second half of the disk.
  *
  * UBLK_TEST_KILLS	number of kills, default 200
@@ -24,8 +24,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "kselftest.h"
-#include "lib/gen.h"
-#include "lib/mortal.h"
+#include "lib/io_gen.h"
+#include "lib/proc.h"
+#include "lib/server_proc.h"
 
 #define REISSUE (UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
 
@@ -80,9 +81,8 @@ static struct fio *start_fio(void)
 
 	if (system("fio --version >/dev/null 2>&1"))
 		return NULL;
-	f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (f == MAP_FAILED)
+	f = proc_shared(sizeof(*f));
+	if (!f)
 		return NULL;
 	/* Not straight into *f: the child would write its 0 there as well. */
 	pid = fork();
@@ -120,23 +120,23 @@ static int add(void)
 	return raw_set_params(&ctl, info.dev_id, &p);
 }
 
-static struct mortal *serve(__u32 op)
+static struct server_proc *serve(__u32 op)
 {
-	struct mortal *m = mortal_new(&info, store);
+	struct server_proc *s = server_new(&info, store);
 
-	if (m && !mortal_start(m) &&
-	    !raw_dev_cmd(&ctl, op, info.dev_id, m->pid))
-		return m;
+	if (s && !server_start(s) &&
+	    !raw_dev_cmd(&ctl, op, info.dev_id, s->pid))
+		return s;
 	return NULL;
 }
 
 /* Kill @m and have another one take over. NULL on failure. */
-static struct mortal *replace(struct mortal *m)
+static struct server_proc *replace(struct server_proc *s)
 {
 	long start = raw_now_ms(), ms;
-	int ret = mortal_kill(m);
+	int ret = server_kill(s);
 
-	mortal_free(m);
+	server_free(s);
 	while (!ret) {
 		ret = raw_dev_cmd(&ctl, UBLK_U_CMD_START_USER_RECOVERY,
 				  info.dev_id, 0);
@@ -151,29 +151,29 @@ static struct mortal *replace(struct mortal *m)
 		ksft_print_msg("not QUIESCED: %d\n", ret);
 		return NULL;
 	}
-	m = serve(UBLK_U_CMD_END_USER_RECOVERY);
+	s = serve(UBLK_U_CMD_END_USER_RECOVERY);
 	ms = raw_now_ms() - start;
 	outage.sum += ms;
 	if (ms > outage.most)
 		outage.most = ms;
-	return m;
+	return s;
 }
 
 /* Return: how many kills were survived. */
-static int kills(struct mortal **m, struct gen *g, int n)
+static int kills(struct server_proc **s, struct io_gen *g, int n)
 {
 	unsigned int seed = 1;
 	int i;
 
 	for (i = 0; i < n; i++) {
 		/* Some I/O each time, so that each server has served. */
-		if (gen_wait_done(g, 1 + rand_r(&seed) % 64, deadline_ms)) {
+		if (io_gen_wait_done(g, 1 + rand_r(&seed) % 64, deadline_ms)) {
 			ksft_print_msg("no I/O before kill %d\n", i);
 			return i;
 		}
 		usleep(rand_r(&seed) % 20000);
-		*m = replace(*m);
-		if (!*m)
+		*s = replace(*s);
+		if (!*s)
 			return i;
 	}
 	return n;
@@ -186,7 +186,7 @@ static int number(const char *name, int otherwise)
 	return val && atoi(val) > 0 ? atoi(val) : otherwise;
 }
 
-static void report(struct gen *g, struct fio *f, int done, int n)
+static void report(struct io_gen *g, struct fio *f, int done, int n)
 {
 	ksft_print_msg("%d kills, out of service %ld ms on average, %ld at most\n",
 		       done, outage.sum / (done ? done : 1), outage.most);
@@ -194,7 +194,8 @@ static void report(struct gen *g, struct fio *f, int done, int n)
 		       g->done, g->errors, g->bad);
 	ksft_test_result(done == n, "survives %d kills\n", n);
 	ksft_test_result(!g->errors && g->done, "no I/O error\n");
-	ksft_test_result(!g->bad && !gen_check(g, store), "no wrong block\n");
+	ksft_test_result(!g->bad && !io_gen_check(g, store),
+			 "no wrong block\n");
 	if (!f) {
 		ksft_test_result_skip("no fio\n");
 		return;
@@ -206,8 +207,8 @@ static void report(struct gen *g, struct fio *f, int done, int n)
 int main(void)
 {
 	int n = number("UBLK_TEST_KILLS", 200), less, done, ret;
-	struct mortal *m;
-	struct gen *g;
+	struct server_proc *s;
+	struct io_gen *g;
 	struct fio *f;
 
 	ksft_print_header();
@@ -218,27 +219,27 @@ int main(void)
 	if (ret == -ENOENT || ret == -EACCES)
 		ksft_exit_skip("no /dev/ublk-control: be root, modprobe ublk_drv\n");
 	ksft_set_plan(5);
-	store = mortal_store();
+	store = server_store();
 	ret = ret ? ret : add();
 	if (ret || !store)
 		ksft_exit_fail_msg("ADD_DEV: %d\n", ret);
-	g = gen_new(info.dev_id, GEN_MIXED);
-	gen_fill(g, store);
-	m = serve(UBLK_U_CMD_START_DEV);
-	if (!m || gen_start(g))
+	g = io_gen_new(info.dev_id, IO_GEN_MIXED);
+	io_gen_fill(g, store);
+	s = serve(UBLK_U_CMD_START_DEV);
+	if (!s || io_gen_start(g))
 		ksft_exit_fail_msg("no server or no I/O\n");
 	f = start_fio();
-	done = kills(&m, g, n);
+	done = kills(&s, g, n);
 	/* All runs of fio, the last one included, need a server to the end. */
 	if (f && end_fio(f))
 		ksft_print_msg("fio does not end\n");
 	__atomic_store_n(&g->stop, 1, __ATOMIC_RELEASE);
-	if (gen_wait_exit(g, deadline_ms))
+	if (io_gen_wait_exit(g, deadline_ms))
 		ksft_print_msg("the generator does not end\n");
 	report(g, f, done, n);
 	ret = raw_dev_cmd(&ctl, UBLK_U_CMD_STOP_DEV, info.dev_id, 0);
-	if (m && !ret)
-		ret = mortal_wait_exit(m, deadline_ms);
+	if (s && !ret)
+		ret = server_wait_exit(s, deadline_ms);
 	if (!ret)
 		ret = raw_del(&ctl, info.dev_id);
 	ksft_test_result(!ret, "stopped and deleted\n");

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 FIXTURE(add) {
-	struct ut t;
+	struct fixture t;
 };
 
 FIXTURE_VARIANT(add) {
@@ -32,26 +32,26 @@ FIXTURE_VARIANT_ADD(add, legacy) {
 
 FIXTURE_SETUP(add)
 {
-	UT_SETUP(&self->t, 0);
+	FX_SETUP(&self->t, 0);
 	self->t.ctl.legacy = variant->legacy;
 }
 
 FIXTURE_TEARDOWN_PARENT(add)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* ADD_DEV that is expected to fail: whatever it creates is remembered. */
-static int try_add(struct ut *t, struct ublksrv_ctrl_dev_info *info)
+static int try_add(struct fixture *t, struct ublksrv_ctrl_dev_info *info)
 {
 	int ret = raw_add(&t->ctl, info);
 
 	if (!ret)
-		ut_remember(t, info->dev_id);
+		fx_remember(t, info->dev_id);
 	return ret;
 }
 
-static int add_queues(struct ut *t, int queues, int depth)
+static int add_queues(struct fixture *t, int queues, int depth)
 {
 	struct ublksrv_ctrl_dev_info info;
 
@@ -59,7 +59,7 @@ static int add_queues(struct ut *t, int queues, int depth)
 	return try_add(t, &info);
 }
 
-static int add_flags(struct ut *t, __u64 flags, __u64 *granted)
+static int add_flags(struct fixture *t, __u64 flags, __u64 *granted)
 {
 	struct ublksrv_ctrl_dev_info info;
 	int ret;
@@ -91,7 +91,7 @@ TEST_F(add, C_40_short_buffer)
 	/* Longer is fine, and 64 bytes are used. */
 	memset(&info[1], 0x5a, sizeof(info[1]));
 	ASSERT_EQ(0, raw_buf_cmd(c, op, -1, info, 128));
-	ut_remember(&self->t, info[0].dev_id);
+	fx_remember(&self->t, info[0].dev_id);
 	EXPECT_EQ(0x5a5a, info[1].nr_hw_queues);
 }
 
@@ -112,7 +112,7 @@ TEST_F(add, C_41_queue_id)
 			  raw_ctrl_cmd(&self->t.ctl, UBLK_U_CMD_ADD_DEV,
 				       &cmd));
 	}
-	ut_remember(&self->t, info.dev_id);
+	fx_remember(&self->t, info.dev_id);
 }
 
 /* covers: C-40 C-41 C-42 */
@@ -153,9 +153,9 @@ TEST_F(add, C_45_recovery_flags)
 	const __u64 ur = UBLK_F_USER_RECOVERY;
 	const __u64 reissue = UBLK_F_USER_RECOVERY_REISSUE;
 	const __u64 fail = UBLK_F_USER_RECOVERY_FAIL_IO;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_REQUIRE(t, ur | reissue | fail);
+	FX_REQUIRE(t, ur | reissue | fail);
 	EXPECT_EQ(0, add_flags(t, ur, NULL));
 	EXPECT_EQ(0, add_flags(t, ur | reissue, NULL));
 	EXPECT_EQ(0, add_flags(t, ur | fail, NULL));
@@ -163,7 +163,7 @@ TEST_F(add, C_45_recovery_flags)
 	EXPECT_EQ(-EINVAL, add_flags(t, fail, NULL));
 	EXPECT_EQ(-EINVAL, add_flags(t, reissue | fail, NULL));
 	EXPECT_EQ(-EINVAL, add_flags(t, ur | reissue | fail, NULL));
-	UT_REQUIRE(t, UBLK_F_QUIESCE);
+	FX_REQUIRE(t, UBLK_F_QUIESCE);
 	EXPECT_EQ(-EINVAL, add_flags(t, UBLK_F_QUIESCE, NULL));
 	EXPECT_EQ(0, add_flags(t, ur | UBLK_F_QUIESCE, NULL));
 }
@@ -176,11 +176,11 @@ TEST_F(add, C_47_unprivileged_device)
 		UBLK_F_USER_COPY, UBLK_F_SUPPORT_ZERO_COPY,
 		UBLK_F_AUTO_BUF_REG,
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	unsigned int i;
 	__u64 got;
 
-	UT_REQUIRE(t, un);
+	FX_REQUIRE(t, un);
 	/* A privileged caller does not get the flag. */
 	ASSERT_EQ(0, add_flags(t, un, &got));
 	EXPECT_EQ(0, got & un);
@@ -200,7 +200,7 @@ TEST_F(add, C_47_unprivileged_device)
 /* covers: C-49 */
 TEST_F(add, C_49_integrity_needs_user_copy)
 {
-	UT_REQUIRE(&self->t, UBLK_F_INTEGRITY | UBLK_F_USER_COPY);
+	FX_REQUIRE(&self->t, UBLK_F_INTEGRITY | UBLK_F_USER_COPY);
 	EXPECT_EQ(-EINVAL, add_flags(&self->t, UBLK_F_INTEGRITY, NULL));
 	EXPECT_EQ(0, add_flags(&self->t, UBLK_F_INTEGRITY | UBLK_F_USER_COPY,
 			       NULL));
@@ -219,7 +219,7 @@ TEST_F(add, C_50_descriptor_size)
 	info.io_desc_size = 77;
 	ASSERT_EQ(0, try_add(&self->t, &info));
 	EXPECT_EQ(24, info.io_desc_size);
-	UT_REQUIRE(&self->t, UBLK_F_IO_DESC_SIZE);
+	FX_REQUIRE(&self->t, UBLK_F_IO_DESC_SIZE);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		raw_info_init(&info, 1, 4, UBLK_F_IO_DESC_SIZE);
 		info.io_desc_size = bad[i];
@@ -324,7 +324,7 @@ TEST_F(add, C_51h_flags)
 {
 	const __u64 always = UBLK_F_URING_CMD_COMP_IN_TASK |
 			     UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_PER_IO_DAEMON;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	__u64 got = 0;
 
 	ASSERT_EQ(0, add_flags(t, 0, &got));
@@ -346,7 +346,7 @@ TEST_F(add, C_51h_flags)
 /* covers: C-51h F-5 */
 TEST_F(add, C_51h_unoffered_flags_are_dropped)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	__u64 missing = 0x1fffffULL & ~t->features;
 	__u64 got = 0;
 
@@ -463,7 +463,7 @@ TEST_F(add, C_60_get_info_buffer)
 	char buf[72];
 	int id;
 
-	ASSERT_EQ(0, ut_add(&self->t, 1, 4, 0));
+	ASSERT_EQ(0, fx_add(&self->t, 1, 4, 0));
 	id = self->t.info.dev_id;
 	memset(buf, 0x5a, sizeof(buf));
 	EXPECT_EQ(-EINVAL, raw_buf_cmd(c, op, id, buf, 63));
@@ -476,7 +476,7 @@ TEST_F(add, C_60_get_info_buffer)
 	EXPECT_NE(0x5a, buf[63]);
 }
 
-static int affinity(struct ut *t, __u64 queue, void *buf, int len)
+static int affinity(struct fixture *t, __u64 queue, void *buf, int len)
 {
 	struct ublksrv_ctrl_cmd cmd = {
 		.dev_id = t->info.dev_id, .queue_id = 0xffff, .len = len,
@@ -490,10 +490,10 @@ static int affinity(struct ut *t, __u64 queue, void *buf, int len)
 TEST_F(add, C_63_affinity_errors)
 {
 	int need = (raw_possible_cpus() + 7) / 8;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	unsigned long mask[128];
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
 	EXPECT_EQ(-EINVAL, affinity(t, 0, mask, 0));
 	EXPECT_EQ(-EINVAL, affinity(t, 0, mask, need - 1));
 	EXPECT_EQ(-EINVAL, affinity(t, 0, mask, 1016 + 4));
@@ -510,10 +510,10 @@ TEST_F(add, C_64_affinity)
 {
 	unsigned long mask[128], all[128] = {};
 	int cpus = raw_possible_cpus();
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int q, i, cpu;
 
-	ASSERT_EQ(0, ut_add(t, 2, 4, 0));
+	ASSERT_EQ(0, fx_add(t, 2, 4, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
 		memset(mask, 0xff, sizeof(mask));
 		ASSERT_EQ(0, affinity(t, q, mask, sizeof(mask)));

@@ -9,7 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 #define WIN		RAW_WIN_START
 #define LEN		8192
@@ -20,7 +20,7 @@
 #define SLOT		20	/* one that is free */
 
 FIXTURE(ab) {
-	struct ut t;
+	struct fixture t;
 	int job;
 	struct raw_ev ev;
 };
@@ -44,35 +44,35 @@ FIXTURE_VARIANT_ADD(ab, user_copy) {
 
 FIXTURE_SETUP(ab)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags);
-	ASSERT_EQ(0, ut_add(t, 1, variant->depth, variant->flags));
-	ASSERT_EQ(0, ut_serve(t, 0));
-	raw_fill(t->agent->data, LEN, 31);
+	FX_SETUP(t, variant->flags);
+	ASSERT_EQ(0, fx_add(t, 1, variant->depth, variant->flags));
+	ASSERT_EQ(0, fx_serve(t, 0));
+	raw_fill(t->client->data, LEN, 31);
 }
 
 FIXTURE_TEARDOWN_PARENT(ab)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* A LIVE device whose only tag has this word. */
-static int live(struct ut *t, __u64 word)
+static int live(struct fixture *t, __u64 word)
 {
 	int ret = raw_arm(&t->ring, FETCH, 0, 0, 0, 0, word), job;
 	struct raw_ev ev;
 
 	if (ret)
 		return ret;
-	ret = ut_start(t);
+	ret = fx_start(t);
 	if (ret)
 		return ret;
 	/* Something may have been read meanwhile: give the word again. */
-	ret = ut_request(t, AGENT_FSYNC, 0, 0, &job, &ev);
+	ret = fx_request(t, CLIENT_FSYNC, 0, 0, &job, &ev);
 	if (!ret)
 		ret = raw_arm(&t->ring, COMMIT, 0, 0, 0, 0, word);
-	return ret ? ret : agent_wait(t->agent, job, RAW_DEADLINE_MS);
+	return ret ? ret : client_wait(t->client, job, RAW_DEADLINE_MS);
 }
 
 static bool quiet(struct raw_ring *r)
@@ -83,14 +83,14 @@ static bool quiet(struct raw_ring *r)
 }
 
 /* The data of the write of LEN bytes is in this slot of this ring. */
-static bool in_slot(struct ut *t, struct raw_ring *r, int slot)
+static bool in_slot(struct fixture *t, struct raw_ring *r, int slot)
 {
 	memset(t->srv.bufs, 0, LEN);
 	return raw_fixed(r, true, t->srv.buf_fd, 0, slot, 0, LEN) == LEN &&
-	       !memcmp(t->srv.bufs, t->agent->data, LEN);
+	       !memcmp(t->srv.bufs, t->client->data, LEN);
 }
 
-static bool slot_empty(struct ut *t, struct raw_ring *r, int slot)
+static bool slot_empty(struct fixture *t, struct raw_ring *r, int slot)
 {
 	return raw_fixed(r, true, t->srv.buf_fd, 0, slot, 0, 1) == -EFAULT;
 }
@@ -103,7 +103,7 @@ TEST_F(ab, D_42_word_of_a_fetch)
 		FALLBACK | 1ULL << 17, 1ULL << 24, 1ULL << 31, 1ULL << 32,
 		1ULL << 63, FALLBACK | 1ULL << 40, ~0ULL,
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	unsigned int i;
 
@@ -132,13 +132,13 @@ TEST_F(ab, D_42_word_of_a_fetch)
 TEST_F(ab, D_53_word_of_a_commit)
 {
 	const __u64 bad[] = { 1ULL << 17, 0xffULL << 16, 1ULL << 24, ~0ULL };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	unsigned int i;
 
 	ASSERT_EQ(0, live(t, SLOT));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(0, ev->res);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		r->sqe_addr = bad[i];
@@ -148,17 +148,17 @@ TEST_F(ab, D_53_word_of_a_commit)
 	EXPECT_EQ(-EINVAL, raw_call(r, COMMIT, 0, 0, LEN, 4096));
 	r->sqe_addr = 0;
 	/* The request is still open and its buffer in place. */
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	EXPECT_TRUE(in_slot(t, r, SLOT));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-22 D-127 D-128 D-130 D-131 */
 TEST_F(ab, D_127_slot_of_the_last_word)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	int slot;
@@ -166,7 +166,7 @@ TEST_F(ab, D_127_slot_of_the_last_word)
 	ASSERT_EQ(0, live(t, SLOT));
 	for (slot = SLOT; slot < SLOT + 3; slot++) {
 		EXPECT_TRUE(slot_empty(t, r, slot));
-		ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job,
+		ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job,
 					ev));
 		ASSERT_EQ(0, ev->res);
 		EXPECT_FALSE(ev->iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
@@ -178,27 +178,27 @@ TEST_F(ab, D_127_slot_of_the_last_word)
 					     0, LEN + 1));
 		/* The slot cleared is not the one of the new word. */
 		ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, slot + 1));
-		EXPECT_EQ(LEN, agent_wait(t->agent, self->job,
-					  RAW_DEADLINE_MS));
+		EXPECT_EQ(LEN, client_wait(t->client, self->job,
+					   RAW_DEADLINE_MS));
 		EXPECT_TRUE(slot_empty(t, r, slot));
 	}
 	/* A read, with the data put in by the ring. */
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(0, ev->res);
 	raw_fill(t->srv.bufs, LEN, 33);
 	EXPECT_EQ(LEN, raw_fixed(r, false, t->srv.buf_fd, 0, slot, 0, LEN));
 	EXPECT_EQ(-EFAULT, raw_fixed(r, true, t->srv.buf_fd, 0, slot, 0, 1));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->client->data, LEN));
 	EXPECT_TRUE(slot_empty(t, r, slot));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-128 D-127 D-108 */
 TEST_F(ab, D_128_failure_without_fallback)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	int i;
@@ -206,36 +206,36 @@ TEST_F(ab, D_128_failure_without_fallback)
 	ASSERT_EQ(0, live(t, FAR));
 	/* The server never hears of them, and stays armed. */
 	for (i = 0; i < 3; i++) {
-		self->job = agent_blk(t->agent, t->info.dev_id,
-				      i & 1 ? AGENT_READ : AGENT_WRITE, WIN,
-				      LEN, 0);
-		EXPECT_EQ(-EIO, agent_wait(t->agent, self->job,
-					   RAW_DEADLINE_MS));
+		self->job = client_blk(t->client, t->info.dev_id,
+				       i & 1 ? CLIENT_READ : CLIENT_WRITE, WIN,
+				       LEN, 0);
+		EXPECT_EQ(-EIO, client_wait(t->client, self->job,
+					    RAW_DEADLINE_MS));
 		EXPECT_TRUE(quiet(r));
 		EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, 0, 0, 0, 0));
 	}
 	/* A request without data comes through, its commit heals the tag. */
-	ASSERT_EQ(0, ut_request(t, AGENT_FSYNC, 0, 0, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_FSYNC, 0, 0, &self->job, ev));
 	EXPECT_EQ(0, ev->res);
 	EXPECT_EQ(UBLK_IO_OP_FLUSH, ev->iod.op_flags);
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, 0, 0, SLOT));
-	EXPECT_EQ(0, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	EXPECT_EQ(0, client_wait(t->client, self->job, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	EXPECT_EQ(0, ev->res);
 	EXPECT_TRUE(in_slot(t, r, SLOT));
 	ASSERT_EQ(0, raw_commit(r, 0, 0, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-129 */
 TEST_F(ab, D_129_requests_without_data)
 {
-	const enum agent_blk_op ops[] = {
-		AGENT_FSYNC, AGENT_DISCARD, AGENT_ZEROOUT,
+	const enum client_blk_op ops[] = {
+		CLIENT_FSYNC, CLIENT_DISCARD, CLIENT_ZEROOUT,
 	};
 	const __u64 words[] = { SLOT, FAR, FAR | FALLBACK };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	unsigned int i, j;
 
@@ -243,7 +243,7 @@ TEST_F(ab, D_129_requests_without_data)
 		if (!i)
 			ASSERT_EQ(0, live(t, words[0]));
 		for (j = 0; j < ARRAY_SIZE(ops); j++) {
-			ASSERT_EQ(0, ut_request(t, ops[j], WIN, LEN,
+			ASSERT_EQ(0, fx_request(t, ops[j], WIN, LEN,
 						&self->job, ev));
 			EXPECT_EQ(0, ev->res);
 			EXPECT_FALSE(ev->iod.op_flags &
@@ -251,16 +251,16 @@ TEST_F(ab, D_129_requests_without_data)
 			EXPECT_TRUE(slot_empty(t, &t->ring, SLOT));
 			ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, 0, 0, 0,
 					     words[i]));
-			EXPECT_EQ(0, agent_wait(t->agent, self->job,
-						RAW_DEADLINE_MS));
+			EXPECT_EQ(0, client_wait(t->client, self->job,
+						 RAW_DEADLINE_MS));
 		}
 	}
 	EXPECT_TRUE(quiet(&t->ring));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* How the server gets at the data that was not registered, if at all. */
-static bool by_hand(struct ut *t, struct raw_ev *ev)
+static bool by_hand(struct fixture *t, struct raw_ev *ev)
 {
 	struct raw_ring *r = &t->ring;
 	bool ok;
@@ -269,7 +269,7 @@ static bool by_hand(struct ut *t, struct raw_ev *ev)
 		memset(t->srv.bufs, 0, LEN);
 		return raw_get(&t->srv, ev->q, ev->tag, t->srv.bufs, LEN,
 			       0) == LEN &&
-		       !memcmp(t->srv.bufs, t->agent->data, LEN);
+		       !memcmp(t->srv.bufs, t->client->data, LEN);
 	}
 	if (t->info.flags & UBLK_F_SUPPORT_ZERO_COPY) {
 		if (raw_reg(r, ev->q, ev->tag, SLOT + 9))
@@ -286,31 +286,31 @@ static bool by_hand(struct ut *t, struct raw_ev *ev)
 /* covers: D-128 D-127 D-132 D-108 D-240 */
 TEST_F(ab, D_128_fallback_when_the_slot_does_not_exist)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 
 	ASSERT_EQ(0, live(t, FAR | FALLBACK));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	EXPECT_EQ(0, ev->res);
 	EXPECT_TRUE(ev->iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 	EXPECT_EQ(FAR | FALLBACK, ev->iod.addr);
 	EXPECT_TRUE(by_hand(t, ev));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT | FALLBACK));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	/* The word asks for it, but there is no need. */
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	EXPECT_FALSE(ev->iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 	EXPECT_TRUE(in_slot(t, r, SLOT));
 	ASSERT_EQ(0, raw_commit(r, 0, 0, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-127 D-128 D-132 D-109 */
 TEST_F(ab, D_132_slot_taken_by_somebody_else)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct iovec v = { raw_buf(&t->srv, 0, 0), 4096 };
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
@@ -319,28 +319,28 @@ TEST_F(ab, D_132_slot_taken_by_somebody_else)
 	ASSERT_EQ(0, live(t, SLOT));
 	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, SLOT, &v,
 							  &tag, 1));
-	self->job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN,
-			      0);
-	EXPECT_EQ(-EIO, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	self->job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN,
+			       LEN, 0);
+	EXPECT_EQ(-EIO, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	EXPECT_TRUE(quiet(r));
-	ASSERT_EQ(0, ut_request(t, AGENT_FSYNC, 0, 0, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_FSYNC, 0, 0, &self->job, ev));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, 0, 0, SLOT | FALLBACK));
-	EXPECT_EQ(0, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	EXPECT_EQ(0, client_wait(t->client, self->job, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	EXPECT_TRUE(ev->iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 	EXPECT_TRUE(by_hand(t, ev));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT + 1));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	/* That commit has not taken the user's buffer away. */
 	EXPECT_EQ(512, raw_fixed(r, true, t->srv.buf_fd, 0, SLOT,
 				 (uintptr_t)v.iov_base, 512));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-128 D-108 */
 TEST_F(ab, D_128_ring_without_a_table)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring second;
 	struct raw_ev *ev = &self->ev;
 	int job;
@@ -348,15 +348,15 @@ TEST_F(ab, D_128_ring_without_a_table)
 	/* The ring that owns the armed command counts. */
 	ASSERT_EQ(0, live(t, SLOT));
 	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
-	ASSERT_EQ(0, ut_request(t, AGENT_FSYNC, 0, 0, &job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_FSYNC, 0, 0, &job, ev));
 	ASSERT_EQ(0, raw_arm(&second, COMMIT, 0, 0, 0, 0, 0));
-	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN, 0);
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
+	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, LEN, 0);
 	/* Delivered in this task, so it has to look at its ring. */
 	EXPECT_TRUE(quiet(&second));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_table(&second));
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN, 0);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, LEN, 0);
 	ASSERT_EQ(0, raw_request(&second, ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, ev->res);
 	EXPECT_TRUE(in_slot(t, &second, 0));
@@ -364,8 +364,8 @@ TEST_F(ab, D_128_ring_without_a_table)
 	/* Back to the first ring, which the later tests of a life use. */
 	ASSERT_EQ(0, io_uring_unregister_buffers(&second.ring));
 	ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, 0, LEN, 0, SLOT));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 	raw_ring_close(&second);
 }
 
@@ -373,7 +373,7 @@ TEST_F(ab, D_128_ring_without_a_table)
 TEST_F(ab, D_130_commit_from_another_ring)
 {
 	struct iovec v = { NULL, 0 };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring second;
 	struct raw_ev *ev = &self->ev;
 	__u64 tag = 0;
@@ -382,10 +382,10 @@ TEST_F(ab, D_130_commit_from_another_ring)
 	ASSERT_EQ(0, live(t, SLOT));
 	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
 	ASSERT_EQ(0, raw_table(&second));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, ev));
 	ASSERT_EQ(0, raw_arm(&second, COMMIT, 0, 0, LEN, 0, SLOT));
 	/* Nobody has cleared the slot, so the request is not over. */
-	EXPECT_TRUE(ut_open_still(t, job));
+	EXPECT_TRUE(fx_open_still(t, job));
 	EXPECT_TRUE(in_slot(t, &t->ring, SLOT));
 	EXPECT_TRUE(slot_empty(t, &second, SLOT));
 	if (variant->flags & UBLK_F_SUPPORT_ZERO_COPY) {
@@ -397,31 +397,31 @@ TEST_F(ab, D_130_commit_from_another_ring)
 							   &v, &tag, 1);
 		EXPECT_EQ(1, ret);
 	}
-	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
 	/* The command is on the second ring now, and so is the next buffer. */
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN, 0);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, LEN, 0);
 	ASSERT_EQ(0, raw_request(&second, ev, RAW_DEADLINE_MS));
 	EXPECT_TRUE(in_slot(t, &second, SLOT));
 	EXPECT_TRUE(slot_empty(t, &t->ring, SLOT));
 	ASSERT_EQ(0, raw_arm(&second, COMMIT, 0, 0, LEN, 0, SLOT));
-	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_TRUE(slot_empty(t, &second, SLOT));
 	/* Closing the ring that holds one is as good. */
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN, 0);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, LEN, 0);
 	ASSERT_EQ(0, raw_request(&second, ev, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, 0, LEN, 0, SLOT));
-	EXPECT_TRUE(ut_open_still(t, job));
+	EXPECT_TRUE(fx_open_still(t, job));
 	raw_ring_close(&second);
-	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(LEN, ut_blk(t, AGENT_WRITE, WIN, LEN, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, fx_blk(t, CLIENT_WRITE, WIN, LEN, 0));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-130 D-118 */
 TEST_F(ab, D_130_slot_cleared_or_reused_by_the_server)
 {
 	struct iovec v = { NULL, 0 };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	char *user = raw_buf(&t->srv, 0, 0);
@@ -429,30 +429,30 @@ TEST_F(ab, D_130_slot_cleared_or_reused_by_the_server)
 
 	ASSERT_EQ(0, live(t, SLOT));
 	/* Emptied before the commit: no harm. */
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, SLOT, &v,
 							  &tag, 1));
 	EXPECT_TRUE(slot_empty(t, r, SLOT));
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	/* Replaced by memory of the user: that is not the request's. */
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	v.iov_base = user;
 	v.iov_len = 4096;
 	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, SLOT, &v,
 							  &tag, 1));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT + 1));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	EXPECT_EQ(512, raw_fixed(r, true, t->srv.buf_fd, 0, SLOT,
 				 (uintptr_t)user, 512));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-127 D-130 D-103 */
 TEST_F(ab, D_130_operation_still_using_it)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	int p[2];
@@ -460,40 +460,40 @@ TEST_F(ab, D_130_operation_still_using_it)
 
 	ASSERT_EQ(0, pipe(p));
 	ASSERT_EQ(0, live(t, SLOT));
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(0, raw_fixed_post(r, false, p[0], 0, SLOT, 0, LEN, &id));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT));
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	EXPECT_TRUE(slot_empty(t, r, SLOT));
 	EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, 0, 0, LEN, 0));
 	raw_fill(t->srv.bufs, LEN, 35);
 	ASSERT_EQ(LEN, write(p[1], t->srv.bufs, LEN));
 	EXPECT_EQ(LEN, raw_await(r, id, RAW_DEADLINE_MS));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-127 D-109 D-132 */
 TEST_F(ab, D_127_all_tags_want_one_slot)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev[4];
 	int jobs[4], i, n = 0, need = 0;
-	struct ut u = *t;
+	struct fixture u = *t;
 
 	/* A device of four tags beside the one of this test. */
-	ASSERT_EQ(0, ut_add(&u, 1, 4, variant->flags));
-	ut_remember(t, u.info.dev_id);
+	ASSERT_EQ(0, fx_add(&u, 1, 4, variant->flags));
+	fx_remember(t, u.info.dev_id);
 	memset(&u.srv, 0, sizeof(u.srv));
-	ASSERT_EQ(0, ut_serve(&u, 0));
+	ASSERT_EQ(0, fx_serve(&u, 0));
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, raw_arm(&u.ring, FETCH, 0, i, 0, 0,
 				     SLOT | FALLBACK));
-	ASSERT_EQ(0, ut_start(&u));
+	ASSERT_EQ(0, fx_start(&u));
 	for (i = 0; i < 4; i++)
-		jobs[i] = agent_blk(t->agent, u.info.dev_id, AGENT_WRITE,
-				    WIN + i * 65536, LEN, 0);
+		jobs[i] = client_blk(t->client, u.info.dev_id, CLIENT_WRITE,
+				     WIN + i * 65536, LEN, 0);
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, raw_request(&u.ring, &ev[i], RAW_DEADLINE_MS));
 		ASSERT_EQ(0, ev[i].res);
@@ -508,11 +508,11 @@ TEST_F(ab, D_127_all_tags_want_one_slot)
 	for (i = 3; i >= 0; i--)
 		ASSERT_EQ(0, raw_commit(&u.ring, 0, ev[i].tag, LEN));
 	for (i = 0; i < 4; i++)
-		EXPECT_EQ(LEN, agent_wait(t->agent, jobs[i],
-					  RAW_DEADLINE_MS));
+		EXPECT_EQ(LEN, client_wait(t->client, jobs[i],
+					   RAW_DEADLINE_MS));
 	EXPECT_TRUE(slot_empty(t, &u.ring, SLOT));
-	EXPECT_EQ(0, ut_stop(&u));
-	ut_close(&u);
+	EXPECT_EQ(0, fx_stop(&u));
+	fx_close(&u);
 }
 
 TEST_HARNESS_MAIN

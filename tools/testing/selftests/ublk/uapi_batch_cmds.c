@@ -10,7 +10,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include "kselftest_harness.h"
-#include "lib/ut_batch.h"
+#include "lib/fixture_batch.h"
 
 #define ZONE	UBLK_BATCH_F_HAS_ZONE_LBA
 #define ADDR	UBLK_BATCH_F_HAS_BUF_ADDR
@@ -23,7 +23,7 @@
 #define CALL(b, ...) raw_batch_call(b, &(struct raw_bcmd) { __VA_ARGS__ })
 
 FIXTURE(cmds) {
-	struct ub u;
+	struct fixture_batch u;
 	unsigned int flags, size;	/* right ones for PREP and COMMIT */
 	struct raw_batch *b;
 	char *buf;			/* one good element */
@@ -59,13 +59,13 @@ FIXTURE_VARIANT_ADD(cmds, zero_copy_q1_d4) {
 FIXTURE_SETUP(cmds)
 {
 	__u64 flags = variant->flags | UBLK_F_BATCH_IO;
-	struct ut *t = &self->u.t;
+	struct fixture *t = &self->u.t;
 	struct raw_elem e = { 0 };
 
-	UT_SETUP(t, flags);
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth, flags));
-	ASSERT_EQ(0, ub_serve(&self->u, variant->ring));
-	ASSERT_EQ(0, ub_table(&self->u, 64));
+	FX_SETUP(t, flags);
+	ASSERT_EQ(0, fx_add(t, variant->queues, variant->depth, flags));
+	ASSERT_EQ(0, fxb_serve(&self->u, variant->ring));
+	ASSERT_EQ(0, fxb_table(&self->u, 64));
 	self->b = &self->u.b;
 	self->flags = raw_batch_flags(self->b);
 	self->size = raw_elem_size(self->flags);
@@ -77,11 +77,11 @@ FIXTURE_SETUP(cmds)
 
 FIXTURE_TEARDOWN_PARENT(cmds)
 {
-	UT_TEARDOWN(&self->u.t);
+	FX_TEARDOWN(&self->u.t);
 }
 
 /* One element for a tag with the tag's own buffer or slot. */
-static struct raw_elem elem(struct ub *u, int q, int tag, int result)
+static struct raw_elem elem(struct fixture_batch *u, int q, int tag, int result)
 {
 	__u64 addr = raw_addr(&u->t.srv, q, tag);
 
@@ -92,29 +92,30 @@ static struct raw_elem elem(struct ub *u, int q, int tag, int result)
 }
 
 /* The device works: nothing that was refused has left a trace. */
-static int works(struct ub *u)
+static int works(struct fixture_batch *u)
 {
 	int ret = raw_batch_prep_all(&u->b);
 
 	if (!ret)
-		ret = ub_fetch_all(u);
+		ret = fxb_fetch_all(u);
 	if (!ret)
-		ret = ub_start(u);
-	if (!ret && ub_wait(u, ub_blk(u, AGENT_DISCARD, WIN, 4096)))
+		ret = fxb_start(u);
+	if (!ret && fxb_wait(u, fxb_blk(u, CLIENT_DISCARD, WIN, 4096)))
 		ret = -EIO;
-	return ret ? ret : ub_stop(u);
+	return ret ? ret : fxb_stop(u);
 }
 
-/* A LIVE device whose server owns a request of the agent; job and tag. */
-static int own(struct ub *u, enum agent_blk_op op, int *job, struct raw_ev *ev)
+/* A LIVE device whose server owns a request of the client; job and tag. */
+static int own(struct fixture_batch *u, enum client_blk_op op, int *job,
+	       struct raw_ev *ev)
 {
 	int ret = raw_batch_prep_all(&u->b);
 
 	if (!ret)
-		ret = ub_fetch_all(u);
+		ret = fxb_fetch_all(u);
 	if (!ret)
-		ret = ub_start(u);
-	return ret ? ret : ub_request(u, op, WIN, 4096, job, ev);
+		ret = fxb_start(u);
+	return ret ? ret : fxb_request(u, op, WIN, 4096, job, ev);
 }
 
 /* covers: D-160 D-115 D-112 */
@@ -242,7 +243,7 @@ TEST_F(cmds, D_169_no_elements)
 /* covers: D-170 */
 TEST_F(cmds, D_170_element_buffer)
 {
-	struct ut *t = &self->u.t;
+	struct fixture *t = &self->u.t;
 	unsigned int n = self->size;
 	struct raw_elem e[2];
 	char *map;
@@ -278,7 +279,7 @@ TEST_F(cmds, D_170_element_buffer)
 TEST_F(cmds, D_170_all_or_nothing)
 {
 	int qd = variant->depth, q = variant->queues - 1;
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_batch *b = self->b;
 	struct raw_elem e[8];
 	int i;
@@ -315,10 +316,10 @@ TEST_F(cmds, D_170_all_or_nothing)
 	EXPECT_EQ(-EBUSY, raw_batch_prep(b, 0, qd - 1, 1));
 	e[0].tag = qd;
 	EXPECT_EQ(-EINVAL, raw_batch_elems(b, RAW_PREP, q, e, 1));
-	ASSERT_EQ(0, ub_fetch_all(u));
-	EXPECT_EQ(0, ub_start(u));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	EXPECT_EQ(0, fxb_start(u));
 	EXPECT_EQ(-EBUSY, raw_batch_prep(b, 0, 0, 1));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 	EXPECT_EQ(-ENODEV, raw_batch_prep(b, 0, 0, 1));
 }
 
@@ -355,11 +356,11 @@ TEST_F(cmds, D_172_any_order_any_thread)
 							   &cmd));
 		}
 	}
-	ASSERT_EQ(0, ub_fetch_all(&self->u));
-	EXPECT_EQ(0, ub_start(&self->u));
-	EXPECT_EQ(0, ub_wait(&self->u, ub_blk(&self->u, AGENT_DISCARD, WIN,
-					      4096)));
-	EXPECT_EQ(0, ub_stop(&self->u));
+	ASSERT_EQ(0, fxb_fetch_all(&self->u));
+	EXPECT_EQ(0, fxb_start(&self->u));
+	EXPECT_EQ(0, fxb_wait(&self->u, fxb_blk(&self->u, CLIENT_DISCARD, WIN,
+						4096)));
+	EXPECT_EQ(0, fxb_stop(&self->u));
 }
 
 /* covers: D-173 D-174 */
@@ -392,55 +393,55 @@ TEST_F(cmds, D_173_commit_not_owned)
 /* covers: D-173 D-174 D-175 D-55 */
 TEST_F(cmds, D_174_commit_refused_then_taken)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_batch *b = self->b;
 	struct raw_elem e[2];
 	struct raw_ev ev;
 	int job, size = self->size;
 
-	ASSERT_EQ(0, own(u, AGENT_DISCARD, &job, &ev));
+	ASSERT_EQ(0, own(u, CLIENT_DISCARD, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	EXPECT_EQ(UBLK_IO_OP_DISCARD, ublksrv_get_op(&ev.iod));
 	if (raw_copy_mode(&u->t.srv)) {
 		e[0] = (struct raw_elem) { .tag = ev.tag, .result = 4096 };
 		EXPECT_EQ(-EINVAL, raw_batch_elems(b, RAW_COMMIT, ev.q, e, 1));
 	}
-	EXPECT_FALSE(agent_done(u->t.agent, job));
+	EXPECT_FALSE(client_done(u->t.client, job));
 	/* Twice in one command: the first counts. */
 	e[0] = elem(u, ev.q, ev.tag, 4096);
 	e[1] = e[0];
 	EXPECT_EQ(size, raw_batch_elems(b, RAW_COMMIT, ev.q, e, 2));
-	EXPECT_EQ(0, agent_wait(u->t.agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(u->t.client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EBUSY, raw_batch_elems(b, RAW_COMMIT, ev.q, e, 2));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-174 D-173 D-238 */
 TEST_F(cmds, D_174_partial_counts)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_batch *b = self->b;
 	int jobs[2], size = self->size;
 	struct raw_elem e[3];
 	struct raw_ev ev[2];
 
-	ASSERT_EQ(0, ub_one_cpu(u));
-	ASSERT_EQ(0, own(u, AGENT_READ, &jobs[0], &ev[0]));
-	ASSERT_EQ(0, ub_request(u, AGENT_READ, WIN + 65536, 4096, &jobs[1],
-				&ev[1]));
+	ASSERT_EQ(0, fxb_one_cpu(u));
+	ASSERT_EQ(0, own(u, CLIENT_READ, &jobs[0], &ev[0]));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_READ, WIN + 65536, 4096, &jobs[1],
+				 &ev[1]));
 	e[0] = elem(u, ev[0].q, ev[0].tag, 4096);
 	e[1] = elem(u, ev[0].q, ev[1].tag, -ENOSPC);
 	e[1].tag = variant->depth;
 	e[2] = elem(u, ev[0].q, ev[1].tag, -ENOSPC);
 	EXPECT_EQ(size, raw_batch_elems(b, RAW_COMMIT, ev[0].q, e,
 					variant->depth < 3 ? 2 : 3));
-	EXPECT_EQ(4096, agent_wait(u->t.agent, jobs[0], RAW_DEADLINE_MS));
-	EXPECT_FALSE(agent_done(u->t.agent, jobs[1])) {
+	EXPECT_EQ(4096, client_wait(u->t.client, jobs[0], RAW_DEADLINE_MS));
+	EXPECT_FALSE(client_done(u->t.client, jobs[1])) {
 		TH_LOG("what follows the bad element was not looked at");
 	}
 	EXPECT_EQ(size, raw_batch_elems(b, RAW_COMMIT, ev[0].q, e + 2, 1));
-	EXPECT_EQ(-ENOSPC, agent_wait(u->t.agent, jobs[1], RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(-ENOSPC, client_wait(u->t.client, jobs[1], RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-180 D-181 D-182 D-183 D-186 D-194 */
@@ -484,7 +485,7 @@ TEST_F(cmds, D_180_fetch_header)
 	cmd.nr = 65535;
 	cmd.group = 77;
 	EXPECT_LT(0, raw_batch_post(b, &cmd));
-	EXPECT_TRUE(ub_quiet(&self->u));
+	EXPECT_TRUE(fxb_quiet(&self->u));
 }
 
 /* covers: D-161 */
@@ -509,17 +510,17 @@ TEST_F(cmds, D_161_from_a_worker)
 /* covers: C-52 */
 TEST(C_52_depth_one)
 {
-	struct ut t;
+	struct fixture t;
 
-	UT_SETUP(&t, UBLK_F_BATCH_IO);
-	EXPECT_EQ(-EINVAL, ut_add(&t, 1, 1, UBLK_F_BATCH_IO));
-	EXPECT_EQ(0, ut_add(&t, 1, 2, UBLK_F_BATCH_IO));
+	FX_SETUP(&t, UBLK_F_BATCH_IO);
+	EXPECT_EQ(-EINVAL, fx_add(&t, 1, 1, UBLK_F_BATCH_IO));
+	EXPECT_EQ(0, fx_add(&t, 1, 2, UBLK_F_BATCH_IO));
 	/* Per-tag daemons and announced writes are no part of it. */
 	EXPECT_EQ(0, t.info.flags & UBLK_F_PER_IO_DAEMON);
-	EXPECT_EQ(-EOPNOTSUPP, ut_add(&t, 1, 2, UBLK_F_BATCH_IO |
+	EXPECT_EQ(-EOPNOTSUPP, fx_add(&t, 1, 2, UBLK_F_BATCH_IO |
 				      UBLK_F_NEED_GET_DATA));
 	EXPECT_EQ(0, t.info.flags & UBLK_F_NEED_GET_DATA);
-	EXPECT_EQ(0, ut_cleanup(&t));
+	EXPECT_EQ(0, fx_cleanup(&t));
 }
 
 TEST_HARNESS_MAIN

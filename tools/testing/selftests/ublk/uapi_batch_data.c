@@ -9,7 +9,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include "kselftest_harness.h"
-#include "lib/ut_batch.h"
+#include "lib/fixture_batch.h"
 
 #define WIN	RAW_WIN_START
 #define UCOPY	UBLK_F_USER_COPY
@@ -62,9 +62,9 @@ static char *before_hole(size_t bytes)
 	return map + 4096 - bytes;
 }
 
-static long finish(struct ub *u, int job)
+static long finish(struct fixture_batch *u, int job)
 {
-	return agent_wait(u->t.agent, job, RAW_DEADLINE_MS);
+	return client_wait(u->t.client, job, RAW_DEADLINE_MS);
 }
 
 /* COMMIT of one element with everything named: 0, or what went wrong. */
@@ -83,33 +83,33 @@ static int commit(struct raw_batch *b, const struct raw_ev *ev, int result,
 }
 
 FIXTURE(data) {
-	struct ub u;
+	struct fixture_batch u;
 	struct raw_batch *b;
-	char *data;			/* of the agent */
+	char *data;			/* of the client */
 };
 
 FIXTURE_SETUP(data)
 {
-	UT_SETUP(&self->u.t, UBLK_F_BATCH_IO);
+	FX_SETUP(&self->u.t, UBLK_F_BATCH_IO);
 	self->b = &self->u.b;
-	self->data = self->u.t.agent->data;
+	self->data = self->u.t.client->data;
 }
 
 FIXTURE_TEARDOWN_PARENT(data)
 {
-	UT_TEARDOWN(&self->u.t);
+	FX_TEARDOWN(&self->u.t);
 }
 
 /* Prepare every tag with one address or slot, and start. */
-static int up_with(struct ub *u, __u64 flags, int depth, __u64 addr)
+static int up_with(struct fixture_batch *u, __u64 flags, int depth, __u64 addr)
 {
-	int i, ret = ut_add(&u->t, 1, depth, flags | UBLK_F_BATCH_IO);
+	int i, ret = fx_add(&u->t, 1, depth, flags | UBLK_F_BATCH_IO);
 	struct raw_elem e;
 
 	if (!ret)
-		ret = ub_serve(u, 0);
+		ret = fxb_serve(u, 0);
 	if (!ret)
-		ret = ub_table(u, 8);
+		ret = fxb_table(u, 8);
 	for (i = 0; i < depth && !ret; i++) {
 		e = (struct raw_elem) {
 			.tag = i, .buf_index = addr, .buf_addr = addr,
@@ -117,14 +117,14 @@ static int up_with(struct ub *u, __u64 flags, int depth, __u64 addr)
 		ret = raw_batch_elems(&u->b, RAW_PREP, 0, &e, 1);
 	}
 	if (!ret)
-		ret = ub_start(u);
-	return ret ? ret : ub_no_scheduler(u);
+		ret = fxb_start(u);
+	return ret ? ret : fxb_no_scheduler(u);
 }
 
 /* covers: D-175 D-22 D-93 D-188 D-57 */
 TEST_F(data, D_175_copy_mode_buffers)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	char *next, *addr[2];
 	struct raw_ev ev;
 	int job, i;
@@ -132,7 +132,7 @@ TEST_F(data, D_175_copy_mode_buffers)
 	next = mmap(NULL, 16 * 4096, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, next);
-	ASSERT_EQ(0, ub_up(u, 1, 2, 0));
+	ASSERT_EQ(0, fxb_up(u, 1, 2, 0));
 	addr[0] = raw_buf(&u->t.srv, 0, 0);
 	addr[1] = raw_buf(&u->t.srv, 0, 1);
 	/* Each commit names the buffer of the tag's next request. */
@@ -140,8 +140,8 @@ TEST_F(data, D_175_copy_mode_buffers)
 		bool write = i % 4 < 2;
 
 		memset(self->data, 'a' + i, 4096);
-		ASSERT_EQ(0, ub_request(u, write ? AGENT_WRITE : AGENT_READ,
-					WIN, 4096, &job, &ev));
+		ASSERT_EQ(0, fxb_request(u, write ? CLIENT_WRITE : CLIENT_READ,
+					 WIN, 4096, &job, &ev));
 		EXPECT_EQ((uintptr_t)addr[ev.tag], ev.iod.addr);
 		if (write)
 			EXPECT_TRUE(filled(addr[ev.tag], 'a' + i));
@@ -152,7 +152,7 @@ TEST_F(data, D_175_copy_mode_buffers)
 		EXPECT_EQ(4096, finish(u, job));
 		EXPECT_TRUE(filled(self->data, write ? 'a' + i : 'A' + i));
 	}
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-175 D-97 D-98 D-99a D-99c D-99d D-101 */
@@ -162,41 +162,41 @@ TEST_F(data, D_175_results)
 		{ 0, -EIO }, { 4096, 4096 }, { 1 << 20, 4096 },
 		{ -ENOSPC, -ENOSPC }, { -EILSEQ, -EILSEQ }, { -EPERM, -EIO },
 	};
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_ev ev;
 	unsigned int i;
 	int job;
 
-	ASSERT_EQ(0, ub_up(u, 1, 2, 0));
+	ASSERT_EQ(0, fxb_up(u, 1, 2, 0));
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		ASSERT_EQ(0, ub_request(u, AGENT_READ, WIN, 4096, &job, &ev));
+		ASSERT_EQ(0, fxb_request(u, CLIENT_READ, WIN, 4096, &job, &ev));
 		ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag,
 					      cases[i].result));
 		EXPECT_EQ(cases[i].seen, finish(u, job)) TH_LOG("case %u", i);
 	}
-	ASSERT_EQ(0, ub_request(u, AGENT_WRITE, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 0));
 	EXPECT_EQ(4096, finish(u, job));
 	/* A short read: the remainder is a new delivery. */
-	ASSERT_EQ(0, ub_request(u, AGENT_READ, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_READ, WIN, 4096, &job, &ev));
 	memset(raw_buf(&u->t.srv, 0, ev.tag), 'x', 4096);
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 1536));
 	ASSERT_EQ(0, raw_batch_request(self->b, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ((WIN >> 9) + 3, ev.iod.start_sector);
 	EXPECT_EQ(5, ev.iod.nr_sectors);
-	EXPECT_FALSE(agent_done(u->t.agent, job));
+	EXPECT_FALSE(client_done(u->t.client, job));
 	memset(raw_buf(&u->t.srv, 0, ev.tag), 'x', 4096);
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 2560));
 	EXPECT_EQ(4096, finish(u, job));
 	EXPECT_TRUE(filled(self->data, 'x'));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-189 D-94 I-45 */
 TEST_F(data, D_189_bad_address_is_left_out)
 {
 	static const int where[] = { 0, 1 };
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	char *hole = before_hole(0);
 	struct raw_bev ev;
 	int jobs[2];
@@ -204,8 +204,8 @@ TEST_F(data, D_189_bad_address_is_left_out)
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, up_with(u, 0, 4, (uintptr_t)hole));
 	/* A read does not mind. */
-	ASSERT_EQ(0, ub_enqueue(u, AGENT_WRITE, where, 1, jobs));
-	ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, where + 1, 1, jobs + 1));
+	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_WRITE, where, 1, jobs));
+	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, where + 1, 1, jobs + 1));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	ASSERT_EQ(0, raw_batch_event(self->b, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(2, ev.res);
@@ -213,9 +213,9 @@ TEST_F(data, D_189_bad_address_is_left_out)
 	EXPECT_EQ(4096, finish(u, jobs[1]));
 	/* Alone in a list: no CQE, and no buffer is used up. */
 	EXPECT_EQ(0, ev.bid);
-	EXPECT_TRUE(ub_quiet(u));
+	EXPECT_TRUE(fxb_quiet(u));
 	if (running_on_mainline()) {
-		EXPECT_FALSE(agent_done(u->t.agent, jobs[0]));
+		EXPECT_FALSE(client_done(u->t.client, jobs[0]));
 		ASSERT_EQ(hole, mmap(hole, 4096, PROT_READ | PROT_WRITE,
 				     MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS,
 				     -1, 0));
@@ -225,18 +225,18 @@ TEST_F(data, D_189_bad_address_is_left_out)
 		EXPECT_EQ(4096, finish(u, jobs[0]));
 	} else {
 		EXPECT_EQ(-EIO, finish(u, jobs[0]));
-		ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, where, 1, jobs));
+		ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, where, 1, jobs));
 		ASSERT_EQ(0, raw_batch_event(self->b, &ev, RAW_DEADLINE_MS));
 		ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tags[0], 4096));
 		EXPECT_EQ(4096, finish(u, jobs[0]));
 	}
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: I-21 D-95 */
 TEST_F(data, I_21_partly_copied_write)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	char *hole = before_hole(1024);
 	int job, sectors;
 	struct raw_ev ev;
@@ -246,18 +246,18 @@ TEST_F(data, I_21_partly_copied_write)
 	ASSERT_EQ(0, up_with(u, 0, 2, (uintptr_t)hole));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	memset(self->data, 0x4d, 4096);
-	ASSERT_EQ(0, ub_request(u, AGENT_WRITE, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 	EXPECT_EQ(2, ev.iod.nr_sectors);
 	EXPECT_EQ(0x4d, hole[1023]);
 	sectors = ev.iod.nr_sectors;
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, sectors * 512));
 	if (running_on_mainline()) {
 		EXPECT_EQ(4096, finish(u, job)) TH_LOG("the tail is lost");
-		EXPECT_EQ(0, ub_stop(u));
+		EXPECT_EQ(0, fxb_stop(u));
 		return;
 	}
 	end = raw_now_ms() + RAW_DEADLINE_MS;
-	while (!agent_done(u->t.agent, job) && raw_now_ms() < end) {
+	while (!client_done(u->t.client, job) && raw_now_ms() < end) {
 		if (raw_batch_request(self->b, &ev, 20))
 			continue;
 		EXPECT_EQ((WIN >> 9) + sectors, ev.iod.start_sector);
@@ -269,24 +269,24 @@ TEST_F(data, I_21_partly_copied_write)
 	EXPECT_TRUE(res == -EIO || (res == 4096 && sectors == 8)) {
 		TH_LOG("result %ld after %d sectors", res, sectors);
 	}
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-196 D-146 D-148 D-149 D-22 */
 TEST_F(data, D_196_user_copy)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int fd, job, none = 3;
 	struct raw_ev ev;
 	char page[4096];
 
-	UT_REQUIRE(&u->t, UCOPY);
-	ASSERT_EQ(0, ub_up(u, 1, 4, UCOPY));
+	FX_REQUIRE(&u->t, UCOPY);
+	ASSERT_EQ(0, fxb_up(u, 1, 4, UCOPY));
 	fd = u->t.srv.fd;
 	EXPECT_EQ(-1, pread(fd, page, 4096, raw_pos(0, none, 0)));
 	EXPECT_EQ(EINVAL, errno) TH_LOG("prepared, not delivered");
 	memset(self->data, 'w', 4096);
-	ASSERT_EQ(0, ub_request(u, AGENT_WRITE, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 	EXPECT_EQ(0, ev.iod.addr);
 	EXPECT_EQ(-1, pwrite(fd, page, 4096, raw_pos(0, ev.tag, 0)));
 	EXPECT_EQ(EACCES, errno);
@@ -297,35 +297,35 @@ TEST_F(data, D_196_user_copy)
 	EXPECT_EQ(4096, finish(u, job));
 	EXPECT_EQ(-1, pread(fd, page, 4096, raw_pos(0, ev.tag, 0)));
 	EXPECT_EQ(EINVAL, errno);
-	ASSERT_EQ(0, ub_request(u, AGENT_READ, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_READ, WIN, 4096, &job, &ev));
 	memset(page, 'r', 4096);
 	EXPECT_EQ(4096, pwrite(fd, page, 4096, raw_pos(0, ev.tag, 0)));
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 4096));
 	EXPECT_EQ(4096, finish(u, job));
 	EXPECT_TRUE(filled(self->data, 'r'));
 	/* Other thread's rule for one without data, too. */
-	ASSERT_EQ(0, ub_request(u, AGENT_DISCARD, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_DISCARD, WIN, 4096, &job, &ev));
 	EXPECT_EQ(-1, pread(fd, page, 4096, raw_pos(0, ev.tag, 0)));
 	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 0));
 	EXPECT_EQ(0, finish(u, job));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-160 D-112 D-113 D-114 D-116 D-118 D-120 D-103 D-175 */
 TEST_F(data, D_160_register_by_command)
 {
 	struct raw_batch *b = self->b;
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int job, fd = file_of('r');
 	struct raw_ev ev;
 
-	UT_REQUIRE(&u->t, ZERO);
+	FX_REQUIRE(&u->t, ZERO);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, ub_up(u, 1, 4, ZERO));
+	ASSERT_EQ(0, fxb_up(u, 1, 4, ZERO));
 	EXPECT_EQ(-EINVAL, raw_batch_io_call(b, REGISTER, 0, 0, 1));
 	memset(self->data, 'w', 4096);
-	ASSERT_EQ(0, ub_request(u, AGENT_WRITE, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 	EXPECT_EQ(-EINVAL, raw_batch_io_call(b, REGISTER, 0, ev.tag, 12));
 	EXPECT_EQ(0, raw_batch_io_call(b, REGISTER, 0, ev.tag, 11));
 	EXPECT_EQ(-EBUSY, raw_batch_io_call(b, REGISTER, 0, ev.tag, 11));
@@ -335,11 +335,11 @@ TEST_F(data, D_160_register_by_command)
 	/* Committed, but open while the buffer is in use. */
 	ASSERT_EQ(0, raw_batch_commit(b, 0, ev.tag, 4096));
 	EXPECT_EQ(-EBUSY, raw_batch_commit(b, 0, ev.tag, 4096));
-	EXPECT_TRUE(ub_waits(u, job));
+	EXPECT_TRUE(fxb_waits(u, job));
 	EXPECT_EQ(0, raw_batch_io_call(b, UNREGISTER, 0, 0, 11));
 	EXPECT_EQ(4096, finish(u, job));
 	EXPECT_EQ(-EINVAL, raw_batch_io_call(b, UNREGISTER, 0, 0, 11));
-	ASSERT_EQ(0, ub_request(u, AGENT_READ, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_READ, WIN, 4096, &job, &ev));
 	EXPECT_EQ(0, raw_batch_io_call(b, REGISTER, 0, ev.tag, 0));
 	EXPECT_EQ(-EFAULT, raw_batch_fixed(b, true, fd, 0, 4096, 0));
 	EXPECT_EQ(4096, raw_batch_fixed(b, false, fd, 0, 4096, 0));
@@ -347,24 +347,25 @@ TEST_F(data, D_160_register_by_command)
 	ASSERT_EQ(0, raw_batch_commit(b, 0, ev.tag, 4096));
 	EXPECT_EQ(4096, finish(u, job));
 	EXPECT_TRUE(filled(self->data, 'w'));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-172 D-175 D-177 D-22 D-127 D-130 D-131 D-188 */
 TEST_F(data, D_177_registered_in_the_fetching_ring)
 {
 	struct raw_batch *b = self->b;
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int job, fd = file_of('-'), i, slot = 5;
 	struct raw_ev ev;
 
-	UT_REQUIRE(&u->t, AUTO);
+	FX_REQUIRE(&u->t, AUTO);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, up_with(u, AUTO, 2, slot));
 	ASSERT_LT(0, raw_batch_fetch(b, 0, 0));
 	for (i = 0; i < 3; i++) {
 		memset(self->data, 'w' + i, 4096);
-		ASSERT_EQ(0, ub_request(u, AGENT_WRITE, WIN, 4096, &job, &ev));
+		ASSERT_EQ(0,
+			  fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 		EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 		slot = ev.iod.addr;
 		EXPECT_TRUE(slot == 5 || slot == 6);
@@ -378,11 +379,11 @@ TEST_F(data, D_177_registered_in_the_fetching_ring)
 	}
 	EXPECT_EQ(6, slot) TH_LOG("two tags, three requests");
 	/* Nothing to register, nothing wrong. */
-	ASSERT_EQ(0, ub_request(u, AGENT_DISCARD, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_DISCARD, WIN, 4096, &job, &ev));
 	EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 	ASSERT_EQ(0, commit(b, &ev, 0, 6));
 	EXPECT_EQ(0, finish(u, job));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-177 D-130 D-103 */
@@ -390,23 +391,23 @@ TEST_F(data, D_177_commit_on_another_ring)
 {
 	struct raw_batch *other = calloc(1, sizeof(*other));
 	struct raw_batch *b = self->b;
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_ev ev;
 	int job;
 
-	UT_REQUIRE(&u->t, AUTO | ZERO);
+	FX_REQUIRE(&u->t, AUTO | ZERO);
 	ASSERT_NE(NULL, other);
 	ASSERT_EQ(0, up_with(u, AUTO | ZERO, 2, 3));
 	ASSERT_LT(0, raw_batch_fetch(b, 0, 0));
 	ASSERT_EQ(0, raw_batch_open(other, &u->t.srv, 0));
 	ASSERT_EQ(0, io_uring_register_buffers_sparse(&other->ring, 8));
-	ASSERT_EQ(0, ub_request(u, AGENT_WRITE, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 	ASSERT_EQ(0, commit(other, &ev, 4096, 4));
-	EXPECT_TRUE(ub_waits(u, job)) TH_LOG("the slot still holds it");
+	EXPECT_TRUE(fxb_waits(u, job)) TH_LOG("the slot still holds it");
 	EXPECT_EQ(-EINVAL, raw_batch_io_call(other, UNREGISTER, 0, 0, 3));
 	EXPECT_EQ(0, raw_batch_io_call(b, UNREGISTER, 0, 0, 3));
 	EXPECT_EQ(4096, finish(u, job));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 	raw_batch_close(other);
 }
 
@@ -415,15 +416,15 @@ TEST_F(data, D_189_registration_fails)
 {
 	static const int where[] = { 0, 1, 2 };
 	struct raw_batch *b = self->b;
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int jobs[3], i, fallback;
 	struct raw_bev ev;
 
-	UT_REQUIRE(&u->t, AUTO);
+	FX_REQUIRE(&u->t, AUTO);
 	/* Two tags want slot 2, a third one a slot that does not exist. */
-	ASSERT_EQ(0, ut_add(&u->t, 1, 3, AUTO | UBLK_F_BATCH_IO));
-	ASSERT_EQ(0, ub_serve(u, 0));
-	ASSERT_EQ(0, ub_table(u, 4));
+	ASSERT_EQ(0, fx_add(&u->t, 1, 3, AUTO | UBLK_F_BATCH_IO));
+	ASSERT_EQ(0, fxb_serve(u, 0));
+	ASSERT_EQ(0, fxb_table(u, 4));
 	for (i = 0; i < 3; i++) {
 		struct raw_elem e = { .tag = i, .buf_index = i < 2 ? 2 : 4 };
 
@@ -431,8 +432,8 @@ TEST_F(data, D_189_registration_fails)
 		ASSERT_EQ(0, raw_batch_elems(b, RAW_PREP, 0, &e, 1));
 	}
 	b->elem_flags = 0;
-	ASSERT_EQ(0, ub_start(u));
-	ASSERT_EQ(0, ub_enqueue(u, AGENT_WRITE, where, 3, jobs));
+	ASSERT_EQ(0, fxb_start(u));
+	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_WRITE, where, 3, jobs));
 	ASSERT_LT(0, raw_batch_fetch(b, 0, 0));
 	ASSERT_EQ(0, raw_batch_event(b, &ev, RAW_DEADLINE_MS));
 	ASSERT_EQ(4, ev.res) TH_LOG("one has no slot and no fallback");
@@ -451,7 +452,7 @@ TEST_F(data, D_189_registration_fails)
 	for (fallback = 0, i = 0; i < 3; i++)
 		fallback += finish(u, jobs[i]) == -EIO;
 	EXPECT_EQ(1, fallback);
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 TEST_HARNESS_MAIN

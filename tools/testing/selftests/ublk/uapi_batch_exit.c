@@ -15,11 +15,11 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "kselftest_harness.h"
+#include "lib/proc.h"
 #include "lib/recovery.h"
-#include "lib/ut_batch.h"
+#include "lib/fixture_batch.h"
 
 #define WIN	RAW_WIN_START
 #define UR	UBLK_F_USER_RECOVERY
@@ -27,53 +27,42 @@
 #define QUIESCE	UBLK_U_CMD_QUIESCE_DEV
 
 FIXTURE(exit) {
-	struct ub u;
+	struct fixture_batch u;
 	struct raw_batch *b;
 	int id;
 };
 
 FIXTURE_SETUP(exit)
 {
-	UT_SETUP(&self->u.t, UBLK_F_BATCH_IO | REISSUE | UBLK_F_QUIESCE);
+	FX_SETUP(&self->u.t, UBLK_F_BATCH_IO | REISSUE | UBLK_F_QUIESCE);
 	self->b = &self->u.b;
 }
 
 FIXTURE_TEARDOWN_PARENT(exit)
 {
-	UT_TEARDOWN(&self->u.t);
-}
-
-static void *map_shared(size_t len)
-{
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
+	FX_TEARDOWN(&self->u.t);
 }
 
 /*
  * A server in a process of its own: its pid once it has prepared all tags and,
  * with @fetch, sent its fetch commands. Without, it does nothing more.
  */
-static pid_t server(struct ub *u, bool fetch)
+static pid_t server(struct fixture_batch *u, bool fetch)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
-	int *ready = map_shared(sizeof(*ready));
-	pid_t parent = getpid(), pid;
+	int *ready = proc_shared(sizeof(*ready));
+	pid_t pid;
 	int ret;
 
 	if (!ready)
 		return -ENOMEM;
-	pid = fork();
+	pid = proc_fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		ret = ub_serve(u, 0);
+		ret = fxb_serve(u, 0);
 		if (!ret)
 			ret = raw_batch_prep_all(&u->b);
 		if (!ret && fetch)
-			ret = ub_fetch_all(u);
+			ret = fxb_fetch_all(u);
 		__atomic_store_n(ready, ret ?: 1, __ATOMIC_RELEASE);
 		while (!fetch)
 			pause();
@@ -89,7 +78,7 @@ static pid_t server(struct ub *u, bool fetch)
 	return pid > 0 && *ready == 1 ? pid : -EIO;
 }
 
-static int dev_cmd(struct ub *u, __u32 op, __u64 data)
+static int dev_cmd(struct fixture_batch *u, __u32 op, __u64 data)
 {
 	return raw_dev_cmd(&u->t.ctl, op, u->t.info.dev_id, data);
 }
@@ -103,19 +92,19 @@ static void kill_server(pid_t pid)
 /* covers: L-20 L-23 L-1 D-190 D-195 D-2 */
 TEST_F(exit, L_23_killed_under_load)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int job, i;
 	pid_t pid;
 
-	ASSERT_EQ(0, ut_add(&u->t, 2, 32, UBLK_F_BATCH_IO | REISSUE));
+	ASSERT_EQ(0, fx_add(&u->t, 2, 32, UBLK_F_BATCH_IO | REISSUE));
 	self->id = u->t.info.dev_id;
-	u->t.srv.store = map_shared(RAW_DEV_BYTES);
+	u->t.srv.store = proc_shared(RAW_DEV_BYTES);
 	ASSERT_NE(NULL, u->t.srv.store);
-	ub_mark(u->t.srv.store);
+	fxb_mark(u->t.srv.store);
 	pid = server(u, true);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_START_DEV, pid));
-	job = ub_burst(u, 96, 60);
+	job = fxb_burst(u, 96, 60);
 	ASSERT_LE(0, job);
 	for (i = 0; i < 8; i++) {
 		usleep(5000 * i);
@@ -134,7 +123,7 @@ TEST_F(exit, L_23_killed_under_load)
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_END_USER_RECOVERY, pid));
 	}
-	EXPECT_EQ(96 * 60, agent_wait(u->t.agent, job, 4 * RAW_DEADLINE_MS));
+	EXPECT_EQ(96 * 60, client_wait(u->t.client, job, 4 * RAW_DEADLINE_MS));
 	EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_EQ(pid, waitpid(pid, &i, 0));
 	EXPECT_TRUE(WIFEXITED(i) && !WEXITSTATUS(i)) TH_LOG("status %x", i);
@@ -167,7 +156,7 @@ static int give_page(int uffd, char *p)
 }
 
 struct busy {
-	struct ub *u;
+	struct fixture_batch *u;
 	int ready, res, last;
 };
 
@@ -203,7 +192,7 @@ static void *busy_thread(void *arg)
 /* covers: D-195 I-44 I-6 D-188 */
 TEST_F(exit, I_44_quiesced_in_the_middle_of_a_delivery)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct busy t = { .u = u };
 	int uffd, i, job, quiesce;
 	struct pollfd pfd;
@@ -214,42 +203,43 @@ TEST_F(exit, I_44_quiesced_in_the_middle_of_a_delivery)
 	page = faulting(&uffd);
 	if (!page)
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, ut_add(&u->t, 1, 2, UBLK_F_BATCH_IO | UR |
+	ASSERT_EQ(0, fx_add(&u->t, 1, 2, UBLK_F_BATCH_IO | UR |
 			    UBLK_F_QUIESCE));
-	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, fxb_serve(u, 0));
 	for (i = 0; i < 2; i++) {
 		struct raw_elem e = { .tag = i, .buf_addr = (uintptr_t)page };
 
 		ASSERT_EQ(0, raw_batch_elems(self->b, RAW_PREP, 0, &e, 1));
 	}
-	ASSERT_EQ(0, ub_start(u));
+	ASSERT_EQ(0, fxb_start(u));
 	ASSERT_EQ(0, pthread_create(&id, NULL, busy_thread, &t));
 	while (!__atomic_load_n(&t.ready, __ATOMIC_ACQUIRE))
 		usleep(1000);
 	/* One that only waits, besides the one that is to be active. */
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
-	job = ub_blk(u, AGENT_WRITE, WIN, 4096);
+	job = fxb_blk(u, CLIENT_WRITE, WIN, 4096);
 	pfd = (struct pollfd) { .fd = uffd, .events = POLLIN };
 	ASSERT_EQ(1, poll(&pfd, 1, RAW_DEADLINE_MS)) TH_LOG("no fault");
-	quiesce = agent_ctrl(u->t.agent, QUIESCE, u->t.info.dev_id, 10000);
+	quiesce = client_ctrl(u->t.client, QUIESCE, u->t.info.dev_id, 10000);
 	if (running_on_mainline()) {
-		EXPECT_EQ(0, agent_wait(u->t.agent, quiesce, RAW_DEADLINE_MS));
+		EXPECT_EQ(0,
+			  client_wait(u->t.client, quiesce, RAW_DEADLINE_MS));
 		ASSERT_EQ(0, raw_batch_event(self->b, &ev, RAW_DEADLINE_MS));
 		EXPECT_EQ(-ENODEV, ev.res);
 	} else {
-		agent_wait(u->t.agent, quiesce, RAW_QUIET_MS);
+		client_wait(u->t.client, quiesce, RAW_QUIET_MS);
 	}
-	EXPECT_FALSE(agent_done(u->t.agent, job));
+	EXPECT_FALSE(client_done(u->t.client, job));
 	ASSERT_EQ(0, give_page(uffd, page));
 	ASSERT_EQ(0, pthread_join(id, NULL));
 	EXPECT_EQ(0, t.res);
 	EXPECT_EQ(running_on_mainline() ? RAW_TIMEOUT : -ENODEV, t.last);
-	EXPECT_EQ(4096, agent_wait(u->t.agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait(u->t.agent, quiesce, RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(u->t.client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(u->t.client, quiesce, RAW_DEADLINE_MS));
 	EXPECT_EQ(1, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));
-	ASSERT_EQ(0, ub_lose(u));
-	ASSERT_EQ(0, ub_recover(u));
-	EXPECT_EQ(0, ub_stop(u));
+	ASSERT_EQ(0, fxb_lose(u));
+	ASSERT_EQ(0, fxb_recover(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 struct pourer {
@@ -282,18 +272,18 @@ static void *pour(void *arg)
 /* covers: I-6 D-185 D-192 D-195 */
 TEST_F(exit, I_6_quiesced_while_commands_pour_in)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct pourer p[2] = { { 0 } };
 	pthread_t id[2];
 	int round, i;
 
 	if (running_on_mainline())
 		SKIP(return, "the list is walked without a lock there");
-	ASSERT_EQ(0, ut_add(&u->t, 1, 8, UBLK_F_BATCH_IO | UR |
+	ASSERT_EQ(0, fx_add(&u->t, 1, 8, UBLK_F_BATCH_IO | UR |
 			    UBLK_F_QUIESCE));
-	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, fxb_serve(u, 0));
 	ASSERT_EQ(0, raw_batch_prep_all(self->b));
-	ASSERT_EQ(0, ub_start(u));
+	ASSERT_EQ(0, fxb_start(u));
 	for (round = 0; round < 6; round++) {
 		for (i = 0; i < 2; i++) {
 			p[i] = (struct pourer) { .b = calloc(1,
@@ -312,11 +302,11 @@ TEST_F(exit, I_6_quiesced_while_commands_pour_in)
 			raw_batch_close(p[i].b);
 			free(p[i].b);
 		}
-		ASSERT_EQ(0, ub_lose(u));
-		ASSERT_EQ(0, ub_recover(u));
+		ASSERT_EQ(0, fxb_lose(u));
+		ASSERT_EQ(0, fxb_recover(u));
 	}
-	EXPECT_EQ(4096, ub_wait(u, ub_blk(u, AGENT_READ, WIN, 4096)));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(4096, fxb_wait(u, fxb_blk(u, CLIENT_READ, WIN, 4096)));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: L-20 L-44 L-103 D-195 */
@@ -324,34 +314,34 @@ TEST_F(exit, L_103_killed_with_queued_requests_while_deleted)
 {
 	static const __u64 flags[] = { 0, UR, REISSUE };
 	static const int where[] = { 0, 1, 2 };
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int jobs[3], del, i, n;
 	pid_t pid;
 
 	for (n = 0; n < ARRAY_SIZE(flags); n++) {
 		if (flags[n] && running_on_mainline())
 			break;
-		ASSERT_EQ(0, ut_add(&u->t, 1, 4, UBLK_F_BATCH_IO | flags[n]));
+		ASSERT_EQ(0, fx_add(&u->t, 1, 4, UBLK_F_BATCH_IO | flags[n]));
 		pid = server(u, false);
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_START_DEV, pid));
-		ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, where, 3, jobs));
-		del = agent_ctrl(u->t.agent, UBLK_U_CMD_DEL_DEV,
-				 u->t.info.dev_id, 0);
+		ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, where, 3, jobs));
+		del = client_ctrl(u->t.client, UBLK_U_CMD_DEL_DEV,
+				  u->t.info.dev_id, 0);
 		/* It waits for a server that never asks for its requests. */
 		rec_waits(&u->t, del);
 		kill_server(pid);
 		for (i = 0; i < 3; i++)
-			EXPECT_EQ(-EIO, agent_wait(u->t.agent, jobs[i],
-						   REC_FAST_MS));
-		EXPECT_EQ(0, agent_wait(u->t.agent, del, RAW_DEADLINE_MS));
+			EXPECT_EQ(-EIO, client_wait(u->t.client, jobs[i],
+						    REC_FAST_MS));
+		EXPECT_EQ(0, client_wait(u->t.client, del, RAW_DEADLINE_MS));
 	}
 }
 
 /* covers: L-101 L-20 L-100 */
 TEST_F(exit, L_101_killed_while_started)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int job, i, ret, state;
 	bool stopped;
 	pid_t pid;
@@ -359,15 +349,15 @@ TEST_F(exit, L_101_killed_while_started)
 	if (running_on_mainline())
 		SKIP(return, "it may stay LIVE without a server there");
 	for (i = 0; i < 16; i++) {
-		ASSERT_EQ(0, ut_add(&u->t, 1, 4, UBLK_F_BATCH_IO |
+		ASSERT_EQ(0, fx_add(&u->t, 1, 4, UBLK_F_BATCH_IO |
 				    (i & 1 ? UR : 0)));
 		pid = server(u, i & 2);
 		ASSERT_LT(0, pid);
-		job = agent_ctrl(u->t.agent, UBLK_U_CMD_START_DEV,
-				 u->t.info.dev_id, pid);
+		job = client_ctrl(u->t.client, UBLK_U_CMD_START_DEV,
+				  u->t.info.dev_id, pid);
 		usleep(i / 4 * 1500);
 		kill_server(pid);
-		ret = agent_wait(u->t.agent, job, 10 * RAW_QUIET_MS);
+		ret = client_wait(u->t.client, job, 10 * RAW_QUIET_MS);
 		/*
 		 * Not ready in time: it waits, until the device is stopped. Or it
 		 * is just slow.
@@ -377,7 +367,7 @@ TEST_F(exit, L_101_killed_while_started)
 			EXPECT_EQ(0, raw_srv_open(&u->t.srv, &u->t.info));
 			EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
 			/* The end of this round would end "stopping" as well. */
-			ret = agent_wait(u->t.agent, job, RAW_DEADLINE_MS);
+			ret = client_wait(u->t.client, job, RAW_DEADLINE_MS);
 			EXPECT_TRUE(!ret || ret == -EINVAL || ret == -EBUSY) {
 				TH_LOG("START_DEV %d", ret);
 			}
@@ -397,31 +387,32 @@ TEST_F(exit, L_101_killed_while_started)
 TEST_F(exit, I_44_quiesced_while_a_stop_waits)
 {
 	static const int where[] = { 0 };
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int job, stop, quiesce;
 
 	if (running_on_mainline())
 		SKIP(return, "what is queued cannot be fetched any more there");
-	ASSERT_EQ(0, ut_add(&u->t, 1, 4, UBLK_F_BATCH_IO | UR |
+	ASSERT_EQ(0, fx_add(&u->t, 1, 4, UBLK_F_BATCH_IO | UR |
 			    UBLK_F_QUIESCE));
-	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, fxb_serve(u, 0));
 	ASSERT_EQ(0, raw_batch_prep_all(self->b));
-	ASSERT_EQ(0, ub_start(u));
-	ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, where, 1, &job));
-	stop = agent_ctrl(u->t.agent, UBLK_U_CMD_STOP_DEV, u->t.info.dev_id, 0);
+	ASSERT_EQ(0, fxb_start(u));
+	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, where, 1, &job));
+	stop = client_ctrl(u->t.client, UBLK_U_CMD_STOP_DEV, u->t.info.dev_id,
+			   0);
 	rec_waits(&u->t, stop);
-	quiesce = agent_ctrl(u->t.agent, QUIESCE, u->t.info.dev_id, 3000);
+	quiesce = client_ctrl(u->t.client, QUIESCE, u->t.info.dev_id, 3000);
 	rec_waits(&u->t, quiesce);
 	/* Delivered or refused, the request ends, and with it all else. */
-	ASSERT_EQ(0, ub_fetch_all(u));
-	EXPECT_EQ(0, ub_wait(u, stop));
-	EXPECT_NE(RAW_TIMEOUT, ub_wait(u, job));
-	EXPECT_NE(RAW_TIMEOUT, ub_wait(u, quiesce));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	EXPECT_EQ(0, fxb_wait(u, stop));
+	EXPECT_NE(RAW_TIMEOUT, fxb_wait(u, job));
+	EXPECT_NE(RAW_TIMEOUT, fxb_wait(u, quiesce));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&u->t.ctl, u->t.info.dev_id));
 }
 
 struct crowd {
-	struct ub *u;
+	struct fixture_batch *u;
 	int res, handled, refilled;
 };
 
@@ -483,22 +474,22 @@ static void *crowd_thread(void *arg)
 TEST_F(exit, D_192_many_threads_few_buffers)
 {
 	struct crowd c[4] = { { 0 } };
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	pthread_t id[4];
 	int job, i, handled = 0, refilled = 0;
 
-	ASSERT_EQ(0, ut_add(&u->t, 2, 64, UBLK_F_BATCH_IO));
-	ASSERT_EQ(0, ub_serve(u, 0));
-	ub_mark(u->t.srv.store);
+	ASSERT_EQ(0, fx_add(&u->t, 2, 64, UBLK_F_BATCH_IO));
+	ASSERT_EQ(0, fxb_serve(u, 0));
+	fxb_mark(u->t.srv.store);
 	ASSERT_EQ(0, raw_batch_prep_all(self->b));
-	ASSERT_EQ(0, ub_start(u));
+	ASSERT_EQ(0, fxb_start(u));
 	for (i = 0; i < 4; i++) {
 		c[i].u = u;
 		ASSERT_EQ(0, pthread_create(&id[i], NULL, crowd_thread, &c[i]));
 	}
-	job = ub_burst(u, 120, 25);
+	job = fxb_burst(u, 120, 25);
 	EXPECT_EQ(120 * 25,
-		  agent_wait(u->t.agent, job, 4 * RAW_DEADLINE_MS));
+		  client_wait(u->t.client, job, 4 * RAW_DEADLINE_MS));
 	EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, pthread_join(id[i], NULL));

@@ -13,13 +13,13 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include "kselftest_harness.h"
-#include "lib/ut_batch.h"
+#include "lib/fixture_batch.h"
 
 #define DEFER	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 #define DEPTH	256
 
 FIXTURE(fetch) {
-	struct ub u;
+	struct fixture_batch u;
 	struct raw_batch *b;
 	int jobs[16];
 };
@@ -38,32 +38,32 @@ FIXTURE_VARIANT_ADD(fetch, defer) {
 
 FIXTURE_SETUP(fetch)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 
-	UT_SETUP(&u->t, UBLK_F_BATCH_IO);
+	FX_SETUP(&u->t, UBLK_F_BATCH_IO);
 	self->b = &u->b;
-	ASSERT_EQ(0, ut_add(&u->t, 1, DEPTH, UBLK_F_BATCH_IO));
-	ASSERT_EQ(0, ub_serve(u, variant->ring));
+	ASSERT_EQ(0, fx_add(&u->t, 1, DEPTH, UBLK_F_BATCH_IO));
+	ASSERT_EQ(0, fxb_serve(u, variant->ring));
 	ASSERT_EQ(0, raw_batch_prep_all(&u->b));
-	ASSERT_EQ(0, ub_start(u));
-	ASSERT_EQ(0, ub_no_scheduler(u));
+	ASSERT_EQ(0, fxb_start(u));
+	ASSERT_EQ(0, fxb_no_scheduler(u));
 }
 
 FIXTURE_TEARDOWN_PARENT(fetch)
 {
-	UT_TEARDOWN(&self->u.t);
+	FX_TEARDOWN(&self->u.t);
 }
 
 static const int far_order[] = { 7, 2, 9, 0, 5, 1, 8, 3, 6, 4 };
 
 /* Reads that wait in the driver, at far_order[]. */
-static int enqueue(struct ub *u, int nr, int *jobs)
+static int enqueue(struct fixture_batch *u, int nr, int *jobs)
 {
-	return ub_enqueue(u, AGENT_READ, far_order, nr, jobs);
+	return fxb_enqueue(u, CLIENT_READ, far_order, nr, jobs);
 }
 
 /* Answer one tag of queue 0. */
-static int answer(struct ub *u, int tag)
+static int answer(struct fixture_batch *u, int tag)
 {
 	struct raw_ev ev = { .tag = tag, .iod = raw_desc(&u->t.srv, 0, tag) };
 
@@ -71,7 +71,7 @@ static int answer(struct ub *u, int tag)
 }
 
 /* A list with the next @nr requests of far_order[] from @first; answers them. */
-static int list(struct ub *u, int first, int nr, struct raw_bev *ev)
+static int list(struct fixture_batch *u, int first, int nr, struct raw_bev *ev)
 {
 	struct ublksrv_io_desc iod;
 	int i, ret;
@@ -85,7 +85,7 @@ static int list(struct ub *u, int first, int nr, struct raw_bev *ev)
 		return -EBADF;
 	for (i = 0; i < nr; i++) {
 		iod = raw_desc(&u->t.srv, 0, ev->tags[i]);
-		if (ub_where(&iod) != far_order[first + i])
+		if (fxb_where(&iod) != far_order[first + i])
 			return -EILSEQ;
 		ret = answer(u, ev->tags[i]);
 		if (ret)
@@ -95,7 +95,7 @@ static int list(struct ub *u, int first, int nr, struct raw_bev *ev)
 }
 
 /* The end of a fetch command: its result, or what came instead. */
-static int ended(struct ub *u, struct raw_bev *ev)
+static int ended(struct fixture_batch *u, struct raw_bev *ev)
 {
 	int ret = raw_batch_event(&u->b, ev, RAW_DEADLINE_MS);
 
@@ -104,18 +104,19 @@ static int ended(struct ub *u, struct raw_bev *ev)
 	return ev->flags & IORING_CQE_F_MORE ? -EPROTO : ev->res;
 }
 
-static int all_read(struct ub *u, const int *jobs, int nr)
+static int all_read(struct fixture_batch *u, const int *jobs, int nr)
 {
 	long ret = 4096;
 	int i;
 
 	for (i = 0; i < nr && ret == 4096; i++)
-		ret = agent_wait(u->t.agent, jobs[i], RAW_DEADLINE_MS);
+		ret = client_wait(u->t.client, jobs[i], RAW_DEADLINE_MS);
 	return ret == 4096 ? 0 : ret;
 }
 
 /* A group of one buffer of any address and length, or of none. */
-static int one_buffer(struct ub *u, int group, void *addr, unsigned int len)
+static int one_buffer(struct fixture_batch *u, int group, void *addr,
+		      unsigned int len)
 {
 	int ret = raw_group_open(&u->b, group, 1, 0, 0);
 
@@ -127,7 +128,7 @@ static int one_buffer(struct ub *u, int group, void *addr, unsigned int len)
 /* covers: D-187 D-186 D-193 D-194 D-20 D-21 */
 TEST_F(fetch, D_187_list_in_order)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 	int seq, i;
 
@@ -139,30 +140,30 @@ TEST_F(fetch, D_187_list_in_order)
 	EXPECT_EQ(0, all_read(u, self->jobs, 6));
 	/* The command stays; each request of its own now. */
 	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, &far_order[i], 1,
-					self->jobs));
+		ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, &far_order[i], 1,
+					 self->jobs));
 		ASSERT_EQ(0, list(u, i, 1, &ev));
 		EXPECT_EQ(seq, ev.seq);
 		EXPECT_EQ(0, all_read(u, self->jobs, 1));
 	}
 	EXPECT_EQ(1, self->b->fetches);
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 	EXPECT_EQ(1, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));
 }
 
 /* covers: D-187 */
 TEST_F(fetch, D_187_at_most_128)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 	int job, i, n, got = 0;
 	bool seen[DEPTH] = { false };
 
-	ub_mark(u->t.srv.store);
-	job = ub_burst(u, 200, 1);
+	fxb_mark(u->t.srv.store);
+	job = fxb_burst(u, 200, 1);
 	ASSERT_LE(0, job);
-	ASSERT_EQ(0, ub_wait_inflight(u, 200));
-	ASSERT_TRUE(agent_wait_sleep(u->t.agent, job));
+	ASSERT_EQ(0, fxb_wait_inflight(u, 200));
+	ASSERT_TRUE(client_wait_sleep(u->t.client, job));
 	ASSERT_EQ(0, raw_group_open(self->b, 1, 4, 1024, 0));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
 	for (n = 0; n < 2; n++) {
@@ -173,7 +174,7 @@ TEST_F(fetch, D_187_at_most_128)
 			struct ublksrv_io_desc iod =
 				raw_desc(&u->t.srv, 0, ev.tags[i]);
 
-			EXPECT_EQ(got, ub_where(&iod));
+			EXPECT_EQ(got, fxb_where(&iod));
 			EXPECT_FALSE(seen[ev.tags[i]]);
 			seen[ev.tags[i]] = true;
 		}
@@ -182,14 +183,14 @@ TEST_F(fetch, D_187_at_most_128)
 		if (seen[i])
 			ASSERT_EQ(0, answer(u, i));
 	}
-	EXPECT_EQ(200, agent_wait(u->t.agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(200, client_wait(u->t.client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-190 D-187 */
 TEST_F(fetch, D_190_out_of_buffers)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 
 	/* Two buffers for one tag each, three requests. */
@@ -202,24 +203,24 @@ TEST_F(fetch, D_190_out_of_buffers)
 	ASSERT_EQ(0, list(u, 1, 1, &ev));
 	EXPECT_EQ(1, ev.bid);
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
-	EXPECT_FALSE(agent_done(u->t.agent, self->jobs[2]));
-	EXPECT_TRUE(ub_quiet(u));
+	EXPECT_FALSE(client_done(u->t.client, self->jobs[2]));
+	EXPECT_TRUE(fxb_quiet(u));
 	/* The buffer alone changes nothing, the command does. */
 	raw_group_refill(self->b, 1, 1);
-	EXPECT_TRUE(ub_quiet(u));
+	EXPECT_TRUE(fxb_quiet(u));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
 	ASSERT_EQ(0, list(u, 2, 1, &ev));
 	EXPECT_EQ(1, ev.bid);
 	EXPECT_EQ(0, all_read(u, self->jobs, 3));
 	/* It waits for the next request, and finds no buffer then. */
-	EXPECT_TRUE(ub_quiet(u));
+	EXPECT_TRUE(fxb_quiet(u));
 	ASSERT_EQ(0, enqueue(u, 1, self->jobs));
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
 	raw_group_refill(self->b, 1, 0);
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
 	ASSERT_EQ(0, list(u, 0, 1, &ev));
 	EXPECT_EQ(0, all_read(u, self->jobs, 1));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-190 D-191 */
@@ -232,7 +233,7 @@ TEST_F(fetch, D_190_no_use)
 		{ 0, 0 },			/* empty group */
 		{ 0, 0 },			/* unknown group */
 	};
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 	char byte[64], *addr;
 	unsigned int i;
@@ -245,20 +246,20 @@ TEST_F(fetch, D_190_no_use)
 		ASSERT_LT(0, raw_batch_fetch(self->b, 0, i + 1));
 		EXPECT_EQ(-ENOBUFS, ended(u, &ev)) TH_LOG("case %u", i);
 		EXPECT_EQ(0, self->b->fetches);
-		EXPECT_TRUE(ub_quiet(u));
-		EXPECT_FALSE(agent_done(u->t.agent, self->jobs[0]));
+		EXPECT_TRUE(fxb_quiet(u));
+		EXPECT_FALSE(client_done(u->t.client, self->jobs[0]));
 	}
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	ASSERT_EQ(0, list(u, 0, 1, &ev));
 	EXPECT_EQ(0, all_read(u, self->jobs, 1));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-191 */
 TEST_F(fetch, D_191_failed_attempt_goes_last)
 {
 	static const int rotated[] = { 2, 3, 4, 0, 1 };
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 	int i;
 
@@ -274,17 +275,17 @@ TEST_F(fetch, D_191_failed_attempt_goes_last)
 		struct ublksrv_io_desc iod =
 			raw_desc(&u->t.srv, 0, ev.tags[i]);
 
-		EXPECT_EQ(far_order[rotated[i]], ub_where(&iod));
+		EXPECT_EQ(far_order[rotated[i]], fxb_where(&iod));
 		EXPECT_EQ(0, answer(u, ev.tags[i]));
 	}
 	EXPECT_EQ(0, all_read(u, self->jobs, 5));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-191 D-193 I-44 */
 TEST_F(fetch, I_44_next_command_takes_over)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 	int first, second;
 
@@ -292,23 +293,23 @@ TEST_F(fetch, I_44_next_command_takes_over)
 	second = raw_batch_fetch(self->b, 0, 0);
 	ASSERT_LT(0, first);
 	ASSERT_LT(0, second);
-	EXPECT_TRUE(ub_quiet(u));
+	EXPECT_TRUE(fxb_quiet(u));
 	ASSERT_EQ(0, enqueue(u, 1, self->jobs));
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
 	EXPECT_EQ(first, ev.seq);
 	if (running_on_mainline()) {
 		/* Stranded, until something else happens on the queue. */
-		EXPECT_TRUE(ub_quiet(u));
+		EXPECT_TRUE(fxb_quiet(u));
 		ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	}
 	ASSERT_EQ(0, list(u, 0, 1, &ev));
 	EXPECT_EQ(second, ev.seq);
 	EXPECT_EQ(0, all_read(u, self->jobs, 1));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* Tags listed on @b, @nr of them in as many lists as it takes; answers them. */
-static int collect(struct ub *u, struct raw_batch *b, int nr)
+static int collect(struct fixture_batch *u, struct raw_batch *b, int nr)
 {
 	struct raw_bev ev;
 	int i, ret;
@@ -329,7 +330,7 @@ static int collect(struct ub *u, struct raw_batch *b, int nr)
 /* covers: D-192 */
 TEST_F(fetch, D_192_first_command_first)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_batch *other = calloc(1, sizeof(*other));
 	struct raw_bev ev;
 	int seq, i;
@@ -354,8 +355,8 @@ TEST_F(fetch, D_192_first_command_first)
 	ASSERT_EQ(0, enqueue(u, 1, self->jobs));
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
 	EXPECT_EQ(seq, ev.seq);
-	ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, &far_order[1], 1,
-				self->jobs + 1));
+	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, &far_order[1], 1,
+				 self->jobs + 1));
 	EXPECT_EQ(0, collect(u, other, 2));
 	EXPECT_EQ(0, all_read(u, self->jobs, 2));
 	/* A command sent later has to wait. */
@@ -363,8 +364,8 @@ TEST_F(fetch, D_192_first_command_first)
 	ASSERT_EQ(0, enqueue(u, 1, self->jobs));
 	EXPECT_EQ(0, collect(u, other, 1));
 	EXPECT_EQ(0, all_read(u, self->jobs, 1));
-	EXPECT_TRUE(ub_quiet(u));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_TRUE(fxb_quiet(u));
+	EXPECT_EQ(0, fxb_stop(u));
 	EXPECT_EQ(1, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));
 	EXPECT_EQ(1, raw_batch_collect_abort(other, RAW_DEADLINE_MS));
 	raw_batch_close(other);
@@ -373,7 +374,7 @@ TEST_F(fetch, D_192_first_command_first)
 /* covers: D-187 */
 TEST_F(fetch, D_187_incremental_buffers)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 	int i;
 
@@ -398,13 +399,13 @@ TEST_F(fetch, D_187_incremental_buffers)
 	EXPECT_EQ(0, collect(u, self->b, 3));
 	EXPECT_EQ(0, all_read(u, self->jobs, 3));
 	EXPECT_EQ(2, self->b->groups[1].used[1]);
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-187 D-190 */
 TEST_F(fetch, D_187_incremental_odd)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 
 	if (raw_group_open(self->b, 1, 1, 5, RAW_BUF_RING_INC))
@@ -415,15 +416,15 @@ TEST_F(fetch, D_187_incremental_odd)
 	EXPECT_EQ(0, collect(u, self->b, 2));
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
 	EXPECT_EQ(4, self->b->groups[1].used[0]) TH_LOG("not given up");
-	EXPECT_FALSE(agent_done(u->t.agent, self->jobs[2]));
+	EXPECT_FALSE(client_done(u->t.client, self->jobs[2]));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	EXPECT_EQ(0, collect(u, self->b, 1));
 	EXPECT_EQ(0, all_read(u, self->jobs, 3));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 struct thread {
-	struct ub *u;
+	struct fixture_batch *u;
 	unsigned int ring;
 	int rounds, res;
 	int ready;
@@ -455,7 +456,7 @@ TEST_F(fetch, D_188_in_the_fetching_thread)
 	struct thread t = {
 		.u = &self->u, .ring = variant->ring, .rounds = 3,
 	};
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	pthread_t id;
 	int i;
@@ -466,7 +467,7 @@ TEST_F(fetch, D_188_in_the_fetching_thread)
 	while (!__atomic_load_n(&t.ready, __ATOMIC_ACQUIRE))
 		ASSERT_GT(end, raw_now_ms());
 	for (i = 0; i < 3; i++) {
-		self->jobs[0] = ub_blk(u, AGENT_READ, RAW_WIN_START, 4096);
+		self->jobs[0] = fxb_blk(u, CLIENT_READ, RAW_WIN_START, 4096);
 		EXPECT_EQ(0, all_read(u, self->jobs, 1));
 	}
 	EXPECT_EQ(0, raw_dev_cmd(&u->t.ctl, UBLK_U_CMD_STOP_DEV,
@@ -478,7 +479,7 @@ TEST_F(fetch, D_188_in_the_fetching_thread)
 /* covers: D-161 D-186 */
 TEST_F(fetch, D_161_polling_thread)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_batch *b = calloc(1, sizeof(*b));
 
 	ASSERT_NE(NULL, b);
@@ -488,7 +489,7 @@ TEST_F(fetch, D_161_polling_thread)
 	ASSERT_EQ(0, enqueue(u, 4, self->jobs));
 	EXPECT_EQ(0, collect(u, b, 4));
 	EXPECT_EQ(0, all_read(u, self->jobs, 4));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 	EXPECT_EQ(1, raw_batch_collect_abort(b, RAW_DEADLINE_MS));
 	raw_batch_close(b);
 }
@@ -509,21 +510,21 @@ static int fetch_async(struct raw_batch *b)
 /* covers: D-161 I-7 */
 TEST_F(fetch, I_7_from_a_worker_idle)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 
 	ASSERT_LT(0, fetch_async(self->b));
-	EXPECT_TRUE(ub_quiet(u));
+	EXPECT_TRUE(fxb_quiet(u));
 	ASSERT_EQ(0, enqueue(u, 4, self->jobs));
 	EXPECT_EQ(0, collect(u, self->b, 4));
 	EXPECT_EQ(0, all_read(u, self->jobs, 4));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 	EXPECT_EQ(1, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));
 }
 
 /* covers: I-7 */
 TEST_F(fetch, I_7_from_a_worker_queued)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 
 	if (running_on_mainline())
 		SKIP(return, "D-161: the list stays invisible there");
@@ -531,13 +532,13 @@ TEST_F(fetch, I_7_from_a_worker_queued)
 	ASSERT_LT(0, fetch_async(self->b));
 	EXPECT_EQ(0, collect(u, self->b, 4));
 	EXPECT_EQ(0, all_read(u, self->jobs, 4));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 	EXPECT_EQ(1, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));
 }
 
 /* Buffers of a few bytes: as many tags per list as fit. */
 FIXTURE(small) {
-	struct ub u;
+	struct fixture_batch u;
 	int jobs[16];
 };
 
@@ -563,26 +564,26 @@ FIXTURE_VARIANT_ADD(small, bytes_7) {
 
 FIXTURE_SETUP(small)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 
-	UT_SETUP(&u->t, UBLK_F_BATCH_IO);
-	ASSERT_EQ(0, ut_add(&u->t, 1, 16, UBLK_F_BATCH_IO));
-	ASSERT_EQ(0, ub_serve(u, 0));
+	FX_SETUP(&u->t, UBLK_F_BATCH_IO);
+	ASSERT_EQ(0, fx_add(&u->t, 1, 16, UBLK_F_BATCH_IO));
+	ASSERT_EQ(0, fxb_serve(u, 0));
 	ASSERT_EQ(0, raw_batch_prep_all(&u->b));
-	ASSERT_EQ(0, ub_start(u));
-	ASSERT_EQ(0, ub_no_scheduler(u));
+	ASSERT_EQ(0, fxb_start(u));
+	ASSERT_EQ(0, fxb_no_scheduler(u));
 }
 
 FIXTURE_TEARDOWN_PARENT(small)
 {
-	UT_TEARDOWN(&self->u.t);
+	FX_TEARDOWN(&self->u.t);
 }
 
 /* covers: D-187 */
 TEST_F(small, D_187_lists)
 {
 	int per = variant->bytes / 2, n, i;
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 
 	ASSERT_EQ(0, raw_group_open(&u->b, 1, 16, variant->bytes, 0));
@@ -595,7 +596,7 @@ TEST_F(small, D_187_lists)
 		EXPECT_EQ(i, ev.bid);
 	}
 	EXPECT_EQ(0, all_read(u, self->jobs, 10));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 TEST_HARNESS_MAIN

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include "kselftest_harness.h"
 #include "lib/recovery.h"
-#include "lib/ut_batch.h"
+#include "lib/fixture_batch.h"
 
 #define WIN	RAW_WIN_START
 #define UR	UBLK_F_USER_RECOVERY
@@ -21,7 +21,7 @@
 #define STOP	UBLK_U_CMD_STOP_DEV
 
 FIXTURE(life) {
-	struct ub u;
+	struct fixture_batch u;
 	struct raw_batch *b;
 	int id;
 };
@@ -48,31 +48,31 @@ FIXTURE_VARIANT_ADD(life, fail_io) {
 
 FIXTURE_SETUP(life)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	__u64 flags = variant->flags;
 
-	UT_SETUP(&u->t, UBLK_F_BATCH_IO | flags);
+	FX_SETUP(&u->t, UBLK_F_BATCH_IO | flags);
 	if (flags)
 		flags |= u->t.features & UBLK_F_QUIESCE;
 	self->b = &u->b;
-	ASSERT_EQ(0, ut_add(&u->t, 1, 8, UBLK_F_BATCH_IO | flags));
+	ASSERT_EQ(0, fx_add(&u->t, 1, 8, UBLK_F_BATCH_IO | flags));
 	self->id = u->t.info.dev_id;
-	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, fxb_serve(u, 0));
 }
 
 FIXTURE_TEARDOWN_PARENT(life)
 {
-	UT_TEARDOWN(&self->u.t);
+	FX_TEARDOWN(&self->u.t);
 }
 
 /* LIVE, without a fetch command. */
-static int live(struct ub *u)
+static int live(struct fixture_batch *u)
 {
 	int ret = raw_batch_prep_all(&u->b);
 
 	if (!ret)
-		ret = ub_start(u);
-	return ret ? ret : ub_no_scheduler(u);
+		ret = fxb_start(u);
+	return ret ? ret : fxb_no_scheduler(u);
 }
 
 /* The result of a fetch command that is refused, or RAW_TIMEOUT: it waits. */
@@ -92,16 +92,16 @@ static bool holds(__u64 flags)
 }
 
 /* What a request gets from a device that holds or fails: as expected? */
-static bool as_policy(struct ub *u, __u64 flags, int job)
+static bool as_policy(struct fixture_batch *u, __u64 flags, int job)
 {
 	if (holds(flags))
-		return ub_waits(u, job);
-	return agent_wait(u->t.agent, job, RAW_DEADLINE_MS) == -EIO;
+		return fxb_waits(u, job);
+	return client_wait(u->t.client, job, RAW_DEADLINE_MS) == -EIO;
 }
 
-static int read_job(struct ub *u, int where)
+static int read_job(struct fixture_batch *u, int where)
 {
-	return ub_blk(u, AGENT_READ, WIN + where * UB_STEP, 4096);
+	return fxb_blk(u, CLIENT_READ, WIN + where * FXB_STEP, 4096);
 }
 
 static const int steps[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
@@ -111,7 +111,7 @@ TEST_F(life, D_185_after_a_cancel)
 {
 	struct raw_batch *other = calloc(1, sizeof(*other));
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int ret, job;
 
 	ASSERT_NE(NULL, other);
@@ -131,95 +131,95 @@ TEST_F(life, D_185_after_a_cancel)
 	/* Tags are as they were. */
 	EXPECT_EQ(-EBUSY, raw_batch_prep(self->b, 0, 0, 1));
 	EXPECT_EQ(-EBUSY, raw_batch_commit(self->b, 0, 0, 0));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_stop(u));
 	EXPECT_EQ(-ENODEV, refused(self->b, RAW_DEADLINE_MS));
 }
 
 /* covers: D-178 D-185 D-195 D-170 L-40 L-43 D-58 */
 TEST_F(life, D_195_stop)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_ev ev;
 	int job, stop;
 
 	ASSERT_EQ(0, live(u));
-	ASSERT_EQ(0, ub_fetch_all(u));
-	ASSERT_EQ(0, ub_fetch_all(u));
-	ASSERT_EQ(0, ub_request(u, AGENT_READ, WIN, 4096, &job, &ev));
-	stop = agent_ctrl(u->t.agent, STOP, self->id, 0);
-	EXPECT_TRUE(ub_waits(u, stop)) TH_LOG("the server owns a request");
-	EXPECT_FALSE(agent_done(u->t.agent, job));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_READ, WIN, 4096, &job, &ev));
+	stop = client_ctrl(u->t.client, STOP, self->id, 0);
+	EXPECT_TRUE(fxb_waits(u, stop)) TH_LOG("the server owns a request");
+	EXPECT_FALSE(client_done(u->t.client, job));
 	EXPECT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 4096));
-	EXPECT_EQ(4096, agent_wait(u->t.agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait(u->t.agent, stop, RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(u->t.client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(u->t.client, stop, RAW_DEADLINE_MS));
 	EXPECT_EQ(2, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&u->t.ctl, self->id));
 	EXPECT_EQ(-ENODEV, refused(self->b, RAW_DEADLINE_MS));
 	EXPECT_EQ(-ENODEV, raw_batch_prep(self->b, 0, 0, 1));
 	EXPECT_EQ(-EBUSY, raw_batch_commit(self->b, 0, ev.tag, 0));
 	/* The next round works. */
-	ub_close(u);
-	ASSERT_EQ(0, ub_serve(u, 0));
+	fxb_close(u);
+	ASSERT_EQ(0, fxb_serve(u, 0));
 	ASSERT_EQ(0, live(u));
-	ASSERT_EQ(0, ub_fetch_all(u));
-	EXPECT_EQ(4096, ub_wait(u, read_job(u, 1)));
-	EXPECT_EQ(0, ub_stop(u));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 1)));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-195 L-44 I-26 I-44 */
 TEST_F(life, L_44_stop_with_queued_requests)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int jobs[2], stop;
 
 	if (holds(variant->flags) && running_on_mainline())
 		SKIP(return, "what is queued cannot be fetched any more there");
 	ASSERT_EQ(0, live(u));
-	ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, steps, 2, jobs));
-	stop = agent_ctrl(u->t.agent, STOP, self->id, 0);
-	EXPECT_TRUE(ub_waits(u, stop) || holds(variant->flags));
+	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, steps, 2, jobs));
+	stop = client_ctrl(u->t.client, STOP, self->id, 0);
+	EXPECT_TRUE(fxb_waits(u, stop) || holds(variant->flags));
 	/* Delivered, or failed; never lost. */
-	ASSERT_EQ(0, ub_fetch_all(u));
-	EXPECT_EQ(0, ub_wait(u, stop));
-	EXPECT_NE(RAW_TIMEOUT, ub_wait(u, jobs[0]));
-	EXPECT_NE(RAW_TIMEOUT, ub_wait(u, jobs[1]));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	EXPECT_EQ(0, fxb_wait(u, stop));
+	EXPECT_NE(RAW_TIMEOUT, fxb_wait(u, jobs[0]));
+	EXPECT_NE(RAW_TIMEOUT, fxb_wait(u, jobs[1]));
 	if (!holds(variant->flags)) {
-		EXPECT_EQ(4096, u->t.agent->jobs[jobs[0]].res);
-		EXPECT_EQ(4096, u->t.agent->jobs[jobs[1]].res);
+		EXPECT_EQ(4096, u->t.client->jobs[jobs[0]].res);
+		EXPECT_EQ(4096, u->t.client->jobs[jobs[1]].res);
 	}
 }
 
 /* covers: L-103 L-20 L-23 D-195 */
 TEST_F(life, L_103_stopped_and_gone_without_a_fetch_command)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int jobs[2], stop, i;
 
 	/* What is queued ends with the round, once, and leaves no trace. */
 	ASSERT_EQ(0, live(u));
-	ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, steps, 2, jobs));
-	stop = agent_ctrl(u->t.agent, STOP, self->id, 0);
-	EXPECT_TRUE(ub_waits(u, stop));
-	ub_close(u);
-	EXPECT_EQ(0, agent_wait(u->t.agent, stop, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, steps, 2, jobs));
+	stop = client_ctrl(u->t.client, STOP, self->id, 0);
+	EXPECT_TRUE(fxb_waits(u, stop));
+	fxb_close(u);
+	EXPECT_EQ(0, client_wait(u->t.client, stop, RAW_DEADLINE_MS));
 	for (i = 0; i < 2; i++) {
-		long ret = agent_wait(u->t.agent, jobs[i], RAW_DEADLINE_MS);
+		long ret = client_wait(u->t.client, jobs[i], RAW_DEADLINE_MS);
 
 		EXPECT_TRUE(ret == -EIO ||
 			    (running_on_mainline() && ret != RAW_TIMEOUT))
 			TH_LOG("job %d: %ld", i, ret);
 	}
-	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, fxb_serve(u, 0));
 	ASSERT_EQ(0, live(u));
-	ASSERT_EQ(0, ub_fetch_all(u));
-	EXPECT_EQ(4096, ub_wait(u, read_job(u, 1)));
-	EXPECT_EQ(0, ub_stop(u));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 1)));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-195 D-178 D-185 C-97d C-97g C-100 L-56 I-26 */
 TEST_F(life, D_195_quiesce)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_ev ev;
 	int job, more;
 	bool held;
@@ -227,33 +227,34 @@ TEST_F(life, D_195_quiesce)
 	if (!variant->flags || !(u->t.info.flags & UBLK_F_QUIESCE))
 		SKIP(return, "not with these flags");
 	ASSERT_EQ(0, live(u));
-	ASSERT_EQ(0, ub_fetch_all(u));
-	ASSERT_EQ(0, ub_request(u, AGENT_READ, WIN, 4096, &job, &ev));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	ASSERT_EQ(0, fxb_request(u, CLIENT_READ, WIN, 4096, &job, &ev));
 	EXPECT_EQ(0, raw_dev_cmd(&u->t.ctl, QUIESCE, self->id, 5000));
 	EXPECT_EQ(1, raw_batch_collect_abort(self->b, RAW_DEADLINE_MS));
 	EXPECT_EQ(-ENODEV, refused(self->b, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 4096));
-	EXPECT_EQ(4096, agent_wait(u->t.agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(u->t.client, job, RAW_DEADLINE_MS));
 	more = read_job(u, 1);
 	held = holds(variant->flags) && !running_on_mainline();
 	if (held) {
-		EXPECT_TRUE(ub_waits(u, more));
+		EXPECT_TRUE(fxb_waits(u, more));
 	} else {
-		EXPECT_EQ(-EIO, agent_wait(u->t.agent, more, RAW_DEADLINE_MS));
+		EXPECT_EQ(-EIO,
+			  client_wait(u->t.client, more, RAW_DEADLINE_MS));
 	}
-	ASSERT_EQ(0, ub_lose(u));
-	ASSERT_EQ(0, ub_recover(u));
+	ASSERT_EQ(0, fxb_lose(u));
+	ASSERT_EQ(0, fxb_recover(u));
 	if (held)
-		EXPECT_EQ(4096, ub_wait(u, more));
-	EXPECT_EQ(4096, ub_wait(u, read_job(u, 2)));
-	EXPECT_EQ(0, ub_stop(u));
+		EXPECT_EQ(4096, fxb_wait(u, more));
+	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 2)));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: L-1 L-2 L-20 L-23 D-195 I-26 */
 TEST_F(life, L_2_server_goes_with_requests_in_every_state)
 {
 	bool keeps = holds(variant->flags) && !running_on_mainline();
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 	int jobs[4], i;
 
@@ -262,61 +263,61 @@ TEST_F(life, L_2_server_goes_with_requests_in_every_state)
 	ASSERT_EQ(0, raw_group_open(self->b, 1, 2, 2, 0));
 	self->b->groups[1].keep = true;
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
-	ASSERT_EQ(0, ub_enqueue(u, AGENT_READ, steps, 4, jobs));
+	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, steps, 4, jobs));
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, raw_batch_event(self->b, &ev, RAW_DEADLINE_MS));
 		EXPECT_EQ(i < 2 ? 2 : -ENOBUFS, ev.res);
 	}
 	for (i = 0; i < 4; i++)
-		EXPECT_FALSE(agent_done(u->t.agent, jobs[i]));
-	ub_close(u);
+		EXPECT_FALSE(client_done(u->t.client, jobs[i]));
+	fxb_close(u);
 	EXPECT_EQ(0, raw_wait_state(&u->t.ctl, self->id,
 				    rec_lost_state(variant->flags)));
 	for (i = 0; i < 4; i++) {
 		bool kept = variant->flags == REISSUE || (keeps && i >= 2);
 
 		if (kept) {
-			EXPECT_TRUE(ub_waits(u, jobs[i])) TH_LOG("job %d", i);
+			EXPECT_TRUE(fxb_waits(u, jobs[i])) TH_LOG("job %d", i);
 		} else {
-			EXPECT_EQ(-EIO, agent_wait(u->t.agent, jobs[i],
-						   REC_FAST_MS));
+			EXPECT_EQ(-EIO, client_wait(u->t.client, jobs[i],
+						    REC_FAST_MS));
 		}
 	}
 	if (!variant->flags)
 		return;
-	memset(u->t.agent->data, 0, UB_STEP * 4);
-	memset(u->t.srv.store + WIN, 'n', UB_STEP * 4);
+	memset(u->t.client->data, 0, FXB_STEP * 4);
+	memset(u->t.srv.store + WIN, 'n', FXB_STEP * 4);
 	ASSERT_EQ(0, rec_start(&u->t));
-	ASSERT_EQ(0, ub_recover(u));
+	ASSERT_EQ(0, fxb_recover(u));
 	for (i = 0; i < 4; i++) {
 		if (variant->flags != REISSUE && (!keeps || i < 2))
 			continue;
-		EXPECT_EQ(4096, ub_wait(u, jobs[i]));
-		EXPECT_EQ('n', u->t.agent->data[i * UB_STEP + 4095]);
+		EXPECT_EQ(4096, fxb_wait(u, jobs[i]));
+		EXPECT_EQ('n', u->t.client->data[i * FXB_STEP + 4095]);
 	}
-	EXPECT_EQ(4096, ub_wait(u, read_job(u, 5)));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 5)));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-185 D-194 D-239 L-50 L-52 */
 TEST_F(life, D_194_later_rounds_prepare_first)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	int held = -1, job;
 	struct raw_ev ev;
 
 	if (!variant->flags)
 		SKIP(return, "no recovery");
 	ASSERT_EQ(0, live(u));
-	ASSERT_EQ(0, ub_fetch_all(u));
-	EXPECT_EQ(4096, ub_wait(u, read_job(u, 0)));
-	ASSERT_EQ(0, ub_lose(u));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 0)));
+	ASSERT_EQ(0, fxb_lose(u));
 	if (holds(variant->flags)) {
 		held = read_job(u, 1);
-		EXPECT_TRUE(ut_arrived(&u->t, held, 1));
-		EXPECT_TRUE(ub_waits(u, held));
+		EXPECT_TRUE(fx_arrived(&u->t, held, 1));
+		EXPECT_TRUE(fxb_waits(u, held));
 	}
-	ASSERT_EQ(0, ub_serve(u, 0));
+	ASSERT_EQ(0, fxb_serve(u, 0));
 	EXPECT_EQ(-ENODEV, refused(self->b, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_batch_prep(self->b, 0, 0, 7));
 	EXPECT_EQ(-ENODEV, refused(self->b, RAW_DEADLINE_MS));
@@ -325,21 +326,21 @@ TEST_F(life, D_194_later_rounds_prepare_first)
 	/* Ready: new requests come at once, held ones with the end. */
 	job = read_job(u, 2);
 	ASSERT_EQ(0, raw_batch_request(self->b, &ev, RAW_DEADLINE_MS));
-	EXPECT_EQ(2, ub_where(&ev.iod));
+	EXPECT_EQ(2, fxb_where(&ev.iod));
 	EXPECT_EQ(0, raw_batch_serve(self->b, &ev));
-	EXPECT_EQ(4096, ub_wait(u, job));
+	EXPECT_EQ(4096, fxb_wait(u, job));
 	EXPECT_EQ(rec_lost_state(variant->flags),
 		  raw_state(&u->t.ctl, self->id));
-	EXPECT_EQ(0, ub_end_recovery(u));
+	EXPECT_EQ(0, fxb_end_recovery(u));
 	if (held >= 0)
-		EXPECT_EQ(4096, ub_wait(u, held));
-	EXPECT_EQ(0, ub_stop(u));
+		EXPECT_EQ(4096, fxb_wait(u, held));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: D-171 D-185 I-27 L-31 L-32 */
 TEST_F(life, D_171_preparation_undone)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct raw_elem e[2];
 	int ret, i;
 
@@ -359,18 +360,19 @@ TEST_F(life, D_171_preparation_undone)
 		EXPECT_EQ(RAW_TIMEOUT, refused(self->b, RAW_QUIET_MS));
 	}
 	/* Not ready, and those of before are still prepared. */
-	ret = agent_ctrl(u->t.agent, UBLK_U_CMD_START_DEV, self->id, getpid());
-	EXPECT_TRUE(ub_waits(u, ret));
+	ret = client_ctrl(u->t.client, UBLK_U_CMD_START_DEV, self->id,
+			  getpid());
+	EXPECT_TRUE(fxb_waits(u, ret));
 	EXPECT_EQ(-EINVAL, raw_batch_prep(self->b, 0, 6, 1));
 	EXPECT_EQ(0, raw_batch_prep(self->b, 0, 7, 1));
-	EXPECT_EQ(0, ub_wait(u, ret));
-	ASSERT_EQ(0, ub_fetch_all(u));
-	EXPECT_EQ(4096, ub_wait(u, read_job(u, 0)));
-	EXPECT_EQ(0, ub_stop(u));
+	EXPECT_EQ(0, fxb_wait(u, ret));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 0)));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 struct leaver {
-	struct ub *u;
+	struct fixture_batch *u;
 	struct raw_batch *b;
 	int res;
 };
@@ -390,7 +392,7 @@ static void *fetch_and_leave(void *arg)
 /* covers: I-1 D-70 D-188 */
 TEST_F(life, I_1_fetching_thread_gone)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct leaver l = { .u = u, .b = calloc(1, sizeof(*l.b)) };
 	pthread_t id;
 	int job;
@@ -402,26 +404,26 @@ TEST_F(life, I_1_fetching_thread_gone)
 	ASSERT_EQ(0, pthread_create(&id, NULL, fetch_and_leave, &l));
 	ASSERT_EQ(0, pthread_join(id, NULL));
 	ASSERT_EQ(0, l.res);
-	job = ub_blk(u, AGENT_WRITE, WIN, 4096);
+	job = fxb_blk(u, CLIENT_WRITE, WIN, 4096);
 	EXPECT_TRUE(as_policy(u, variant->flags, job));
 	raw_batch_close(l.b);
-	ub_close(u);
+	fxb_close(u);
 	EXPECT_EQ(0, raw_wait_state(&u->t.ctl, self->id,
 				    rec_lost_state(variant->flags)));
 	if (!variant->flags)
 		return;
 	ASSERT_EQ(0, rec_start(&u->t));
-	ASSERT_EQ(0, ub_recover(u));
+	ASSERT_EQ(0, fxb_recover(u));
 	if (holds(variant->flags))
-		EXPECT_EQ(4096, ub_wait(u, job));
-	EXPECT_EQ(4096, ub_wait(u, read_job(u, 0)));
-	EXPECT_EQ(0, ub_stop(u));
+		EXPECT_EQ(4096, fxb_wait(u, job));
+	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 0)));
+	EXPECT_EQ(0, fxb_stop(u));
 }
 
 /* covers: I-1 I-44 D-70 */
 TEST_F(life, I_1_another_thread_fetches)
 {
-	struct ub *u = &self->u;
+	struct fixture_batch *u = &self->u;
 	struct leaver l = { .u = u, .b = calloc(1, sizeof(*l.b)) };
 	pthread_t id;
 	int job;
@@ -433,13 +435,13 @@ TEST_F(life, I_1_another_thread_fetches)
 	ASSERT_EQ(0, pthread_create(&id, NULL, fetch_and_leave, &l));
 	ASSERT_EQ(0, pthread_join(id, NULL));
 	ASSERT_EQ(0, l.res);
-	job = ub_blk(u, AGENT_WRITE, WIN, 4096);
-	EXPECT_TRUE(ub_waits(u, job));
+	job = fxb_blk(u, CLIENT_WRITE, WIN, 4096);
+	EXPECT_TRUE(fxb_waits(u, job));
 	/* The queue lives on with whoever comes. */
-	ASSERT_EQ(0, ub_fetch_all(u));
-	EXPECT_EQ(4096, ub_wait(u, job));
-	EXPECT_EQ(4096, ub_wait(u, read_job(u, 0)));
-	EXPECT_EQ(0, ub_stop(u));
+	ASSERT_EQ(0, fxb_fetch_all(u));
+	EXPECT_EQ(4096, fxb_wait(u, job));
+	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 0)));
+	EXPECT_EQ(0, fxb_stop(u));
 	raw_batch_close(l.b);
 }
 

@@ -10,10 +10,10 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 FIXTURE(chr) {
-	struct ut t;
+	struct fixture t;
 	char path[32];
 	size_t stride, area;
 };
@@ -33,10 +33,10 @@ FIXTURE_VARIANT_ADD(chr, q2_d1024) {
 FIXTURE_SETUP(chr)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, 0);
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth, 0));
+	FX_SETUP(t, 0);
+	ASSERT_EQ(0, fx_add(t, variant->queues, variant->depth, 0));
 	snprintf(self->path, sizeof(self->path), "/dev/ublkc%u",
 		 t->info.dev_id);
 	self->stride = (4096 * 24 + page - 1) / page * page;
@@ -45,7 +45,7 @@ FIXTURE_SETUP(chr)
 
 FIXTURE_TEARDOWN_PARENT(chr)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 #define MAP(fd, prot, how, len, off) mmap(NULL, len, prot, how, fd, off)
@@ -127,11 +127,11 @@ TEST_F(chr, D_4_mapping_and_dup_hold_the_round)
 /* covers: D-4 */
 TEST_F(chr, D_4_command_holds_the_round)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring other;
 	int fd;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
 	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
 	raw_srv_close(&t->srv);
@@ -311,7 +311,7 @@ TEST_F(chr, D_141_no_user_copy_on_a_dead_device)
 	char buf[512];
 	int fd;
 
-	UT_REQUIRE(&self->t, UBLK_F_USER_COPY);
+	FX_REQUIRE(&self->t, UBLK_F_USER_COPY);
 	fd = raw_char_open(self->t.info.dev_id);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-1, pread(fd, buf, 512, UBLKSRV_IO_BUF_OFFSET));

@@ -17,7 +17,7 @@
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 #define OP_URING_CMD128		64
 
@@ -29,7 +29,7 @@
 }
 
 FIXTURE(ctrl) {
-	struct ut t;
+	struct fixture t;
 };
 
 FIXTURE_VARIANT(ctrl) {
@@ -46,22 +46,22 @@ FIXTURE_VARIANT_ADD(ctrl, legacy) {
 
 FIXTURE_SETUP(ctrl)
 {
-	UT_SETUP(&self->t, 0);
+	FX_SETUP(&self->t, 0);
 	self->t.ctl.legacy = variant->legacy;
-	ASSERT_EQ(0, ut_add(&self->t, 1, 4, 0));
+	ASSERT_EQ(0, fx_add(&self->t, 1, 4, 0));
 }
 
 FIXTURE_TEARDOWN_PARENT(ctrl)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static __u32 nr_or_encoded(struct ut *t, __u32 op)
+static __u32 nr_or_encoded(struct fixture *t, __u32 op)
 {
 	return t->ctl.legacy ? (op & 0xff) : op;
 }
 
-static struct ublksrv_ctrl_cmd info_cmd(struct ut *t)
+static struct ublksrv_ctrl_cmd info_cmd(struct fixture *t)
 {
 	return (struct ublksrv_ctrl_cmd) {
 		.dev_id = t->info.dev_id,
@@ -407,7 +407,7 @@ TEST_F(ctrl, F_4_everything_is_offered)
 	EXPECT_EQ(all, f) TH_LOG("missing: 0x%llx", all & ~f);
 }
 
-static int info2(struct ut *t, const void *path, int path_len, int len)
+static int info2(struct fixture *t, const void *path, int path_len, int len)
 {
 	static char buf[8192];
 	struct ublksrv_ctrl_cmd cmd = {
@@ -427,7 +427,7 @@ static int info2(struct ut *t, const void *path, int path_len, int len)
 TEST_F(ctrl, C_23_info2_path)
 {
 	char path[8192] = "", other[64], link[64];
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int n;
 
 	snprintf(path, sizeof(path), "/dev/ublkc%d", t->info.dev_id);
@@ -456,7 +456,7 @@ TEST_F(ctrl, C_23_info2_path)
 TEST_F(ctrl, C_62_info2_reply_behind_path)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublksrv_ctrl_cmd cmd;
 	char buf[32 + 64 + 8];
 
@@ -476,7 +476,7 @@ TEST_F(ctrl, C_62_info2_reply_behind_path)
 /* covers: C-10 C-23 */
 TEST_F(ctrl, C_23_info2_opcode_forms)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	__u32 op = nr_or_encoded(t, UBLK_U_CMD_GET_DEV_INFO2);
 	struct ublksrv_ctrl_cmd cmd = info_cmd(t);
 

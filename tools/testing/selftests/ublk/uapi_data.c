@@ -12,7 +12,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 #include "lib/data_fixture.h"
 
 #define GET_DATA	UBLK_U_IO_NEED_GET_DATA
@@ -23,7 +23,7 @@
 #define WIN_SECTOR	(RAW_WIN_START >> 9)
 
 struct op_case {
-	enum agent_blk_op op;
+	enum client_blk_op op;
 	int code;
 	__u32 nr_sectors, flags;
 };
@@ -32,16 +32,16 @@ struct op_case {
 TEST_F(data, D_23_operations)
 {
 	const struct op_case cases[] = {
-		{ AGENT_READ, UBLK_IO_OP_READ, 24, 0 },
-		{ AGENT_WRITE, UBLK_IO_OP_WRITE, 24, 0 },
-		{ AGENT_WRITE_FUA, UBLK_IO_OP_WRITE, 24, UBLK_IO_F_FUA },
-		{ AGENT_DISCARD, UBLK_IO_OP_DISCARD, 24, 0 },
-		{ AGENT_ZEROOUT, UBLK_IO_OP_WRITE_ZEROES, 24,
+		{ CLIENT_READ, UBLK_IO_OP_READ, 24, 0 },
+		{ CLIENT_WRITE, UBLK_IO_OP_WRITE, 24, 0 },
+		{ CLIENT_WRITE_FUA, UBLK_IO_OP_WRITE, 24, UBLK_IO_F_FUA },
+		{ CLIENT_DISCARD, UBLK_IO_OP_DISCARD, 24, 0 },
+		{ CLIENT_ZEROOUT, UBLK_IO_OP_WRITE_ZEROES, 24,
 		  UBLK_IO_F_NOUNMAP },
-		{ AGENT_PUNCH, UBLK_IO_OP_WRITE_ZEROES, 24, 0 },
-		{ AGENT_FSYNC, UBLK_IO_OP_FLUSH, 0, 0 },
+		{ CLIENT_PUNCH, UBLK_IO_OP_WRITE_ZEROES, 24, 0 },
+		{ CLIENT_FSYNC, UBLK_IO_OP_FLUSH, 0, 0 },
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	unsigned int i;
 	int job;
@@ -50,7 +50,7 @@ TEST_F(data, D_23_operations)
 		bool get = variant->flags & UBLK_F_NEED_GET_DATA &&
 			   cases[i].code == UBLK_IO_OP_WRITE;
 
-		job = ut_begin(t, cases[i].op, WIN + 4096 * i, 24 * 512);
+		job = fx_begin(t, cases[i].op, WIN + 4096 * i, 24 * 512);
 		ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 		EXPECT_EQ(get ? UBLK_IO_RES_NEED_GET_DATA : 0, ev.res);
 		EXPECT_EQ(cases[i].code | cases[i].flags, ev.iod.op_flags) {
@@ -66,70 +66,70 @@ TEST_F(data, D_23_operations)
 		EXPECT_EQ((uintptr_t)raw_buf(&t->srv, ev.q, ev.tag),
 			  ev.iod.addr);
 		ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-		EXPECT_LE(0, ut_finish(t, job));
+		EXPECT_LE(0, fx_finish(t, job));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-25 */
 TEST_F(data, D_25_readahead_is_failfast)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
-	job = ut_begin(t, AGENT_READAHEAD, WIN, 65536);
+	job = fx_begin(t, CLIENT_READAHEAD, WIN, 65536);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_IO_OP_READ, ublksrv_get_op(&ev.iod));
 	EXPECT_EQ(FAILFAST, ev.iod.op_flags & FAILFAST);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(65536, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(65536, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-21 */
 TEST_F(data, D_21_slot_stays_until_next_delivery)
 {
 	struct ublksrv_io_desc iod;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
-	job = ut_begin(t, AGENT_READ, WIN + 8192, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	job = fx_begin(t, CLIENT_READ, WIN + 8192, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	ASSERT_EQ(4096, ut_finish(t, job));
+	ASSERT_EQ(4096, fx_finish(t, job));
 	iod = raw_desc(&t->srv, ev.q, ev.tag);
 	EXPECT_EQ(0, memcmp(&iod, &ev.iod, sizeof(iod)));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-22 D-57 D-90 D-92 D-93 D-61 */
 TEST_F(data, D_93_any_buffer)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *other = t->srv.bufs + variant->depth * RAW_IO_BYTES - 65536 + 1;
 	struct raw_ev ev;
 	int i, job;
 
 	/* A read is answered from another buffer, at an odd address. */
 	memset(other, 0x42, 8192);
-	job = ut_begin(t, AGENT_READ, WIN, 8192);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	job = fx_begin(t, CLIENT_READ, WIN, 8192);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	EXPECT_NE((uintptr_t)other, ev.iod.addr);
-	ASSERT_EQ(0, ut_commit_addr(t, &ev, 8192, other));
-	EXPECT_EQ(8192, ut_finish(t, job));
-	EXPECT_EQ(0x42, t->agent->data[0]);
-	EXPECT_EQ(0x42, t->agent->data[8191]);
+	ASSERT_EQ(0, fx_commit_addr(t, &ev, 8192, other));
+	EXPECT_EQ(8192, fx_finish(t, job));
+	EXPECT_EQ(0x42, t->client->data[0]);
+	EXPECT_EQ(0x42, t->client->data[8191]);
 	/* All tags commit @other now, so the next writes come there. */
 	for (i = 0; i < 4 * variant->depth; i++) {
-		job = ut_begin(t, AGENT_READ, WIN, 512);
-		ASSERT_EQ(0, ut_delivered(t, &ev));
-		ASSERT_EQ(0, ut_commit_addr(t, &ev, 512, other));
-		ASSERT_EQ(512, ut_finish(t, job));
+		job = fx_begin(t, CLIENT_READ, WIN, 512);
+		ASSERT_EQ(0, fx_delivered(t, &ev));
+		ASSERT_EQ(0, fx_commit_addr(t, &ev, 512, other));
+		ASSERT_EQ(512, fx_finish(t, job));
 	}
-	memset(t->agent->data, 0x18, 8192);
-	job = ut_begin(t, AGENT_WRITE, WIN, 8192);
+	memset(t->client->data, 0x18, 8192);
+	job = fx_begin(t, CLIENT_WRITE, WIN, 8192);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	if (ev.res == UBLK_IO_RES_NEED_GET_DATA) {
 		EXPECT_EQ(0, raw_call(&t->ring, GET_DATA, ev.q, ev.tag, 0,
@@ -148,17 +148,17 @@ TEST_F(data, D_93_any_buffer)
 	EXPECT_EQ(0x18, other[8191]);
 	EXPECT_NE(0x18, other[8192]);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 8192));
-	EXPECT_EQ(8192, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(8192, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-91 */
 TEST_F(data, D_91_no_data_for_discard)
 {
-	const enum agent_blk_op ops[] = {
-		AGENT_DISCARD, AGENT_ZEROOUT, AGENT_PUNCH, AGENT_FSYNC,
+	const enum client_blk_op ops[] = {
+		CLIENT_DISCARD, CLIENT_ZEROOUT, CLIENT_PUNCH, CLIENT_FSYNC,
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	unsigned int i;
 	int job, tag;
@@ -166,16 +166,16 @@ TEST_F(data, D_91_no_data_for_discard)
 	for (tag = 0; tag < variant->depth; tag++)
 		memset(raw_buf(&t->srv, 0, tag), 0x66, 8192);
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
-		job = ut_begin(t, ops[i], WIN, 8192);
+		job = fx_begin(t, ops[i], WIN, 8192);
 		ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 		EXPECT_EQ(0, ev.res);
 		EXPECT_EQ(0x66, raw_buf(&t->srv, ev.q, ev.tag)[0]);
 		EXPECT_EQ(0x66, raw_buf(&t->srv, ev.q, ev.tag)[8191]);
 		/* A data-less commit needs an address all the same (D-51). */
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
-		EXPECT_EQ(0, ut_finish(t, job));
+		EXPECT_EQ(0, fx_finish(t, job));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-90 D-92 D-21 D-61 */
@@ -185,7 +185,7 @@ TEST_F(data, D_90_contents_of_all_sizes)
 		512, 1024, 4096, 4608, 65536, 131072 + 512, RAW_IO_BYTES,
 		2 * RAW_IO_BYTES,
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *copy = malloc(2 * RAW_IO_BYTES);
 	unsigned int i, skew;
 
@@ -196,58 +196,58 @@ TEST_F(data, D_90_contents_of_all_sizes)
 			__u64 off = WIN + 512 * (3 * i + skew);
 
 			raw_fill(copy, lens[i], i + skew);
-			memcpy(t->agent->data + skew, copy, lens[i]);
-			ASSERT_EQ(lens[i], ut_blk(t, AGENT_WRITE, off, lens[i],
+			memcpy(t->client->data + skew, copy, lens[i]);
+			ASSERT_EQ(lens[i], fx_blk(t, CLIENT_WRITE, off, lens[i],
 						  skew));
 			EXPECT_EQ(0, memcmp(t->srv.store + off, copy,
 					    lens[i]));
-			memset(t->agent->data + skew, 0, lens[i]);
-			ASSERT_EQ(lens[i], ut_blk(t, AGENT_READ, off, lens[i],
+			memset(t->client->data + skew, 0, lens[i]);
+			ASSERT_EQ(lens[i], fx_blk(t, CLIENT_READ, off, lens[i],
 						  skew));
-			EXPECT_EQ(0, memcmp(t->agent->data + skew, copy,
+			EXPECT_EQ(0, memcmp(t->client->data + skew, copy,
 					    lens[i]));
 		}
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-99e */
 TEST_F(data, D_99e_read_from_unmapped_memory)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *buf = raw_hole(1024);
 	struct raw_ev ev;
 	int job;
 
 	ASSERT_NE(NULL, buf);
 	memset(buf, 0x2b, 1024);
-	job = ut_begin(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
-	ASSERT_EQ(0, ut_commit_addr(t, &ev, 4096, buf));
+	job = fx_begin(t, CLIENT_READ, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
+	ASSERT_EQ(0, fx_commit_addr(t, &ev, 4096, buf));
 	/* As if the result had been 1024. */
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	EXPECT_EQ(WIN_SECTOR + 2, ev.iod.start_sector);
 	EXPECT_EQ(6, ev.iod.nr_sectors);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, ut_finish(t, job));
-	EXPECT_EQ(0x2b, t->agent->data[1023]);
-	EXPECT_EQ(0, t->agent->data[1024]);
+	EXPECT_EQ(4096, fx_finish(t, job));
+	EXPECT_EQ(0x2b, t->client->data[1023]);
+	EXPECT_EQ(0, t->client->data[1024]);
 	/* Nothing at all. */
-	job = ut_begin(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
-	ASSERT_EQ(0, ut_commit_addr(t, &ev, 4096, buf + 1024));
-	EXPECT_EQ(-EIO, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	job = fx_begin(t, CLIENT_READ, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
+	ASSERT_EQ(0, fx_commit_addr(t, &ev, 4096, buf + 1024));
+	EXPECT_EQ(-EIO, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* Give every tag the address @addr for its next request. */
-static int plant_address(struct ut *t, void *addr, int depth)
+static int plant_address(struct fixture *t, void *addr, int depth)
 {
 	int jobs[16], i, ret;
 	struct raw_ev ev[16];
 
 	for (i = 0; i < depth; i++)
-		jobs[i] = ut_begin(t, AGENT_READ, WIN + 65536 * i, 4096);
+		jobs[i] = fx_begin(t, CLIENT_READ, WIN + 65536 * i, 4096);
 	for (i = 0; i < depth; i++) {
 		ret = raw_request(&t->ring, &ev[i], RAW_DEADLINE_MS);
 		if (ret)
@@ -258,12 +258,12 @@ static int plant_address(struct ut *t, void *addr, int depth)
 	 * one may be bad: such a read fails or goes on, so fail it here.
 	 */
 	for (i = 0; i < depth; i++) {
-		ret = ut_commit_addr(t, &ev[i], -ENOSPC, addr);
+		ret = fx_commit_addr(t, &ev[i], -ENOSPC, addr);
 		if (ret)
 			return ret;
 	}
 	for (i = 0; i < depth; i++) {
-		ret = agent_wait(t->agent, jobs[i], RAW_DEADLINE_MS);
+		ret = client_wait(t->client, jobs[i], RAW_DEADLINE_MS);
 		if (ret != -ENOSPC)
 			return ret ? ret : -EPROTO;
 	}
@@ -273,32 +273,32 @@ static int plant_address(struct ut *t, void *addr, int depth)
 /* covers: I-45 D-94 D-62 */
 TEST_F(data, I_45_write_to_a_bad_address_fails)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, ret;
 
 	if (running_on_mainline())
 		SKIP(return, "the write is tried again every 3 ms for ever");
 	ASSERT_EQ(0, plant_address(t, raw_hole(0), variant->depth));
-	job = ut_begin(t, AGENT_WRITE, WIN, 4096);
+	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
 	if (variant->flags & UBLK_F_NEED_GET_DATA) {
 		ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 		ASSERT_EQ(UBLK_IO_RES_NEED_GET_DATA, ev.res);
 		ASSERT_EQ(0, raw_post(&t->ring, GET_DATA, ev.q, ev.tag, 0, 8,
 				      0, NULL));
 	}
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 	/* No CQE was posted for it, and the tags still work for reads. */
 	ret = raw_event(&t->ring, &ev, RAW_QUIET_MS);
 	EXPECT_EQ(RAW_TIMEOUT, ret) TH_LOG("res %d nr 0x%x", ev.res, ev.nr);
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: I-21 D-95 */
 TEST_F(data, I_21_partly_copied_write_loses_nothing)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *hole = raw_hole(1024);
 	int job, sectors = 0;
 	struct raw_ev ev;
@@ -308,8 +308,8 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 		SKIP(return, "the commit of a part completes the whole write");
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, plant_address(t, hole, variant->depth));
-	memset(t->agent->data, 0x4d, 4096);
-	job = ut_begin(t, AGENT_WRITE, WIN, 4096);
+	memset(t->client->data, 0x4d, 4096);
+	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	if (ev.res == UBLK_IO_RES_NEED_GET_DATA) {
 		ASSERT_EQ(0, raw_post(&t->ring, GET_DATA, ev.q, ev.tag, 0,
@@ -322,18 +322,18 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 	sectors = ev.iod.nr_sectors;
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, sectors * 512));
 	end = raw_now_ms() + RAW_DEADLINE_MS;
-	while (!agent_done(t->agent, job) && raw_now_ms() < end) {
+	while (!client_done(t->client, job) && raw_now_ms() < end) {
 		if (raw_request(&t->ring, &ev, 20))
 			continue;
 		if (!ev.res)
 			sectors += ev.iod.nr_sectors;
 		ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	}
-	res = ut_finish(t, job);
+	res = fx_finish(t, job);
 	EXPECT_TRUE(res == -EIO || (res == 4096 && sectors == 8)) {
 		TH_LOG("result %ld after %d sectors", res, sectors);
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

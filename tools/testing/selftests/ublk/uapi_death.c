@@ -15,7 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include "kselftest_harness.h"
-#include "lib/mortal.h"
+#include "lib/server_proc.h"
 #include "lib/recovery.h"
 
 #define STOP	UBLK_U_CMD_STOP_DEV
@@ -23,65 +23,60 @@
 #define REISSUE	(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
 
 FIXTURE(death) {
-	struct ut t;
+	struct fixture t;
 	int id;
 	char *store;
-	struct mortal *m;
+	struct server_proc *s;
 };
 
 FIXTURE_SETUP(death)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, REISSUE);
-	ASSERT_EQ(0, ut_add(t, 2, 4, REISSUE));
+	FX_SETUP(t, REISSUE);
+	ASSERT_EQ(0, fx_add(t, 2, 4, REISSUE));
 	self->id = t->info.dev_id;
-	self->store = mortal_store();
+	self->store = server_store();
 	ASSERT_NE(NULL, self->store);
-	self->m = mortal_new(&t->info, self->store);
-	ASSERT_NE(NULL, self->m);
+	self->s = server_new(&t->info, self->store);
+	ASSERT_NE(NULL, self->s);
 }
 
 FIXTURE_TEARDOWN_PARENT(death)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int cmd(struct ut *t, __u32 op, __u64 data)
+static int cmd(struct fixture *t, __u32 op, __u64 data)
 {
 	return raw_dev_cmd(&t->ctl, op, t->info.dev_id, data);
 }
 
-static int up(struct ut *t, struct mortal *m)
+static int up(struct fixture *t, struct server_proc *s)
 {
-	int ret = mortal_start(m);
+	int ret = server_start(s);
 
-	return ret ? ret : cmd(t, UBLK_U_CMD_START_DEV, m->pid);
+	return ret ? ret : cmd(t, UBLK_U_CMD_START_DEV, s->pid);
 }
 
-static int start_read(struct ut *t)
+static int start_read(struct fixture *t)
 {
-	return agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN, 4096, 0);
+	return client_blk(t->client, t->info.dev_id, CLIENT_READ, WIN, 4096, 0);
 }
 
 /* A server that has a request and does not answer. The job, or -errno. */
-static int busy(struct ut *t, struct mortal *m)
+static int busy(struct fixture *t, struct server_proc *s)
 {
-	long end = raw_now_ms() + RAW_DEADLINE_MS;
-	int job;
+	int job, ret;
 
-	__atomic_store_n(&m->hold, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&s->hold, SERVER_HOLD_ALL, __ATOMIC_RELEASE);
 	job = start_read(t);
-	while (!__atomic_load_n(&m->owned, __ATOMIC_ACQUIRE)) {
-		if (raw_now_ms() >= end)
-			return RAW_TIMEOUT;
-		usleep(1000);
-	}
-	return job;
+	ret = server_wait_kept(s, 1);
+	return ret ? ret : job;
 }
 
 /* The device loses its server within @ms? */
-static bool lost(struct ut *t, int ms)
+static bool lost(struct fixture *t, int ms)
 {
 	return !raw_wait_state_ms(&t->ctl, t->info.dev_id,
 				  UBLK_S_DEV_QUIESCED, ms);
@@ -91,25 +86,25 @@ static bool lost(struct ut *t, int ms)
  * A successor that serves the requests its predecessor had, and leaves: last,
  * as mainline fails what is still held when the stop comes (L-44).
  */
-static int succeed_to(struct ut *t, char *store, const int *jobs, int nr)
+static int succeed_to(struct fixture *t, char *store, const int *jobs, int nr)
 {
-	struct mortal *m = mortal_new(&t->info, store);
+	struct server_proc *s = server_new(&t->info, store);
 	int ret = rec_start(t), i;
 
 	if (!ret)
-		ret = mortal_start(m);
+		ret = server_start(s);
 	if (!ret)
-		ret = cmd(t, UBLK_U_CMD_END_USER_RECOVERY, m->pid);
+		ret = cmd(t, UBLK_U_CMD_END_USER_RECOVERY, s->pid);
 	for (i = 0; i < nr && !ret; i++) {
-		if (agent_wait(t->agent, jobs[i], REC_FAST_MS) != 4096)
+		if (client_wait(t->client, jobs[i], REC_FAST_MS) != 4096)
 			ret = -EIO;
 	}
 	if (!ret)
 		ret = cmd(t, STOP, 0);
-	return ret ? ret : mortal_wait_exit(m, RAW_DEADLINE_MS);
+	return ret ? ret : server_wait_exit(s, RAW_DEADLINE_MS);
 }
 
-static int succeed(struct ut *t, char *store, int job)
+static int succeed(struct fixture *t, char *store, int job)
 {
 	return succeed_to(t, store, &job, 1);
 }
@@ -118,10 +113,10 @@ static int succeed(struct ut *t, char *store, int job)
  * Kill a server that owes an answer, and see a successor give it. 0, or the
  * first step that went wrong as -errno.
  */
-static int kill_and_succeed(struct ut *t, struct mortal *m, char *store,
-			    int job)
+static int kill_and_succeed(struct fixture *t, struct server_proc *s,
+			    char *store, int job)
 {
-	int ret = mortal_kill(m);
+	int ret = server_kill(s);
 
 	if (!ret && !lost(t, REC_FAST_MS))
 		ret = RAW_TIMEOUT;
@@ -129,29 +124,29 @@ static int kill_and_succeed(struct ut *t, struct mortal *m, char *store,
 }
 
 /* The same for one that has served a request before. */
-static int serve_and_die(struct ut *t, struct mortal *m, char *store)
+static int serve_and_die(struct fixture *t, struct server_proc *s, char *store)
 {
-	int ret = up(t, m), job;
+	int ret = up(t, s), job;
 
 	if (ret)
 		return ret;
-	if (agent_wait(t->agent, start_read(t), RAW_DEADLINE_MS) != 4096)
+	if (client_wait(t->client, start_read(t), RAW_DEADLINE_MS) != 4096)
 		return -EIO;
-	job = busy(t, m);
-	return job < 0 ? job : kill_and_succeed(t, m, store, job);
+	job = busy(t, s);
+	return job < 0 ? job : kill_and_succeed(t, s, store, job);
 }
 
 /* covers: L-20 L-23 D-4 */
 TEST_F(death, L_23_exit)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job;
 
-	ASSERT_EQ(0, up(t, self->m));
-	job = busy(t, self->m);
+	ASSERT_EQ(0, up(t, self->s));
+	job = busy(t, self->s);
 	ASSERT_LE(0, job);
-	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_EXIT));
-	EXPECT_EQ(0, mortal_wait_exit(self->m, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, server_order(self->s, SERVER_EXIT));
+	EXPECT_EQ(0, server_wait_exit(self->s, RAW_DEADLINE_MS));
 	EXPECT_TRUE(lost(t, REC_FAST_MS));
 	EXPECT_EQ(0, succeed(t, self->store, job));
 }
@@ -160,30 +155,30 @@ TEST_F(death, L_23_exit)
 TEST_F(death, D_70_exec)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job;
 
-	ASSERT_EQ(0, up(t, self->m));
-	job = busy(t, self->m);
+	ASSERT_EQ(0, up(t, self->s));
+	job = busy(t, self->s);
 	ASSERT_LE(0, job);
-	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_EXEC));
+	ASSERT_EQ(0, server_order(self->s, SERVER_EXEC));
 	EXPECT_TRUE(lost(t, REC_FAST_MS));
 	/* The process is there, and is no server any more. */
-	EXPECT_EQ(RAW_TIMEOUT, mortal_wait_exit(self->m, 0));
+	EXPECT_EQ(RAW_TIMEOUT, server_wait_exit(self->s, 0));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
-	EXPECT_EQ(self->m->pid, info.ublksrv_pid);
+	EXPECT_EQ(self->s->pid, info.ublksrv_pid);
 	EXPECT_EQ(0, succeed(t, self->store, job));
-	EXPECT_EQ(0, mortal_kill(self->m));
+	EXPECT_EQ(0, server_kill(self->s));
 }
 
 /* covers: D-70 L-30 */
 TEST_F(death, D_70_threads_exit)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[4], i;
 
-	ASSERT_EQ(0, up(t, self->m));
-	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_THREADS));
+	ASSERT_EQ(0, up(t, self->s));
+	ASSERT_EQ(0, server_order(self->s, SERVER_END_THREADS));
 	/* Their commands are pending; what comes is held at delivery. */
 	EXPECT_FALSE(lost(t, RAW_QUIET_MS));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
@@ -191,7 +186,7 @@ TEST_F(death, D_70_threads_exit)
 		jobs[i] = start_read(t);
 		EXPECT_TRUE(rec_waits(t, jobs[i]));
 	}
-	ASSERT_EQ(0, mortal_kill(self->m));
+	ASSERT_EQ(0, server_kill(self->s));
 	EXPECT_TRUE(lost(t, REC_FAST_MS));
 	EXPECT_EQ(0, succeed_to(t, self->store, jobs, 4));
 }
@@ -199,60 +194,60 @@ TEST_F(death, D_70_threads_exit)
 /* covers: D-70 C-82 L-45 */
 TEST_F(death, D_70_stop_with_threads_gone)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int i, job, stop;
 
-	ASSERT_EQ(0, up(t, self->m));
-	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_THREADS));
+	ASSERT_EQ(0, up(t, self->s));
+	ASSERT_EQ(0, server_order(self->s, SERVER_END_THREADS));
 	for (i = 0; i < 4; i++) {
 		job = start_read(t);
 		EXPECT_TRUE(rec_waits(t, job));
 	}
-	stop = agent_ctrl(t->agent, STOP, self->id, 0);
-	EXPECT_EQ(0, agent_wait(t->agent, stop, RAW_DEADLINE_MS));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, REC_FAST_MS));
+	stop = client_ctrl(t->client, STOP, self->id, 0);
+	EXPECT_EQ(0, client_wait(t->client, stop, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, REC_FAST_MS));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
-	ASSERT_EQ(0, mortal_kill(self->m));
+	ASSERT_EQ(0, server_kill(self->s));
 }
 
 /* covers: D-70 D-71 D-4 L-20 L-33 */
 TEST_F(death, D_71_rings_closed_process_alive)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[2];
 
-	ASSERT_EQ(0, up(t, self->m));
-	jobs[0] = busy(t, self->m);
+	ASSERT_EQ(0, up(t, self->s));
+	jobs[0] = busy(t, self->s);
 	ASSERT_LE(0, jobs[0]);
-	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_RINGS));
+	ASSERT_EQ(0, server_order(self->s, SERVER_CLOSE_RINGS));
 	jobs[1] = start_read(t);
 	EXPECT_TRUE(rec_waits(t, jobs[1]));
-	EXPECT_FALSE(agent_done(t->agent, jobs[0]));
+	EXPECT_FALSE(client_done(t->client, jobs[0]));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_NODE));
+	ASSERT_EQ(0, server_order(self->s, SERVER_CLOSE_NODE));
 	EXPECT_TRUE(lost(t, REC_FAST_MS));
-	EXPECT_EQ(RAW_TIMEOUT, mortal_wait_exit(self->m, 0));
+	EXPECT_EQ(RAW_TIMEOUT, server_wait_exit(self->s, 0));
 	EXPECT_EQ(0, succeed_to(t, self->store, jobs, 2));
-	EXPECT_EQ(0, mortal_kill(self->m));
+	EXPECT_EQ(0, server_kill(self->s));
 }
 
 /* covers: L-24 D-4 D-12 */
 TEST_F(death, L_24_inherited_by_a_child)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job;
 
 	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
-	ASSERT_EQ(0, up(t, self->m));
-	job = busy(t, self->m);
+	ASSERT_EQ(0, up(t, self->s));
+	job = busy(t, self->s);
 	ASSERT_LE(0, job);
-	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_FORK));
-	EXPECT_EQ(0, mortal_wait_exit(self->m, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, server_order(self->s, SERVER_FORK));
+	EXPECT_EQ(0, server_wait_exit(self->s, RAW_DEADLINE_MS));
 	EXPECT_FALSE(lost(t, 2 * RAW_QUIET_MS));
-	EXPECT_FALSE(agent_done(t->agent, job));
-	ASSERT_LT(0, self->m->heir);
-	kill(self->m->heir, SIGKILL);
-	EXPECT_EQ(self->m->heir, waitpid(self->m->heir, NULL, 0));
+	EXPECT_FALSE(client_done(t->client, job));
+	ASSERT_LT(0, self->s->child);
+	kill(self->s->child, SIGKILL);
+	EXPECT_EQ(self->s->child, waitpid(self->s->child, NULL, 0));
 	EXPECT_TRUE(lost(t, REC_FAST_MS));
 	EXPECT_EQ(0, succeed(t, self->store, job));
 }
@@ -288,7 +283,7 @@ static int pass_fd(int sock, int fd)
 /* covers: L-24 D-4 */
 TEST_F(death, L_24_passed_to_another_process)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int sock[2], job, got;
 	pid_t pid;
 	char c;
@@ -305,12 +300,12 @@ TEST_F(death, L_24_passed_to_another_process)
 	ASSERT_LT(0, pid);
 	t->srv.store = self->store;
 	ASSERT_EQ(0, rec_begin(t));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	/* Once in the socket only, once in the other process. */
 	ASSERT_EQ(0, pass_fd(sock[0], t->srv.fd));
 	ASSERT_EQ(1, read(sock[0], &c, 1));
 	EXPECT_EQ(1, c);
-	ut_close(t);
+	fx_close(t);
 	EXPECT_FALSE(lost(t, 2 * RAW_QUIET_MS));
 	job = start_read(t);
 	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("held, the commands are gone");
@@ -323,35 +318,35 @@ TEST_F(death, L_24_passed_to_another_process)
 /* covers: D-4 L-20 D-94 D-99e */
 TEST_F(death, L_23_memory_unmapped)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job;
 
-	ASSERT_EQ(0, up(t, self->m));
-	job = busy(t, self->m);
+	ASSERT_EQ(0, up(t, self->s));
+	job = busy(t, self->s);
 	ASSERT_LE(0, job);
 	/* The descriptor area is no reference of the server's that is needed. */
-	ASSERT_EQ(0, mortal_tell(self->m, MORTAL_UNMAP));
+	ASSERT_EQ(0, server_order(self->s, SERVER_UNMAP));
 	EXPECT_FALSE(lost(t, RAW_QUIET_MS));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	EXPECT_EQ(0, kill_and_succeed(t, self->m, self->store, job));
+	EXPECT_EQ(0, kill_and_succeed(t, self->s, self->store, job));
 }
 
 /* covers: D-34 L-20 L-23 */
 TEST_F(death, D_34_polling_thread)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	self->m->ring_flags = IORING_SETUP_SQPOLL;
-	EXPECT_EQ(0, serve_and_die(t, self->m, self->store));
+	self->s->ring_flags = IORING_SETUP_SQPOLL;
+	EXPECT_EQ(0, serve_and_die(t, self->s, self->store));
 }
 
 /* covers: D-33 L-20 L-23 */
 TEST_F(death, D_33_issued_by_workers)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	self->m->sqe_flags = IOSQE_ASYNC;
-	EXPECT_EQ(0, serve_and_die(t, self->m, self->store));
+	self->s->sqe_flags = IOSQE_ASYNC;
+	EXPECT_EQ(0, serve_and_die(t, self->s, self->store));
 }
 
 /* covers: D-33 D-34 L-20 */
@@ -359,50 +354,50 @@ TEST_F(death, D_33_killed_while_fetching)
 {
 	static const unsigned int rings[] = { 0, IORING_SETUP_SQPOLL, 0 };
 	static const unsigned int sqes[] = { 0, 0, IOSQE_ASYNC };
-	struct ut *t = &self->t;
-	struct mortal *m;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	int i;
 
 	for (i = 0; i < 12; i++) {
-		m = mortal_new(&t->info, self->store);
-		ASSERT_NE(NULL, m);
-		m->ring_flags = rings[i % 3];
-		m->sqe_flags = sqes[i % 3];
+		s = server_new(&t->info, self->store);
+		ASSERT_NE(NULL, s);
+		s->ring_flags = rings[i % 3];
+		s->sqe_flags = sqes[i % 3];
 		/* Does not wait for the fetches. */
-		m->fetched = RAW_MAX_QUEUES;
-		ASSERT_EQ(0, mortal_start(m));
+		s->fetched = RAW_MAX_QUEUES;
+		ASSERT_EQ(0, server_start(s));
 		usleep(700 * i);
-		ASSERT_EQ(0, mortal_kill(m));
-		mortal_free(m);
+		ASSERT_EQ(0, server_kill(s));
+		server_free(s);
 	}
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
-	ASSERT_EQ(0, up(t, self->m));
-	EXPECT_EQ(4096, agent_wait(t->agent, start_read(t), RAW_DEADLINE_MS));
-	ASSERT_EQ(0, mortal_kill(self->m));
+	ASSERT_EQ(0, up(t, self->s));
+	EXPECT_EQ(4096, client_wait(t->client, start_read(t), RAW_DEADLINE_MS));
+	ASSERT_EQ(0, server_kill(self->s));
 	EXPECT_TRUE(lost(t, REC_FAST_MS));
 }
 
 /* covers: D-54 D-56 D-58 C-82 */
 TEST_F(death, D_56_every_commit_arms)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
 	t->srv.store = self->store;
 	ASSERT_EQ(0, rec_begin(t));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	job = start_read(t);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	/* Taken, so no completion of its own; refused, so one at once. */
 	EXPECT_EQ(-EINVAL, raw_call(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 				    ev.q, ev.tag, 4096, 0));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 				   ev.q, ev.tag, 4096, 4096));
 	/* The command that it armed is given back like any other. */
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_EQ(RAW_X, raw_tag_state(&t->srv, ev.q, ev.tag));
 }

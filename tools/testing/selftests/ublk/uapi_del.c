@@ -8,13 +8,13 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/fixture.h"
 
 #define DEL		UBLK_U_CMD_DEL_DEV
 #define DEL_ASYNC	UBLK_U_CMD_DEL_DEV_ASYNC
 
 FIXTURE(del) {
-	struct ut t;
+	struct fixture t;
 	int id;
 	char chr[32], blk[32];
 };
@@ -33,11 +33,11 @@ FIXTURE_VARIANT_ADD(del, legacy) {
 
 FIXTURE_SETUP(del)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, 0);
+	FX_SETUP(t, 0);
 	t->ctl.legacy = variant->legacy;
-	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
 	self->id = t->info.dev_id;
 	snprintf(self->chr, sizeof(self->chr), "/dev/ublkc%d", self->id);
 	snprintf(self->blk, sizeof(self->blk), "/dev/ublkb%d", self->id);
@@ -45,26 +45,26 @@ FIXTURE_SETUP(del)
 
 FIXTURE_TEARDOWN_PARENT(del)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int del_async(struct ut *t)
+static int del_async(struct fixture *t)
 {
 	return raw_dev_cmd(&t->ctl, DEL_ASYNC, t->info.dev_id, 0);
 }
 
-static int del_wait(struct ut *t)
+static int del_wait(struct fixture *t)
 {
-	return agent_ctrl(t->agent, DEL, t->info.dev_id, 0);
+	return client_ctrl(t->client, DEL, t->info.dev_id, 0);
 }
 
-static bool waits(struct ut *t, int job)
+static bool waits(struct fixture *t, int job)
 {
-	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
+	return client_wait(t->client, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
 /* The device is gone, or goes within the deadline. */
-static bool gone(struct ut *t)
+static bool gone(struct fixture *t)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 
@@ -76,20 +76,20 @@ static bool gone(struct ut *t)
 	return true;
 }
 
-static int live(struct ut *t)
+static int live(struct fixture *t)
 {
-	int ret = ut_serve(t, 0);
+	int ret = fx_serve(t, 0);
 
 	if (!ret)
 		ret = raw_fetch_all(&t->ring);
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
 /* covers: C-71 C-72 L-61 L-77 */
 TEST_F(del, C_72_unused_device)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int i;
 
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, DEL, self->id, 0));
@@ -109,7 +109,7 @@ TEST_F(del, C_72_unused_device)
 /* covers: C-71 C-72 C-73 */
 TEST_F(del, C_72_async_on_unused_device)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	EXPECT_EQ(0, del_async(t));
 	EXPECT_EQ(-1, access(self->chr, F_OK));
@@ -120,10 +120,10 @@ TEST_F(del, C_72_async_on_unused_device)
 TEST_F(del, C_73_open_char_node)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int a, b, fd;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	a = del_wait(t);
 	EXPECT_TRUE(waits(t, a));
@@ -141,18 +141,18 @@ TEST_F(del, C_73_open_char_node)
 	EXPECT_EQ(0, del_async(t));
 	EXPECT_EQ(0, del_async(t));
 	fd = dup(t->srv.fd);
-	ut_close(t);
+	fx_close(t);
 	EXPECT_TRUE(waits(t, a)) TH_LOG("a duplicate is left");
 	close(fd);
-	EXPECT_EQ(0, agent_wait(t->agent, a, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait(t->agent, b, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(t->client, a, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(t->client, b, RAW_DEADLINE_MS));
 	EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
 }
 
 /* covers: C-72 C-74 L-60 */
 TEST_F(del, C_72_interrupted)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job, fd;
 
 	fd = raw_char_open(self->id);
@@ -160,7 +160,7 @@ TEST_F(del, C_72_interrupted)
 	job = del_wait(t);
 	EXPECT_TRUE(raw_wait_path(self->chr, false));
 	EXPECT_TRUE(waits(t, job));
-	agent_close(t->agent);
+	client_close(t->client);
 	/* The deletion stays in effect and completes by itself. */
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	EXPECT_EQ(-1, open(self->chr, O_RDWR));
@@ -172,44 +172,44 @@ TEST_F(del, C_72_interrupted)
 /* covers: C-71 L-42 L-61 C-72 */
 TEST_F(del, C_71_live_device)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job;
 
 	ASSERT_EQ(0, live(t));
 	job = del_wait(t);
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait_serving(t->agent, job, &t->ring,
-						  3 * RAW_QUIET_MS));
+	EXPECT_EQ(RAW_TIMEOUT, client_wait_serving(t->client, job, &t->ring,
+						   3 * RAW_QUIET_MS));
 	EXPECT_TRUE(raw_wait_path(self->blk, false));
 	EXPECT_TRUE(raw_wait_path(self->chr, false));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
-	ut_close(t);
-	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	fx_close(t);
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
 }
 
 /* covers: C-72 C-104 L-46 L-60 L-62 */
 TEST_F(del, C_72_open_disk)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job;
 
 	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, agent_wait_serving(t->agent,
-					agent_hold(t->agent, self->id),
-					&t->ring, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, client_wait_serving(t->client,
+					 client_hold(t->client, self->id),
+					 &t->ring, RAW_DEADLINE_MS));
 	job = del_wait(t);
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait_serving(t->agent, job, &t->ring,
-						  3 * RAW_QUIET_MS));
+	EXPECT_EQ(RAW_TIMEOUT, client_wait_serving(t->client, job, &t->ring,
+						   3 * RAW_QUIET_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	/* The server has the node: stopping. */
 	EXPECT_EQ(-EEXIST, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
 				       getpid()));
-	ut_close(t);
+	fx_close(t);
 	EXPECT_TRUE(waits(t, job)) TH_LOG("the disk is open");
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
-	agent_release(t->agent);
-	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	client_release(t->client);
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
 }
 
@@ -217,7 +217,7 @@ TEST_F(del, C_72_open_disk)
 TEST_F(del, L_60_mapping_holds_the_number)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	void *map;
 	int fd;
 
@@ -260,7 +260,7 @@ TEST_F(del, L_63_module_references)
 {
 	/* The control ring of this test. */
 	const long base = 1;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	long held;
 	int fd;
 
@@ -273,19 +273,19 @@ TEST_F(del, L_63_module_references)
 	EXPECT_EQ(base + 1, module_refs());
 	close(fd);
 	EXPECT_TRUE(refs_become(base)) TH_LOG("%ld", module_refs());
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	held = module_refs();
 	EXPECT_LT(base, held);
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_TRUE(refs_become(held)) TH_LOG("the disk itself takes none");
-	ASSERT_EQ(0, agent_wait_serving(t->agent,
-					agent_hold(t->agent, self->id),
-					&t->ring, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, client_wait_serving(t->client,
+					 client_hold(t->client, self->id),
+					 &t->ring, RAW_DEADLINE_MS));
 	EXPECT_TRUE(refs_become(held + 1)) TH_LOG("%ld", module_refs());
-	agent_release(t->agent);
-	ASSERT_EQ(0, ut_stop(t));
-	ut_close(t);
+	client_release(t->client);
+	ASSERT_EQ(0, fx_stop(t));
+	fx_close(t);
 	EXPECT_TRUE(refs_become(base)) TH_LOG("%ld", module_refs());
 }
 

@@ -11,7 +11,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/fixture.h"
+#include "lib/server_proc.h"
 
 #define START	UBLK_U_CMD_START_DEV
 #define STOP	UBLK_U_CMD_STOP_DEV
@@ -20,7 +21,7 @@
 #define FAST_MS	5000
 
 FIXTURE(gone) {
-	struct ut t;
+	struct fixture t;
 	int id;
 };
 
@@ -39,30 +40,30 @@ FIXTURE_VARIANT_ADD(gone, q2_d16_get_data) {
 
 FIXTURE_SETUP(gone)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags);
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
+	FX_SETUP(t, variant->flags);
+	ASSERT_EQ(0, fx_add(t, variant->queues, variant->depth,
 			    variant->flags));
 	self->id = t->info.dev_id;
 }
 
 FIXTURE_TEARDOWN_PARENT(gone)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* A LIVE device with a server process. NULL on failure. */
-static struct child *live_child(struct ut *t, int hold)
+static struct server_proc *live_server(struct fixture *t, enum server_hold hold)
 {
-	struct child *c = child_start(t, hold, 0);
+	struct server_proc *s = server_launch(&t->info, hold, false);
 
-	if (c && raw_dev_cmd(&t->ctl, START, t->info.dev_id, c->pid))
+	if (s && raw_dev_cmd(&t->ctl, START, t->info.dev_id, s->pid))
 		return NULL;
-	return c;
+	return s;
 }
 
-static bool disk_there(struct ut *t)
+static bool disk_there(struct fixture *t)
 {
 	char path[32];
 
@@ -74,18 +75,18 @@ static bool disk_there(struct ut *t)
 TEST_F(gone, L_20_killed_when_idle)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	long start;
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		c = live_child(t, 0);
-		ASSERT_NE(NULL, c);
+		s = live_server(t, SERVER_HOLD_NONE);
+		ASSERT_NE(NULL, s);
 		ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
-		EXPECT_EQ(c->pid, info.ublksrv_pid);
+		EXPECT_EQ(s->pid, info.ublksrv_pid);
 		start = raw_now_ms();
-		ASSERT_EQ(0, child_kill(c));
+		ASSERT_EQ(0, server_kill(s));
 		EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id,
 					    UBLK_S_DEV_DEAD));
 		EXPECT_GT(FAST_MS, raw_now_ms() - start);
@@ -100,28 +101,28 @@ TEST_F(gone, L_20_killed_when_idle)
 TEST_F(gone, L_23_killed_with_all_tags_owned)
 {
 	int n = self->t.info.nr_hw_queues * variant->depth;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[64], i, extra = 8, failed = 0;
-	struct child *c;
+	struct server_proc *s;
 	long start, ret;
 
-	c = live_child(t, 1);
-	ASSERT_NE(NULL, c);
+	s = live_server(t, SERVER_HOLD_WINDOW);
+	ASSERT_NE(NULL, s);
 	/*
 	 * With one queue per processor, where a job runs decides which tags it
 	 * can have: wait for "many", not for "all", when there are two queues.
 	 */
 	for (i = 0; i < n + extra; i++)
-		jobs[i] = agent_blk(t->agent, self->id,
-				    i % 2 ? AGENT_WRITE : AGENT_READ,
-				    WIN + 65536 * i, 4096, 4096 * i);
+		jobs[i] = client_blk(t->client, self->id,
+				     i % 2 ? CLIENT_WRITE : CLIENT_READ,
+				     WIN + 65536 * i, 4096, 4096 * i);
 	for (i = 0; i < n + extra; i++)
-		ASSERT_TRUE(agent_wait_open(t->agent, jobs[i]));
-	ASSERT_EQ(0, child_wait_owned(c, n / variant->queues));
+		ASSERT_TRUE(client_wait_open(t->client, jobs[i]));
+	ASSERT_EQ(0, server_wait_kept(s, n / variant->queues));
 	start = raw_now_ms();
-	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, server_kill(s));
 	for (i = 0; i < n + extra; i++) {
-		ret = agent_wait(t->agent, jobs[i], FAST_MS);
+		ret = client_wait(t->client, jobs[i], FAST_MS);
 		/* One that comes late finds a disk of size 0 (L-46). */
 		EXPECT_TRUE(ret == -EIO || !ret || ret == -ENOSPC) {
 			TH_LOG("job %d: %ld", i, ret);
@@ -137,19 +138,19 @@ TEST_F(gone, L_23_killed_with_all_tags_owned)
 /* covers: L-20 L-103 C-161 L-45 */
 TEST_F(gone, L_103_killed_while_a_stop_waits)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	int job, stop;
 
-	c = live_child(t, 1);
-	ASSERT_NE(NULL, c);
-	job = agent_blk(t->agent, self->id, AGENT_READ, WIN, 4096, 0);
-	ASSERT_EQ(0, child_wait_owned(c, 1));
-	stop = agent_ctrl(t->agent, STOP, self->id, 0);
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, stop, RAW_QUIET_MS));
-	ASSERT_EQ(0, child_kill(c));
-	EXPECT_EQ(0, agent_wait(t->agent, stop, FAST_MS));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, FAST_MS));
+	s = live_server(t, SERVER_HOLD_WINDOW);
+	ASSERT_NE(NULL, s);
+	job = client_blk(t->client, self->id, CLIENT_READ, WIN, 4096, 0);
+	ASSERT_EQ(0, server_wait_kept(s, 1));
+	stop = client_ctrl(t->client, STOP, self->id, 0);
+	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, stop, RAW_QUIET_MS));
+	ASSERT_EQ(0, server_kill(s));
+	EXPECT_EQ(0, client_wait(t->client, stop, FAST_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, FAST_MS));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 }
 
@@ -157,29 +158,30 @@ TEST_F(gone, L_103_killed_while_a_stop_waits)
 TEST_F(gone, L_104_deleted_while_dying)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
-	struct child *c;
+	struct server_proc *s;
 	int job, del, i;
 
 	raw_params_init(&p);
 	for (i = 0; i < 10; i++) {
-		c = live_child(t, 1);
-		ASSERT_NE(NULL, c);
-		job = agent_blk(t->agent, self->id, AGENT_READ, WIN, 4096, 0);
-		ASSERT_EQ(0, child_wait_owned(c, 1));
+		s = live_server(t, SERVER_HOLD_WINDOW);
+		ASSERT_NE(NULL, s);
+		job = client_blk(t->client, self->id, CLIENT_READ, WIN, 4096,
+				 0);
+		ASSERT_EQ(0, server_wait_kept(s, 1));
 		if (i % 2) {
-			del = agent_ctrl(t->agent, UBLK_U_CMD_DEL_DEV,
-					 self->id, 0);
+			del = client_ctrl(t->client, UBLK_U_CMD_DEL_DEV,
+					  self->id, 0);
 			usleep(1000 * i);
-			ASSERT_EQ(0, child_kill(c));
+			ASSERT_EQ(0, server_kill(s));
 		} else {
-			ASSERT_EQ(0, child_kill(c));
-			del = agent_ctrl(t->agent, UBLK_U_CMD_DEL_DEV,
-					 self->id, 0);
+			ASSERT_EQ(0, server_kill(s));
+			del = client_ctrl(t->client, UBLK_U_CMD_DEL_DEV,
+					  self->id, 0);
 		}
-		EXPECT_EQ(0, agent_wait(t->agent, del, FAST_MS));
-		EXPECT_EQ(-EIO, agent_wait(t->agent, job, FAST_MS));
+		EXPECT_EQ(0, client_wait(t->client, del, FAST_MS));
+		EXPECT_EQ(-EIO, client_wait(t->client, job, FAST_MS));
 		EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
 		raw_info_init(&info, variant->queues, variant->depth,
 			      t->info.flags);
@@ -192,60 +194,60 @@ TEST_F(gone, L_104_deleted_while_dying)
 /* covers: L-21 L-22 D-72 L-32 F-16 */
 TEST_F(gone, D_72_killed_before_the_start)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		c = child_start(t, 0, i == 1);
-		ASSERT_NE(NULL, c);
-		ASSERT_EQ(0, child_kill(c));
+		s = server_launch(&t->info, SERVER_HOLD_NONE, i == 1);
+		ASSERT_NE(NULL, s);
+		ASSERT_EQ(0, server_kill(s));
 		EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	}
-	c = live_child(t, 0);
-	ASSERT_NE(NULL, c);
-	EXPECT_EQ(4096, agent_wait(t->agent,
-				   agent_blk(t->agent, self->id, AGENT_READ,
-					     WIN, 4096, 0), RAW_DEADLINE_MS));
+	s = live_server(t, SERVER_HOLD_NONE);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(4096, client_wait(t->client,
+				    client_blk(t->client, self->id, CLIENT_READ,
+					       WIN, 4096, 0), RAW_DEADLINE_MS));
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
-	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, server_wait_exit(s, RAW_DEADLINE_MS));
 }
 
 /* covers: L-100 C-75d C-75e */
 TEST_F(gone, L_100_start_waits_across_servers)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int first, second;
-	struct child *c;
+	struct server_proc *s;
 
-	c = child_start(t, 0, 1);
-	ASSERT_NE(NULL, c);
-	first = agent_ctrl(t->agent, START, self->id, c->pid);
-	second = agent_ctrl(t->agent, START, self->id, c->pid);
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, first, RAW_QUIET_MS));
-	ASSERT_EQ(0, child_kill(c));
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, first, RAW_QUIET_MS));
+	s = server_launch(&t->info, SERVER_HOLD_NONE, true);
+	ASSERT_NE(NULL, s);
+	first = client_ctrl(t->client, START, self->id, s->pid);
+	second = client_ctrl(t->client, START, self->id, s->pid);
+	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, first, RAW_QUIET_MS));
+	ASSERT_EQ(0, server_kill(s));
+	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, first, RAW_QUIET_MS));
 	/* Another server gets ready, and is not the one that was named. */
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
-	EXPECT_EQ(-EINVAL, agent_wait(t->agent, first, RAW_DEADLINE_MS));
-	EXPECT_EQ(-EINVAL, agent_wait(t->agent, second, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, START, self->id, c->pid));
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(-EINVAL, client_wait(t->client, first, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINVAL, client_wait(t->client, second, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, START, self->id, s->pid));
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
-	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, server_wait_exit(s, RAW_DEADLINE_MS));
 }
 
 /* covers: L-24 D-4 D-70 L-30 */
 TEST_F(gone, L_24_somebody_else_holds_the_node)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job, state;
 	pid_t holder;
 	long ret;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	holder = fork();
 	if (!holder) {
 		pause();
@@ -261,8 +263,8 @@ TEST_F(gone, L_24_somebody_else_holds_the_node)
 	kill(holder, SIGKILL);
 	waitpid(holder, NULL, 0);
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, UBLK_S_DEV_DEAD));
-	job = agent_blk(t->agent, self->id, AGENT_READ, WIN, 4096, 0);
-	ret = agent_wait(t->agent, job, RAW_DEADLINE_MS);
+	job = client_blk(t->client, self->id, CLIENT_READ, WIN, 4096, 0);
+	ret = client_wait(t->client, job, RAW_DEADLINE_MS);
 	EXPECT_TRUE(ret < 0 && ret != RAW_TIMEOUT) TH_LOG("read: %ld", ret);
 }
 
@@ -270,18 +272,18 @@ TEST_F(gone, L_24_somebody_else_holds_the_node)
 TEST_F(gone, D_71_one_ring_closed)
 {
 	struct raw_ring other;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int q, tag, failed;
 	long end;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
 	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
 		for (tag = !q; tag < variant->depth; tag++)
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
 	}
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	raw_ring_close(&other);
 	t->srv.state[0] = RAW_X;
 	/*
@@ -292,13 +294,13 @@ TEST_F(gone, D_71_one_ring_closed)
 	end = raw_now_ms() + RAW_DEADLINE_MS;
 	for (failed = 0; failed < 4 + variant->depth; ) {
 		ASSERT_GT(end, raw_now_ms());
-		if (ut_blk(t, AGENT_READ, WIN, 4096, 0) == -EIO)
+		if (fx_blk(t, CLIENT_READ, WIN, 4096, 0) == -EIO)
 			failed++;
 		else
 			failed = 0;
 	}
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 }
 
@@ -318,7 +320,7 @@ static void *fetch_and_exit(void *arg)
 /* covers: D-70 D-33 */
 TEST_F(gone, D_70_thread_exit_keeps_its_commands)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int qd = variant->depth, jobs[17], q, tag, i, nr, bad = 0;
 	long end, ret;
 	struct half *h = calloc(1, sizeof(*h));
@@ -326,7 +328,7 @@ TEST_F(gone, D_70_thread_exit_keeps_its_commands)
 	pthread_t thread;
 
 	ASSERT_NE(NULL, h);
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
 		h->q = q;
 		for (tag = 0; tag < qd; tag++) {
@@ -344,7 +346,7 @@ TEST_F(gone, D_70_thread_exit_keeps_its_commands)
 		}
 	}
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	/*
 	 * Requests for these tags fail at delivery; the others work. One read
 	 * more than there are working tags, and none served: one must fail.
@@ -352,35 +354,35 @@ TEST_F(gone, D_70_thread_exit_keeps_its_commands)
 	nr = t->info.nr_hw_queues * qd / 2 + 1;
 	ASSERT_GE((int)ARRAY_SIZE(jobs), nr);
 	for (i = 0; i < nr; i++)
-		jobs[i] = agent_blk(t->agent, self->id, AGENT_READ,
-				    WIN + 65536 * i, 4096, 0);
+		jobs[i] = client_blk(t->client, self->id, CLIENT_READ,
+				     WIN + 65536 * i, 4096, 0);
 	end = raw_now_ms() + RAW_DEADLINE_MS;
 	while (!bad && raw_now_ms() < end) {
 		for (i = 0; i < nr; i++)
-			bad += agent_wait(t->agent, jobs[i], 0) == -EIO;
+			bad += client_wait(t->client, jobs[i], 0) == -EIO;
 		usleep(1000);
 	}
 	EXPECT_LT(0, bad);
 	for (i = 0; i < nr; i++) {
-		ret = agent_wait_serving(t->agent, jobs[i], &t->ring,
-					 RAW_DEADLINE_MS);
+		ret = client_wait_serving(t->client, jobs[i], &t->ring,
+					  RAW_DEADLINE_MS);
 		EXPECT_TRUE(ret == 4096 || ret == -EIO) {
 			TH_LOG("result %ld", ret);
 		}
 	}
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-70 */
 TEST_F(gone, D_70_async_cancel_finds_nothing)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct io_uring_cqe *cqe;
 	struct io_uring_sqe *sqe;
 	__u64 fetch;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_post(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0, 4096, 0,
 			      &fetch));
 	sqe = io_uring_get_sqe(&t->ring.ring);
@@ -397,23 +399,23 @@ TEST_F(gone, D_70_async_cancel_finds_nothing)
 TEST_F(gone, L_84_killed_during_the_partition_scan)
 {
 	struct ublksrv_ctrl_dev_info *info = &self->t.info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
-	struct child *c;
+	struct server_proc *s;
 	long start;
 
 	raw_info_init(info, 1, 4, 0);
 	ASSERT_EQ(0, raw_add(&t->ctl, info));
-	ut_remember(t, info->dev_id);
+	fx_remember(t, info->dev_id);
 	raw_params_init(&p);
 	ASSERT_EQ(0, raw_set_params(&t->ctl, info->dev_id, &p));
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
-	__atomic_store_n(&c->hold_all, 1, __ATOMIC_RELEASE);
-	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, START, info->dev_id, c->pid));
-	ASSERT_EQ(0, child_wait_owned(c, 1)) TH_LOG("the scan reads");
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
+	__atomic_store_n(&s->hold, SERVER_HOLD_ALL, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, START, info->dev_id, s->pid));
+	ASSERT_EQ(0, server_wait_kept(s, 1)) TH_LOG("the scan reads");
 	start = raw_now_ms();
-	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, server_kill(s));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, info->dev_id, UBLK_S_DEV_DEAD));
 	EXPECT_GT(FAST_MS, raw_now_ms() - start);
 	EXPECT_EQ(0, raw_del(&t->ctl, info->dev_id));
@@ -453,14 +455,14 @@ static long hammer_job(void *arg)
 	return ret;
 }
 
-static bool all_open(struct ut *t, int *jobs, int n)
+static bool all_open(struct fixture *t, int *jobs, int n)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	struct hammer_arg *h;
 	int i;
 
 	for (i = 0; i < n; i++) {
-		h = (struct hammer_arg *)t->agent->jobs[jobs[i]].arg;
+		h = (struct hammer_arg *)t->client->jobs[jobs[i]].arg;
 		while (!__atomic_load_n(&h->opened, __ATOMIC_ACQUIRE)) {
 			if (raw_now_ms() >= end)
 				return false;
@@ -474,27 +476,27 @@ static bool all_open(struct ut *t, int *jobs, int n)
 TEST_F(gone, L_23_killed_at_any_moment)
 {
 	struct hammer_arg h = { .id = self->id };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[8], i, n;
-	struct child *c;
+	struct server_proc *s;
 	long start, ret;
 
 	for (n = 0; n < 10; n++) {
-		c = live_child(t, 0);
-		ASSERT_NE(NULL, c);
+		s = live_server(t, SERVER_HOLD_NONE);
+		ASSERT_NE(NULL, s);
 		for (i = 0; i < 8; i++) {
 			h.n = i;
-			h.buf = t->agent->data + 65536 * i;
-			jobs[i] = agent_start(t->agent, hammer_job, &h,
-					      sizeof(h));
+			h.buf = t->client->data + 65536 * i;
+			jobs[i] = client_start(t->client, hammer_job, &h,
+					       sizeof(h));
 			ASSERT_LE(0, jobs[i]);
 		}
 		ASSERT_TRUE(all_open(t, jobs, 8));
 		usleep(700 * n);
 		start = raw_now_ms();
-		ASSERT_EQ(0, child_kill(c));
+		ASSERT_EQ(0, server_kill(s));
 		for (i = 0; i < 8; i++) {
-			ret = agent_wait(t->agent, jobs[i], RAW_DEADLINE_MS);
+			ret = client_wait(t->client, jobs[i], RAW_DEADLINE_MS);
 			EXPECT_TRUE(ret == -EIO || !ret || ret == -ENOSPC) {
 				TH_LOG("turn %d job %d: %ld", n, i, ret);
 			}

@@ -15,19 +15,19 @@
 #include <sys/ioctl.h>
 #include "kselftest_harness.h"
 #include "lib/pi.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 #define FLAGS	(UBLK_F_INTEGRITY | UBLK_F_USER_COPY)
 #define WIN	RAW_WIN_START
-/* The agent's data area: data here, metadata there. */
+/* The client's data area: data here, metadata there. */
 #define META	(8U << 20)
 
 /* A disk with protection information; its server is this process. */
 struct prot {
-	struct ut t;
+	struct fixture t;
 	struct ublk_param_integrity pi;
 	char *meta;			/* of every interval of the window */
-	char *data;			/* of the agent */
+	char *data;			/* of the client */
 };
 
 FIXTURE(integrity) {
@@ -83,11 +83,11 @@ FIXTURE_VARIANT_ADD(integrity, nvme_ref_wide) {
 };
 
 /* ADD_DEV, parameters, START_DEV. */
-static int up(struct ut *t, const struct ublk_param_integrity *pi,
+static int up(struct fixture *t, const struct ublk_param_integrity *pi,
 	      int lbs_shift)
 {
 	struct ublk_params p;
-	int ret = ut_add(t, 1, 8, FLAGS);
+	int ret = fx_add(t, 1, 8, FLAGS);
 
 	if (!ret)
 		ret = raw_get_params(&t->ctl, t->info.dev_id, &p);
@@ -100,19 +100,19 @@ static int up(struct ut *t, const struct ublk_param_integrity *pi,
 	if (!ret)
 		ret = raw_set_params(&t->ctl, t->info.dev_id, &p);
 	if (!ret)
-		ret = ut_serve(t, 0);
+		ret = fx_serve(t, 0);
 	if (!ret)
 		ret = raw_fetch_all(&t->ring);
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
 FIXTURE_SETUP(integrity)
 {
-	struct ut *t = &self->p.t;
+	struct fixture *t = &self->p.t;
 
-	UT_SETUP(t, FLAGS);
+	FX_SETUP(t, FLAGS);
 	self->p.pi = variant->pi;
-	self->p.data = t->agent->data;
+	self->p.data = t->client->data;
 	self->p.meta = calloc(1, pi_bytes(&self->p.pi, 8U << 20));
 	ASSERT_NE(NULL, self->p.meta);
 	ASSERT_EQ(0, up(t, &self->p.pi, variant->lbs_shift));
@@ -120,7 +120,7 @@ FIXTURE_SETUP(integrity)
 
 FIXTURE_TEARDOWN_PARENT(integrity)
 {
-	UT_TEARDOWN(&self->p.t);
+	FX_TEARDOWN(&self->p.t);
 }
 
 /* Reference tag of the interval at byte @off of the disk. */
@@ -164,28 +164,28 @@ static int serve(struct prot *p, const struct raw_ev *ev)
 
 static long wait_serving(struct prot *p, int job)
 {
-	struct agent *a = p->t.agent;
+	struct io_client *a = p->t.client;
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	struct raw_ev ev;
 	int ret;
 
 	if (job < 0)
 		return job;
-	while (!agent_done(a, job) && raw_now_ms() < end) {
+	while (!client_done(a, job) && raw_now_ms() < end) {
 		ret = raw_event(&p->t.ring, &ev, 2);
 		if (!ret)
 			ret = serve(p, &ev);
 		if (ret && ret != RAW_TIMEOUT)
 			return ret;
 	}
-	return agent_wait(a, job, 0);
+	return client_wait(a, job, 0);
 }
 
 /* Ordinary direct I/O: the block layer makes and checks the metadata. */
-static long blk(struct prot *p, enum agent_blk_op op, __u64 off,
+static long blk(struct prot *p, enum client_blk_op op, __u64 off,
 		__u32 len)
 {
-	return wait_serving(p, agent_blk(p->t.agent, p->t.info.dev_id,
+	return wait_serving(p, client_blk(p->t.client, p->t.info.dev_id,
 					    op, off, len, 0));
 }
 
@@ -198,7 +198,7 @@ static void fill(char *p, size_t len, unsigned int seed)
 }
 
 /* First word or number of a file of the disk, as text. */
-static char *sysfs(struct ut *t, const char *name)
+static char *sysfs(struct fixture *t, const char *name)
 {
 	static char text[64];
 	char path[128];
@@ -217,7 +217,7 @@ static char *sysfs(struct ut *t, const char *name)
 	return text;
 }
 
-static int sysfs_set(struct ut *t, const char *name, const char *value)
+static int sysfs_set(struct fixture *t, const char *name, const char *value)
 {
 	char path[128];
 	FILE *f;
@@ -258,7 +258,7 @@ static long cap_job(void *arg)
 /* covers: D-203 C-122 */
 TEST_F(integrity, D_203_what_the_disk_says)
 {
-	struct ut *t = &self->p.t;
+	struct fixture *t = &self->p.t;
 	struct ublk_param_integrity *pi = &self->p.pi;
 	struct { int id; struct md_cap *cap; } arg = {
 		.id = t->info.dev_id, .cap = (struct md_cap *)self->p.data,
@@ -275,7 +275,7 @@ TEST_F(integrity, D_203_what_the_disk_says)
 	EXPECT_EQ(pi->tag_size, atoi(sysfs(t, "integrity/tag_size")));
 	EXPECT_EQ(pi->max_integrity_segments ?: 65535,
 		  atoi(sysfs(t, "queue/max_integrity_segments")));
-	job = agent_start(t->agent, cap_job, &arg, sizeof(arg));
+	job = client_start(t->client, cap_job, &arg, sizeof(arg));
 	ret = wait_serving(&self->p, job);
 	if (ret == -ENOTTY)
 		SKIP(return, "no FS_IOC_GETLBMD_CAP");
@@ -286,7 +286,7 @@ TEST_F(integrity, D_203_what_the_disk_says)
 	EXPECT_EQ(pi_tuple_size(pi), cap->pi_size);
 	EXPECT_EQ(pi->pi_offset, cap->pi_offset);
 	EXPECT_EQ(pi->csum_type, cap->guard_type);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-200 D-201 D-155 D-25 */
@@ -304,7 +304,7 @@ TEST_F(integrity, D_200_made_and_checked_by_the_block_layer)
 		n = lens[i];
 		fill(self->p.data, n, i);
 		memset(meta, 0xee, pi_bytes(pi, n));
-		ASSERT_EQ(n, blk(&self->p, AGENT_WRITE, off + 12288, n));
+		ASSERT_EQ(n, blk(&self->p, CLIENT_WRITE, off + 12288, n));
 		EXPECT_EQ(-1, pi_bad(pi, self->p.data, n,
 				     ref_of(pi, off + 12288), meta)) {
 			TH_LOG("%zu bytes", n);
@@ -317,16 +317,16 @@ TEST_F(integrity, D_200_made_and_checked_by_the_block_layer)
 				ASSERT_EQ(0, meta[k]) TH_LOG("byte %zu", k);
 		}
 		memset(self->p.data, 0, n);
-		EXPECT_EQ(n, blk(&self->p, AGENT_READ, off + 12288, n));
+		EXPECT_EQ(n, blk(&self->p, CLIENT_READ, off + 12288, n));
 		EXPECT_EQ(0, memcmp(self->p.data, self->p.t.srv.store + off +
 				    12288, n));
 	}
 	/* The end of one and the beginning of another write, read at once. */
 	fill(self->p.data, 65536, 99);
-	ASSERT_EQ(32768, blk(&self->p, AGENT_WRITE, off, 32768));
-	ASSERT_EQ(32768, blk(&self->p, AGENT_WRITE, off + 32768, 32768));
-	EXPECT_EQ(16384, blk(&self->p, AGENT_READ, off + 24576, 16384));
-	EXPECT_EQ(0, ut_stop(&self->p.t));
+	ASSERT_EQ(32768, blk(&self->p, CLIENT_WRITE, off, 32768));
+	ASSERT_EQ(32768, blk(&self->p, CLIENT_WRITE, off + 32768, 32768));
+	EXPECT_EQ(16384, blk(&self->p, CLIENT_READ, off + 24576, 16384));
+	EXPECT_EQ(0, fx_stop(&self->p.t));
 }
 
 /* covers: D-201 D-97 */
@@ -339,48 +339,48 @@ TEST_F(integrity, D_201_what_does_not_fit)
 	bool ref = pi->flags & PI_REF_TAG;
 
 	fill(self->p.data, 8192, 5);
-	ASSERT_EQ(8192, blk(&self->p, AGENT_WRITE, WIN, 8192));
-	EXPECT_EQ(8192, blk(&self->p, AGENT_READ, WIN, 8192));
+	ASSERT_EQ(8192, blk(&self->p, CLIENT_WRITE, WIN, 8192));
+	EXPECT_EQ(8192, blk(&self->p, CLIENT_READ, WIN, 8192));
 	/* The data is not what it was. */
 	self->p.t.srv.store[WIN + 100] ^= 1;
-	EXPECT_EQ(bad, blk(&self->p, AGENT_READ, WIN, 8192));
-	EXPECT_EQ(4096, blk(&self->p, AGENT_READ, WIN + 4096, 4096));
+	EXPECT_EQ(bad, blk(&self->p, CLIENT_READ, WIN, 8192));
+	EXPECT_EQ(4096, blk(&self->p, CLIENT_READ, WIN + 4096, 4096));
 	self->p.t.srv.store[WIN + 100] ^= 1;
 	/* Nor the guard, the reference, what precedes the tuple. */
 	tuple[0] ^= 1;
-	EXPECT_EQ(bad, blk(&self->p, AGENT_READ, WIN, 8192));
+	EXPECT_EQ(bad, blk(&self->p, CLIENT_READ, WIN, 8192));
 	tuple[0] ^= 1;
 	tuple[guard + 3] ^= 1;
-	EXPECT_EQ(ref ? -EILSEQ : 8192, blk(&self->p, AGENT_READ, WIN, 8192));
+	EXPECT_EQ(ref ? -EILSEQ : 8192, blk(&self->p, CLIENT_READ, WIN, 8192));
 	/* An application tag of all ones switches the check off. */
 	if (ref) {
 		memset(tuple + guard, 0xff, 2);
-		EXPECT_EQ(8192, blk(&self->p, AGENT_READ, WIN, 8192));
+		EXPECT_EQ(8192, blk(&self->p, CLIENT_READ, WIN, 8192));
 		memset(tuple + guard, 0, 2);
 	}
 	tuple[guard + 3] ^= 1;
 	if (pi->pi_offset) {
 		meta[0] ^= 1;
-		EXPECT_EQ(-EILSEQ, blk(&self->p, AGENT_READ, WIN, 8192));
+		EXPECT_EQ(-EILSEQ, blk(&self->p, CLIENT_READ, WIN, 8192));
 		meta[0] ^= 1;
 	}
 	/* The application tag is the server's own business. */
 	tuple[guard] ^= 0x5a;
-	EXPECT_EQ(8192, blk(&self->p, AGENT_READ, WIN, 8192));
-	EXPECT_EQ(0, ut_stop(&self->p.t));
+	EXPECT_EQ(8192, blk(&self->p, CLIENT_READ, WIN, 8192));
+	EXPECT_EQ(0, fx_stop(&self->p.t));
 }
 
 /* covers: D-200 D-148 D-147 D-149 D-155 D-146 D-150 */
 TEST_F(integrity, D_200_transfers)
 {
 	size_t all = pi_bytes(&self->p.pi, 8192);
-	struct ut *t = &self->p.t;
+	struct fixture *t = &self->p.t;
 	int fd = t->srv.fd, job;
 	struct raw_ev ev;
 	char buf[4096];
 
 	fill(self->p.data, 8192, 6);
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, 8192, 0);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, 8192, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_IO_F_INTEGRITY, ev.iod.op_flags & UBLK_IO_F_INTEGRITY);
 	/* In pieces, backwards, beyond the end. */
@@ -404,7 +404,7 @@ TEST_F(integrity, D_200_transfers)
 	ev.tag ^= 1;
 	ASSERT_EQ(0, serve(&self->p, &ev));
 	EXPECT_EQ(8192, wait_serving(&self->p, job));
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN, 8192, 0);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_READ, WIN, 8192, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_IO_F_INTEGRITY, ev.iod.op_flags & UBLK_IO_F_INTEGRITY);
 	EXPECT_EQ(-1, pread(fd, buf, 1, meta_pos(&ev, 0)));
@@ -413,21 +413,22 @@ TEST_F(integrity, D_200_transfers)
 	ASSERT_EQ(0, serve(&self->p, &ev));
 	EXPECT_EQ(8192, wait_serving(&self->p, job));
 	/* Requests without data have none either. */
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_DISCARD, WIN, 8192, 0);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_DISCARD, WIN, 8192,
+			 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_INTEGRITY);
 	EXPECT_EQ(-1, pread(fd, buf, 1, meta_pos(&ev, 0)));
 	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, serve(&self->p, &ev));
 	EXPECT_EQ(0, wait_serving(&self->p, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-202 D-25 */
 TEST_F(integrity, D_202_without_payload)
 {
 	size_t all = pi_bytes(&self->p.pi, 4096);
-	struct ut *t = &self->p.t;
+	struct fixture *t = &self->p.t;
 	int fd = t->srv.fd, job;
 	struct raw_ev ev;
 	char buf[4096];
@@ -436,7 +437,7 @@ TEST_F(integrity, D_202_without_payload)
 		SKIP(return, "the block layer always makes a payload");
 	ASSERT_EQ(0, sysfs_set(t, "integrity/read_verify", "0"));
 	ASSERT_EQ(0, sysfs_set(t, "integrity/write_generate", "0"));
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN, 4096, 0);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_READ, WIN, 4096, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_INTEGRITY);
 	EXPECT_EQ(0, pwrite(fd, buf, all, meta_pos(&ev, 0)));
@@ -444,14 +445,14 @@ TEST_F(integrity, D_202_without_payload)
 	EXPECT_EQ(-1, pwrite(fd, buf, 1, meta_pos(&ev, all + 1)));
 	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, 4096, 0);
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, 4096, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_INTEGRITY);
 	EXPECT_EQ(0, pread(fd, buf, all, meta_pos(&ev, 0)));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 struct pi_io {
@@ -517,7 +518,7 @@ TEST_F(integrity, D_200_submitters_own)
 {
 	struct ublk_param_integrity *pi = &self->p.pi;
 	size_t all = pi_bytes(pi, 16384);
-	struct ut *t = &self->p.t;
+	struct fixture *t = &self->p.t;
 	struct pi_io io = {
 		.id = t->info.dev_id, .write = true, .off = WIN + 65536,
 		.seed = 0x1234, .len = 16384, .meta_len = all,
@@ -531,7 +532,7 @@ TEST_F(integrity, D_200_submitters_own)
 	fill(io.data, io.len, 7);
 	fill(io.meta, all, 8);
 	pi_make(pi, io.data, io.len, io.seed, io.meta);
-	job = agent_start(t->agent, pi_job, &io, sizeof(io));
+	job = client_start(t->client, pi_job, &io, sizeof(io));
 	ret = wait_serving(&self->p, job);
 	if (ret == -EINVAL)
 		SKIP(return, "io_uring takes no protection information");
@@ -544,12 +545,12 @@ TEST_F(integrity, D_200_submitters_own)
 	io.seed = 0x777;
 	memset(io.meta, 0, all);
 	memset(io.data, 0, io.len);
-	job = agent_start(t->agent, pi_job, &io, sizeof(io));
+	job = client_start(t->client, pi_job, &io, sizeof(io));
 	EXPECT_EQ(io.len, wait_serving(&self->p, job));
 	EXPECT_EQ(-1, pi_bad(pi, t->srv.store + io.off, io.len, io.seed,
 			     io.meta));
 	EXPECT_EQ(0, memcmp(t->srv.store + io.off, io.data, io.len));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST(pi_known_answers)

@@ -10,26 +10,26 @@
 #include <errno.h>
 #include "kselftest_harness.h"
 #include "lib/pi.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 #define FLAGS	(UBLK_F_INTEGRITY | UBLK_F_USER_COPY)
 #define WIN	RAW_WIN_START
 
 FIXTURE(pi_params) {
-	struct ut t;
+	struct fixture t;
 };
 
 FIXTURE_SETUP(pi_params)
 {
-	UT_SETUP(&self->t, FLAGS);
+	FX_SETUP(&self->t, FLAGS);
 }
 
 FIXTURE_TEARDOWN_PARENT(pi_params)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int set(struct ut *t, const struct ublk_param_integrity *pi,
+static int set(struct fixture *t, const struct ublk_param_integrity *pi,
 	       int lbs_shift)
 {
 	struct ublk_params p;
@@ -47,15 +47,15 @@ TEST_F(pi_params, C_49_feature_needs_user_copy)
 	struct ublk_param_integrity pi = {
 		.metadata_size = 8, .interval_exp = 9, .csum_type = PI_T10,
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	EXPECT_EQ(-EINVAL, ut_add(t, 1, 2, UBLK_F_INTEGRITY));
-	EXPECT_EQ(-EINVAL, ut_add(t, 1, 2, UBLK_F_INTEGRITY |
+	EXPECT_EQ(-EINVAL, fx_add(t, 1, 2, UBLK_F_INTEGRITY));
+	EXPECT_EQ(-EINVAL, fx_add(t, 1, 2, UBLK_F_INTEGRITY |
 				  UBLK_F_SUPPORT_ZERO_COPY));
 	/* And the parameters need the feature. */
-	ASSERT_EQ(0, ut_add(t, 1, 2, UBLK_F_USER_COPY));
+	ASSERT_EQ(0, fx_add(t, 1, 2, UBLK_F_USER_COPY));
 	EXPECT_EQ(-EINVAL, set(t, &pi, 9));
-	ASSERT_EQ(0, ut_add(t, 1, 2, FLAGS));
+	ASSERT_EQ(0, fx_add(t, 1, 2, FLAGS));
 	EXPECT_EQ(0, set(t, &pi, 9));
 }
 
@@ -102,10 +102,10 @@ TEST_F(pi_params, C_122_rules)
 		{ -EINVAL, 12, { 0, 0, 255, 8, 0, PI_T10, 0 } },
 	};
 	struct ublk_params p;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	unsigned int i;
 
-	ASSERT_EQ(0, ut_add(t, 1, 2, FLAGS));
+	ASSERT_EQ(0, fx_add(t, 1, 2, FLAGS));
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		EXPECT_EQ(rows[i].want, set(t, &rows[i].pi, rows[i].lbs)) {
 			TH_LOG("row %u", i);
@@ -119,23 +119,24 @@ TEST_F(pi_params, C_122_rules)
 }
 
 /* One whole request at the window, served. */
-static long io(struct ut *t, enum agent_blk_op op, struct raw_ev *ev, int *job)
+static long io(struct fixture *t, enum client_blk_op op, struct raw_ev *ev,
+	       int *job)
 {
-	*job = agent_blk(t->agent, t->info.dev_id, op, WIN, 4096, 0);
+	*job = client_blk(t->client, t->info.dev_id, op, WIN, 4096, 0);
 	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
 }
 
 /* covers: C-123 I-9 D-142 */
 TEST_F(pi_params, I_9_feature_without_parameters)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	__u64 flag = UBLKSRV_IO_INTEGRITY_FLAG;
 	struct raw_ev ev;
 	char buf[64];
 	int job;
 
-	ASSERT_EQ(0, ut_up(t, 1, 2, FLAGS));
-	ASSERT_EQ(0, io(t, AGENT_WRITE, &ev, &job));
+	ASSERT_EQ(0, fx_up(t, 1, 2, FLAGS));
+	ASSERT_EQ(0, io(t, CLIENT_WRITE, &ev, &job));
 	EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_INTEGRITY);
 	if (!running_on_mainline()) {
 		EXPECT_EQ(-1, pread(t->srv.fd, buf, 1,
@@ -146,29 +147,29 @@ TEST_F(pi_params, I_9_feature_without_parameters)
 		EXPECT_EQ(EINVAL, errno);
 	}
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-142 */
 TEST_F(pi_params, D_142_bit_62_without_the_feature)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	__u64 flag = UBLKSRV_IO_INTEGRITY_FLAG;
 	struct raw_ev ev;
 	char buf[64];
 	int job;
 
-	ASSERT_EQ(0, ut_up(t, 1, 2, UBLK_F_USER_COPY));
-	ASSERT_EQ(0, io(t, AGENT_WRITE, &ev, &job));
+	ASSERT_EQ(0, fx_up(t, 1, 2, UBLK_F_USER_COPY));
+	ASSERT_EQ(0, io(t, CLIENT_WRITE, &ev, &job));
 	EXPECT_EQ(-1, pread(t->srv.fd, buf, 1, raw_pos(0, ev.tag, 0) | flag));
 	EXPECT_EQ(EINVAL, errno);
 	/* Before queue and tag are looked at. */
 	EXPECT_EQ(-1, pread(t->srv.fd, buf, 1, raw_pos(9, 9, 0) | flag));
 	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

@@ -9,7 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 #define FETCH		UBLK_U_IO_FETCH_REQ
 #define COMMIT		UBLK_U_IO_COMMIT_AND_FETCH_REQ
@@ -19,7 +19,7 @@
 #define DEFER	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 
 FIXTURE(io) {
-	struct ut t;
+	struct fixture t;
 	__u64 buf;		/* a good address */
 };
 
@@ -57,23 +57,23 @@ FIXTURE_VARIANT_ADD(io, q1_d4_sqpoll) {
 
 FIXTURE_SETUP(io)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags);
+	FX_SETUP(t, variant->flags);
 	t->ctl.legacy = variant->legacy;
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
+	ASSERT_EQ(0, fx_add(t, variant->queues, variant->depth,
 			    variant->flags));
-	ASSERT_EQ(0, ut_serve(t, variant->ring));
+	ASSERT_EQ(0, fx_serve(t, variant->ring));
 	self->buf = (uintptr_t)raw_buf(&t->srv, 0, 0);
 }
 
 FIXTURE_TEARDOWN_PARENT(io)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* Nothing completes now. */
-static bool quiet(struct ut *t)
+static bool quiet(struct fixture *t)
 {
 	struct raw_ev ev;
 
@@ -81,18 +81,18 @@ static bool quiet(struct ut *t)
 }
 
 /* Make the device LIVE. */
-static int live(struct ut *t)
+static int live(struct fixture *t)
 {
 	int ret = raw_fetch_all(&t->ring);
 
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
 /* Start a block request and wait until the server has it. */
-static int request(struct ut *t, enum agent_blk_op op, int *job,
+static int request(struct fixture *t, enum client_blk_op op, int *job,
 		   struct raw_ev *ev)
 {
-	*job = agent_blk(t->agent, t->info.dev_id, op, RAW_WIN_START, 4096, 0);
+	*job = client_blk(t->client, t->info.dev_id, op, RAW_WIN_START, 4096, 0);
 	if (*job < 0)
 		return *job;
 	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
@@ -131,7 +131,7 @@ TEST_F(io, D_31_queue_and_tag_bounds)
 					    self->buf));
 	}
 	EXPECT_EQ(0, live(&self->t)) TH_LOG("all of it left no trace");
-	EXPECT_EQ(0, ut_stop(&self->t));
+	EXPECT_EQ(0, fx_stop(&self->t));
 }
 
 /* covers: D-31 D-32 D-115 */
@@ -143,7 +143,7 @@ TEST_F(io, state_U)
 		UBLK_U_IO_FETCH_IO_CMDS, _IO('u', 0), _IO('u', 0x1f),
 		_IO('u', 0x28), _IO('u', 0xff),
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
@@ -165,7 +165,7 @@ TEST_F(io, state_A_not_ready)
 		COMMIT, GET_DATA, REGISTER, UBLK_U_IO_PREP_IO_CMDS,
 		UBLK_U_IO_FETCH_IO_CMDS, _IO('u', 0x1f), _IO('u', 0x28),
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	unsigned int i;
 
 	if (variant->depth == 1)
@@ -195,7 +195,7 @@ TEST_F(io, state_A_not_ready)
 /* covers: D-44 D-47 D-31 */
 TEST_F(io, state_A_ready)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int tag = variant->depth - 1, q = t->info.nr_hw_queues - 1;
 
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
@@ -209,16 +209,16 @@ TEST_F(io, state_A_ready)
 					   self->buf));
 	/* Bounds and type still come first. */
 	EXPECT_EQ(-EINVAL, raw_call(&t->ring, FETCH, q, 9999, 0, self->buf));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, FETCH, q, tag, 0, self->buf));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, COMMIT, q, tag, 0, self->buf));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-40 */
 TEST_F(io, D_40_fetch_address)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	__u64 id;
 
 	if (variant->flags & UBLK_F_NEED_GET_DATA) {
@@ -236,7 +236,7 @@ TEST_F(io, D_40_fetch_address)
 /* covers: D-50 D-31 D-41 D-42 */
 TEST_F(io, D_50_address_unchecked_reverse_order)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int q, tag;
 
 	/* Any order, any address; direction and size bits do not matter. */
@@ -253,13 +253,13 @@ TEST_F(io, D_50_address_unchecked_reverse_order)
 /* covers: D-54 D-55 D-56 D-51 D-31 I-24 */
 TEST_F(io, state_O_read)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev ev;
 	int job, q, tag;
 
 	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, request(t, AGENT_READ, &job, &ev));
+	ASSERT_EQ(0, request(t, CLIENT_READ, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	q = ev.q;
 	tag = ev.tag;
@@ -277,29 +277,30 @@ TEST_F(io, state_O_read)
 					   self->buf));
 	EXPECT_EQ(-EBUSY, raw_thread_call(&t->srv, FETCH, q, tag, 0,
 					  self->buf));
-	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_FALSE(client_done(t->client, job));
 	/* The tag is still owned and the request open. */
 	memset(raw_buf(&t->srv, q, tag), 0x77, 4096);
 	EXPECT_EQ(0, raw_commit(r, q, tag, 4096));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, r, RAW_DEADLINE_MS));
-	EXPECT_EQ(0x77, t->agent->data[4095]);
+	EXPECT_EQ(4096,
+		  client_wait_serving(t->client, job, r, RAW_DEADLINE_MS));
+	EXPECT_EQ(0x77, t->client->data[4095]);
 	/* The commit has armed the tag as well. */
 	EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, q, tag, 4096, self->buf));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-51 D-55 D-60 D-61 D-63 */
 TEST_F(io, state_O_and_N_write)
 {
 	bool get_data = variant->flags & UBLK_F_NEED_GET_DATA;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev ev;
 	int job, q, tag;
 
-	memset(t->agent->data, 0x3c, 4096);
+	memset(t->client->data, 0x3c, 4096);
 	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, request(t, AGENT_WRITE, &job, &ev));
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, &job, &ev));
 	q = ev.q;
 	tag = ev.tag;
 	ASSERT_EQ(get_data ? UBLK_IO_RES_NEED_GET_DATA : 0, ev.res);
@@ -322,36 +323,37 @@ TEST_F(io, state_O_and_N_write)
 					   self->buf));
 	EXPECT_EQ(0x3c, raw_buf(&t->srv, q, tag)[4095]);
 	EXPECT_EQ(0, raw_commit(r, q, tag, 4096));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, r, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096,
+		  client_wait_serving(t->client, job, r, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-51 */
 TEST_F(io, D_51_commit_without_address)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
 	if (!(variant->flags & UBLK_F_NEED_GET_DATA))
 		SKIP(return, "an address is needed without NEED_GET_DATA");
 	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, request(t, AGENT_WRITE, &job, &ev));
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, &job, &ev));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, ev.res);
 	ASSERT_EQ(0, raw_post(&t->ring, COMMIT, ev.q, ev.tag, 4096, 0, 0,
 			      NULL));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 	/* The tag works on: the next write is announced again. */
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, RAW_WIN_START, 4096, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, RAW_WIN_START, 4096, 0));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-43 L-40 L-48 D-30 F-17 F-19 F-20 */
 TEST_F(io, state_X_after_stop)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int n = t->info.nr_hw_queues * variant->depth;
 	struct raw_ring *r = &t->ring;
 
@@ -372,7 +374,7 @@ TEST_F(io, state_X_after_stop)
 /* covers: D-33 */
 TEST_F(io, D_33_forced_async)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev ev;
 	int q, tag, job;
@@ -388,16 +390,17 @@ TEST_F(io, D_33_forced_async)
 					      IOSQE_ASYNC, NULL));
 		}
 	}
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(-EBUSY, raw_call_async(r, FETCH, 0, 0, 0, self->buf));
 	EXPECT_EQ(-EBUSY, raw_call_async(r, COMMIT, 0, 0, 0, self->buf));
-	ASSERT_EQ(0, request(t, AGENT_READ, &job, &ev));
+	ASSERT_EQ(0, request(t, CLIENT_READ, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	ASSERT_EQ(0, raw_post(r, COMMIT, ev.q, ev.tag, 4096,
 			      (uintptr_t)raw_buf(&t->srv, ev.q, ev.tag),
 			      IOSQE_ASYNC, NULL));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, r, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096,
+		  client_wait_serving(t->client, job, r, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-34 D-35 */
@@ -405,42 +408,42 @@ TEST_F(io, D_35_daemon_is_a_task_not_a_ring)
 {
 	bool sqpoll = variant->ring & IORING_SETUP_SQPOLL;
 	struct raw_ring second;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
-	ASSERT_EQ(0, request(t, AGENT_READ, &job, &ev));
+	ASSERT_EQ(0, request(t, CLIENT_READ, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	if (sqpoll) {
 		/* The polling thread is the daemon, not this thread. */
 		EXPECT_EQ(-EINVAL, raw_call(&second, COMMIT, ev.q, ev.tag,
 					    4096, self->buf));
 		EXPECT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-		EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-						   RAW_DEADLINE_MS));
-		EXPECT_EQ(0, ut_stop(t));
+		EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+						    RAW_DEADLINE_MS));
+		EXPECT_EQ(0, fx_stop(t));
 		return;
 	}
 	EXPECT_EQ(-EINVAL, raw_call(&second, COMMIT, ev.q, ev.tag, 4096, 0));
 	EXPECT_EQ(0, raw_commit(&second, ev.q, ev.tag, 4096));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 	if (variant->queues * variant->depth == 1) {
 		/* The only tag is armed on the second ring now. */
-		job = agent_blk(t->agent, t->info.dev_id, AGENT_READ,
-				RAW_WIN_START, 4096, 0);
+		job = client_blk(t->client, t->info.dev_id, CLIENT_READ,
+				 RAW_WIN_START, 4096, 0);
 		EXPECT_EQ(0, raw_request(&second, &ev, RAW_DEADLINE_MS));
 		EXPECT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-		EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 	}
-	job = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
-	EXPECT_EQ(0, agent_wait_serving(t->agent, job, &t->ring,
-					RAW_DEADLINE_MS));
+	job = client_ctrl(t->client, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
+	EXPECT_EQ(0, client_wait_serving(t->client, job, &t->ring,
+					 RAW_DEADLINE_MS));
 	raw_ring_close(&second);
 }
 
-static bool inflight(struct ut *t)
+static bool inflight(struct fixture *t)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	char path[64];
@@ -477,7 +480,7 @@ static int submit_only(struct raw_ring *r, __u32 op, int q, int tag,
 /* covers: D-31 D-21 */
 TEST_F(io, state_P)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, q, tag;
 
@@ -485,8 +488,8 @@ TEST_F(io, state_P)
 	if (variant->ring != DEFER)
 		SKIP(return, "needs IORING_SETUP_DEFER_TASKRUN");
 	ASSERT_EQ(0, live(t));
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_READ, RAW_WIN_START,
-			4096, 0);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_READ, RAW_WIN_START,
+			 4096, 0);
 	ASSERT_TRUE(inflight(t));
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
 		for (tag = 0; tag < variant->depth; tag++) {
@@ -506,9 +509,9 @@ TEST_F(io, state_P)
 	} while (ev.res == -EBUSY);
 	EXPECT_EQ(0, ev.res);
 	EXPECT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

@@ -9,7 +9,7 @@
 #include "kselftest_harness.h"
 #include "lib/params_fixture.h"
 
-static long limit(struct ut *t, const char *name)
+static long limit(struct fixture *t, const char *name)
 {
 	char path[96];
 
@@ -18,18 +18,18 @@ static long limit(struct ut *t, const char *name)
 	return raw_read_ulong(path);
 }
 
-static int up(struct ut *t, struct ublk_params *p)
+static int up(struct fixture *t, struct ublk_params *p)
 {
 	int ret = set(t, p);
 
 	if (!ret)
-		ret = ut_serve(t, 0);
+		ret = fx_serve(t, 0);
 	if (!ret)
 		ret = raw_fetch_all(&t->ring);
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
-static char *cache_mode(struct ut *t, char *buf, int size)
+static char *cache_mode(struct fixture *t, char *buf, int size)
 {
 	char path[96];
 	FILE *f;
@@ -48,7 +48,7 @@ static char *cache_mode(struct ut *t, char *buf, int size)
 /* covers: C-132 C-134 L-72 L-74 L-78 */
 TEST_F(params, section_13_minimal_limits)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 	char buf[32];
 
@@ -78,13 +78,13 @@ TEST_F(params, section_13_minimal_limits)
 	EXPECT_EQ(30000, limit(t, "queue/io_timeout"));
 	ASSERT_EQ(0, raw_get_params(&t->ctl, self->id, &p));
 	EXPECT_EQ(259, p.devt.disk_major);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-134 */
 TEST_F(params, section_13_all_limits)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 	char buf[32];
 
@@ -124,13 +124,13 @@ TEST_F(params, section_13_all_limits)
 	EXPECT_STREQ("write back", cache_mode(t, buf, sizeof(buf)));
 	EXPECT_EQ(1, limit(t, "ro"));
 	EXPECT_EQ(RAW_DEV_BYTES / 512, limit(t, "size"));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-114 */
 TEST_F(params, section_13_fua_needs_cache)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 
 	raw_params_init(&p);
@@ -143,7 +143,7 @@ TEST_F(params, section_13_fua_needs_cache)
 	/* 0 in these two means the default of the block layer. */
 	EXPECT_EQ(511, limit(t, "queue/dma_alignment"));
 	EXPECT_EQ(128, limit(t, "queue/max_segments"));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 static unsigned int next_random(unsigned int *seed)
@@ -202,14 +202,14 @@ static void odd_params(struct ublk_params *p, unsigned int *seed)
 TEST_F(params, C_132_no_parameters_upset_the_block_layer)
 {
 	unsigned int seed = variant->legacy + 1, i, n, started = 0;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 	int ret;
 
 	/* The judge of this test is the scan of the kernel log. */
 	if (running_on_mainline())
 		SKIP(return, "kernel warnings, see C-132");
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	for (n = 0; n < 10; n++) {
 		for (i = 0; i < 1000; i++) {
@@ -218,7 +218,7 @@ TEST_F(params, C_132_no_parameters_upset_the_block_layer)
 				break;
 		}
 		ASSERT_GT(1000, i);
-		ret = ut_start(t);
+		ret = fx_start(t);
 		if (ret) {
 			/* Still DEAD, and another try is possible. */
 			EXPECT_EQ(UBLK_S_DEV_DEAD,
@@ -226,13 +226,13 @@ TEST_F(params, C_132_no_parameters_upset_the_block_layer)
 			continue;
 		}
 		started++;
-		ut_blk(t, AGENT_WRITE, RAW_WIN_START, 65536, 0);
-		ut_blk(t, AGENT_READ, RAW_WIN_START, 65536, 0);
-		ut_blk(t, AGENT_DISCARD, RAW_WIN_START, 65536, 0);
-		ut_blk(t, AGENT_ZEROOUT, RAW_WIN_START, 65536, 0);
-		ASSERT_EQ(0, ut_stop(t));
-		ut_close(t);
-		ASSERT_EQ(0, ut_serve(t, 0));
+		fx_blk(t, CLIENT_WRITE, RAW_WIN_START, 65536, 0);
+		fx_blk(t, CLIENT_READ, RAW_WIN_START, 65536, 0);
+		fx_blk(t, CLIENT_DISCARD, RAW_WIN_START, 65536, 0);
+		fx_blk(t, CLIENT_ZEROOUT, RAW_WIN_START, 65536, 0);
+		ASSERT_EQ(0, fx_stop(t));
+		fx_close(t);
+		ASSERT_EQ(0, fx_serve(t, 0));
 		ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	}
 	EXPECT_LT(0, started);

@@ -19,7 +19,7 @@
 #define ANNOUNCED	UBLK_IO_RES_NEED_GET_DATA
 
 FIXTURE(nd) {
-	struct ut t;
+	struct fixture t;
 	int job;
 	struct raw_ev ev;
 };
@@ -41,52 +41,52 @@ FIXTURE_VARIANT_ADD(nd, d4_defer_legacy) {
 
 FIXTURE_SETUP(nd)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, UBLK_F_NEED_GET_DATA);
+	FX_SETUP(t, UBLK_F_NEED_GET_DATA);
 	t->ctl.legacy = variant->legacy;
-	raw_fill(t->agent->data, LEN, 81);
+	raw_fill(t->client->data, LEN, 81);
 }
 
 FIXTURE_TEARDOWN_PARENT(nd)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int up(struct ut *t, int depth, unsigned int ring, __u64 flags)
+static int up(struct fixture *t, int depth, unsigned int ring, __u64 flags)
 {
-	int ret = ut_add(t, 1, depth, flags | UBLK_F_NEED_GET_DATA);
+	int ret = fx_add(t, 1, depth, flags | UBLK_F_NEED_GET_DATA);
 
 	if (!ret)
-		ret = ut_serve(t, ring);
+		ret = fx_serve(t, ring);
 	if (!ret)
 		ret = raw_fetch_all(&t->ring);
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
 /* covers: D-60 D-61 D-64 D-40 D-51 D-22 */
 TEST_F(nd, D_61_no_address_before)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	char *buf;
 	int i, q, tag;
 
 	/* No command but NEED_GET_DATA ever names a buffer. */
-	ASSERT_EQ(0, ut_add(t, 1, variant->depth, UBLK_F_NEED_GET_DATA));
-	ASSERT_EQ(0, ut_serve(t, variant->ring));
+	ASSERT_EQ(0, fx_add(t, 1, variant->depth, UBLK_F_NEED_GET_DATA));
+	ASSERT_EQ(0, fx_serve(t, variant->ring));
 	for (i = 0; i < variant->depth; i++)
 		ASSERT_EQ(0, raw_arm(r, FETCH, 0, i, 0, 0, 0));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	for (i = 0; i < 2 * variant->depth; i++) {
-		ASSERT_EQ(0, ut_request(t, AGENT_FSYNC, 0, 0, &self->job,
+		ASSERT_EQ(0, fx_request(t, CLIENT_FSYNC, 0, 0, &self->job,
 					ev));
 		EXPECT_EQ(0, ev->res);
 		ASSERT_EQ(0, raw_arm(r, COMMIT, 0, ev->tag, 0, 0, 0));
-		EXPECT_EQ(0, agent_wait(t->agent, self->job,
-					RAW_DEADLINE_MS));
-		ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job,
+		EXPECT_EQ(0, client_wait(t->client, self->job,
+					 RAW_DEADLINE_MS));
+		ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job,
 					ev));
 		ASSERT_EQ(ANNOUNCED, ev->res);
 		EXPECT_EQ(LEN / 512, ev->iod.nr_sectors);
@@ -99,18 +99,18 @@ TEST_F(nd, D_61_no_address_before)
 		ev->iod = raw_desc(&t->srv, q, tag);
 		EXPECT_EQ((uintptr_t)buf, ev->iod.addr);
 		EXPECT_EQ(LEN / 512, ev->iod.nr_sectors);
-		EXPECT_EQ(0, memcmp(buf, t->agent->data, LEN));
+		EXPECT_EQ(0, memcmp(buf, t->client->data, LEN));
 		ASSERT_EQ(0, raw_arm(r, COMMIT, q, tag, LEN, 0, 0));
-		EXPECT_EQ(LEN, agent_wait(t->agent, self->job,
-					  RAW_DEADLINE_MS));
+		EXPECT_EQ(LEN, client_wait(t->client, self->job,
+					   RAW_DEADLINE_MS));
 	}
 	/* A read does need one. */
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(0, ev->res);
 	EXPECT_EQ(-EINVAL, raw_call(r, COMMIT, ev->q, ev->tag, LEN, 0));
 	ASSERT_EQ(0, raw_serve(r, ev));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-60 D-63 D-31 D-33 */
@@ -120,7 +120,7 @@ TEST_F(nd, state_N)
 		COMMIT, UBLK_U_IO_REGISTER_IO_BUF, UBLK_U_IO_COMMIT_IO_CMDS,
 		_IO('u', 0x1f), _IO('u', 0x2f),
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	__u64 buf;
@@ -128,7 +128,7 @@ TEST_F(nd, state_N)
 	int q, tag;
 
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, 0));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(ANNOUNCED, ev->res);
 	q = ev->q;
 	tag = ev->tag;
@@ -150,24 +150,24 @@ TEST_F(nd, state_N)
 				    0));
 	/* All of that changed nothing; a worker brings it to this task. */
 	EXPECT_EQ(0, raw_call_async(r, GET_DATA, q, tag, 0, buf));
-	EXPECT_EQ(0, memcmp((void *)buf, t->agent->data, LEN));
+	EXPECT_EQ(0, memcmp((void *)buf, t->client->data, LEN));
 	EXPECT_EQ(-EINVAL, raw_call(r, GET_DATA, q, tag, 0, buf));
 	/* Now it can fail. */
 	ASSERT_EQ(0, raw_commit(r, q, tag, -ENOSPC));
-	EXPECT_EQ(-ENOSPC, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(-ENOSPC, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-61 D-60 */
 TEST_F(nd, D_61_large_and_flagged_writes)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 
-	raw_fill(t->agent->data, 262144, 82);
+	raw_fill(t->client->data, 262144, 82);
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, 0));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE_FUA, WIN, 262144, &self->job,
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE_FUA, WIN, 262144, &self->job,
 				ev));
 	ASSERT_EQ(ANNOUNCED, ev->res);
 	EXPECT_EQ(UBLK_IO_OP_WRITE | UBLK_IO_F_FUA, ev->iod.op_flags);
@@ -177,18 +177,18 @@ TEST_F(nd, D_61_large_and_flagged_writes)
 	ASSERT_EQ(0, ev->res);
 	EXPECT_EQ(GET_DATA & 0xff, ev->nr);
 	EXPECT_EQ(UBLK_IO_OP_WRITE | UBLK_IO_F_FUA, ev->iod.op_flags);
-	EXPECT_EQ(0, memcmp(raw_buf(&t->srv, ev->q, ev->tag), t->agent->data,
+	EXPECT_EQ(0, memcmp(raw_buf(&t->srv, ev->q, ev->tag), t->client->data,
 			    262144));
 	ASSERT_EQ(0, raw_serve(r, ev));
-	EXPECT_EQ(262144, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(262144, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-60 D-62 I-45 */
 TEST_F(nd, D_62_nothing_can_be_copied)
 {
 	bool mainline = running_on_mainline();
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	char *hole = raw_hole(0);
@@ -200,14 +200,14 @@ TEST_F(nd, D_62_nothing_can_be_copied)
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, 0));
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job,
+		ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job,
 					ev));
 		ASSERT_EQ(ANNOUNCED, ev->res);
 		ASSERT_EQ(0, raw_arm(r, GET_DATA, ev->q, ev->tag, 0, bad[i],
 				     0));
 		if (!mainline) {
-			EXPECT_EQ(-EIO, agent_wait(t->agent, self->job,
-						   RAW_DEADLINE_MS));
+			EXPECT_EQ(-EIO, client_wait(t->client, self->job,
+						    RAW_DEADLINE_MS));
 			EXPECT_EQ(RAW_TIMEOUT, raw_event(r, ev,
 							 RAW_QUIET_MS));
 			continue;
@@ -218,26 +218,26 @@ TEST_F(nd, D_62_nothing_can_be_copied)
 		EXPECT_EQ(WIN_SECTOR, ev->iod.start_sector);
 		EXPECT_EQ(LEN / 512, ev->iod.nr_sectors);
 		ASSERT_EQ(0, raw_serve(r, ev));
-		EXPECT_EQ(LEN, ut_finish(t, self->job));
-		EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->agent->data, LEN));
+		EXPECT_EQ(LEN, fx_finish(t, self->job));
+		EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->client->data, LEN));
 	}
 	/* The command was the tag's armed one: all tags work on, at once. */
 	for (i = 0; i < variant->depth; i++) {
-		jobs[i] = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE,
-				    WIN + 65536 * i, LEN, 0);
+		jobs[i] = client_blk(t->client, t->info.dev_id, CLIENT_WRITE,
+				     WIN + 65536 * i, LEN, 0);
 		ASSERT_EQ(0, raw_request(r, &evs[i], RAW_DEADLINE_MS));
 	}
 	for (i = 0; i < variant->depth; i++)
 		ASSERT_EQ(0, raw_serve(r, &evs[i]));
 	for (i = 0; i < variant->depth; i++)
-		EXPECT_EQ(LEN, ut_finish(t, jobs[i]));
-	EXPECT_EQ(0, ut_stop(t));
+		EXPECT_EQ(LEN, fx_finish(t, jobs[i]));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-61 D-21 I-21 */
 TEST_F(nd, D_61_a_part_can_be_copied)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	char *hole = raw_hole(1024);
@@ -245,7 +245,7 @@ TEST_F(nd, D_61_a_part_can_be_copied)
 
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, 0));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(ANNOUNCED, ev->res);
 	EXPECT_EQ(LEN / 512, ev->iod.nr_sectors);
 	q = ev->q;
@@ -254,7 +254,7 @@ TEST_F(nd, D_61_a_part_can_be_copied)
 	ev->iod = raw_desc(&t->srv, q, tag);
 	EXPECT_EQ((uintptr_t)hole, ev->iod.addr);
 	EXPECT_EQ(2, ev->iod.nr_sectors);
-	EXPECT_EQ(0, memcmp(hole, t->agent->data, 1024));
+	EXPECT_EQ(0, memcmp(hole, t->client->data, 1024));
 	ASSERT_EQ(0, raw_commit(r, q, tag, 1024));
 	if (!running_on_mainline()) {
 		/* The rest is announced as a write of its own. */
@@ -264,74 +264,74 @@ TEST_F(nd, D_61_a_part_can_be_copied)
 		EXPECT_EQ(LEN / 512 - 2, ev->iod.nr_sectors);
 		ASSERT_EQ(0, raw_serve(r, ev));
 	}
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-60 L-44 */
 TEST_F(nd, D_60_stop_with_an_announced_write)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	int stop;
 
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, 0));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(ANNOUNCED, ev->res);
-	stop = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, stop, RAW_QUIET_MS));
+	stop = client_ctrl(t->client, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
+	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, stop, RAW_QUIET_MS));
 	ASSERT_EQ(0, raw_serve(r, ev));
-	EXPECT_EQ(0, ut_finish(t, stop));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->agent->data, LEN));
+	EXPECT_EQ(0, fx_finish(t, stop));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->client->data, LEN));
 }
 
 /* covers: D-60 L-21 */
 TEST_F(nd, state_N_when_the_server_goes)
 {
 	__u64 flags = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, 0));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(ANNOUNCED, ev->res);
-	ut_close(t);
-	EXPECT_EQ(-EIO, agent_wait(t->agent, self->job, REC_FAST_MS));
+	fx_close(t);
+	EXPECT_EQ(-EIO, client_wait(t->client, self->job, REC_FAST_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_DEAD));
 	/* With REISSUE it is announced to the next one. */
-	UT_REQUIRE(t, flags);
+	FX_REQUIRE(t, flags);
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, flags));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(ANNOUNCED, ev->res);
 	ASSERT_EQ(0, rec_lose(t));
-	EXPECT_FALSE(agent_done(t->agent, self->job));
+	EXPECT_FALSE(client_done(t->client, self->job));
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: I-23 D-121 D-96 */
 TEST_F(nd, I_23_write_from_a_shared_buffer)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_shmem_buf_reg reg = {
-		.addr = (uintptr_t)t->agent->data, .len = 65536,
+		.addr = (uintptr_t)t->client->data, .len = 65536,
 	};
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	char *buf;
 	int q, tag;
 
-	UT_REQUIRE(t, UBLK_F_SHMEM_ZC);
+	FX_REQUIRE(t, UBLK_F_SHMEM_ZC);
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, UBLK_F_SHMEM_ZC));
 	ASSERT_EQ(0, raw_buf_cmd(&t->ctl, UBLK_U_CMD_REG_BUF, t->info.dev_id,
 				 &reg, sizeof(reg)));
-	t->srv.shm[0] = t->agent->data;
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job, ev));
+	t->srv.shm[0] = t->client->data;
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(ANNOUNCED, ev->res);
 	q = ev->q;
 	tag = ev->tag;
@@ -346,17 +346,17 @@ TEST_F(nd, I_23_write_from_a_shared_buffer)
 		EXPECT_EQ(0x5a, buf[LEN - 1]);
 	} else {
 		EXPECT_FALSE(ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC);
-		EXPECT_EQ(0, memcmp(buf, t->agent->data, LEN));
+		EXPECT_EQ(0, memcmp(buf, t->client->data, LEN));
 	}
 	ASSERT_EQ(0, raw_commit(r, q, tag, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
 	/* Reads are not announced, and come from the buffer. */
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &self->job, ev));
 	EXPECT_EQ(0, ev->res);
 	EXPECT_TRUE(ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC);
 	ASSERT_EQ(0, raw_serve(r, ev));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 	if (running_on_mainline())
 		SKIP(return, "nothing is copied, the flag stays");
 }

@@ -9,20 +9,20 @@
 #include "kselftest_harness.h"
 #include "lib/params_fixture.h"
 
-static int set_raw(struct ut *t, const void *p, int len)
+static int set_raw(struct fixture *t, const void *p, int len)
 {
 	return raw_buf_cmd(&t->ctl, UBLK_U_CMD_SET_PARAMS, t->info.dev_id, p,
 			   len);
 }
 
-static int get_raw(struct ut *t, void *p, int len)
+static int get_raw(struct fixture *t, void *p, int len)
 {
 	return raw_buf_cmd(&t->ctl, UBLK_U_CMD_GET_PARAMS, t->info.dev_id, p,
 			   len);
 }
 
 /* Type bits stored now, without the read-only one; -errno. */
-static int stored(struct ut *t)
+static int stored(struct fixture *t)
 {
 	struct ublk_params p;
 	int ret = raw_get_params(&t->ctl, t->info.dev_id, &p);
@@ -33,7 +33,7 @@ static int stored(struct ut *t)
 /* covers: C-101 C-102 C-103 */
 TEST_F(params, C_101_set_buffer)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 
 	raw_params_init(&p);
@@ -57,30 +57,30 @@ TEST_F(params, C_101_set_buffer)
 /* covers: C-104 */
 TEST_F(params, C_104_disk_exists)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 
 	raw_params_init(&p);
 	ASSERT_EQ(0, set(t, &p));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(-EACCES, set(t, &p));
 	EXPECT_EQ(UBLK_PARAM_TYPE_BASIC, stored(t));
-	ASSERT_EQ(0, agent_wait(t->agent, agent_hold(t->agent, self->id),
-				RAW_DEADLINE_MS));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, client_wait(t->client, client_hold(t->client, self->id),
+				 RAW_DEADLINE_MS));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	/* Stopped, but the disk lives on in its opener. */
 	EXPECT_EQ(-EACCES, set(t, &p));
-	agent_release(t->agent);
+	client_release(t->client);
 	EXPECT_EQ(0, set(t, &p));
 }
 
 /* covers: C-105 */
 TEST_F(params, C_105_partly_unreadable)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params *p;
 	char *map;
 
@@ -100,7 +100,7 @@ TEST_F(params, C_105_partly_unreadable)
 /* covers: C-106 C-108 C-131 */
 TEST_F(params, C_106_unknown_types)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 
 	raw_params_init(&p);
@@ -118,7 +118,7 @@ TEST_F(params, C_106_unknown_types)
 /* covers: C-107 C-111 */
 TEST_F(params, C_107_refusal_wipes)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 
 	raw_params_init(&p);
@@ -137,7 +137,7 @@ TEST_F(params, C_107_refusal_wipes)
 /* covers: C-109 C-110 C-127 */
 TEST_F(params, C_109_lengths)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p[2];
 	char *bytes = (char *)p;
 
@@ -346,7 +346,7 @@ TEST_F(params, C_121_segment)
 /* covers: C-124 C-125 C-126 C-127 C-130 */
 TEST_F(params, C_124_get_buffer)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p = { .len = sizeof(p) };
 	char *map;
 
@@ -373,7 +373,7 @@ TEST_F(params, C_124_get_buffer)
 /* covers: I-62 C-114 */
 TEST_F(params, I_62_capacity_is_bounded)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 
 	if (running_on_mainline())

@@ -8,14 +8,14 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/server_proc.h"
 #include "lib/recovery.h"
 
 #define QUIESCE	UBLK_U_CMD_QUIESCE_DEV
 #define WIN	RAW_WIN_START
 
 FIXTURE(quiesce) {
-	struct ut t;
+	struct fixture t;
 	int id, lost, tags;
 };
 
@@ -41,10 +41,10 @@ FIXTURE_VARIANT_ADD(quiesce, fail_q1) {
 
 FIXTURE_SETUP(quiesce)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags | UBLK_F_QUIESCE);
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
+	FX_SETUP(t, variant->flags | UBLK_F_QUIESCE);
+	ASSERT_EQ(0, fx_add(t, variant->queues, variant->depth,
 			    variant->flags | UBLK_F_QUIESCE));
 	self->id = t->info.dev_id;
 	self->lost = rec_lost_state(variant->flags);
@@ -53,28 +53,28 @@ FIXTURE_SETUP(quiesce)
 
 FIXTURE_TEARDOWN_PARENT(quiesce)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int live(struct ut *t)
+static int live(struct fixture *t)
 {
 	int ret = rec_begin(t);
 
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
-static int quiesce(struct ut *t, __u64 ms)
+static int quiesce(struct fixture *t, __u64 ms)
 {
 	return raw_dev_cmd(&t->ctl, QUIESCE, t->info.dev_id, ms);
 }
 
-static int start_read(struct ut *t, int n)
+static int start_read(struct fixture *t, int n)
 {
-	return agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN + 65536 * n,
-			 4096, 4096 * n);
+	return client_blk(t->client, t->info.dev_id, CLIENT_READ,
+			  WIN + 65536 * n, 4096, 4096 * n);
 }
 
-static bool fails(struct ut *t)
+static bool fails(struct fixture *t)
 {
 	return t->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO;
 }
@@ -82,34 +82,34 @@ static bool fails(struct ut *t)
 /* covers: C-97a */
 TEST_F(quiesce, C_97a_without_the_flag)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_add(t, 1, 2, UBLK_F_USER_RECOVERY));
+	ASSERT_EQ(0, fx_add(t, 1, 2, UBLK_F_USER_RECOVERY));
 	EXPECT_EQ(-EOPNOTSUPP, quiesce(t, 0));
 	ASSERT_EQ(0, live(t));
 	EXPECT_EQ(-EOPNOTSUPP, quiesce(t, 0));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 }
 
 /* covers: C-97b */
 TEST_F(quiesce, C_97b_dead_device)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 
 	EXPECT_EQ(-ENODEV, quiesce(t, 0));
 	ASSERT_EQ(0, rec_begin(t));
 	EXPECT_EQ(-ENODEV, quiesce(t, 100));
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(-ENODEV, quiesce(t, 0));
 }
 
 /* covers: C-97d C-97g C-97e C-100 L-56 L-31 L-50 D-30 F-19 */
 TEST_F(quiesce, C_97g_idle_server_is_replaced)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job, i;
 
 	ASSERT_EQ(0, live(t));
@@ -121,8 +121,8 @@ TEST_F(quiesce, C_97g_idle_server_is_replaced)
 		EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 		job = start_read(t, 0);
 		if (fails(t)) {
-			EXPECT_EQ(-EIO, agent_wait(t->agent, job,
-						   RAW_DEADLINE_MS));
+			EXPECT_EQ(-EIO, client_wait(t->client, job,
+						    RAW_DEADLINE_MS));
 		} else {
 			EXPECT_TRUE(rec_waits(t, job));
 		}
@@ -130,16 +130,16 @@ TEST_F(quiesce, C_97g_idle_server_is_replaced)
 		EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 		ASSERT_EQ(0, rec_recover(t));
 		EXPECT_EQ(fails(t) ? -EIO : 4096,
-			  agent_wait_serving(t->agent, job, &t->ring,
-					     RAW_DEADLINE_MS));
-		EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+			  client_wait_serving(t->client, job, &t->ring,
+					      RAW_DEADLINE_MS));
+		EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));
 	}
 }
 
 /* covers: C-97c I-5 D-74 */
 TEST_F(quiesce, I_5_with_a_new_server_attached)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 
 	ASSERT_EQ(0, live(t));
@@ -151,16 +151,16 @@ TEST_F(quiesce, I_5_with_a_new_server_attached)
 	ASSERT_EQ(0, rec_begin(t));
 	EXPECT_EQ(0, quiesce(t, 0));
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 	EXPECT_EQ(0, quiesce(t, 0));
 	ASSERT_EQ(0, rec_end(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 }
 
 /* covers: C-97e I-40 */
 TEST_F(quiesce, C_97e_large_timeout)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	if (running_on_mainline())
 		SKIP(return, "2^32 ms count as 0 ms");
@@ -173,7 +173,7 @@ TEST_F(quiesce, C_97e_large_timeout)
 /* covers: C-99 I-40 F-20 L-56 D-58 */
 TEST_F(quiesce, I_40_rearmed_commands_are_answered)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, n = 0;
 	long end;
@@ -184,9 +184,9 @@ TEST_F(quiesce, I_40_rearmed_commands_are_answered)
 	ASSERT_EQ(0, quiesce(t, 0));
 	EXPECT_EQ(self->tags - 1, raw_collect_abort(&t->ring,
 						    RAW_DEADLINE_MS));
-	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_FALSE(client_done(t->client, job));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 	end = raw_now_ms() + (running_on_mainline() ? RAW_QUIET_MS :
 						      RAW_DEADLINE_MS);
 	while (!n && raw_now_ms() < end)
@@ -197,16 +197,16 @@ TEST_F(quiesce, I_40_rearmed_commands_are_answered)
 	EXPECT_EQ(1, n);
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 }
 
 /* All tags of the queue of one CPU in the server's hands. */
-static int own_queue(struct ut *t, int *jobs, struct raw_ev *evs)
+static int own_queue(struct fixture *t, int *jobs, struct raw_ev *evs)
 {
 	int cpu = rec_queue_cpu(t, 0), i, ret;
 
 	for (i = 0; i < t->info.queue_depth; i++) {
-		jobs[i] = rec_blk_on_cpu(t, cpu, AGENT_READ, WIN + 65536 * i,
+		jobs[i] = rec_blk_on_cpu(t, cpu, CLIENT_READ, WIN + 65536 * i,
 					 4096);
 		ret = raw_request(&t->ring, &evs[i], RAW_DEADLINE_MS);
 		if (ret)
@@ -218,7 +218,7 @@ static int own_queue(struct ut *t, int *jobs, struct raw_ev *evs)
 /* covers: C-97f C-98 I-40 */
 TEST_F(quiesce, I_40_busy_server_timeout_is_undone)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[4], i, ret, later;
 	struct raw_ev evs[4], ev;
 	long start;
@@ -240,19 +240,19 @@ TEST_F(quiesce, I_40_busy_server_timeout_is_undone)
 	later = start_read(t, 8);
 	for (i = 0; i < variant->depth; i++) {
 		ASSERT_EQ(0, raw_serve(&t->ring, &evs[i]));
-		EXPECT_EQ(4096, agent_wait(t->agent, jobs[i],
-					   RAW_DEADLINE_MS));
+		EXPECT_EQ(4096, client_wait(t->client, jobs[i],
+					    RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, later, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, client_wait_serving(t->client, later, &t->ring,
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-97f C-97g I-40 */
 TEST_F(quiesce, I_40_waits_for_an_idle_tag)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[4], i, quiesced;
 	struct raw_ev evs[4];
 	long end;
@@ -264,17 +264,17 @@ TEST_F(quiesce, I_40_waits_for_an_idle_tag)
 	end = raw_now_ms() + RAW_DEADLINE_MS;
 	do {
 		ASSERT_GT(end, raw_now_ms());
-		quiesced = agent_ctrl(t->agent, QUIESCE, self->id, 0);
+		quiesced = client_ctrl(t->client, QUIESCE, self->id, 0);
 		usleep(RAW_QUIET_MS * 1000);
 		EXPECT_EQ(-EBUSY, quiesce(t, 100)) TH_LOG("one at a time");
-		/* The agent may have been late, and told so instead. */
+		/* The client may have been late, and told so instead. */
 	} while (!rec_waits(t, quiesced));
 	for (i = 0; i < variant->depth; i++) {
 		ASSERT_EQ(0, raw_serve(&t->ring, &evs[i]));
-		EXPECT_EQ(4096, agent_wait(t->agent, jobs[i],
-					   RAW_DEADLINE_MS));
+		EXPECT_EQ(4096, client_wait(t->client, jobs[i],
+					    RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(0, agent_wait(t->agent, quiesced, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(t->client, quiesced, RAW_DEADLINE_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, rec_lose(t));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
@@ -283,7 +283,7 @@ TEST_F(quiesce, I_40_waits_for_an_idle_tag)
 /* covers: C-97f C-98 I-40 */
 TEST_F(quiesce, I_40_interrupted_is_undone)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev evs[4];
 	int jobs[4], i;
 
@@ -294,30 +294,30 @@ TEST_F(quiesce, I_40_interrupted_is_undone)
 	EXPECT_EQ(-EINTR, rec_canceled(t, QUIESCE, 0));
 	for (i = 0; i < variant->depth; i++) {
 		ASSERT_EQ(0, raw_serve(&t->ring, &evs[i]));
-		EXPECT_EQ(4096, agent_wait(t->agent, jobs[i],
-					   RAW_DEADLINE_MS));
+		EXPECT_EQ(4096, client_wait(t->client, jobs[i],
+					    RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: L-105 C-100 L-20 */
 TEST_F(quiesce, L_105_server_dies_after_quiesce)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	bool reissued;
 	int job;
 
-	c = child_start(t, 1, 0);
-	ASSERT_NE(NULL, c);
+	s = server_launch(&t->info, SERVER_HOLD_WINDOW, false);
+	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
-				 c->pid));
+				 s->pid));
 	job = start_read(t, 0);
-	ASSERT_EQ(0, child_wait_owned(c, 1));
+	ASSERT_EQ(0, server_wait_kept(s, 1));
 	ASSERT_EQ(0, quiesce(t, 0));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, server_kill(s));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	ASSERT_EQ(0, rec_start(t));
 	/* Held, or failed at once. */
@@ -325,18 +325,18 @@ TEST_F(quiesce, L_105_server_dies_after_quiesce)
 	if (reissued) {
 		EXPECT_TRUE(rec_waits(t, job));
 	} else {
-		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 	}
 	ASSERT_EQ(0, rec_recover(t));
 	EXPECT_EQ(reissued ? 4096 : -EIO,
-		  agent_wait_serving(t->agent, job, &t->ring,
-				     RAW_DEADLINE_MS));
+		  client_wait_serving(t->client, job, &t->ring,
+				      RAW_DEADLINE_MS));
 }
 
 /* covers: C-97g C-82 L-44 */
 TEST_F(quiesce, C_97g_then_stop)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, late, stop;
 
@@ -346,17 +346,17 @@ TEST_F(quiesce, C_97g_then_stop)
 	ASSERT_EQ(0, quiesce(t, 0));
 	late = start_read(t, 1);
 	if (fails(t)) {
-		EXPECT_EQ(-EIO, agent_wait(t->agent, late, RAW_DEADLINE_MS));
+		EXPECT_EQ(-EIO, client_wait(t->client, late, RAW_DEADLINE_MS));
 	} else {
-		EXPECT_TRUE(ut_arrived(t, late, 2));
+		EXPECT_TRUE(fx_arrived(t, late, 2));
 	}
-	stop = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, self->id, 0);
+	stop = client_ctrl(t->client, UBLK_U_CMD_STOP_DEV, self->id, 0);
 	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("for the owned request");
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, late, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
+					 RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, late, RAW_DEADLINE_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 }

@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/server_proc.h"
 #include "lib/recovery.h"
 #include "lib/recover_fixture.h"
 
@@ -25,36 +25,36 @@
 /* covers: C-92a C-95c L-4 */
 TEST_F(recover, C_92a_without_the_flag)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_add(t, 1, 2, 0));
+	ASSERT_EQ(0, fx_add(t, 1, 2, 0));
 	EXPECT_EQ(-EINVAL, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, rec_live(t));
 	EXPECT_EQ(-EINVAL, rec_cmd(t, BEGIN, 0));
 	EXPECT_EQ(-EINVAL, rec_end(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, t->info.dev_id));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-92b C-92c C-92d C-93 L-4 L-22 */
 TEST_F(recover, C_92_states)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int i;
 
 	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, rec_lose(t));
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(0, rec_cmd(t, BEGIN, 0));
 		EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	}
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
@@ -67,17 +67,17 @@ TEST_F(recover, C_92_states)
 /* covers: C-94 L-21 L-20 L-23 F-15 F-16 */
 TEST_F(recover, C_94_state_before_the_end_of_the_round)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	long start;
 	int i, ret;
 
 	for (i = 0; i < 5; i++) {
-		c = child_start(t, 0, 0);
-		ASSERT_NE(NULL, c);
-		ASSERT_EQ(0, rec_cmd(t, i ? END : START, c->pid));
+		s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+		ASSERT_NE(NULL, s);
+		ASSERT_EQ(0, rec_cmd(t, i ? END : START, s->pid));
 		start = raw_now_ms();
-		ASSERT_EQ(0, child_kill(c));
+		ASSERT_EQ(0, server_kill(s));
 		do {
 			ret = rec_cmd(t, BEGIN, 0);
 			ASSERT_TRUE(ret == 0 || ret == -EBUSY);
@@ -95,7 +95,7 @@ TEST_F(recover, C_94_state_before_the_end_of_the_round)
 /* covers: C-95a C-95b C-95d L-4 */
 TEST_F(recover, C_95_refusals)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	/* Ready, but DEAD; then LIVE. */
 	ASSERT_EQ(0, rec_begin(t));
@@ -103,7 +103,7 @@ TEST_F(recover, C_95_refusals)
 	EXPECT_EQ(-EINVAL, rec_cmd(t, END, 0));
 	EXPECT_EQ(-EINVAL, rec_cmd(t, END, -1));
 	EXPECT_EQ(-EINVAL, rec_cmd(t, END, 1));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(-EBUSY, rec_end(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, rec_begin(t));
@@ -118,53 +118,53 @@ TEST_F(recover, C_95_refusals)
 /* covers: C-95a C-95e */
 TEST_F(recover, C_95a_waits_for_the_last_tag)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int q, job, ret = 0;
 
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
-	job = agent_ctrl(t->agent, END, self->id, getpid());
+	job = client_ctrl(t->client, END, self->id, getpid());
 	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("node not even open");
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++)
 		ret |= rec_fetch_queue(t, q, !q);
 	ASSERT_EQ(0, ret);
 	EXPECT_TRUE(rec_waits(t, job));
 	ASSERT_EQ(0, raw_fetch(&t->ring, 0, 0));
-	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 }
 
 /* covers: C-95a */
 TEST_F(recover, C_95a_interrupted)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	EXPECT_EQ(-EINTR, rec_canceled(t, END, getpid()));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));
 }
 
 /* covers: C-95d L-106 C-162 L-40 */
 TEST_F(recover, L_106_stop_ends_the_wait)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int good, bad;
 
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
-	ASSERT_EQ(0, ut_serve(t, 0));
-	good = agent_ctrl(t->agent, END, self->id, getpid());
-	bad = agent_ctrl(t->agent, END, self->id, 1);
+	ASSERT_EQ(0, fx_serve(t, 0));
+	good = client_ctrl(t->client, END, self->id, getpid());
+	bad = client_ctrl(t->client, END, self->id, 1);
 	EXPECT_TRUE(rec_waits(t, good));
 	EXPECT_TRUE(rec_waits(t, bad));
 	EXPECT_EQ(0, rec_cmd(t, STOP, 0));
-	EXPECT_EQ(-EBUSY, agent_wait(t->agent, good, RAW_DEADLINE_MS));
-	EXPECT_EQ(-EINVAL, agent_wait(t->agent, bad, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EBUSY, client_wait(t->client, good, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINVAL, client_wait(t->client, bad, RAW_DEADLINE_MS));
 	EXPECT_EQ(-ENODEV, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0,
 				    4096));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
@@ -174,7 +174,7 @@ TEST_F(recover, L_106_stop_ends_the_wait)
 TEST_F(recover, C_95e_new_requests_with_no_server)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[3], i;
 
 	ASSERT_EQ(0, rec_live(t));
@@ -189,13 +189,13 @@ TEST_F(recover, C_95e_new_requests_with_no_server)
 	ASSERT_EQ(0, rec_recover(t));
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(rec_held_result(t),
-			  agent_wait_serving(t->agent, jobs[i], &t->ring,
-					     RAW_DEADLINE_MS));
+			  client_wait_serving(t->client, jobs[i], &t->ring,
+					      RAW_DEADLINE_MS));
 	}
-	EXPECT_TRUE(rec_fails(t) || t->agent->data[0] == 0x37);
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
-	EXPECT_EQ(0x37, t->agent->data[0]);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_TRUE(rec_fails(t) || t->client->data[0] == 0x37);
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(0x37, t->client->data[0]);
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* Requests of which the server owned some when it went. */
@@ -203,7 +203,7 @@ struct load {
 	int jobs[12], nr, owned;
 };
 
-static int load_up(struct ut *t, struct load *l)
+static int load_up(struct fixture *t, struct load *l)
 {
 	struct raw_ev ev;
 	bool sure;
@@ -211,8 +211,8 @@ static int load_up(struct ut *t, struct load *l)
 
 	l->nr = t->info.nr_hw_queues * t->info.queue_depth + 4;
 	for (l->owned = 0, ret = 0; l->owned < l->nr; l->owned++)
-		l->jobs[l->owned] = rec_io(t, l->owned % 2 ? AGENT_WRITE :
-					     AGENT_READ, l->owned);
+		l->jobs[l->owned] = rec_io(t, l->owned % 2 ? CLIENT_WRITE :
+					     CLIENT_READ, l->owned);
 	l->owned = 0;
 	while (!ret) {
 		/* There is a tag for that many. */
@@ -224,13 +224,13 @@ static int load_up(struct ut *t, struct load *l)
 	return ret == RAW_TIMEOUT ? 0 : ret;
 }
 
-static int count_done(struct ut *t, struct load *l, long res)
+static int count_done(struct fixture *t, struct load *l, long res)
 {
 	int i, n = 0;
 
 	for (i = 0; i < l->nr; i++) {
-		if (agent_done(t->agent, l->jobs[i]))
-			n += t->agent->jobs[l->jobs[i]].res == res;
+		if (client_done(t->client, l->jobs[i]))
+			n += t->client->jobs[l->jobs[i]].res == res;
 	}
 	return n;
 }
@@ -238,7 +238,7 @@ static int count_done(struct ut *t, struct load *l, long res)
 /* covers: L-1 L-20 L-23 L-53 L-35 */
 TEST_F(recover, L_1_what_becomes_of_requests)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct load l;
 	long ret, end;
 	int i, bad;
@@ -249,7 +249,7 @@ TEST_F(recover, L_1_what_becomes_of_requests)
 	ASSERT_EQ(0, rec_lose(t));
 	if (rec_fails(t)) {
 		for (i = 0; i < l.nr; i++) {
-			ret = agent_wait(t->agent, l.jobs[i], REC_FAST_MS);
+			ret = client_wait(t->client, l.jobs[i], REC_FAST_MS);
 			EXPECT_TRUE(ret == -EIO || ret == -EREMOTEIO);
 		}
 		EXPECT_LE(l.owned, count_done(t, &l, -EIO));
@@ -267,8 +267,8 @@ TEST_F(recover, L_1_what_becomes_of_requests)
 	EXPECT_EQ(0, count_done(t, &l, 4096)) TH_LOG("the others are held");
 	ASSERT_EQ(0, rec_recover(t));
 	for (i = 0; i < l.nr; i++) {
-		ret = agent_wait_serving(t->agent, l.jobs[i], &t->ring,
-					 RAW_DEADLINE_MS);
+		ret = client_wait_serving(t->client, l.jobs[i], &t->ring,
+					  RAW_DEADLINE_MS);
 		EXPECT_NE(RAW_TIMEOUT, ret);
 	}
 	EXPECT_EQ(l.nr - bad, count_done(t, &l, 4096));
@@ -277,33 +277,33 @@ TEST_F(recover, L_1_what_becomes_of_requests)
 /* covers: L-53 D-99d */
 TEST_F(recover, L_53_partly_completed_read)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev, again;
 	int job;
 
 	if (!rec_reissues(t))
 		SKIP(return, "needs USER_RECOVERY_REISSUE");
 	ASSERT_EQ(0, rec_live(t));
-	job = rec_io(t, AGENT_READ, 0);
+	job = rec_io(t, CLIENT_READ, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x11, 1024);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 1024));
 	ASSERT_EQ(0, raw_request(&t->ring, &again, RAW_DEADLINE_MS));
 	EXPECT_EQ(ev.iod.start_sector + 2, again.iod.start_sector);
 	ASSERT_EQ(0, rec_lose(t));
-	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_FALSE(client_done(t->client, job));
 	memset(t->srv.store + WIN, 0x22, 4096);
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0x11, t->agent->data[1023]);
-	EXPECT_EQ(0x22, t->agent->data[1024]) TH_LOG("sent again from there");
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(0x11, t->client->data[1023]);
+	EXPECT_EQ(0x22, t->client->data[1024]) TH_LOG("sent again from there");
 }
 
 /* covers: C-96 L-52 L-32 L-34 D-49 L-30 */
 TEST_F(recover, L_52_queue_by_queue)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int cpu[2], first, second;
 
 	if (t->info.nr_hw_queues < 2)
@@ -314,35 +314,35 @@ TEST_F(recover, L_52_queue_by_queue)
 	ASSERT_LE(0, cpu[1]);
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, rec_fetch_queue(t, 0, 0));
-	first = rec_blk_on_cpu(t, cpu[0], AGENT_WRITE, WIN, 4096);
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, first, &t->ring,
-					   RAW_DEADLINE_MS));
+	first = rec_blk_on_cpu(t, cpu[0], CLIENT_WRITE, WIN, 4096);
+	EXPECT_EQ(4096, client_wait_serving(t->client, first, &t->ring,
+					    RAW_DEADLINE_MS));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
-	second = rec_blk_on_cpu(t, cpu[1], AGENT_READ, WIN + 65536, 4096);
+	second = rec_blk_on_cpu(t, cpu[1], CLIENT_READ, WIN + 65536, 4096);
 	if (rec_fails(t)) {
-		EXPECT_EQ(-EREMOTEIO, agent_wait(t->agent, second,
-						 RAW_DEADLINE_MS));
+		EXPECT_EQ(-EREMOTEIO, client_wait(t->client, second,
+						  RAW_DEADLINE_MS));
 	} else {
 		EXPECT_TRUE(rec_waits(t, second));
 	}
 	ASSERT_EQ(0, rec_fetch_queue(t, 1, 0));
 	/* Ready, but not LIVE: new requests go, held ones may wait. */
-	first = rec_blk_on_cpu(t, cpu[1], AGENT_WRITE, WIN, 4096);
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, first, &t->ring,
-					   RAW_DEADLINE_MS));
+	first = rec_blk_on_cpu(t, cpu[1], CLIENT_WRITE, WIN, 4096);
+	EXPECT_EQ(4096, client_wait_serving(t->client, first, &t->ring,
+					    RAW_DEADLINE_MS));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	ASSERT_EQ(0, rec_end(t));
 	EXPECT_EQ(rec_held_result(t),
-		  agent_wait_serving(t->agent, second, &t->ring,
-				     RAW_DEADLINE_MS));
+		  client_wait_serving(t->client, second, &t->ring,
+				      RAW_DEADLINE_MS));
 }
 
 /* covers: I-24 D-73 */
 TEST_F(recover, I_24_fetch_of_an_owned_tag)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int cpu, job;
 
@@ -354,23 +354,23 @@ TEST_F(recover, I_24_fetch_of_an_owned_tag)
 	ASSERT_LE(0, cpu);
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, rec_fetch_queue(t, 0, 0));
-	job = rec_blk_on_cpu(t, cpu, AGENT_READ, WIN, 4096);
+	job = rec_blk_on_cpu(t, cpu, CLIENT_READ, WIN, 4096);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, ev.q, ev.tag,
 				   0, 4096));
 	EXPECT_EQ(-EBUSY, raw_thread_call(&t->srv, UBLK_U_IO_FETCH_REQ, ev.q,
 					  ev.tag, 0, 4096));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
 }
 
 /* covers: L-54 L-20 L-35 C-92d */
 TEST_F(recover, L_54_server_dies_during_recovery)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job, turn, ret;
 	long res;
 
@@ -379,7 +379,7 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 	job = rec_held(t, 0);
 	ASSERT_LE(0, job);
 	for (turn = 0; turn < 4; turn++) {
-		ASSERT_EQ(0, ut_serve(t, 0));
+		ASSERT_EQ(0, fx_serve(t, 0));
 		/* Nothing, one tag, the first queue, everything. */
 		ret = 0;
 		if (turn == 1)
@@ -395,33 +395,33 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 	/* A queue that had been ready holds, or fails, again. */
 	ASSERT_LE(0, rec_held(t, 1));
 	ASSERT_EQ(0, rec_recover(t));
-	res = agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	res = client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 	/*
 	 * The block layer's requeue list may run late and give it to one of
 	 * these servers (L-52), whose death then is what L-1 says.
 	 */
 	if (res != -EIO || rec_fails(t) || rec_reissues(t))
 		EXPECT_EQ(rec_held_result(t), res);
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 	/* And a deletion at that point. */
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, rec_begin(t));
-	ut_close(t);
+	fx_close(t);
 	EXPECT_EQ(0, raw_del(&t->ctl, self->id));
 }
 
 /* covers: L-55 */
 TEST_F(recover, L_55_without_start_recovery)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	ASSERT_EQ(0, rec_live(t));
-	ut_close(t);
+	fx_close(t);
 	/* Opening the node is retried until the round has ended. */
 	ASSERT_EQ(0, rec_begin(t));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	ASSERT_EQ(0, rec_end(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 }
 
 /* covers: L-50 L-51 L-22 C-61 C-95b C-95e */
@@ -429,29 +429,29 @@ TEST_F(recover, L_51_taken_over_by_another_process)
 {
 	struct ublksrv_ctrl_dev_info before, after;
 	struct ublk_params p, q;
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	int job;
 
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &before));
 	ASSERT_EQ(0, raw_get_params(&t->ctl, self->id, &p));
 	ASSERT_EQ(0, rec_lose(t));
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
 	EXPECT_EQ(-EINVAL, rec_cmd(t, END, getpid()));
-	ASSERT_EQ(0, rec_cmd(t, END, c->pid));
+	ASSERT_EQ(0, rec_cmd(t, END, s->pid));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &after));
-	EXPECT_EQ(c->pid, after.ublksrv_pid);
+	EXPECT_EQ(s->pid, after.ublksrv_pid);
 	EXPECT_EQ(UBLK_S_DEV_LIVE, after.state);
 	after.ublksrv_pid = before.ublksrv_pid;
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
 	ASSERT_EQ(0, raw_get_params(&t->ctl, self->id, &q));
 	EXPECT_EQ(0, memcmp(&p, &q, sizeof(p)));
-	job = rec_io(t, AGENT_WRITE, 0);
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	job = rec_io(t, CLIENT_WRITE, 0);
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 	/* Its death is seen in the pid, which is not a stranger's. */
-	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &after));
 	EXPECT_EQ(-1, after.ublksrv_pid);
@@ -461,7 +461,7 @@ TEST_F(recover, L_51_taken_over_by_another_process)
 TEST_F(recover, L_4_other_commands_without_a_server)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 
 	ASSERT_EQ(0, rec_live(t));
@@ -472,7 +472,7 @@ TEST_F(recover, L_4_other_commands_without_a_server)
 	raw_params_init(&p);
 	EXPECT_EQ(-EACCES, raw_set_params(&t->ctl, self->id, &p));
 	ASSERT_EQ(0, rec_begin(t));
-	EXPECT_EQ(-EEXIST, ut_start(t));
+	EXPECT_EQ(-EEXIST, fx_start(t));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	EXPECT_EQ(0, rec_end(t));
 }

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/server_proc.h"
 #include "lib/recovery.h"
 #include "lib/recover_fixture.h"
 
@@ -23,7 +23,7 @@
 /* covers: L-57 L-44 L-34 C-82 */
 TEST_F(recover, L_57_stop_and_delete_without_a_server)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[4], i;
 
 	ASSERT_EQ(0, rec_live(t));
@@ -33,44 +33,44 @@ TEST_F(recover, L_57_stop_and_delete_without_a_server)
 	EXPECT_EQ(0, rec_cmd(t, STOP, 0));
 	for (i = 0; i < 4; i++) {
 		EXPECT_EQ(rec_fails(t) ? -EREMOTEIO : -EIO,
-			  agent_wait(t->agent, jobs[i], REC_FAST_MS));
+			  client_wait(t->client, jobs[i], REC_FAST_MS));
 	}
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	EXPECT_FALSE(rec_disk_there(t));
 	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
 	/* Nothing of the abort is left when the next server is ready. */
 	ASSERT_EQ(0, rec_live(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));
 	ASSERT_EQ(0, rec_lose(t));
 	jobs[0] = rec_held(t, 0);
 	EXPECT_EQ(0, raw_del(&t->ctl, self->id));
 	EXPECT_EQ(rec_fails(t) ? -EREMOTEIO : -EIO,
-		  agent_wait(t->agent, jobs[0], REC_FAST_MS));
+		  client_wait(t->client, jobs[0], REC_FAST_MS));
 }
 
 /* covers: L-44 L-106 C-82 L-40 */
 TEST_F(recover, L_44_stop_with_a_new_server_attached)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, stop;
 
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, rec_begin(t));
-	job = rec_io(t, AGENT_READ, 0);
+	job = rec_io(t, CLIENT_READ, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
-	stop = agent_ctrl(t->agent, STOP, self->id, 0);
+	stop = client_ctrl(t->client, STOP, self->id, 0);
 	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("for the owned request");
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
+					 RAW_DEADLINE_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 }
 
-/* An agent job that opens the disk before the stop and reads during it. */
+/* An client job that opens the disk before the stop and reads during it. */
 struct late {
 	int id, go;
 	char *buf;
@@ -98,25 +98,25 @@ static long late_job(void *arg)
 	return ret;
 }
 
-static struct late *late_arg(struct ut *t, int job)
+static struct late *late_arg(struct fixture *t, int job)
 {
-	return (struct late *)t->agent->jobs[job].arg;
+	return (struct late *)t->client->jobs[job].arg;
 }
 
-static void late_go(struct ut *t, int job)
+static void late_go(struct fixture *t, int job)
 {
 	__atomic_store_n(&late_arg(t, job)->go, 2, __ATOMIC_RELEASE);
 }
 
 /* Start @nr of them and see the disk opened by each. */
-static int late_start(struct ut *t, int *jobs, int nr)
+static int late_start(struct fixture *t, int *jobs, int nr)
 {
-	struct late arg = { .id = t->info.dev_id, .buf = t->agent->data };
+	struct late arg = { .id = t->info.dev_id, .buf = t->client->data };
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int i;
 
 	for (i = 0; i < nr; i++) {
-		jobs[i] = agent_start(t->agent, late_job, &arg, sizeof(arg));
+		jobs[i] = client_start(t->client, late_job, &arg, sizeof(arg));
 		if (jobs[i] < 0)
 			return jobs[i];
 		while (!__atomic_load_n(&late_arg(t, jobs[i])->go,
@@ -132,46 +132,46 @@ static int late_start(struct ut *t, int *jobs, int nr)
 /* covers: L-44 L-43 */
 TEST_F(recover, L_44_stop_of_a_busy_live_device)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job, stop, i, jobs[9];
 	struct raw_ev ev;
 	long ret;
 
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, late_start(t, jobs, 9));
-	job = rec_io(t, AGENT_READ, 0);
+	job = rec_io(t, CLIENT_READ, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
-	stop = agent_ctrl(t->agent, STOP, self->id, 0);
+	stop = client_ctrl(t->client, STOP, self->id, 0);
 	EXPECT_TRUE(rec_waits(t, stop));
 	for (i = 0; i < 8; i++)
 		late_go(t, jobs[i]);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
+					 RAW_DEADLINE_MS));
 	/* The stop may be waiting for its flush yet, and these be served. */
 	for (i = 0; i < 8; i++) {
-		ret = agent_wait(t->agent, jobs[i], RAW_DEADLINE_MS);
+		ret = client_wait(t->client, jobs[i], RAW_DEADLINE_MS);
 		EXPECT_TRUE(ret == 4096 || !ret || ret == -EIO) {
 			TH_LOG("result %ld", ret);
 		}
 	}
 	/* The removed disk is empty, for who has it open (L-46). */
 	late_go(t, jobs[8]);
-	ret = agent_wait(t->agent, jobs[8], RAW_DEADLINE_MS);
+	ret = client_wait(t->client, jobs[8], RAW_DEADLINE_MS);
 	EXPECT_TRUE(!ret || ret == -EIO) TH_LOG("result %ld", ret);
 }
 
 /* covers: L-33 L-31 L-32 D-71 D-72 C-80 */
 TEST_F(recover, L_33_live_without_io)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring other;
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int q, job, ret = 0;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
 	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
 	raw_ring_close(&other);
@@ -179,27 +179,28 @@ TEST_F(recover, L_33_live_without_io)
 	for (q = 0; q < t->info.nr_hw_queues; q++)
 		ret |= rec_fetch_queue(t, q, !q);
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	/* A kernel thread takes the command back, before or after this. */
 	do {
 		ASSERT_GT(end, raw_now_ms());
-		job = rec_io(t, AGENT_READ, 0);
-		ret = agent_wait_serving(t->agent, job, &t->ring, RAW_QUIET_MS);
+		job = rec_io(t, CLIENT_READ, 0);
+		ret = client_wait_serving(t->client, job, &t->ring,
+					  RAW_QUIET_MS);
 	} while (ret == 4096);
 	if (rec_fails(t)) {
-		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 		ASSERT_EQ(0, rec_lose(t));
 		ASSERT_EQ(0, rec_recover(t));
 	} else {
 		EXPECT_TRUE(rec_waits(t, job));
 		ASSERT_EQ(0, rec_lose(t));
-		EXPECT_FALSE(agent_done(t->agent, job));
+		EXPECT_FALSE(client_done(t->client, job));
 		ASSERT_EQ(0, rec_recover(t));
-		EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-						   RAW_DEADLINE_MS));
+		EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+						    RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 }
 
 struct sysfs_arg {
@@ -225,7 +226,7 @@ static long sysfs_job(void *arg)
 TEST_F(recover, L_35_freeze_waits_for_held_requests)
 {
 	struct sysfs_arg arg = { .value = "128" };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job, freeze;
 
 	snprintf(arg.path, sizeof(arg.path),
@@ -234,21 +235,21 @@ TEST_F(recover, L_35_freeze_waits_for_held_requests)
 	ASSERT_EQ(0, rec_lose(t));
 	job = rec_held(t, 0);
 	ASSERT_LE(0, job);
-	freeze = agent_start(t->agent, sysfs_job, &arg, sizeof(arg));
+	freeze = client_start(t->client, sysfs_job, &arg, sizeof(arg));
 	if (rec_fails(t)) {
-		EXPECT_EQ(0, agent_wait(t->agent, freeze, RAW_DEADLINE_MS));
+		EXPECT_EQ(0, client_wait(t->client, freeze, RAW_DEADLINE_MS));
 	} else {
 		EXPECT_TRUE(rec_waits(t, freeze));
 	}
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, freeze, &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, freeze, &t->ring,
+					 RAW_DEADLINE_MS));
 	EXPECT_EQ(rec_held_result(t),
-		  agent_wait_serving(t->agent, job, &t->ring,
-				     RAW_DEADLINE_MS));
+		  client_wait_serving(t->client, job, &t->ring,
+				      RAW_DEADLINE_MS));
 }
 
-/* An agent job that leaves dirty pages behind and keeps the disk open. */
+/* An client job that leaves dirty pages behind and keeps the disk open. */
 struct dirty {
 	int id, step;
 	char *buf;
@@ -278,25 +279,25 @@ static long dirty_job(void *arg)
 /* covers: I-25 L-47 */
 TEST_F(recover, I_25_stop_writes_back_first)
 {
-	struct ut *t = &self->t;
-	struct dirty arg = { .id = self->id, .buf = t->agent->data };
+	struct fixture *t = &self->t;
+	struct dirty arg = { .id = self->id, .buf = t->client->data };
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	struct raw_ev ev;
 	struct dirty *d;
 	int job;
 
 	ASSERT_EQ(0, rec_live(t));
-	job = agent_start(t->agent, dirty_job, &arg, sizeof(arg));
+	job = client_start(t->client, dirty_job, &arg, sizeof(arg));
 	ASSERT_LE(0, job);
-	d = (struct dirty *)t->agent->jobs[job].arg;
+	d = (struct dirty *)t->client->jobs[job].arg;
 	while (!__atomic_load_n(&d->step, __ATOMIC_ACQUIRE)) {
 		ASSERT_LT(raw_now_ms(), end);
 		if (!raw_event(&t->ring, &ev, 5))
 			raw_serve(&t->ring, &ev);
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 	__atomic_store_n(&d->step, 2, __ATOMIC_RELEASE);
-	EXPECT_EQ(65536, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(65536, client_wait(t->client, job, RAW_DEADLINE_MS));
 	if (running_on_mainline() && !t->srv.store[WIN])
 		SKIP(return, "dirty data is lost with a live server");
 	EXPECT_EQ(0x5c, t->srv.store[WIN]);
@@ -306,28 +307,28 @@ TEST_F(recover, I_25_stop_writes_back_first)
 /* covers: L-101 L-1 L-20 C-81 */
 TEST_F(recover, L_101_server_dies_while_the_disk_is_registered)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	int i, job, state;
 	bool missed;
 	long ret;
 
 	for (i = 0; i < 10; i++) {
-		c = child_start(t, 0, 0);
-		ASSERT_NE(NULL, c);
-		job = agent_ctrl(t->agent, START, self->id, c->pid);
+		s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+		ASSERT_NE(NULL, s);
+		job = client_ctrl(t->client, START, self->id, s->pid);
 		usleep(500 * i);
-		ASSERT_EQ(0, child_kill(c));
-		ret = agent_wait(t->agent, job, RAW_QUIET_MS);
+		ASSERT_EQ(0, server_kill(s));
+		ret = client_wait(t->client, job, RAW_QUIET_MS);
 		if (ret == RAW_TIMEOUT) {
 			/*
 			 * It waits for a server (L-100), which will not be the
 			 * one that was named; or it is just slow.
 			 */
-			c = child_start(t, 0, 0);
-			ASSERT_NE(NULL, c);
-			ret = agent_wait(t->agent, job, RAW_DEADLINE_MS);
-			ASSERT_EQ(0, child_kill(c));
+			s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+			ASSERT_NE(NULL, s);
+			ret = client_wait(t->client, job, RAW_DEADLINE_MS);
+			ASSERT_EQ(0, server_kill(s));
 		}
 		EXPECT_TRUE(ret == 0 || ret == -EINVAL) {
 			TH_LOG("START_DEV: %ld", ret);
@@ -346,26 +347,27 @@ TEST_F(recover, L_101_server_dies_while_the_disk_is_registered)
 /* covers: L-1 L-20 L-23 L-50 L-53 C-96 */
 TEST_F(recover, L_50_killed_at_any_moment)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[16], i, n;
-	struct child *c = child_start(t, 0, 0);
+	struct server_proc *s =
+		server_launch(&t->info, SERVER_HOLD_NONE, false);
 	long ret;
 
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, rec_cmd(t, START, c->pid));
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, rec_cmd(t, START, s->pid));
 	for (n = 0; n < 10; n++) {
 		for (i = 0; i < 16; i++)
-			jobs[i] = agent_blk(t->agent, self->id,
-					    i % 2 ? AGENT_WRITE : AGENT_READ,
-					    WIN + 65536 * i, 65536, 65536 * i);
+			jobs[i] = client_blk(t->client, self->id,
+					     i % 2 ? CLIENT_WRITE : CLIENT_READ,
+					     WIN + 65536 * i, 65536, 65536 * i);
 		usleep(300 * n);
-		ASSERT_EQ(0, child_kill(c));
+		ASSERT_EQ(0, server_kill(s));
 		ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
-		c = child_start(t, 0, 0);
-		ASSERT_NE(NULL, c);
-		ASSERT_EQ(0, rec_cmd(t, END, c->pid));
+		s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+		ASSERT_NE(NULL, s);
+		ASSERT_EQ(0, rec_cmd(t, END, s->pid));
 		for (i = 0; i < 16; i++) {
-			ret = agent_wait(t->agent, jobs[i], REC_FAST_MS);
+			ret = client_wait(t->client, jobs[i], REC_FAST_MS);
 			EXPECT_NE(RAW_TIMEOUT, ret) {
 				TH_LOG("turn %d job %d", n, i);
 			}

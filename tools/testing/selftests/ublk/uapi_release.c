@@ -12,10 +12,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include "kselftest_harness.h"
-#include "lib/mortal.h"
+#include "lib/proc.h"
+#include "lib/server_proc.h"
 #include "lib/recovery.h"
 
 #define UR	UBLK_F_USER_RECOVERY
@@ -28,7 +28,7 @@ struct shared {
 };
 
 FIXTURE(release) {
-	struct ut t;
+	struct fixture t;
 	int id;
 	char *store;
 	struct shared *sh;
@@ -39,38 +39,21 @@ FIXTURE_SETUP(release)
 {
 	if (running_on_mainline())
 		SKIP(return, "files are not released any more afterwards");
-	UT_SETUP(&self->t, UR);
-	self->store = mortal_store();
+	FX_SETUP(&self->t, UR);
+	self->store = server_store();
 	ASSERT_NE(NULL, self->store);
-	self->sh = mmap(NULL, sizeof(*self->sh), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->sh);
+	self->sh = proc_shared(sizeof(*self->sh));
+	ASSERT_NE(NULL, self->sh);
 }
 
 FIXTURE_TEARDOWN_PARENT(release)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 static bool flag_set(int *flag)
 {
-	long end = raw_now_ms() + RAW_DEADLINE_MS;
-
-	while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
-		if (raw_now_ms() >= end)
-			return false;
-		usleep(1000);
-	}
-	return true;
-}
-
-static pid_t child(void)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return pid;
+	return !proc_wait_count(flag, 1, RAW_DEADLINE_MS);
 }
 
 /* Keep the file in the ring's table and nowhere else. */
@@ -88,7 +71,7 @@ static void stay(int *flag)
 }
 
 /* Serve all but a write. */
-static void serve(struct ut *t, char *store, struct shared *sh)
+static void serve(struct fixture *t, char *store, struct shared *sh)
 {
 	struct raw_srv *srv = &t->srv;
 	struct raw_ring ring;
@@ -137,13 +120,13 @@ static int kill_and_reap(pid_t pid)
 }
 
 /* The situation at the top of this file. 0, or the step that went wrong. */
-static int strand(struct ut *t, char *store, struct shared *sh)
+static int strand(struct fixture *t, char *store, struct shared *sh)
 {
 	int id = t->info.dev_id;
 	pid_t server, opener;
 	char path[32];
 
-	server = child();
+	server = proc_fork();
 	if (!server)
 		serve(t, store, sh);
 	if (server < 0 || !flag_set(&sh->ready) ||
@@ -153,7 +136,7 @@ static int strand(struct ut *t, char *store, struct shared *sh)
 	if (!raw_wait_path(path, true))
 		return 2;
 	sh->ready = 0;
-	opener = child();
+	opener = proc_fork();
 	if (!opener)
 		open_disk(id, true, sh);
 	if (opener < 0 || !flag_set(&sh->ready))
@@ -178,7 +161,8 @@ static void idle_server(const struct ublksrv_ctrl_dev_info *info,
 }
 
 /* One more device beside that of the fixture; id -1: whatever is free. */
-static int add_other(struct ut *t, int id, struct ublksrv_ctrl_dev_info *info)
+static int add_other(struct fixture *t, int id,
+		     struct ublksrv_ctrl_dev_info *info)
 {
 	struct ublk_params p;
 	int ret;
@@ -188,30 +172,30 @@ static int add_other(struct ut *t, int id, struct ublksrv_ctrl_dev_info *info)
 	ret = raw_add(&t->ctl, info);
 	if (ret)
 		return ret;
-	ut_remember(t, info->dev_id);
+	fx_remember(t, info->dev_id);
 	raw_params_init(&p);
 	return raw_set_params(&t->ctl, info->dev_id, &p);
 }
 
 /* Serve the device for a while, from START_DEV to its deletion. */
-static int live_and_die(struct ut *t, const struct ublksrv_ctrl_dev_info *info,
-			char *store)
+static int live_and_die(struct fixture *t,
+			const struct ublksrv_ctrl_dev_info *info, char *store)
 {
-	struct mortal *m = mortal_new(info, store);
-	int ret = m ? mortal_start(m) : -ENOMEM;
+	struct server_proc *s = server_new(info, store);
+	int ret = s ? server_start(s) : -ENOMEM;
 
 	if (!ret)
 		ret = raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, info->dev_id,
-				  m->pid);
+				  s->pid);
 	if (!ret)
 		ret = raw_dev_cmd(&t->ctl, UBLK_U_CMD_STOP_DEV, info->dev_id,
 				  0);
 	if (!ret)
 		ret = raw_del(&t->ctl, info->dev_id);
-	return ret ? ret : mortal_wait_exit(m, RAW_DEADLINE_MS);
+	return ret ? ret : server_wait_exit(s, RAW_DEADLINE_MS);
 }
 
-static bool reaches(struct ut *t, int state)
+static bool reaches(struct fixture *t, int state)
 {
 	return !raw_wait_state_ms(&t->ctl, t->info.dev_id, state, REC_FAST_MS);
 }
@@ -219,30 +203,30 @@ static bool reaches(struct ut *t, int state)
 /* covers: I-51 L-20 L-23 C-93 */
 TEST_F(release, I_51_recovered)
 {
-	struct ut *t = &self->t;
-	struct mortal *m;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, fx_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
 	ASSERT_EQ(0, strand(t, self->store, self->sh));
 	EXPECT_TRUE(reaches(t, UBLK_S_DEV_QUIESCED));
-	m = mortal_new(&t->info, self->store);
-	ASSERT_NE(NULL, m);
+	s = server_new(&t->info, self->store);
+	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, rec_start(t));
-	ASSERT_EQ(0, mortal_start(m));
-	EXPECT_EQ(0, rec_cmd(t, UBLK_U_CMD_END_USER_RECOVERY, m->pid));
+	ASSERT_EQ(0, server_start(s));
+	EXPECT_EQ(0, rec_cmd(t, UBLK_U_CMD_END_USER_RECOVERY, s->pid));
 	/* The page is written after all, and the disk released. */
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC,
 				 t->info.dev_id, 0));
 	EXPECT_STREQ("dirty", self->store + WIN);
-	EXPECT_EQ(0, mortal_wait_exit(m, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, server_wait_exit(s, RAW_DEADLINE_MS));
 }
 
 /* covers: I-51 L-20 C-70 */
 TEST_F(release, I_51_deleted)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, fx_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
 	ASSERT_EQ(0, strand(t, self->store, self->sh));
 	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
 }
@@ -250,9 +234,9 @@ TEST_F(release, I_51_deleted)
 /* covers: I-51 L-20 L-1 */
 TEST_F(release, I_51_without_recovery)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
 	ASSERT_EQ(0, strand(t, self->store, self->sh));
 	EXPECT_TRUE(reaches(t, UBLK_S_DEV_DEAD));
 	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
@@ -262,9 +246,9 @@ TEST_F(release, I_51_without_recovery)
 /* covers: I-51 L-20 */
 TEST_F(release, I_51_all_tags_owned)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_add(t, 1, 1, UR));
+	ASSERT_EQ(0, fx_add(t, 1, 1, UR));
 	ASSERT_EQ(0, strand(t, self->store, self->sh));
 	EXPECT_TRUE(reaches(t, UBLK_S_DEV_QUIESCED));
 	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
@@ -277,15 +261,15 @@ TEST_F(release, I_51_all_tags_owned)
 /* covers: I-51 L-60 C-72 C-11 */
 TEST_F(release, I_51_another_device)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublksrv_ctrl_dev_info other, again;
 	pid_t server;
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, fx_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
 	ASSERT_EQ(0, add_other(t, -1, &other));
 	ASSERT_EQ(0, strand(t, self->store, self->sh));
 	self->sh->ready = 0;
-	server = child();
+	server = proc_fork();
 	if (!server)
 		idle_server(&other, self->sh);
 	ASSERT_TRUE(flag_set(&self->sh->ready));
@@ -295,7 +279,7 @@ TEST_F(release, I_51_another_device)
 
 	ASSERT_EQ(0, add_other(t, other.dev_id, &again));
 	EXPECT_EQ(other.dev_id, again.dev_id);
-	EXPECT_EQ(0, live_and_die(t, &again, mortal_store()));
+	EXPECT_EQ(0, live_and_die(t, &again, server_store()));
 
 	EXPECT_TRUE(reaches(t, UBLK_S_DEV_QUIESCED));
 	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
@@ -308,22 +292,22 @@ TEST_F(release, I_51_another_device)
 /* covers: I-51 L-60 L-46 C-72 C-73 */
 TEST_F(release, I_51_another_disk)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublksrv_ctrl_dev_info other;
-	struct mortal *m;
+	struct server_proc *s;
 	pid_t opener;
 	int ret;
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
+	ASSERT_EQ(0, fx_add(t, 1, 4, UR | UBLK_F_USER_RECOVERY_REISSUE));
 	ASSERT_EQ(0, add_other(t, -1, &other));
 	ASSERT_EQ(0, strand(t, self->store, self->sh));
-	m = mortal_new(&other, mortal_store());
-	ASSERT_NE(NULL, m);
-	ASSERT_EQ(0, mortal_start(m));
+	s = server_new(&other, server_store());
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, server_start(s));
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, other.dev_id,
-				 m->pid));
+				 s->pid));
 	self->sh->ready = 0;
-	opener = child();
+	opener = proc_fork();
 	if (!opener)
 		open_disk(other.dev_id, false, self->sh);
 	ASSERT_TRUE(flag_set(&self->sh->ready));
@@ -337,7 +321,7 @@ TEST_F(release, I_51_another_disk)
 	EXPECT_TRUE(!ret || ret == -ENODEV) TH_LOG("DEL_DEV: %d", ret);
 	ret = raw_del(&t->ctl, t->info.dev_id);
 	EXPECT_TRUE(!ret || ret == -ENODEV) TH_LOG("DEL_DEV: %d", ret);
-	EXPECT_EQ(0, mortal_wait_exit(m, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, server_wait_exit(s, RAW_DEADLINE_MS));
 }
 
 TEST_HARNESS_MAIN

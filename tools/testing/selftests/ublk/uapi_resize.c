@@ -18,7 +18,7 @@
 #define SECTORS	(RAW_DEV_BYTES / 512)
 
 FIXTURE(resize) {
-	struct ut t;
+	struct fixture t;
 	int id;
 };
 
@@ -37,31 +37,31 @@ FIXTURE_VARIANT_ADD(resize, no_flag_fail_io) {
 
 FIXTURE_SETUP(resize)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags | UBLK_F_UPDATE_SIZE);
-	ASSERT_EQ(0, ut_add(t, 1, 4, variant->flags));
+	FX_SETUP(t, variant->flags | UBLK_F_UPDATE_SIZE);
+	ASSERT_EQ(0, fx_add(t, 1, 4, variant->flags));
 	self->id = t->info.dev_id;
 }
 
 FIXTURE_TEARDOWN_PARENT(resize)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int live(struct ut *t)
+static int live(struct fixture *t)
 {
 	int ret = rec_begin(t);
 
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
-static int resize(struct ut *t, __u64 sectors)
+static int resize(struct fixture *t, __u64 sectors)
 {
 	return raw_dev_cmd(&t->ctl, RESIZE, t->info.dev_id, sectors);
 }
 
-static long disk_sectors(struct ut *t)
+static long disk_sectors(struct fixture *t)
 {
 	char path[64];
 
@@ -70,7 +70,7 @@ static long disk_sectors(struct ut *t)
 	return raw_read_ulong(path);
 }
 
-static __u64 stored_sectors(struct ut *t)
+static __u64 stored_sectors(struct fixture *t)
 {
 	struct ublk_params p;
 
@@ -82,14 +82,14 @@ static __u64 stored_sectors(struct ut *t)
 /* covers: C-89 C-4 */
 TEST_F(resize, C_89_no_disk)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	EXPECT_EQ(-ENODEV, resize(t, 2 * SECTORS));
 	ASSERT_EQ(0, rec_begin(t));
 	EXPECT_EQ(-ENODEV, resize(t, 2 * SECTORS));
 	EXPECT_EQ(SECTORS, stored_sectors(t));
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(-ENODEV, resize(t, 2 * SECTORS));
 	EXPECT_EQ(SECTORS, stored_sectors(t));
 }
@@ -97,7 +97,7 @@ TEST_F(resize, C_89_no_disk)
 /* covers: C-89 C-91 C-88 C-130 */
 TEST_F(resize, C_91_in_every_state)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	ASSERT_EQ(0, live(t));
 	EXPECT_EQ(SECTORS, disk_sectors(t));
@@ -112,11 +112,11 @@ TEST_F(resize, C_91_in_every_state)
 	ASSERT_EQ(0, resize(t, SECTORS));
 	ASSERT_EQ(0, rec_end(t));
 	EXPECT_EQ(SECTORS, disk_sectors(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, RAW_DEV_BYTES - 4096, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, RAW_DEV_BYTES - 4096, 4096, 0));
 	/* Stored: the next disk has the size as well. */
 	ASSERT_EQ(0, resize(t, 2 * SECTORS));
-	ASSERT_EQ(0, ut_stop(t));
-	ut_close(t);
+	ASSERT_EQ(0, fx_stop(t));
+	fx_close(t);
 	ASSERT_EQ(0, live(t));
 	EXPECT_EQ(2 * SECTORS, disk_sectors(t));
 }
@@ -124,17 +124,17 @@ TEST_F(resize, C_91_in_every_state)
 /* covers: C-89 */
 TEST_F(resize, C_89_what_lies_beyond)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	ASSERT_EQ(0, live(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, RAW_DEV_BYTES / 2, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, RAW_DEV_BYTES / 2, 4096, 0));
 	ASSERT_EQ(0, resize(t, SECTORS / 2));
-	EXPECT_EQ(0, ut_blk(t, AGENT_READ, RAW_DEV_BYTES / 2, 4096, 0));
-	EXPECT_EQ(-ENOSPC, ut_blk(t, AGENT_WRITE, RAW_DEV_BYTES / 2, 4096, 0));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, RAW_DEV_BYTES / 2 - 4096, 4096,
+	EXPECT_EQ(0, fx_blk(t, CLIENT_READ, RAW_DEV_BYTES / 2, 4096, 0));
+	EXPECT_EQ(-ENOSPC, fx_blk(t, CLIENT_WRITE, RAW_DEV_BYTES / 2, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, RAW_DEV_BYTES / 2 - 4096, 4096,
 			       0));
 	ASSERT_EQ(0, resize(t, SECTORS));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, RAW_DEV_BYTES / 2, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, RAW_DEV_BYTES / 2, 4096, 0));
 }
 
 static int uevent_socket(void)
@@ -151,7 +151,7 @@ static int uevent_socket(void)
 }
 
 /* How many change events with RESIZE=1 for the disk come before it is quiet. */
-static int resize_events(struct ut *t, int fd)
+static int resize_events(struct fixture *t, int fd)
 {
 	long end = raw_now_ms() + 2 * RAW_QUIET_MS;
 	char buf[4096], want[64];
@@ -178,7 +178,7 @@ static int resize_events(struct ut *t, int fd)
 /* covers: C-90 L-77 */
 TEST_F(resize, C_90_uevent)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int fd;
 
 	ASSERT_EQ(0, live(t));
@@ -199,7 +199,7 @@ TEST_F(resize, C_90_uevent)
 TEST_F(resize, I_61_sizes_that_cannot_be)
 {
 	const __u64 bad[] = { 0, 1ULL << 62, ~0ULL, SECTORS + 1, SECTORS + 7 };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 	int i;
 
@@ -231,7 +231,7 @@ TEST_F(resize, I_62_bounds_at_creation)
 {
 	const __u64 bad[] = { 1ULL << 62, ~0ULL, (1ULL << 55) };
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 	int i, ret;
 
@@ -239,7 +239,7 @@ TEST_F(resize, I_62_bounds_at_creation)
 	info.max_io_buf_bytes = ~0U;
 	ret = raw_add(&t->ctl, &info);
 	ASSERT_EQ(0, ret);
-	ut_remember(t, info.dev_id);
+	fx_remember(t, info.dev_id);
 	EXPECT_EQ(0, info.max_io_buf_bytes % 4096);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		raw_params_init(&p);

@@ -12,7 +12,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 #include "lib/data_fixture.h"
 
 #define WIN		RAW_WIN_START
@@ -27,7 +27,7 @@ TEST_F(data, D_101_errors)
 		EOVERFLOW, ETIME, EINVAL,
 	};
 	const int other[] = { EIO, EPERM, EFAULT, EINTR, ENOENT, 4095 };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	unsigned int i;
 	int job, err;
@@ -35,183 +35,184 @@ TEST_F(data, D_101_errors)
 	for (i = 0; i < ARRAY_SIZE(same) + ARRAY_SIZE(other); i++) {
 		err = i < ARRAY_SIZE(same) ? same[i] :
 		      other[i - ARRAY_SIZE(same)];
-		job = ut_begin(t, i % 2 ? AGENT_WRITE : AGENT_READ, WIN, 4096);
-		ASSERT_EQ(0, ut_delivered(t, &ev));
+		job = fx_begin(t, i % 2 ? CLIENT_WRITE : CLIENT_READ, WIN,
+			       4096);
+		ASSERT_EQ(0, fx_delivered(t, &ev));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, -err));
 		EXPECT_EQ(i < ARRAY_SIZE(same) ? -err : -EIO,
-			  agent_wait(t->agent, job, RAW_DEADLINE_MS)) {
+			  client_wait(t->client, job, RAW_DEADLINE_MS)) {
 			TH_LOG("result -%d", err);
 		}
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-97 */
 TEST_F(data, D_97_errors_without_data)
 {
-	const enum agent_blk_op ops[] = { AGENT_FSYNC, AGENT_DISCARD };
-	struct ut *t = &self->t;
+	const enum client_blk_op ops[] = { CLIENT_FSYNC, CLIENT_DISCARD };
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	unsigned int i;
 	int job;
 
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
-		job = ut_begin(t, ops[i], WIN, 4096);
-		ASSERT_EQ(0, ut_delivered(t, &ev));
+		job = fx_begin(t, ops[i], WIN, 4096);
+		ASSERT_EQ(0, fx_delivered(t, &ev));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, -ENOSPC));
-		EXPECT_EQ(-ENOSPC, agent_wait(t->agent, job,
-					      RAW_DEADLINE_MS));
+		EXPECT_EQ(-ENOSPC, client_wait(t->client, job,
+					       RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-98 D-57 */
 TEST_F(data, D_98_results_without_meaning)
 {
-	const enum agent_blk_op ops[] = { AGENT_FSYNC, AGENT_DISCARD,
-					  AGENT_ZEROOUT };
+	const enum client_blk_op ops[] = { CLIENT_FSYNC, CLIENT_DISCARD,
+					  CLIENT_ZEROOUT };
 	const int results[] = { 0, 1, 511, 8192, 0x7fffffff };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	unsigned int i, j;
 	struct raw_ev ev;
 	int job;
 
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
 		for (j = 0; j < ARRAY_SIZE(results); j++) {
-			job = ut_begin(t, ops[i], WIN, 4096);
-			ASSERT_EQ(0, ut_delivered(t, &ev));
+			job = fx_begin(t, ops[i], WIN, 4096);
+			ASSERT_EQ(0, fx_delivered(t, &ev));
 			ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag,
 						results[j]));
-			EXPECT_EQ(0, agent_wait(t->agent, job,
-						RAW_DEADLINE_MS)) {
+			EXPECT_EQ(0, client_wait(t->client, job,
+						 RAW_DEADLINE_MS)) {
 				TH_LOG("op %u result %d", i, results[j]);
 			}
 		}
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-98 D-57 D-99c */
 TEST_F(data, D_98_zero_and_too_much)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
 	/* A write that claims 0 or more than there was is a success. */
-	job = ut_begin(t, AGENT_WRITE, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	job = ut_begin(t, AGENT_WRITE, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0x7fffffff));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	job = ut_begin(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	job = fx_begin(t, CLIENT_READ, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x21, 8192);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0x7fffffff));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0x21, t->agent->data[4095]);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0x21, t->client->data[4095]);
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: I-20 D-98 */
 TEST_F(data, I_20_short_write_goes_on)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, i;
 
 	if (running_on_mainline())
 		SKIP(return, "a short write result counts as full success");
 	for (i = 0; i < 4096; i++)
-		t->agent->data[i] = i / 512;
-	job = ut_begin(t, AGENT_WRITE, WIN, 4096);
+		t->client->data[i] = i / 512;
+	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
 	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, ut_delivered(t, &ev));
+		ASSERT_EQ(0, fx_delivered(t, &ev));
 		EXPECT_EQ(WIN_SECTOR + 2 * i, ev.iod.start_sector);
 		EXPECT_EQ(8 - 2 * i, ev.iod.nr_sectors);
 		EXPECT_EQ(2 * i, raw_buf(&t->srv, ev.q, ev.tag)[0]);
-		EXPECT_FALSE(agent_done(t->agent, job));
+		EXPECT_FALSE(client_done(t->client, job));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 1024));
 	}
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-99a */
 TEST_F(data, D_99a_empty_read_fails)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
-	job = ut_begin(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	job = fx_begin(t, CLIENT_READ, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-99d */
 TEST_F(data, D_99d_short_read_goes_on)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, i;
 
-	job = ut_begin(t, AGENT_READ, WIN, 4096);
+	job = fx_begin(t, CLIENT_READ, WIN, 4096);
 	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, ut_delivered(t, &ev));
+		ASSERT_EQ(0, fx_delivered(t, &ev));
 		EXPECT_EQ(UBLK_IO_OP_READ, ublksrv_get_op(&ev.iod));
 		EXPECT_EQ(WIN_SECTOR + 2 * i, ev.iod.start_sector);
 		EXPECT_EQ(8 - 2 * i, ev.iod.nr_sectors);
-		EXPECT_FALSE(agent_done(t->agent, job));
+		EXPECT_FALSE(client_done(t->client, job));
 		memset(raw_buf(&t->srv, ev.q, ev.tag), 0x10 + i, 4096);
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 1024));
 	}
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 	for (i = 0; i < 4; i++) {
-		EXPECT_EQ(0x10 + i, t->agent->data[1024 * i]);
-		EXPECT_EQ(0x10 + i, t->agent->data[1024 * i + 1023]);
+		EXPECT_EQ(0x10 + i, t->client->data[1024 * i]);
+		EXPECT_EQ(0x10 + i, t->client->data[1024 * i + 1023]);
 	}
 	/* The rest may also fail. */
-	job = ut_begin(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	job = fx_begin(t, CLIENT_READ, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 2048));
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, -ENOSPC));
-	EXPECT_NE(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_NE(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: I-22 D-100 */
 TEST_F(data, I_22_read_result_rounded_to_sectors)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
 	if (running_on_mainline())
 		SKIP(return, "position and data of the rest disagree");
-	job = ut_begin(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	job = fx_begin(t, CLIENT_READ, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x31, 4096);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 700));
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	EXPECT_EQ(WIN_SECTOR + 1, ev.iod.start_sector);
 	EXPECT_EQ(7, ev.iod.nr_sectors);
 	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x32, 4096);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 7 * 512));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0x31, t->agent->data[511]);
-	EXPECT_EQ(0x32, t->agent->data[512]);
-	job = ut_begin(t, AGENT_READ, WIN, 4096);
-	ASSERT_EQ(0, ut_delivered(t, &ev));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0x31, t->client->data[511]);
+	EXPECT_EQ(0x32, t->client->data[512]);
+	job = fx_begin(t, CLIENT_READ, WIN, 4096);
+	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 511));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

@@ -7,13 +7,13 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/server_proc.h"
 #include "lib/recovery.h"
 
 #define UR	UBLK_F_USER_RECOVERY
 
 FIXTURE(scan) {
-	struct ut t;
+	struct fixture t;
 	int id, lost;
 };
 
@@ -35,14 +35,14 @@ FIXTURE_VARIANT_ADD(scan, fail) {
 
 FIXTURE_SETUP(scan)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 
-	UT_SETUP(t, variant->flags);
+	FX_SETUP(t, variant->flags);
 	raw_info_init(&t->info, 1, 4, variant->flags);
 	ASSERT_EQ(0, raw_add(&t->ctl, &t->info));
 	self->id = t->info.dev_id;
-	ut_remember(t, self->id);
+	fx_remember(t, self->id);
 	raw_params_init(&p);
 	ASSERT_EQ(0, raw_set_params(&t->ctl, self->id, &p));
 	self->lost = rec_lost_state(variant->flags);
@@ -50,7 +50,7 @@ FIXTURE_SETUP(scan)
 
 FIXTURE_TEARDOWN_PARENT(scan)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* A partition table with one entry. */
@@ -65,7 +65,7 @@ static void write_table(char *store)
 	store[511] = 0xaa;
 }
 
-static bool partition(struct ut *t, int ms)
+static bool partition(struct fixture *t, int ms)
 {
 	long end = raw_now_ms() + ms;
 	char path[64];
@@ -80,83 +80,84 @@ static bool partition(struct ut *t, int ms)
 	return false;
 }
 
-static int cmd(struct ut *t, __u32 op, __u64 data)
+static int cmd(struct fixture *t, __u32 op, __u64 data)
 {
 	return raw_dev_cmd(&t->ctl, op, t->info.dev_id, data);
 }
 
-static long rescan(struct ut *t)
+static long rescan(struct fixture *t)
 {
-	return agent_wait(t->agent, agent_blk(t->agent, t->info.dev_id,
-					      AGENT_RRPART, 0, 0, 0),
-			  RAW_DEADLINE_MS);
+	return client_wait(t->client, client_blk(t->client, t->info.dev_id,
+						 CLIENT_RRPART, 0, 0, 0),
+			   RAW_DEADLINE_MS);
 }
 
 /* covers: L-85 L-22 L-80 C-79 */
 TEST_F(scan, L_85_recovery_does_not_scan)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_START_DEV, c->pid));
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_START_DEV, s->pid));
 	/* No table yet. This returns after the first scan. */
 	while (rescan(t) == -EINVAL)
 		usleep(1000);
 	EXPECT_FALSE(partition(t, 0));
-	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
-	write_table(c->store);
-	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_END_USER_RECOVERY, c->pid));
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
+	write_table(s->store);
+	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_END_USER_RECOVERY, s->pid));
 	EXPECT_FALSE(partition(t, 3 * RAW_QUIET_MS));
 	EXPECT_EQ(0, rescan(t));
 	EXPECT_TRUE(partition(t, 0));
 	/* Partitions are the disk's: they outlive a server. */
-	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	EXPECT_TRUE(partition(t, 0));
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_END_USER_RECOVERY, c->pid));
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_END_USER_RECOVERY, s->pid));
 	EXPECT_TRUE(partition(t, 0));
 	EXPECT_EQ(0, cmd(t, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_FALSE(partition(t, 0));
 }
 
 /* A device whose partition scan waits for a server that does not answer. */
-static struct child *stuck(struct ut *t)
+static struct server_proc *stuck(struct fixture *t)
 {
-	struct child *c = child_start(t, 0, 0);
+	struct server_proc *s =
+		server_launch(&t->info, SERVER_HOLD_NONE, false);
 
-	if (!c)
+	if (!s)
 		return NULL;
-	__atomic_store_n(&c->hold_all, 1, __ATOMIC_RELEASE);
-	if (cmd(t, UBLK_U_CMD_START_DEV, c->pid))
+	__atomic_store_n(&s->hold, SERVER_HOLD_ALL, __ATOMIC_RELEASE);
+	if (cmd(t, UBLK_U_CMD_START_DEV, s->pid))
 		return NULL;
-	return child_wait_owned(c, 1) ? NULL : c;
+	return server_wait_kept(s, 1) ? NULL : s;
 }
 
 /* covers: L-84 L-57 L-1 L-23 */
 TEST_F(scan, L_84_server_dies_during_the_scan)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	long start;
 
-	c = stuck(t);
-	ASSERT_NE(NULL, c);
+	s = stuck(t);
+	ASSERT_NE(NULL, s);
 	start = raw_now_ms();
-	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, server_kill(s));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	EXPECT_GT(REC_FAST_MS, raw_now_ms() - start);
 	/* The next server is not kept waiting by the scan, but serves it. */
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
-	write_table(c->store);
-	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_END_USER_RECOVERY, c->pid));
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
+	write_table(s->store);
+	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_END_USER_RECOVERY, s->pid));
 	if (variant->flags & UBLK_F_USER_RECOVERY_REISSUE) {
 		EXPECT_TRUE(partition(t, RAW_DEADLINE_MS));
 	} else {
@@ -165,28 +166,28 @@ TEST_F(scan, L_84_server_dies_during_the_scan)
 		EXPECT_TRUE(partition(t, 0));
 	}
 	EXPECT_EQ(0, cmd(t, UBLK_U_CMD_STOP_DEV, 0));
-	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, server_wait_exit(s, RAW_DEADLINE_MS));
 }
 
 /* covers: L-57 L-84 C-82 L-42 */
 TEST_F(scan, L_57_stop_during_a_held_scan)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	long start;
 
-	c = stuck(t);
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, child_kill(c));
+	s = stuck(t);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	start = raw_now_ms();
 	EXPECT_EQ(0, cmd(t, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_GT(REC_FAST_MS, raw_now_ms() - start);
 	EXPECT_FALSE(rec_disk_there(t));
 	/* And a deletion. */
-	c = stuck(t);
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, child_kill(c));
+	s = stuck(t);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	EXPECT_EQ(0, raw_del(&t->ctl, self->id));
 }

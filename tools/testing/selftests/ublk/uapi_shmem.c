@@ -9,7 +9,7 @@
 #define _GNU_SOURCE
 #include <sys/resource.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/fixture.h"
 #include "lib/recovery.h"
 
 #define WIN	RAW_WIN_START
@@ -20,7 +20,7 @@
 #define RO	UBLK_SHMEM_BUF_READ_ONLY
 
 FIXTURE(shm) {
-	struct ut t;
+	struct fixture t;
 	char *mem;		/* 1 MiB */
 };
 
@@ -38,21 +38,21 @@ FIXTURE_VARIANT_ADD(shm, legacy) {
 
 FIXTURE_SETUP(shm)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, UBLK_F_SHMEM_ZC);
+	FX_SETUP(t, UBLK_F_SHMEM_ZC);
 	t->ctl.legacy = variant->legacy;
-	self->mem = t->agent->data;
-	ASSERT_EQ(0, ut_add(t, 1, 4, UBLK_F_SHMEM_ZC));
+	self->mem = t->client->data;
+	ASSERT_EQ(0, fx_add(t, 1, 4, UBLK_F_SHMEM_ZC));
 }
 
 FIXTURE_TEARDOWN_PARENT(shm)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* Index, or -errno. */
-static int reg_id(struct ut *t, int id, void *addr, __u64 len, __u32 flags)
+static int reg_id(struct fixture *t, int id, void *addr, __u64 len, __u32 flags)
 {
 	struct ublk_shmem_buf_reg reg = {
 		.addr = (uintptr_t)addr, .len = len, .flags = flags,
@@ -61,12 +61,12 @@ static int reg_id(struct ut *t, int id, void *addr, __u64 len, __u32 flags)
 	return raw_buf_cmd(&t->ctl, REG, id, &reg, sizeof(reg));
 }
 
-static int reg(struct ut *t, void *addr, __u64 len, __u32 flags)
+static int reg(struct fixture *t, void *addr, __u64 len, __u32 flags)
 {
 	return reg_id(t, t->info.dev_id, addr, len, flags);
 }
 
-static int unreg(struct ut *t, __u64 index)
+static int unreg(struct fixture *t, __u64 index)
 {
 	return raw_dev_cmd(&t->ctl, UNREG, t->info.dev_id, index);
 }
@@ -74,9 +74,9 @@ static int unreg(struct ut *t, __u64 index)
 /* covers: C-140 C-152 */
 TEST_F(shm, C_140_flag_not_set)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
 	EXPECT_EQ(-EOPNOTSUPP, reg(t, self->mem, LEN, 0));
 	/* Before everything else. */
 	EXPECT_EQ(-EOPNOTSUPP, reg(t, self->mem + 1, 0, 0xff));
@@ -90,7 +90,7 @@ TEST_F(shm, C_140_flag_not_set)
 /* covers: C-141 C-149 */
 TEST_F(shm, C_141_structure)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_shmem_buf_reg r = {
 		.addr = (uintptr_t)self->mem, .len = LEN, .flags = RO,
 	};
@@ -117,7 +117,7 @@ TEST_F(shm, C_141_structure)
 /* covers: C-142 C-143 C-144 */
 TEST_F(shm, C_142_values)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_shmem_buf_reg r = {
 		.addr = (uintptr_t)self->mem, .len = LEN,
 	};
@@ -152,7 +152,7 @@ TEST_F(shm, C_142_values)
 /* covers: C-146 */
 TEST_F(shm, C_146_memory_that_cannot_be_had)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *map = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -182,7 +182,7 @@ TEST_F(shm, C_146_memory_that_cannot_be_had)
 /* covers: C-148 */
 TEST_F(shm, C_148_pages_only_once)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *mem = self->mem, *twice;
 	int fd = memfd_create("twice", MFD_CLOEXEC);
 
@@ -209,7 +209,7 @@ TEST_F(shm, C_148_pages_only_once)
 	EXPECT_EQ(3, reg(t, twice, PAGE, 0));
 	EXPECT_EQ(-EEXIST, reg(t, twice + PAGE, PAGE, 0));
 	/* Other devices have tables of their own. */
-	ASSERT_EQ(0, ut_add(t, 1, 1, UBLK_F_SHMEM_ZC));
+	ASSERT_EQ(0, fx_add(t, 1, 1, UBLK_F_SHMEM_ZC));
 	EXPECT_EQ(0, reg(t, mem, 4 * PAGE, 0));
 	EXPECT_EQ(1, reg(t, twice, PAGE, 0));
 }
@@ -217,7 +217,7 @@ TEST_F(shm, C_148_pages_only_once)
 /* covers: C-147 C-149 C-153 C-154 C-155 */
 TEST_F(shm, C_147_lowest_free_index)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *mem = self->mem;
 	int i;
 
@@ -242,7 +242,7 @@ TEST_F(shm, C_147_lowest_free_index)
 }
 
 /* Register page after page, several commands at a time. 0 or -errno. */
-static int reg_pages(struct ut *t, char *map, int pages)
+static int reg_pages(struct fixture *t, char *map, int pages)
 {
 	struct ublk_shmem_buf_reg r[8];
 	struct ublksrv_ctrl_cmd cmd = {
@@ -299,40 +299,40 @@ TEST_F(shm, C_147_all_indexes)
 /* covers: C-150 */
 TEST_F(shm, C_150_lasts_as_long_as_the_device)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *mem = self->mem;
 
 	/* Before the node is opened, served, LIVE, stopped. */
 	EXPECT_EQ(0, reg(t, mem, PAGE, 0));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	EXPECT_EQ(1, reg(t, mem + PAGE, PAGE, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(2, reg(t, mem + 2 * PAGE, PAGE, 0));
 	EXPECT_EQ(-EEXIST, reg(t, mem, PAGE, 0));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(3, reg(t, mem + 3 * PAGE, PAGE, 0));
-	ut_close(t);
+	fx_close(t);
 	EXPECT_EQ(4, reg(t, mem + 4 * PAGE, PAGE, 0));
 	EXPECT_EQ(-EEXIST, reg(t, mem + 2 * PAGE, PAGE, 0));
 	/* The next server finds them. */
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(0, unreg(t, 1));
 	EXPECT_EQ(-EEXIST, reg(t, mem + 2 * PAGE, PAGE, 0));
-	ASSERT_EQ(0, ut_stop(t));
-	ut_close(t);
+	ASSERT_EQ(0, fx_stop(t));
+	fx_close(t);
 	ASSERT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
 	EXPECT_EQ(-ENODEV, unreg(t, 0));
 	/* Its number is the next device's, the registrations are not. */
-	ASSERT_EQ(0, ut_add(t, 1, 4, UBLK_F_SHMEM_ZC));
+	ASSERT_EQ(0, fx_add(t, 1, 4, UBLK_F_SHMEM_ZC));
 	EXPECT_EQ(-ENOENT, unreg(t, 0));
 	EXPECT_EQ(0, reg(t, mem, PAGE, 0));
 }
 
 struct reg_args {
-	struct ut *t;
+	struct fixture *t;
 	char *mem;
 };
 
@@ -354,7 +354,7 @@ static long reg_in_child(void *arg)
 /* covers: C-150 C-146 C-148 */
 TEST_F(shm, C_150_outlives_the_process_that_registered)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct reg_args a = { .t = t, .mem = self->mem };
 	char *own = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -431,7 +431,7 @@ TEST_F(shm, I_4_memory_is_charged)
 TEST_F(shm, C_151_requests_in_flight)
 {
 	bool mainline = running_on_mainline();
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_shmem_buf_reg r = {
 		.addr = (uintptr_t)self->mem + 16 * PAGE, .len = PAGE,
 	};
@@ -442,22 +442,22 @@ TEST_F(shm, C_151_requests_in_flight)
 	struct raw_ev ev;
 	int job, ret;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	/* A server that registers while it owns a request is not blocked. */
 	ret = raw_ctrl_cmd_ms(&t->ctl, REG, &cmd, mainline ? 300 : 5000);
 	EXPECT_EQ(mainline ? RAW_TIMEOUT : 0, ret);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
+	EXPECT_EQ(LEN, fx_finish(t, job));
 	if (mainline) {
 		/* Its answer has come by now; it is dropped. */
 		EXPECT_EQ(-EEXIST, reg(t, self->mem + 16 * PAGE, PAGE, 0));
 	}
 	EXPECT_EQ(0, unreg(t, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 	if (mainline)
 		SKIP(return, "waits for all requests of the disk");
 }
@@ -467,29 +467,29 @@ TEST_F(shm, I_41_held_requests)
 {
 	__u64 flags = UBLK_F_SHMEM_ZC | UBLK_F_USER_RECOVERY |
 		      UBLK_F_USER_RECOVERY_REISSUE;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, ret;
 
 	if (running_on_mainline())
 		SKIP(return, "hangs, and everything behind it");
-	UT_REQUIRE(t, flags);
-	ASSERT_EQ(0, ut_up(t, 1, 4, flags));
+	FX_REQUIRE(t, flags);
+	ASSERT_EQ(0, fx_up(t, 1, 4, flags));
 	EXPECT_EQ(0, reg(t, self->mem + 16 * PAGE, PAGE, 0));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, rec_lose(t));
-	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_FALSE(client_done(t->client, job));
 	/* Done, or refused: but answered, and the device can go on. */
 	ret = reg(t, self->mem, LEN, 0);
 	EXPECT_TRUE(ret == 1 || ret == -EBUSY) TH_LOG("REG_BUF %d", ret);
 	ret = unreg(t, 0);
 	EXPECT_TRUE(ret == 0 || ret == -EBUSY) TH_LOG("UNREG_BUF %d", ret);
-	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_FALSE(client_done(t->client, job));
 	t->srv.shm[1] = self->mem;
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

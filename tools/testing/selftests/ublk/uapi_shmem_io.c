@@ -20,8 +20,8 @@
 #define BEFORE	0x5c	/* in memory that is to be read into */
 
 FIXTURE(match) {
-	struct ut t;
-	char *mem;		/* the agent's data, AGENT_DATA bytes */
+	struct fixture t;
+	char *mem;		/* the client's data, CLIENT_DATA bytes */
 	int job;
 	struct raw_ev ev;
 };
@@ -49,23 +49,23 @@ FIXTURE_VARIANT_ADD(match, auto_buf) {
 
 FIXTURE_SETUP(match)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags | UBLK_F_SHMEM_ZC);
-	self->mem = t->agent->data;
+	FX_SETUP(t, variant->flags | UBLK_F_SHMEM_ZC);
+	self->mem = t->client->data;
 	/* The tests look no further; each page costs time on slow kernels. */
 	memset(self->mem, 1, 2 << 20);
-	ASSERT_EQ(0, ut_up(t, variant->queues, 4,
+	ASSERT_EQ(0, fx_up(t, variant->queues, 4,
 			   variant->flags | UBLK_F_SHMEM_ZC));
 }
 
 FIXTURE_TEARDOWN_PARENT(match)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* Index, or -errno. The server, this process, has the memory at @addr. */
-static int reg(struct ut *t, char *addr, __u64 len, __u32 flags)
+static int reg(struct fixture *t, char *addr, __u64 len, __u32 flags)
 {
 	struct ublk_shmem_buf_reg r = {
 		.addr = (uintptr_t)addr, .len = len, .flags = flags,
@@ -78,22 +78,22 @@ static int reg(struct ut *t, char *addr, __u64 len, __u32 flags)
 	return i;
 }
 
-static int unreg(struct ut *t, int index)
+static int unreg(struct fixture *t, int index)
 {
 	return raw_dev_cmd(&t->ctl, UBLK_U_CMD_UNREG_BUF, t->info.dev_id,
 			   index);
 }
 
-/* Begin block I/O from or to byte @data of the agent's memory. */
-static int begin(struct ut *t, enum agent_blk_op op, __u32 data, __u32 len,
-		 int *job, struct raw_ev *ev)
+/* Begin block I/O from or to byte @data of the client's memory. */
+static int begin(struct fixture *t, enum client_blk_op op, __u32 data,
+		 __u32 len, int *job, struct raw_ev *ev)
 {
 	int ret;
 
 	/* What was written from there must not be there by chance. */
-	if (op == AGENT_READ || op == AGENT_READAHEAD)
-		memset(t->agent->data + data, BEFORE, len);
-	*job = agent_blk(t->agent, t->info.dev_id, op, WIN, len, data);
+	if (op == CLIENT_READ || op == CLIENT_READAHEAD)
+		memset(t->client->data + data, BEFORE, len);
+	*job = client_blk(t->client, t->info.dev_id, op, WIN, len, data);
 	if (*job < 0)
 		return *job;
 	ret = raw_request(&t->ring, ev, RAW_DEADLINE_MS);
@@ -112,18 +112,18 @@ static bool unmatched(const struct raw_ev *ev)
 }
 
 /* Serve it and see the data arrive, whatever way it goes. */
-static bool served(struct ut *t, struct raw_ev *ev, int job, __u32 data,
+static bool served(struct fixture *t, struct raw_ev *ev, int job, __u32 data,
 		   __u32 len)
 {
-	if (raw_serve(&t->ring, ev) || ut_finish(t, job) != len)
+	if (raw_serve(&t->ring, ev) || fx_finish(t, job) != len)
 		return false;
-	return !memcmp(t->srv.store + WIN, t->agent->data + data, len);
+	return !memcmp(t->srv.store + WIN, t->client->data + data, len);
 }
 
 /* covers: D-122 D-22 D-25 D-96 D-126 */
 TEST_F(match, D_122_write)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	char *buf;
 
@@ -133,7 +133,7 @@ TEST_F(match, D_122_write)
 	ASSERT_EQ(2, reg(t, self->mem, 1 << 20, 0));
 	raw_fill(self->mem, 1 << 20, 91);
 	memset(t->srv.bufs, 0x33, variant->queues * 4 * RAW_IO_BYTES);
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 2, 0));
 	EXPECT_EQ(UBLK_IO_OP_WRITE | UBLK_IO_F_SHMEM_ZC, ev->iod.op_flags);
 	EXPECT_EQ(LEN / 512, ev->iod.nr_sectors);
@@ -142,70 +142,70 @@ TEST_F(match, D_122_write)
 	EXPECT_EQ(0x33, buf[0]);
 	EXPECT_EQ(0x33, buf[LEN - 1]);
 	EXPECT_TRUE(served(t, ev, self->job, 0, LEN));
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, 5 * PAGE, 65536, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 5 * PAGE, 65536, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 2, 5 * PAGE));
 	EXPECT_TRUE(served(t, ev, self->job, 5 * PAGE, 65536));
 	/* The very last bytes, and one sector. */
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, (1 << 20) - 512, 512, &self->job,
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, (1 << 20) - 512, 512, &self->job,
 			   ev));
 	EXPECT_TRUE(matched(ev, 2, (1 << 20) - 512));
 	EXPECT_TRUE(served(t, ev, self->job, (1 << 20) - 512, 512));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-122 D-126 D-96 D-92 */
 TEST_F(match, D_126_read)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
-	ASSERT_EQ(0, begin(t, AGENT_READ, 3 * PAGE, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_READ, 3 * PAGE, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 3 * PAGE));
 	/* What is in the buffer at the COMMIT is what is read. */
 	memset(raw_buf(&t->srv, ev->q, ev->tag), 0x44, LEN);
 	raw_fill(self->mem + 3 * PAGE, LEN, 92);
 	raw_fill(t->srv.store, LEN, 92);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
 	EXPECT_EQ(0, memcmp(self->mem + 3 * PAGE, t->srv.store, LEN));
 	EXPECT_EQ(1, self->mem[3 * PAGE - 1]);
 	EXPECT_EQ(1, self->mem[3 * PAGE + LEN]);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-122 */
 TEST_F(match, D_122_byte_offsets)
 {
 	const __u32 offs[] = { 512, 1024, 3584, PAGE + 512, 65536 - 512 };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	unsigned int i;
 
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	raw_fill(self->mem, 1 << 20, 93);
 	for (i = 0; i < ARRAY_SIZE(offs); i++) {
-		ASSERT_EQ(0, begin(t, AGENT_WRITE, offs[i], LEN, &self->job,
+		ASSERT_EQ(0, begin(t, CLIENT_WRITE, offs[i], LEN, &self->job,
 				   ev));
 		EXPECT_TRUE(matched(ev, 0, offs[i])) {
 			TH_LOG("offset %u: flags 0x%x addr 0x%llx", offs[i],
 			       ev->iod.op_flags, ev->iod.addr);
 		}
 		EXPECT_TRUE(served(t, ev, self->job, offs[i], LEN));
-		ASSERT_EQ(0, begin(t, AGENT_READ, offs[i], 512, &self->job,
+		ASSERT_EQ(0, begin(t, CLIENT_READ, offs[i], 512, &self->job,
 				   ev));
 		EXPECT_TRUE(matched(ev, 0, offs[i]));
 		EXPECT_TRUE(served(t, ev, self->job, offs[i], 512));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-122 D-124 */
 TEST_F(match, D_124_outside_and_across)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
-	const enum agent_blk_op ops[] = { AGENT_WRITE, AGENT_READ };
+	const enum client_blk_op ops[] = { CLIENT_WRITE, CLIENT_READ };
 	const __u32 none[] = {
 		/* across two buffers, over both ends, beside */
 		16 * PAGE - 512, 15 * PAGE, 8 * PAGE - 512, 24 * PAGE - PAGE,
@@ -228,35 +228,35 @@ TEST_F(match, D_124_outside_and_across)
 		}
 	}
 	/* Requests without data, and those of the page cache. */
-	ASSERT_EQ(0, begin(t, AGENT_FSYNC, 8 * PAGE, 0, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_FSYNC, 8 * PAGE, 0, &self->job, ev));
 	EXPECT_TRUE(unmatched(ev));
 	ASSERT_EQ(0, raw_serve(&t->ring, ev));
-	EXPECT_EQ(0, ut_finish(t, self->job));
-	ASSERT_EQ(0, begin(t, AGENT_READAHEAD, 8 * PAGE, LEN, &self->job,
+	EXPECT_EQ(0, fx_finish(t, self->job));
+	ASSERT_EQ(0, begin(t, CLIENT_READAHEAD, 8 * PAGE, LEN, &self->job,
 			   ev));
 	EXPECT_TRUE(unmatched(ev));
 	EXPECT_TRUE(served(t, ev, self->job, 8 * PAGE, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-123 */
 TEST_F(match, D_123_read_only)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, RO));
 	raw_fill(self->mem, LEN, 95);
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
 	EXPECT_TRUE(served(t, ev, self->job, 0, LEN));
-	ASSERT_EQ(0, begin(t, AGENT_WRITE_FUA, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE_FUA, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
 	EXPECT_TRUE(served(t, ev, self->job, 0, LEN));
-	ASSERT_EQ(0, begin(t, AGENT_READ, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_READ, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(unmatched(ev));
 	EXPECT_TRUE(served(t, ev, self->job, 0, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 struct vec_arg {
@@ -285,7 +285,7 @@ static long vec_job(void *arg)
 /* covers: D-122 D-124 */
 TEST_F(match, D_122_order_of_pages)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *mem = self->mem;
 	struct vec_arg a = { .id = t->info.dev_id };
 	/* Offsets in pages; the first row is one piece in three parts. */
@@ -307,24 +307,24 @@ TEST_F(match, D_122_order_of_pages)
 			memcpy(copy + j * PAGE, a.v[j].iov_base, PAGE);
 		}
 		a.n = 3;
-		self->job = agent_start(t->agent, vec_job, &a, sizeof(a));
+		self->job = client_start(t->client, vec_job, &a, sizeof(a));
 		ASSERT_EQ(0, raw_request(&t->ring, ev, RAW_DEADLINE_MS));
 		ASSERT_EQ(0, ev->res);
 		EXPECT_TRUE(i ? unmatched(ev) : matched(ev, 0, 2 * PAGE)) {
 			TH_LOG("row %u", i);
 		}
 		ASSERT_EQ(0, raw_serve(&t->ring, ev));
-		EXPECT_EQ(3 * PAGE, ut_finish(t, self->job));
+		EXPECT_EQ(3 * PAGE, fx_finish(t, self->job));
 		EXPECT_EQ(0, memcmp(t->srv.store + WIN, copy, 3 * PAGE));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-99a D-99b D-97 D-98 */
 TEST_F(match, D_99b_results)
 {
 	const int results[] = { 0, -ENOSPC, LEN, LEN + 4096, 0x7fffffff };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	unsigned int i;
 	int r;
@@ -332,34 +332,34 @@ TEST_F(match, D_99b_results)
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	for (i = 0; i < ARRAY_SIZE(results); i++) {
 		r = results[i];
-		ASSERT_EQ(0, begin(t, AGENT_READ, 0, LEN, &self->job, ev));
+		ASSERT_EQ(0, begin(t, CLIENT_READ, 0, LEN, &self->job, ev));
 		EXPECT_TRUE(matched(ev, 0, 0));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, r));
 		EXPECT_EQ(r > 0 ? LEN : r ? r : -EIO,
-			  agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
-		ASSERT_EQ(0, begin(t, AGENT_WRITE, 0, LEN, &self->job, ev));
+			  client_wait(t->client, self->job, RAW_DEADLINE_MS));
+		ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 		EXPECT_TRUE(matched(ev, 0, 0));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, r));
 		EXPECT_EQ(r < 0 ? r : LEN,
-			  agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+			  client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-99b I-8 */
 TEST_F(match, I_8_short_read)
 {
 	bool mainline = running_on_mainline();
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	int i;
 
 	/* The whole request succeeds, the rest of it as zeroes. */
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
-	ASSERT_EQ(0, begin(t, AGENT_READ, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_READ, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, 1024));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	for (i = 0; i < 1024; i++)
 		ASSERT_EQ(BEFORE, self->mem[i]);
 	for (; i < LEN; i++) {
@@ -367,7 +367,7 @@ TEST_F(match, I_8_short_read)
 			TH_LOG("byte %d", i);
 		}
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 	if (mainline)
 		SKIP(return, "the tail keeps what was in memory before");
 }
@@ -375,15 +375,15 @@ TEST_F(match, I_8_short_read)
 /* covers: I-20 D-98 */
 TEST_F(match, I_20_short_write_goes_on)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	int i;
 
 	if (running_on_mainline())
 		SKIP(return, "a short write result counts as full success");
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
-	self->job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN,
-			      PAGE);
+	self->job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN,
+			       LEN, PAGE);
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, raw_request(&t->ring, ev, RAW_DEADLINE_MS));
 		ASSERT_EQ(0, ev->res);
@@ -393,14 +393,14 @@ TEST_F(match, I_20_short_write_goes_on)
 		EXPECT_TRUE(matched(ev, 0, PAGE + PAGE * i));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, PAGE));
 	}
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-125 */
 TEST_F(match, D_125_beside_the_mode_of_the_device)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	char *buf = t->srv.bufs;
@@ -410,7 +410,7 @@ TEST_F(match, D_125_beside_the_mode_of_the_device)
 		SKIP(return, "copy mode does nothing then: D_126");
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	raw_fill(self->mem, LEN, 97);
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
 	EXPECT_FALSE(ev->iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 	memset(buf, 0, LEN);
@@ -427,49 +427,49 @@ TEST_F(match, D_125_beside_the_mode_of_the_device)
 	ASSERT_EQ(0, raw_commit(r, ev->q, ev->tag, LEN));
 	if (variant->flags & UBLK_F_SUPPORT_ZERO_COPY) {
 		/* And counted as usual. */
-		EXPECT_TRUE(ut_open_still(t, self->job));
+		EXPECT_TRUE(fx_open_still(t, self->job));
 		EXPECT_EQ(0, raw_unreg(r, slot));
 	}
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-155 C-156 D-122 I-41 */
 TEST_F(match, C_156_unregistered_under_IO)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	int job;
 
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	raw_fill(self->mem, LEN, 98);
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
 	/* It waits for this request or does not, but the request is fine. */
-	job = agent_ctrl(t->agent, UBLK_U_CMD_UNREG_BUF, t->info.dev_id, 0);
-	agent_wait(t->agent, job, RAW_QUIET_MS);
-	EXPECT_FALSE(agent_done(t->agent, self->job));
+	job = client_ctrl(t->client, UBLK_U_CMD_UNREG_BUF, t->info.dev_id, 0);
+	client_wait(t->client, job, RAW_QUIET_MS);
+	EXPECT_FALSE(client_done(t->client, self->job));
 	EXPECT_TRUE(served(t, ev, self->job, 0, LEN));
-	EXPECT_EQ(0, ut_finish(t, job));
+	EXPECT_EQ(0, fx_finish(t, job));
 	EXPECT_EQ(-ENOENT, unreg(t, 0));
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(unmatched(ev));
 	EXPECT_TRUE(served(t, ev, self->job, 0, LEN));
 	/* Registered again, as another one. */
 	ASSERT_EQ(0, reg(t, self->mem + PAGE, 1 << 20, 0));
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, PAGE, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, PAGE, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
 	EXPECT_TRUE(served(t, ev, self->job, PAGE, LEN));
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, 0, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(unmatched(ev));
 	EXPECT_TRUE(served(t, ev, self->job, 0, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-155 C-156 D-122 */
 TEST_F(match, C_156_commands_and_IO_at_once)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	struct ublk_shmem_buf_reg r = {
 		.addr = (uintptr_t)self->mem, .len = 1 << 20,
@@ -494,13 +494,13 @@ TEST_F(match, C_156_commands_and_IO_at_once)
 	ASSERT_EQ(1, io_uring_submit(&t->ctl.ring));
 	while (raw_now_ms() < end ||
 	       ((n <= 10 || !yes) && raw_now_ms() < last) ||
-	       !agent_done(t->agent, job)) {
-		if (job < 0 || agent_done(t->agent, job)) {
+	       !client_done(t->client, job)) {
+		if (job < 0 || client_done(t->client, job)) {
 			if (job >= 0)
-				ASSERT_EQ(LEN, agent_wait(t->agent, job, 0));
-			job = agent_blk(t->agent, t->info.dev_id, n++ & 1 ?
-					AGENT_READ : AGENT_WRITE, WIN, LEN,
-					0);
+				ASSERT_EQ(LEN, client_wait(t->client, job, 0));
+			job = client_blk(t->client, t->info.dev_id, n++ & 1 ?
+					 CLIENT_READ : CLIENT_WRITE, WIN, LEN,
+					 0);
 			ASSERT_LE(0, job);
 		}
 		if (!raw_event(&t->ring, ev, 1)) {
@@ -526,7 +526,7 @@ TEST_F(match, C_156_commands_and_IO_at_once)
 	EXPECT_EQ(0, memcmp(t->srv.store + WIN, self->mem, LEN));
 	EXPECT_LT(10, n);
 	EXPECT_LT(0, yes) TH_LOG("%d requests, none matched", n);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-150 D-122 */
@@ -534,26 +534,26 @@ TEST_F(match, C_150_the_next_server)
 {
 	__u64 flags = variant->flags | UBLK_F_SHMEM_ZC |
 		      UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 
-	UT_REQUIRE(t, flags);
-	ASSERT_EQ(0, ut_stop(t));
-	ut_close(t);
-	ASSERT_EQ(0, ut_up(t, variant->queues, 4, flags));
+	FX_REQUIRE(t, flags);
+	ASSERT_EQ(0, fx_stop(t));
+	fx_close(t);
+	ASSERT_EQ(0, fx_up(t, variant->queues, 4, flags));
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	raw_fill(self->mem, LEN, 100);
-	ASSERT_EQ(0, begin(t, AGENT_WRITE, PAGE, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_WRITE, PAGE, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, PAGE));
 	ASSERT_EQ(0, rec_lose(t));
 	/* The request comes again, and matches again. */
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
 	EXPECT_EQ(0, memcmp(t->srv.store + WIN, self->mem + PAGE, LEN));
-	ASSERT_EQ(0, begin(t, AGENT_READ, 2 * PAGE, LEN, &self->job, ev));
+	ASSERT_EQ(0, begin(t, CLIENT_READ, 2 * PAGE, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 2 * PAGE));
 	EXPECT_TRUE(served(t, ev, self->job, 2 * PAGE, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

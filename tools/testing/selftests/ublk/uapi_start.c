@@ -10,12 +10,12 @@
 #include <sys/syscall.h>
 #include <pthread.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/fixture.h"
 
 #define START	UBLK_U_CMD_START_DEV
 
 FIXTURE(start) {
-	struct ut t;
+	struct fixture t;
 	int id;
 };
 
@@ -34,28 +34,28 @@ FIXTURE_VARIANT_ADD(start, q2_d2_legacy) {
 
 FIXTURE_SETUP(start)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, 0);
+	FX_SETUP(t, 0);
 	t->ctl.legacy = variant->legacy;
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth, 0));
+	ASSERT_EQ(0, fx_add(t, variant->queues, variant->depth, 0));
 	self->id = t->info.dev_id;
 }
 
 FIXTURE_TEARDOWN_PARENT(start)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-/* START_DEV in the agent, so that it may wait. */
-static int start_async(struct ut *t, __u64 pid)
+/* START_DEV in the client, so that it may wait. */
+static int start_async(struct fixture *t, __u64 pid)
 {
-	return agent_ctrl(t->agent, START, t->info.dev_id, pid);
+	return client_ctrl(t->client, START, t->info.dev_id, pid);
 }
 
-static bool waits(struct ut *t, int job)
+static bool waits(struct fixture *t, int job)
 {
-	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
+	return client_wait(t->client, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
 /* covers: C-75a C-75b */
@@ -80,12 +80,12 @@ TEST_F(start, C_75a_early_refusals)
 TEST_F(start, C_75d_waits_for_the_last_tag)
 {
 	int nq = self->t.info.nr_hw_queues, qd = variant->depth;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job, q, tag;
 
 	job = start_async(t, getpid());
 	EXPECT_TRUE(waits(t, job));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	EXPECT_TRUE(waits(t, job));
 	for (q = 0; q < nq; q++) {
 		for (tag = 0; tag < qd; tag++) {
@@ -94,10 +94,10 @@ TEST_F(start, C_75d_waits_for_the_last_tag)
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
 		}
 	}
-	EXPECT_EQ(0, agent_wait_serving(t->agent, job, &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, job, &t->ring,
+					 RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-75d C-11 C-12 L-60 */
@@ -105,18 +105,18 @@ TEST_F(start, C_75d_interrupted_by_a_signal)
 {
 	struct ublksrv_ctrl_dev_info info;
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int job, ret;
 
 	job = start_async(t, getpid());
-	ASSERT_TRUE(raw_wait_worker(t->agent->pid));
+	ASSERT_TRUE(raw_wait_worker(t->client->pid));
 	EXPECT_TRUE(waits(t, job));
 	/* The waiting command keeps the deleted device findable. */
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC, self->id,
 				 0));
 	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 	EXPECT_TRUE(waits(t, job));
-	agent_close(t->agent);
+	client_close(t->client);
 	do {
 		usleep(1000);
 		ret = raw_get_info(&t->ctl, self->id, &info);
@@ -133,15 +133,15 @@ static void *own_tid(void *arg)
 /* covers: C-75e D-2 L-48 */
 TEST_F(start, C_75e_pid_of_the_opener)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ctrl *c = &t->ctl;
 	pthread_t thread;
 	int tid = 0;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(c, START, self->id, getppid()));
-	EXPECT_EQ(-EINVAL, raw_dev_cmd(c, START, self->id, t->agent->pid));
+	EXPECT_EQ(-EINVAL, raw_dev_cmd(c, START, self->id, t->client->pid));
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(c, START, self->id, 0x7fffffff));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, own_tid, &tid));
 	pthread_join(thread, NULL);
@@ -149,16 +149,16 @@ TEST_F(start, C_75e_pid_of_the_opener)
 		TH_LOG("a thread is not the process");
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(c, self->id));
 	/* Only the low 32 bits count. */
-	EXPECT_EQ(0, agent_wait_serving(t->agent,
-					start_async(t, 5ULL << 32 | getpid()),
-					&t->ring, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, client_wait_serving(t->client,
+					 start_async(t, 5ULL << 32 | getpid()),
+					 &t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-2 C-75e L-24 */
 TEST_F(start, D_2_served_by_a_child_of_the_opener)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int fd, status, job;
 	pid_t pid;
 
@@ -189,11 +189,11 @@ TEST_F(start, D_2_served_by_a_child_of_the_opener)
 	}
 	ASSERT_LT(0, pid);
 	/* Ready by the child's fetches, but the opener is the server. */
-	EXPECT_EQ(-EINVAL, agent_wait(t->agent, start_async(t, pid),
-				      RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINVAL, client_wait(t->client, start_async(t, pid),
+				       RAW_DEADLINE_MS));
 	close(fd);
-	job = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, self->id, 0);
-	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	job = client_ctrl(t->client, UBLK_U_CMD_STOP_DEV, self->id, 0);
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 }
@@ -202,13 +202,13 @@ TEST_F(start, D_2_served_by_a_child_of_the_opener)
 TEST_F(start, C_75f_already_started)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 	char path[64];
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	snprintf(path, sizeof(path), "/dev/ublkb%d", self->id);
 	EXPECT_EQ(0, access(path, F_OK));
 	snprintf(path, sizeof(path), "/sys/block/ublkb%d/device", self->id);
@@ -221,85 +221,85 @@ TEST_F(start, C_75f_already_started)
 	EXPECT_EQ(-EEXIST, raw_dev_cmd(&t->ctl, START, self->id, getpid()));
 	/* Order: a wrong pid comes first. */
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(&t->ctl, START, self->id, 1));
-	ASSERT_EQ(0, agent_wait(t->agent, agent_hold(t->agent, self->id),
-				RAW_DEADLINE_MS));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, client_wait(t->client, client_hold(t->client, self->id),
+				 RAW_DEADLINE_MS));
+	ASSERT_EQ(0, fx_stop(t));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, info.state);
 	EXPECT_EQ(-1, info.ublksrv_pid);
-	ut_close(t);
+	fx_close(t);
 	/* The next round is ready, but the old disk is still open. */
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EEXIST, raw_dev_cmd(&t->ctl, START, self->id, getpid()));
-	agent_release(t->agent);
-	EXPECT_EQ(0, ut_start(t));
-	EXPECT_EQ(0, ut_stop(t));
+	client_release(t->client);
+	EXPECT_EQ(0, fx_start(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-75g L-40 */
 TEST_F(start, C_75g_stopping)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_STOP_DEV, self->id, 0));
 	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, START, self->id, getpid()));
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(&t->ctl, START, self->id, 1));
 	EXPECT_LT(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	/* The round ends, and with it the refusal. */
-	ut_close(t);
-	ASSERT_EQ(0, ut_serve(t, 0));
+	fx_close(t);
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	EXPECT_EQ(0, ut_start(t));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_start(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-162 L-40 L-42 */
 TEST_F(start, C_162_stop_ends_the_wait)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int right, wrong;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch(&t->ring, 0, 0));
 	right = start_async(t, getpid());
 	wrong = start_async(t, 1);
 	EXPECT_TRUE(waits(t, right));
 	EXPECT_TRUE(waits(t, wrong));
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_STOP_DEV, self->id, 0));
-	EXPECT_EQ(-EBUSY, agent_wait(t->agent, right, RAW_DEADLINE_MS));
-	EXPECT_EQ(-EINVAL, agent_wait(t->agent, wrong, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EBUSY, client_wait(t->client, right, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINVAL, client_wait(t->client, wrong, RAW_DEADLINE_MS));
 	EXPECT_EQ(1, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 }
 
 /* covers: C-81 */
 TEST_F(start, C_81_two_at_once)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int a, b, ra, rb;
 
 	a = start_async(t, getpid());
 	b = start_async(t, getpid());
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ra = agent_wait_serving(t->agent, a, &t->ring, RAW_DEADLINE_MS);
-	rb = agent_wait_serving(t->agent, b, &t->ring, RAW_DEADLINE_MS);
+	ra = client_wait_serving(t->client, a, &t->ring, RAW_DEADLINE_MS);
+	rb = client_wait_serving(t->client, b, &t->ring, RAW_DEADLINE_MS);
 	EXPECT_EQ(-EEXIST, ra + rb) TH_LOG("results %d and %d", ra, rb);
 	EXPECT_TRUE(!ra || !rb);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-80 L-31 L-32 L-33 D-45 D-71 D-72 */
 TEST_F(start, C_80_ready_with_a_canceled_command)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring gone;
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int q, tag, failed;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_ring_open(&gone, &t->srv, 0));
 	ASSERT_EQ(0, raw_fetch(&gone, 0, 0));
 	raw_ring_close(&gone);
@@ -312,7 +312,7 @@ TEST_F(start, C_80_ready_with_a_canceled_command)
 		for (tag = !q; tag < variant->depth; tag++)
 			ASSERT_EQ(0, raw_fetch(&t->ring, q, tag));
 	}
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	/*
 	 * No queue does I/O, the one with all its commands neither, once a
@@ -320,25 +320,25 @@ TEST_F(start, C_80_ready_with_a_canceled_command)
 	 */
 	for (failed = 0; failed < 8; ) {
 		ASSERT_GT(end, raw_now_ms());
-		if (ut_blk(t, AGENT_READ, RAW_WIN_START, 4096, 0) == -EIO)
+		if (fx_blk(t, CLIENT_READ, RAW_WIN_START, 4096, 0) == -EIO)
 			failed++;
 		else
 			failed = 0;
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 	/* The next round is as good as new. */
-	ut_close(t);
-	ASSERT_EQ(0, ut_serve(t, 0));
+	fx_close(t);
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, ut_start(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, RAW_WIN_START, 4096, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_start(t));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, RAW_WIN_START, 4096, 0));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-134 L-22 L-49 */
 TEST_F(start, L_49_start_and_stop_again)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 	char path[64];
 	int i;
@@ -347,15 +347,15 @@ TEST_F(start, L_49_start_and_stop_again)
 	for (i = 1; i <= 5; i++) {
 		p.basic.dev_sectors = 16384 * i;
 		ASSERT_EQ(0, raw_set_params(&t->ctl, self->id, &p));
-		ASSERT_EQ(0, ut_serve(t, 0));
+		ASSERT_EQ(0, fx_serve(t, 0));
 		ASSERT_EQ(0, raw_fetch_all(&t->ring));
-		ASSERT_EQ(0, ut_start(t));
+		ASSERT_EQ(0, fx_start(t));
 		snprintf(path, sizeof(path), "/sys/block/ublkb%d/size",
 			 self->id);
 		EXPECT_EQ(16384 * i, raw_read_ulong(path));
-		ASSERT_EQ(0, ut_stop(t));
+		ASSERT_EQ(0, fx_stop(t));
 		EXPECT_EQ(-1, access(path, F_OK));
-		ut_close(t);
+		fx_close(t);
 	}
 }
 
@@ -363,7 +363,7 @@ TEST_F(start, L_49_start_and_stop_again)
 TEST_F(start, I_10_one_set_of_parameters)
 {
 	char size[64], block[80];
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
 	int job;
 
@@ -375,20 +375,20 @@ TEST_F(start, I_10_one_set_of_parameters)
 	p.basic.logical_bs_shift = 12;
 	p.basic.dev_sectors = 16384;
 	ASSERT_EQ(0, raw_set_params(&t->ctl, self->id, &p));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	ASSERT_EQ(0, agent_wait_serving(t->agent, job, &t->ring,
-					RAW_DEADLINE_MS));
+	ASSERT_EQ(0, client_wait_serving(t->client, job, &t->ring,
+					 RAW_DEADLINE_MS));
 	snprintf(size, sizeof(size), "/sys/block/ublkb%d/size", self->id);
 	snprintf(block, sizeof(block),
 		 "/sys/block/ublkb%d/queue/logical_block_size", self->id);
 	EXPECT_EQ(raw_read_ulong(size) == 16384 ? 4096 : 512,
 		  raw_read_ulong(block));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* A device whose store begins with a partition table of one entry. */
-static int partitioned(struct ut *t, __u64 flags, bool drop)
+static int partitioned(struct fixture *t, __u64 flags, bool drop)
 {
 	static const unsigned char entry[16] = {
 		0, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 16, 0, 0,
@@ -400,11 +400,11 @@ static int partitioned(struct ut *t, __u64 flags, bool drop)
 	ret = raw_add(&t->ctl, &t->info);
 	if (ret)
 		return ret;
-	ut_remember(t, t->info.dev_id);
+	fx_remember(t, t->info.dev_id);
 	raw_params_init(&p);
 	ret = raw_set_params(&t->ctl, t->info.dev_id, &p);
 	if (!ret)
-		ret = ut_serve(t, 0);
+		ret = fx_serve(t, 0);
 	if (ret)
 		return ret;
 	memcpy(t->srv.store + 446, entry, sizeof(entry));
@@ -416,11 +416,11 @@ static int partitioned(struct ut *t, __u64 flags, bool drop)
 			return ret;
 	}
 	ret = raw_fetch_all(&t->ring);
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
 /* Serve until the partition's node is there, or for @ms. */
-static bool partition(struct ut *t, int ms)
+static bool partition(struct fixture *t, int ms)
 {
 	long end = raw_now_ms() + ms;
 	struct raw_ev ev;
@@ -437,39 +437,39 @@ static bool partition(struct ut *t, int ms)
 	return false;
 }
 
-static long rescan(struct ut *t)
+static long rescan(struct fixture *t)
 {
-	return ut_blk(t, AGENT_RRPART, 0, 0, 0);
+	return fx_blk(t, CLIENT_RRPART, 0, 0, 0);
 }
 
 /* covers: C-79 L-80 L-72 L-77 F-13 */
 TEST_F(start, L_80_partition_scan)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	ASSERT_EQ(0, partitioned(t, 0, false));
 	EXPECT_TRUE(partition(t, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 	EXPECT_FALSE(partition(t, 0));
 }
 
 /* covers: L-80 L-81 */
 TEST_F(start, L_80_no_scan_when_asked)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_REQUIRE(t, UBLK_F_NO_AUTO_PART_SCAN);
+	FX_REQUIRE(t, UBLK_F_NO_AUTO_PART_SCAN);
 	ASSERT_EQ(0, partitioned(t, UBLK_F_NO_AUTO_PART_SCAN, false));
 	EXPECT_FALSE(partition(t, 3 * RAW_QUIET_MS));
 	EXPECT_EQ(0, rescan(t));
 	EXPECT_TRUE(partition(t, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: L-80 L-82 D-48 */
 TEST_F(start, L_82_no_scan_for_unprivileged_daemons)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	ASSERT_EQ(0, partitioned(t, 0, true));
 	EXPECT_FALSE(partition(t, 3 * RAW_QUIET_MS));

@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 #define STOP	UBLK_U_CMD_STOP_DEV
 #define WIN	RAW_WIN_START
 
 FIXTURE(stop) {
-	struct ut t;
+	struct fixture t;
 	int id;
 };
 
@@ -39,85 +39,85 @@ FIXTURE_VARIANT_ADD(stop, q2_d2_legacy_get_data) {
 
 FIXTURE_SETUP(stop)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags);
+	FX_SETUP(t, variant->flags);
 	t->ctl.legacy = variant->legacy;
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
+	ASSERT_EQ(0, fx_add(t, variant->queues, variant->depth,
 			    variant->flags));
 	self->id = t->info.dev_id;
 }
 
 FIXTURE_TEARDOWN_PARENT(stop)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int live(struct ut *t)
+static int live(struct fixture *t)
 {
-	int ret = ut_serve(t, 0);
+	int ret = fx_serve(t, 0);
 
 	if (!ret)
 		ret = raw_fetch_all(&t->ring);
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
-static int stop_async(struct ut *t)
+static int stop_async(struct fixture *t)
 {
-	return agent_ctrl(t->agent, STOP, t->info.dev_id, 0);
+	return client_ctrl(t->client, STOP, t->info.dev_id, 0);
 }
 
-static bool waits(struct ut *t, int job)
+static bool waits(struct fixture *t, int job)
 {
-	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
+	return client_wait(t->client, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
 /* A read that this server got and has not answered. */
-static int own_one(struct ut *t, int *job, struct raw_ev *ev)
+static int own_one(struct fixture *t, int *job, struct raw_ev *ev)
 {
-	*job = agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN, 4096, 0);
+	*job = client_blk(t->client, t->info.dev_id, CLIENT_READ, WIN, 4096, 0);
 	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
 }
 
 /* covers: C-82 L-41 L-48 */
 TEST_F(stop, C_82_dead_device)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int i;
 
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
 	/* The node was not open, so nothing is remembered of it. */
 	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
 }
 
 /* covers: C-82 C-83 L-40 */
 TEST_F(stop, L_40_open_but_nothing_fetched)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
 	EXPECT_EQ(-ENODEV, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0,
 				    4096));
 	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
 				      getpid()));
-	ut_close(t);
+	fx_close(t);
 	ASSERT_EQ(0, live(t));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-82 L-42 L-49 D-30 F-18 F-20 */
 TEST_F(stop, C_82_idle_live_device)
 {
 	int n = self->t.info.nr_hw_queues * variant->depth;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char path[64];
 
 	ASSERT_EQ(0, live(t));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	snprintf(path, sizeof(path), "/dev/ublkb%d", self->id);
 	EXPECT_EQ(-1, access(path, F_OK));
@@ -134,7 +134,7 @@ TEST_F(stop, C_82_idle_live_device)
 /* covers: L-43 L-44 L-45 D-58 C-82 D-237 */
 TEST_F(stop, L_43_waits_for_an_owned_request)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev, other;
 	int job, stop;
 
@@ -144,40 +144,40 @@ TEST_F(stop, L_43_waits_for_an_owned_request)
 	EXPECT_TRUE(waits(t, stop));
 	/* No ENODEV while a request is owned. */
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &other, RAW_QUIET_MS));
-	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_FALSE(client_done(t->client, job));
 	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x29, 4096);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0x29, t->agent->data[0]);
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(0x29, t->client->data[0]);
+	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
+					 RAW_DEADLINE_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 }
 
 /* covers: L-44 D-63 */
 TEST_F(stop, L_44_waits_for_an_announced_write)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, stop;
 
 	ASSERT_EQ(0, live(t));
-	job = agent_blk(t->agent, self->id, AGENT_WRITE, WIN, 4096, 0);
+	job = client_blk(t->client, self->id, CLIENT_WRITE, WIN, 4096, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	stop = stop_async(t);
 	EXPECT_TRUE(waits(t, stop));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
+					 RAW_DEADLINE_MS));
 }
 
 /* covers: I-42 C-160 D-44 D-47 */
 TEST_F(stop, I_42_fetch_does_not_hang_behind_stop)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, stop, ret;
 
@@ -196,16 +196,16 @@ TEST_F(stop, I_42_fetch_does_not_hang_behind_stop)
 		TH_LOG("result %d from another thread", ret);
 	}
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
+					 RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 }
 
 /* covers: I-47 L-45 C-58 */
 TEST_F(stop, I_47_bad_server_blocks_no_other_device)
 {
 	struct ublksrv_ctrl_dev_info other;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, del, add;
 	long start;
@@ -214,7 +214,7 @@ TEST_F(stop, I_47_bad_server_blocks_no_other_device)
 		SKIP(return, "ADD_DEV waits until the deletion has ended");
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, own_one(t, &job, &ev));
-	del = agent_ctrl(t->agent, UBLK_U_CMD_DEL_DEV, self->id, 0);
+	del = client_ctrl(t->client, UBLK_U_CMD_DEL_DEV, self->id, 0);
 	EXPECT_TRUE(waits(t, del));
 	start = raw_now_ms();
 	raw_info_init(&other, 1, 4, 0);
@@ -224,18 +224,18 @@ TEST_F(stop, I_47_bad_server_blocks_no_other_device)
 		EXPECT_EQ(0, raw_del(&t->ctl, other.dev_id));
 	EXPECT_GT(RAW_DEADLINE_MS / 2, raw_now_ms() - start);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
-	ut_close(t);
-	EXPECT_EQ(0, agent_wait(t->agent, del, RAW_DEADLINE_MS));
+	fx_close(t);
+	EXPECT_EQ(0, client_wait(t->client, del, RAW_DEADLINE_MS));
 }
 
 /* covers: C-60 L-45 */
 TEST_F(stop, C_60_information_during_a_stop)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, stop;
 
@@ -246,12 +246,12 @@ TEST_F(stop, C_60_information_during_a_stop)
 	/* Takes no lock that the stop holds. */
 	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
+					 RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 }
 
-/* An agent job that writes through the page cache and stops with it dirty. */
+/* An client job that writes through the page cache and stops with it dirty. */
 struct dirty_arg {
 	int id;
 	char *buf;
@@ -285,17 +285,17 @@ static long dirty_job(void *arg)
 /* covers: L-46 L-47 L-44 */
 TEST_F(stop, L_47_dirty_pages_reach_the_server)
 {
-	struct ut *t = &self->t;
-	struct dirty_arg arg = { .id = self->id, .buf = t->agent->data };
+	struct fixture *t = &self->t;
+	struct dirty_arg arg = { .id = self->id, .buf = t->client->data };
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	struct dirty_arg *d;
 	struct raw_ev ev;
 	int job;
 
 	ASSERT_EQ(0, live(t));
-	job = agent_start(t->agent, dirty_job, &arg, sizeof(arg));
+	job = client_start(t->client, dirty_job, &arg, sizeof(arg));
 	ASSERT_LE(0, job);
-	d = (struct dirty_arg *)t->agent->jobs[job].arg;
+	d = (struct dirty_arg *)t->client->jobs[job].arg;
 	while (!__atomic_load_n(&d->step, __ATOMIC_ACQUIRE)) {
 		ASSERT_LT(raw_now_ms(), end);
 		if (!raw_event(&t->ring, &ev, 5))
@@ -303,13 +303,13 @@ TEST_F(stop, L_47_dirty_pages_reach_the_server)
 	}
 	EXPECT_EQ(65536, d->results[0]);
 	/* The opener does not delay the stop, and loses nothing. */
-	EXPECT_EQ(0, ut_stop(t));
-	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_EQ(0, fx_stop(t));
+	EXPECT_FALSE(client_done(t->client, job));
 	EXPECT_EQ(0x5c, t->srv.store[WIN]);
 	EXPECT_EQ(0x5c, t->srv.store[WIN + 65535]);
 	EXPECT_EQ(0, t->srv.store[WIN + 65536]);
 	__atomic_store_n(&d->step, 2, __ATOMIC_RELEASE);
-	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, d->results[1]) TH_LOG("read from a disk of size 0");
 	EXPECT_EQ(-ENOSPC, d->results[2]);
 }
@@ -317,10 +317,10 @@ TEST_F(stop, L_47_dirty_pages_reach_the_server)
 /* covers: L-48 C-75e F-17 */
 TEST_F(stop, L_48_commands_of_a_failed_start)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV,
 				       self->id, 1));
@@ -333,7 +333,7 @@ TEST_F(stop, L_48_commands_of_a_failed_start)
 /* covers: C-82 L-45 */
 TEST_F(stop, C_82_two_stops_at_once)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, a, b;
 
@@ -344,15 +344,15 @@ TEST_F(stop, C_82_two_stops_at_once)
 	EXPECT_TRUE(waits(t, a));
 	EXPECT_TRUE(waits(t, b));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, a, &t->ring,
-					RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, b, &t->ring,
-					RAW_DEADLINE_MS));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, a, &t->ring,
+					 RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, b, &t->ring,
+					 RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 }
 
 /* A process that sends STOP_DEV and waits for it, to be killed. */
-static pid_t stop_child(struct ut *t)
+static pid_t stop_child(struct fixture *t)
 {
 	struct raw_ctrl ctl = { };
 	pid_t pid = fork();
@@ -381,7 +381,7 @@ static int reap(pid_t pid, int ms)
 /* covers: I-49 C-82 */
 TEST_F(stop, I_49_waits_interruptibly)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	pid_t pid;
 	int job;
@@ -399,10 +399,10 @@ TEST_F(stop, I_49_waits_interruptibly)
 	/* The stop goes on, and ends when the server has answered. */
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop_async(t), &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, stop_async(t), &t->ring,
+					 RAW_DEADLINE_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 }
@@ -410,7 +410,7 @@ TEST_F(stop, I_49_waits_interruptibly)
 /* covers: L-43 L-44 C-82 */
 TEST_F(stop, L_44_stop_under_load)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int jobs[16], i, stop, n = 0;
 	struct raw_ev ev;
 	long ret;
@@ -418,19 +418,19 @@ TEST_F(stop, L_44_stop_under_load)
 	ASSERT_EQ(0, live(t));
 	/* More requests than tags: some wait in the block layer. */
 	for (i = 0; i < 16; i++) {
-		jobs[i] = agent_blk(t->agent, self->id,
-				    i % 2 ? AGENT_WRITE : AGENT_READ,
-				    WIN + 65536 * i, 4096, 4096 * i);
+		jobs[i] = client_blk(t->client, self->id,
+				     i % 2 ? CLIENT_WRITE : CLIENT_READ,
+				     WIN + 65536 * i, 4096, 4096 * i);
 		ASSERT_LE(0, jobs[i]);
 	}
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	stop = stop_async(t);
 	EXPECT_TRUE(waits(t, stop));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(0, agent_wait_serving(t->agent, stop, &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
+					 RAW_DEADLINE_MS));
 	for (i = 0; i < 16; i++) {
-		ret = agent_wait(t->agent, jobs[i], RAW_DEADLINE_MS);
+		ret = client_wait(t->client, jobs[i], RAW_DEADLINE_MS);
 		EXPECT_NE(RAW_TIMEOUT, ret);
 		n += ret == 4096;
 	}

@@ -12,25 +12,26 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
-#include "lib/user.h"
+#include "lib/proc.h"
+#include "lib/server_proc.h"
+#include "lib/unpriv_user.h"
 
 #define WIN	RAW_WIN_START
 /* Long enough for several timeouts. */
 #define SEVERAL_MS	3500
 
 FIXTURE(timeout) {
-	struct ut t;
+	struct fixture t;
 };
 
 FIXTURE_SETUP(timeout)
 {
-	UT_SETUP(&self->t, UBLK_F_UNPRIVILEGED_DEV);
+	FX_SETUP(&self->t, UBLK_F_UNPRIVILEGED_DEV);
 }
 
 FIXTURE_TEARDOWN_PARENT(timeout)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 static int write_file(const char *path, const char *text)
@@ -45,7 +46,7 @@ static int write_file(const char *path, const char *text)
 	return ret;
 }
 
-static int set_timeout(struct ut *t)
+static int set_timeout(struct fixture *t)
 {
 	char path[64];
 
@@ -54,13 +55,13 @@ static int set_timeout(struct ut *t)
 	return write_file(path, "300");
 }
 
-static void action_path(struct ut *t, char *path, size_t len)
+static void action_path(struct fixture *t, char *path, size_t len)
 {
 	snprintf(path, len, "/sys/class/ublk-char/ublkc%u/timeout_action",
 		 t->info.dev_id);
 }
 
-static int set_action(struct ut *t, const char *action)
+static int set_action(struct fixture *t, const char *action)
 {
 	char path[64];
 
@@ -68,7 +69,7 @@ static int set_action(struct ut *t, const char *action)
 	return write_file(path, action);
 }
 
-static bool action_is(struct ut *t, const char *action)
+static bool action_is(struct fixture *t, const char *action)
 {
 	char path[64], got[16] = "";
 	FILE *f;
@@ -84,34 +85,34 @@ static bool action_is(struct ut *t, const char *action)
 	       got[strlen(action)] == '\n';
 }
 
-static int start_read(struct ut *t)
+static int start_read(struct fixture *t)
 {
-	return agent_blk(t->agent, t->info.dev_id, AGENT_READ, WIN, 4096, 0);
+	return client_blk(t->client, t->info.dev_id, CLIENT_READ, WIN, 4096, 0);
 }
 
 /* covers: D-220 I-48 */
 TEST_F(timeout, D_220_device_of_the_administrator)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	char path[64];
 	int job;
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
-	c = child_start(t, 1, 0);
-	ASSERT_NE(NULL, c);
+	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
+	s = server_launch(&t->info, SERVER_HOLD_WINDOW, false);
+	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV,
-				 t->info.dev_id, c->pid));
+				 t->info.dev_id, s->pid));
 	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/io_timeout",
 		 t->info.dev_id);
 	EXPECT_EQ(30000, raw_read_ulong(path));
 	ASSERT_EQ(0, set_timeout(t));
 	job = start_read(t);
-	ASSERT_EQ(0, child_wait_owned(c, 1));
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, job, SEVERAL_MS));
-	EXPECT_EQ(RAW_TIMEOUT, child_wait_exit(c, 0));
+	ASSERT_EQ(0, server_wait_kept(s, 1));
+	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, job, SEVERAL_MS));
+	EXPECT_EQ(RAW_TIMEOUT, server_wait_exit(s, 0));
 	if (running_on_mainline()) {
-		ASSERT_EQ(0, child_kill(c));
+		ASSERT_EQ(0, server_kill(s));
 		return;
 	}
 	/* Unless the administrator wants a bound. */
@@ -119,8 +120,8 @@ TEST_F(timeout, D_220_device_of_the_administrator)
 	EXPECT_EQ(-EINVAL, set_action(t, "explode"));
 	EXPECT_EQ(0, set_action(t, "kill\n"));
 	EXPECT_TRUE(action_is(t, "kill"));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(-EINTR, child_wait_exit(c, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINTR, server_wait_exit(s, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_DEAD));
 }
@@ -128,58 +129,58 @@ TEST_F(timeout, D_220_device_of_the_administrator)
 /* covers: I-48 D-221 L-1 */
 TEST_F(timeout, I_48_recovery_after_a_timeout)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	int job;
 
 	if (running_on_mainline())
 		SKIP(return, "a device with recovery has no timeout");
-	ASSERT_EQ(0, ut_add(t, 1, 4, UBLK_F_USER_RECOVERY |
+	ASSERT_EQ(0, fx_add(t, 1, 4, UBLK_F_USER_RECOVERY |
 			    UBLK_F_USER_RECOVERY_REISSUE));
 	ASSERT_EQ(0, set_action(t, "kill"));
-	c = child_start(t, 1, 0);
-	ASSERT_NE(NULL, c);
+	s = server_launch(&t->info, SERVER_HOLD_WINDOW, false);
+	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV,
-				 t->info.dev_id, c->pid));
+				 t->info.dev_id, s->pid));
 	ASSERT_EQ(0, set_timeout(t));
 	job = start_read(t);
-	EXPECT_EQ(-EINTR, child_wait_exit(c, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINTR, server_wait_exit(s, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_QUIESCED));
 	/* Held, not failed; a server that answers is left alone. */
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait(t->agent, job, SEVERAL_MS));
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
+	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, job, SEVERAL_MS));
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_END_USER_RECOVERY,
-				 t->info.dev_id, c->pid));
-	EXPECT_EQ(4096, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(RAW_TIMEOUT, child_wait_exit(c, SEVERAL_MS));
+				 t->info.dev_id, s->pid));
+	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(RAW_TIMEOUT, server_wait_exit(s, SEVERAL_MS));
 }
 
 /* covers: D-221 I-48 */
 TEST_F(timeout, D_221_device_of_a_user)
 {
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	int job;
 
-	ASSERT_EQ(0, user_add(t, 1, 4, 0));
+	ASSERT_EQ(0, unpriv_add(t, 1, 4, 0));
 	if (!running_on_mainline()) {
 		EXPECT_TRUE(action_is(t, "kill"));
 		EXPECT_EQ(-EPERM, set_action(t, "none"));
 		EXPECT_TRUE(action_is(t, "kill"));
 	}
-	ASSERT_EQ(0, user_become(USER_UID, USER_GID));
-	c = child_start(t, 1, 0);
-	ASSERT_EQ(0, user_root());
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, user_cmd(t, UBLK_U_CMD_START_DEV, c->pid));
+	ASSERT_EQ(0, unpriv_become(UNPRIV_UID, UNPRIV_GID));
+	s = server_launch(&t->info, SERVER_HOLD_WINDOW, false);
+	ASSERT_EQ(0, unpriv_end());
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, unpriv_cmd(t, UBLK_U_CMD_START_DEV, s->pid));
 	ASSERT_EQ(0, set_timeout(t));
 	job = start_read(t);
-	ASSERT_EQ(0, child_wait_owned(c, 1));
-	EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(-EINTR, child_wait_exit(c, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, user_wait_state(t, UBLK_S_DEV_DEAD));
+	ASSERT_EQ(0, server_wait_kept(s, 1));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EINTR, server_wait_exit(s, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
 }
 
 /* A process opens the node, its child serves and the opener leaves. */
@@ -188,7 +189,7 @@ struct heir {
 	int step;		/* 1: fetched; 2, by the test: leave */
 };
 
-static void serve_as_heir(struct heir *h, struct ut *t)
+static void serve_as_heir(struct heir *h, struct fixture *t)
 {
 	struct raw_ev ev;
 	int ret = raw_ring_open(&t->ring, &t->srv, 0);
@@ -202,7 +203,7 @@ static void serve_as_heir(struct heir *h, struct ut *t)
 		raw_event(&t->ring, &ev, 1000);
 }
 
-static void run_opener(struct heir *h, struct ut *t)
+static void run_opener(struct heir *h, struct fixture *t)
 {
 	pid_t pid;
 
@@ -218,21 +219,20 @@ static void run_opener(struct heir *h, struct ut *t)
 	_exit(0);
 }
 
-static struct heir *heir_start(struct ut *t)
+static struct heir *heir_start(struct fixture *t)
 {
-	struct heir *h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct heir *h = proc_shared(sizeof(*h));
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	pid_t pid;
 
-	if (h == MAP_FAILED || prctl(PR_SET_CHILD_SUBREAPER, 1) ||
-	    user_become(USER_UID, USER_GID))
+	if (!h || prctl(PR_SET_CHILD_SUBREAPER, 1) ||
+	    unpriv_become(UNPRIV_UID, UNPRIV_GID))
 		return NULL;
 	pid = fork();
 	if (!pid)
 		run_opener(h, t);
 	h->opener = pid;
-	if (user_root())
+	if (unpriv_end())
 		return NULL;
 	while (!__atomic_load_n(&h->step, __ATOMIC_ACQUIRE) || !h->server) {
 		if (raw_now_ms() > end)
@@ -246,37 +246,37 @@ static struct heir *heir_start(struct ut *t)
 TEST_F(timeout, I_3_the_one_who_serves_is_killed)
 {
 	struct ublksrv_ctrl_dev_info info = { 0 };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char path[32];
 	struct heir *h;
 	int job;
 	long ret;
 
-	ASSERT_EQ(0, user_add(t, 1, 4, 0));
+	ASSERT_EQ(0, unpriv_add(t, 1, 4, 0));
 	h = heir_start(t);
 	ASSERT_NE(NULL, h);
-	ASSERT_EQ(0, user_cmd(t, UBLK_U_CMD_START_DEV, h->opener));
+	ASSERT_EQ(0, unpriv_cmd(t, UBLK_U_CMD_START_DEV, h->opener));
 	ASSERT_EQ(0, set_timeout(t));
 	__atomic_store_n(&h->step, 2, __ATOMIC_RELEASE);
 	ASSERT_EQ(h->opener, waitpid(h->opener, NULL, 0));
 	/* The recorded process is gone, and is nobody else. */
 	snprintf(path, sizeof(path), "/dev/ublkc%u", t->info.dev_id);
-	ASSERT_EQ(0, user_path_cmd(t, UBLK_U_CMD_GET_DEV_INFO, path, 0, &info,
-				   sizeof(info)));
+	ASSERT_EQ(0, unpriv_path_cmd(t, UBLK_U_CMD_GET_DEV_INFO, path, 0, &info,
+				     sizeof(info)));
 	EXPECT_EQ(-1, info.ublksrv_pid);
 	EXPECT_EQ(UBLK_S_DEV_LIVE, info.state);
 	job = start_read(t);
-	ret = agent_wait(t->agent, job, running_on_mainline() ? SEVERAL_MS :
+	ret = client_wait(t->client, job, running_on_mainline() ? SEVERAL_MS :
 								RAW_DEADLINE_MS);
 	if (running_on_mainline()) {
 		EXPECT_EQ(RAW_TIMEOUT, ret);
 		kill(h->server, SIGKILL);
-		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 		SKIP(return, "the opener's number is looked up, nobody killed");
 	}
 	EXPECT_EQ(-EIO, ret);
 	EXPECT_EQ(h->server, waitpid(h->server, NULL, 0));
-	EXPECT_EQ(0, user_wait_state(t, UBLK_S_DEV_DEAD));
+	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
 }
 
 TEST_HARNESS_MAIN

@@ -11,7 +11,7 @@
 #include <linux/blkpg.h>
 #include <sys/ioctl.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/server_proc.h"
 #include "lib/recovery.h"
 
 #define TRY	UBLK_U_CMD_TRY_STOP_DEV
@@ -19,50 +19,50 @@
 #define UR	UBLK_F_USER_RECOVERY
 
 FIXTURE(try_stop) {
-	struct ut t;
+	struct fixture t;
 	int id;
 };
 
 FIXTURE_SETUP(try_stop)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN);
-	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	FX_SETUP(t, UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN);
+	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
 	self->id = t->info.dev_id;
 }
 
 FIXTURE_TEARDOWN_PARENT(try_stop)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int live(struct ut *t)
+static int live(struct fixture *t)
 {
 	int ret = rec_begin(t);
 
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
-/* TRY_STOP_DEV by the agent, served meanwhile. */
-static int try_stop(struct ut *t)
+/* TRY_STOP_DEV by the client, served meanwhile. */
+static int try_stop(struct fixture *t)
 {
-	int job = agent_ctrl(t->agent, TRY, t->info.dev_id, 0);
+	int job = client_ctrl(t->client, TRY, t->info.dev_id, 0);
 
-	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
-static int hold(struct ut *t)
+static int hold(struct fixture *t)
 {
-	return agent_wait_serving(t->agent,
-				  agent_hold(t->agent, t->info.dev_id),
-				  &t->ring, RAW_DEADLINE_MS);
+	return client_wait_serving(t->client,
+				   client_hold(t->client, t->info.dev_id),
+				   &t->ring, RAW_DEADLINE_MS);
 }
 
 /* covers: C-84 */
 TEST_F(try_stop, C_84_no_disk)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 
 	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, TRY, self->id, 0));
@@ -70,25 +70,25 @@ TEST_F(try_stop, C_84_no_disk)
 	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, TRY, self->id, 0));
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
 	/* The commands are armed still: the start finds them. */
-	ASSERT_EQ(0, ut_start(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_start(t));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, TRY, self->id, 0));
 }
 
 /* covers: C-84 C-83 L-40 L-42 */
 TEST_F(try_stop, C_84_disk_in_use)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, hold(t));
 	EXPECT_EQ(-EBUSY, try_stop(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	/* Nothing has changed: others can open and use it as well. */
-	EXPECT_EQ(4096, ut_blk(t, AGENT_WRITE, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));
 	EXPECT_EQ(-EBUSY, try_stop(t));
-	agent_release(t->agent);
+	client_release(t->client);
 	ASSERT_EQ(0, try_stop(t));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	EXPECT_FALSE(rec_disk_there(t));
@@ -147,26 +147,26 @@ TEST_F(try_stop, C_84_partition_in_use)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	struct part_arg arg = { .id = self->id };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct part_arg *p;
 	struct raw_ev ev;
 	int job;
 
 	ASSERT_EQ(0, live(t));
-	job = agent_start(t->agent, part_job, &arg, sizeof(arg));
+	job = client_start(t->client, part_job, &arg, sizeof(arg));
 	ASSERT_LE(0, job);
-	p = (struct part_arg *)t->agent->jobs[job].arg;
+	p = (struct part_arg *)t->client->jobs[job].arg;
 	while (!__atomic_load_n(&p->step, __ATOMIC_ACQUIRE)) {
 		ASSERT_LT(raw_now_ms(), end);
-		ASSERT_FALSE(agent_done(t->agent, job));
+		ASSERT_FALSE(client_done(t->client, job));
 		if (!raw_event(&t->ring, &ev, 5))
 			raw_serve(&t->ring, &ev);
 	}
 	EXPECT_EQ(-EBUSY, try_stop(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	__atomic_store_n(&p->step, 2, __ATOMIC_RELEASE);
-	EXPECT_EQ(0, agent_wait_serving(t->agent, job, &t->ring,
-					RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait_serving(t->client, job, &t->ring,
+					 RAW_DEADLINE_MS));
 	EXPECT_EQ(0, try_stop(t));
 }
 
@@ -188,26 +188,26 @@ static long plain_open_job(void *arg)
 	return 0;
 }
 
-static long plain_open(struct ut *t)
+static long plain_open(struct fixture *t)
 {
-	int job = agent_start(t->agent, plain_open_job, &t->info.dev_id,
-			      sizeof(int));
+	int job = client_start(t->client, plain_open_job, &t->info.dev_id,
+			       sizeof(int));
 
-	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
 /* covers: C-85 I-46 L-90 */
 TEST_F(try_stop, I_46_refusal_ends_with_the_next_start)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	long ret;
 
 	ASSERT_EQ(0, live(t));
 	EXPECT_EQ(0, plain_open(t));
 	ASSERT_EQ(0, try_stop(t));
-	ut_close(t);
+	fx_close(t);
 	ASSERT_EQ(0, live(t));
-	EXPECT_EQ(4096, ut_blk(t, AGENT_READ, WIN, 4096, 0));
+	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 	ret = plain_open(t);
 	if (running_on_mainline()) {
 		EXPECT_EQ(-ENXIO, ret);
@@ -220,33 +220,33 @@ TEST_F(try_stop, I_46_refusal_ends_with_the_next_start)
 TEST_F(try_stop, I_46_stuck_partition_scan)
 {
 	struct ublksrv_ctrl_dev_info *info = &self->t.info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct ublk_params p;
-	struct child *c;
+	struct server_proc *s;
 	int job;
 
 	raw_info_init(info, 1, 4, 0);
 	ASSERT_EQ(0, raw_add(&t->ctl, info));
-	ut_remember(t, info->dev_id);
+	fx_remember(t, info->dev_id);
 	raw_params_init(&p);
 	ASSERT_EQ(0, raw_set_params(&t->ctl, info->dev_id, &p));
-	c = child_start(t, 0, 0);
-	ASSERT_NE(NULL, c);
-	__atomic_store_n(&c->hold_all, 1, __ATOMIC_RELEASE);
+	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
+	ASSERT_NE(NULL, s);
+	__atomic_store_n(&s->hold, SERVER_HOLD_ALL, __ATOMIC_RELEASE);
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, info->dev_id,
-				 c->pid));
-	ASSERT_EQ(0, child_wait_owned(c, 1)) TH_LOG("the scan reads");
-	job = agent_ctrl(t->agent, TRY, info->dev_id, 0);
+				 s->pid));
+	ASSERT_EQ(0, server_wait_kept(s, 1)) TH_LOG("the scan reads");
+	job = client_ctrl(t->client, TRY, info->dev_id, 0);
 	if (running_on_mainline()) {
 		EXPECT_TRUE(rec_waits(t, job));
-		ASSERT_EQ(0, child_kill(c));
-		EXPECT_NE(RAW_TIMEOUT, agent_wait(t->agent, job,
-						  RAW_DEADLINE_MS));
+		ASSERT_EQ(0, server_kill(s));
+		EXPECT_NE(RAW_TIMEOUT, client_wait(t->client, job,
+						   RAW_DEADLINE_MS));
 		SKIP(return, "waits for the scan");
 	}
-	EXPECT_EQ(-EBUSY, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EBUSY, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, info->dev_id));
-	ASSERT_EQ(0, child_kill(c));
+	ASSERT_EQ(0, server_kill(s));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, info->dev_id, UBLK_S_DEV_DEAD));
 }
 
@@ -254,12 +254,12 @@ TEST_F(try_stop, I_46_stuck_partition_scan)
 TEST_F(try_stop, C_84_without_a_server)
 {
 	const __u64 flags[] = { UR, UR | UBLK_F_USER_RECOVERY_FAIL_IO };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		UT_REQUIRE(t, flags[i]);
-		ASSERT_EQ(0, ut_add(t, 1, 4, flags[i]));
+		FX_REQUIRE(t, flags[i]);
+		ASSERT_EQ(0, fx_add(t, 1, 4, flags[i]));
 		ASSERT_EQ(0, live(t));
 		ASSERT_EQ(0, hold(t));
 		ASSERT_EQ(0, rec_lose(t));
@@ -267,7 +267,7 @@ TEST_F(try_stop, C_84_without_a_server)
 					      0));
 		EXPECT_EQ(rec_lost_state(flags[i]),
 			  raw_state(&t->ctl, t->info.dev_id));
-		agent_release(t->agent);
+		client_release(t->client);
 		EXPECT_EQ(0, raw_dev_cmd(&t->ctl, TRY, t->info.dev_id, 0));
 		EXPECT_EQ(UBLK_S_DEV_DEAD,
 			  raw_state(&t->ctl, t->info.dev_id));
@@ -278,21 +278,21 @@ TEST_F(try_stop, C_84_without_a_server)
 /* covers: I-49 L-45 C-82 L-42 */
 TEST_F(try_stop, I_49_stop_can_be_interrupted)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job;
 
 	if (running_on_mainline())
 		SKIP(return, "waits for the server uninterruptibly");
 	ASSERT_EQ(0, live(t));
-	job = agent_blk(t->agent, self->id, AGENT_READ, WIN, 4096, 0);
+	job = client_blk(t->client, self->id, CLIENT_READ, WIN, 4096, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EINTR, rec_canceled(t, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	/* What was asked for happens all the same. */
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(4096, agent_wait_serving(t->agent, job, &t->ring,
-					   RAW_DEADLINE_MS));
+	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
+					    RAW_DEADLINE_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, UBLK_S_DEV_DEAD));
 	EXPECT_FALSE(rec_disk_there(t));

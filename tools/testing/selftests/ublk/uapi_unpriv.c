@@ -13,15 +13,15 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
-#include "lib/user.h"
+#include "lib/server_proc.h"
+#include "lib/unpriv_user.h"
 
 #define INFO	UBLK_U_CMD_GET_DEV_INFO
 #define INFO2	UBLK_U_CMD_GET_DEV_INFO2
 #define WIN	RAW_WIN_START
 
 FIXTURE(user) {
-	struct ut t;
+	struct fixture t;
 	int id;
 	char node[32];
 	char dir[32];
@@ -29,10 +29,10 @@ FIXTURE(user) {
 
 FIXTURE_SETUP(user)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, UBLK_F_UNPRIVILEGED_DEV);
-	ASSERT_EQ(0, user_add(t, 1, 4, 0));
+	FX_SETUP(t, UBLK_F_UNPRIVILEGED_DEV);
+	ASSERT_EQ(0, unpriv_add(t, 1, 4, 0));
 	self->id = t->info.dev_id;
 	snprintf(self->node, sizeof(self->node), "/dev/ublkc%d", self->id);
 	snprintf(self->dir, sizeof(self->dir), "/tmp/ublk-user-XXXXXX");
@@ -42,52 +42,52 @@ FIXTURE_SETUP(user)
 
 FIXTURE_TEARDOWN_PARENT(user)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* GET_DEV_INFO with that path, by the user. */
-static int info_by(struct ut *t, uid_t uid, const char *path)
+static int info_by(struct fixture *t, uid_t uid, const char *path)
 {
 	struct ublksrv_ctrl_dev_info info;
-	int ret = user_become(uid, uid == USER_UID ? USER_GID : uid);
+	int ret = unpriv_become(uid, uid == UNPRIV_UID ? UNPRIV_GID : uid);
 
 	if (!ret)
-		ret = user_path_cmd(t, INFO, path, 0, &info, sizeof(info));
-	return user_root() ? -EPERM : ret;
+		ret = unpriv_path_cmd(t, INFO, path, 0, &info, sizeof(info));
+	return unpriv_end() ? -EPERM : ret;
 }
 
-static int cmd_by(struct ut *t, uid_t uid, __u32 op, __u64 data)
+static int cmd_by(struct fixture *t, uid_t uid, __u32 op, __u64 data)
 {
-	int ret = user_become(uid, uid == USER_UID ? USER_GID : uid);
+	int ret = unpriv_become(uid, uid == UNPRIV_UID ? UNPRIV_GID : uid);
 
 	if (!ret)
-		ret = user_cmd(t, op, data);
-	return user_root() ? -EPERM : ret;
+		ret = unpriv_cmd(t, op, data);
+	return unpriv_end() ? -EPERM : ret;
 }
 
 /* covers: C-20 C-44 C-45 C-51h */
 TEST_F(user, C_44_who_may_add)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	__u64 features = 0;
 	int ret, none;
 
-	EXPECT_EQ(USER_UID, t->info.owner_uid);
-	EXPECT_EQ(USER_GID, t->info.owner_gid);
+	EXPECT_EQ(UNPRIV_UID, t->info.owner_uid);
+	EXPECT_EQ(UNPRIV_GID, t->info.owner_gid);
 	EXPECT_TRUE(t->info.flags & UBLK_F_UNPRIVILEGED_DEV);
-	ASSERT_EQ(0, user_become(USER_UID, USER_GID));
+	ASSERT_EQ(0, unpriv_become(UNPRIV_UID, UNPRIV_GID));
 	raw_info_init(&info, 1, 1, 0);
 	none = raw_add(&t->ctl, &info);
 	ret = raw_features(&t->ctl, &features);
-	ASSERT_EQ(0, user_root());
+	ASSERT_EQ(0, unpriv_end());
 	EXPECT_EQ(-EPERM, none);
 	EXPECT_EQ(0, ret);
 	EXPECT_EQ(t->features, features);
 	/* The flag is for those who need it. */
 	raw_info_init(&info, 1, 1, UBLK_F_UNPRIVILEGED_DEV);
 	ASSERT_EQ(0, raw_add(&t->ctl, &info));
-	ut_remember(t, info.dev_id);
+	fx_remember(t, info.dev_id);
 	EXPECT_EQ(0, info.flags & UBLK_F_UNPRIVILEGED_DEV);
 	EXPECT_EQ(0, info.owner_uid);
 }
@@ -95,17 +95,17 @@ TEST_F(user, C_44_who_may_add)
 /* covers: C-21 C-62 */
 TEST_F(user, C_21_devices_of_the_administrator)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	ASSERT_EQ(0, ut_add(t, 1, 4, 0));
+	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
 	/* Whatever the node says. */
-	ASSERT_EQ(0, user_udev(t->info.dev_id, USER_UID, USER_GID, 0600));
-	EXPECT_EQ(-EPERM, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
-	EXPECT_EQ(-EPERM, cmd_by(t, USER_UID, INFO2, 0));
-	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/dev/null"));
+	ASSERT_EQ(0, unpriv_udev(t->info.dev_id, UNPRIV_UID, UNPRIV_GID, 0600));
+	EXPECT_EQ(-EPERM, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EPERM, cmd_by(t, UNPRIV_UID, INFO2, 0));
+	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, "/dev/null"));
 }
 
-static int odd_cmd(struct ut *t, __u32 op, void *addr, __u16 len,
+static int odd_cmd(struct fixture *t, __u32 op, void *addr, __u16 len,
 		   __u16 path_len)
 {
 	struct ublksrv_ctrl_cmd cmd = {
@@ -120,7 +120,7 @@ static int odd_cmd(struct ut *t, __u32 op, void *addr, __u16 len,
 TEST_F(user, C_22_path_in_the_buffer)
 {
 	size_t n = strlen(self->node);
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char buf[4096 + 128];
 	__u16 i;
 
@@ -158,81 +158,81 @@ TEST_F(user, C_30_commands_without_an_access)
 {
 	const __u32 features_ioc = _IOWR('u', 0x13, struct ublksrv_ctrl_cmd);
 	const __u32 unknown = _IOWR('u', 0x3f, struct ublksrv_ctrl_cmd);
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	EXPECT_EQ(-EINVAL, user_cmd(t, UBLK_U_CMD_DEL_DEV_ASYNC, 0));
-	EXPECT_EQ(-EINVAL, cmd_by(t, USER_UID, UBLK_U_CMD_DEL_DEV_ASYNC, 0));
-	EXPECT_EQ(-EINVAL, cmd_by(t, USER_UID, unknown, 0));
-	EXPECT_EQ(-EOPNOTSUPP, cmd_by(t, USER_UID, features_ioc, 0));
+	EXPECT_EQ(-EINVAL, unpriv_cmd(t, UBLK_U_CMD_DEL_DEV_ASYNC, 0));
+	EXPECT_EQ(-EINVAL, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_DEL_DEV_ASYNC, 0));
+	EXPECT_EQ(-EINVAL, cmd_by(t, UNPRIV_UID, unknown, 0));
+	EXPECT_EQ(-EOPNOTSUPP, cmd_by(t, UNPRIV_UID, features_ioc, 0));
 	/* The path's length is looked at before that, its inode after. */
-	EXPECT_EQ(-EINVAL, user_path_cmd(t, UBLK_U_CMD_DEL_DEV_ASYNC,
-					 "/nonexistent", 0, NULL, 0));
-	EXPECT_EQ(0, user_state(t));
+	EXPECT_EQ(-EINVAL, unpriv_path_cmd(t, UBLK_U_CMD_DEL_DEV_ASYNC,
+					   "/nonexistent", 0, NULL, 0));
+	EXPECT_EQ(0, unpriv_state(t));
 }
 
 /* covers: C-27 C-28 */
 TEST_F(user, C_27_lookup)
 {
 	char path[64], other[32];
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	EXPECT_EQ(0, info_by(t, USER_UID, self->node));
-	EXPECT_EQ(-ENOENT, info_by(t, USER_UID, "/nonexistent/node"));
-	EXPECT_EQ(-ENOTDIR, info_by(t, USER_UID, "/dev/null/node"));
-	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/dev/null"));
-	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/dev/ublk-control"));
-	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/etc/passwd"));
-	EXPECT_EQ(-EPERM, info_by(t, USER_UID, "/dev"));
+	EXPECT_EQ(0, info_by(t, UNPRIV_UID, self->node));
+	EXPECT_EQ(-ENOENT, info_by(t, UNPRIV_UID, "/nonexistent/node"));
+	EXPECT_EQ(-ENOTDIR, info_by(t, UNPRIV_UID, "/dev/null/node"));
+	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, "/dev/null"));
+	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, "/dev/ublk-control"));
+	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, "/etc/passwd"));
+	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, "/dev"));
 	/* Links are followed, as far as the user may. */
 	snprintf(path, sizeof(path), "%s/link", self->dir);
 	ASSERT_EQ(0, symlink(self->node, path));
-	EXPECT_EQ(0, info_by(t, USER_UID, path));
+	EXPECT_EQ(0, info_by(t, UNPRIV_UID, path));
 	ASSERT_EQ(0, chmod(self->dir, 0700));
-	EXPECT_EQ(-EACCES, info_by(t, USER_UID, path));
+	EXPECT_EQ(-EACCES, info_by(t, UNPRIV_UID, path));
 	EXPECT_EQ(0, unlink(path));
 	/* The node of another device of the same user. */
 	snprintf(other, sizeof(other), "%s", self->node);
-	ASSERT_EQ(0, user_add(t, 1, 1, 0));
-	EXPECT_EQ(-EPERM, info_by(t, USER_UID, other));
+	ASSERT_EQ(0, unpriv_add(t, 1, 1, 0));
+	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, other));
 	rmdir(self->dir);
 }
 
 /* covers: C-29 C-31 L-59 */
 TEST_F(user, C_29_permission_of_the_node)
 {
-	struct ut *t = &self->t;
-	gid_t gid = USER_GID;
+	struct fixture *t = &self->t;
+	gid_t gid = UNPRIV_GID;
 
 	ASSERT_EQ(0, chmod(self->node, 0400));
-	EXPECT_EQ(0, info_by(t, USER_UID, self->node));
-	EXPECT_EQ(-EACCES, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
-	EXPECT_EQ(-EACCES, cmd_by(t, USER_UID, UBLK_U_CMD_DEL_DEV, 0));
+	EXPECT_EQ(0, info_by(t, UNPRIV_UID, self->node));
+	EXPECT_EQ(-EACCES, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EACCES, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_DEL_DEV, 0));
 	ASSERT_EQ(0, chmod(self->node, 0200));
-	EXPECT_EQ(-EACCES, info_by(t, USER_UID, self->node));
-	EXPECT_EQ(-EACCES, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EACCES, info_by(t, UNPRIV_UID, self->node));
+	EXPECT_EQ(-EACCES, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
 	ASSERT_EQ(0, chmod(self->node, 0600));
-	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
-	EXPECT_EQ(-EACCES, info_by(t, USER_OTHER, self->node));
+	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EACCES, info_by(t, UNPRIV_OTHER, self->node));
 	/* Who may use the node may command; not the owner alone. */
 	ASSERT_EQ(0, chmod(self->node, 0666));
-	EXPECT_EQ(0, info_by(t, USER_OTHER, self->node));
-	EXPECT_EQ(0, cmd_by(t, USER_OTHER, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(0, info_by(t, UNPRIV_OTHER, self->node));
+	EXPECT_EQ(0, cmd_by(t, UNPRIV_OTHER, UBLK_U_CMD_STOP_DEV, 0));
 	/* As udev does with a group. */
 	ASSERT_EQ(0, chown(self->node, 0, gid));
 	ASSERT_EQ(0, chmod(self->node, 0660));
-	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
-	EXPECT_EQ(-EACCES, cmd_by(t, USER_OTHER, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EACCES, cmd_by(t, UNPRIV_OTHER, UBLK_U_CMD_STOP_DEV, 0));
 	/* The administrator passes the node's mode, not its identity. */
 	ASSERT_EQ(0, chmod(self->node, 0));
-	EXPECT_EQ(0, user_cmd(t, UBLK_U_CMD_STOP_DEV, 0));
-	EXPECT_EQ(-EPERM, user_path_cmd(t, UBLK_U_CMD_STOP_DEV, "/dev/null", 0,
-					NULL, 0));
+	EXPECT_EQ(0, unpriv_cmd(t, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(-EPERM, unpriv_path_cmd(t, UBLK_U_CMD_STOP_DEV, "/dev/null",
+					  0, NULL, 0));
 }
 
 /* covers: I-2 C-28 C-29 */
 TEST_F(user, I_2_nodes_that_the_system_did_not_make)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct stat st;
 	char path[64];
 	int nodev, stranger;
@@ -242,13 +242,13 @@ TEST_F(user, I_2_nodes_that_the_system_did_not_make)
 	snprintf(path, sizeof(path), "%s/node", self->dir);
 	ASSERT_EQ(0, mknod(path, S_IFCHR | 0666, st.st_rdev));
 	ASSERT_EQ(0, chmod(path, 0666));
-	ASSERT_EQ(0, chown(path, USER_UID, USER_GID));
-	nodev = info_by(t, USER_UID, path);
+	ASSERT_EQ(0, chown(path, UNPRIV_UID, UNPRIV_GID));
+	nodev = info_by(t, UNPRIV_UID, path);
 	EXPECT_EQ(0, umount2(self->dir, MNT_DETACH));
 	rmdir(self->dir);
-	ASSERT_EQ(0, chown(self->node, USER_OTHER, USER_OTHER));
+	ASSERT_EQ(0, chown(self->node, UNPRIV_OTHER, UNPRIV_OTHER));
 	ASSERT_EQ(0, chmod(self->node, 0666));
-	stranger = info_by(t, USER_UID, self->node);
+	stranger = info_by(t, UNPRIV_UID, self->node);
 	/* Nobody could delete the device now, by that path. */
 	ASSERT_EQ(0, chown(self->node, 0, 0));
 	if (running_on_mainline()) {
@@ -268,63 +268,65 @@ TEST_F(user, C_48_forbidden_features)
 		UBLK_F_AUTO_BUF_REG,
 	};
 	struct ublksrv_ctrl_dev_info info;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	int i, ret;
 
 	for (i = 0; i < ARRAY_SIZE(never); i++) {
 		raw_info_init(&info, 1, 1, UBLK_F_UNPRIVILEGED_DEV | never[i]);
-		ASSERT_EQ(0, user_become(USER_UID, USER_GID));
+		ASSERT_EQ(0, unpriv_become(UNPRIV_UID, UNPRIV_GID));
 		ret = raw_add(&t->ctl, &info);
-		ASSERT_EQ(0, user_root());
+		ASSERT_EQ(0, unpriv_end());
 		if (!ret)
-			ut_remember(t, info.dev_id);
+			fx_remember(t, info.dev_id);
 		EXPECT_EQ(-EINVAL, ret);
 	}
 }
 
 /* A server process of the user's; the device is LIVE then. NULL on failure. */
-static struct child *user_server(struct ut *t, int hold)
+static struct server_proc *user_server(struct fixture *t, enum server_hold hold)
 {
-	struct child *c = NULL;
-	int ret = user_become(USER_UID, USER_GID);
+	struct server_proc *s = NULL;
+	int ret = unpriv_become(UNPRIV_UID, UNPRIV_GID);
 
 	if (!ret)
-		c = child_start(t, hold, 0);
-	if (c)
-		ret = user_cmd(t, UBLK_U_CMD_START_DEV, c->pid);
-	if (user_root() || ret)
+		s = server_launch(&t->info, hold, false);
+	if (s)
+		ret = unpriv_cmd(t, UBLK_U_CMD_START_DEV, s->pid);
+	if (unpriv_end() || ret)
 		return NULL;
-	if (user_udev(t->info.dev_id, USER_UID, USER_GID, 0600))
+	if (unpriv_udev(t->info.dev_id, UNPRIV_UID, UNPRIV_GID, 0600))
 		return NULL;
-	return c;
+	return s;
 }
 
 struct user_blk {
 	int id;
 	uid_t uid;
 	gid_t gid;
-	enum agent_blk_op op;
+	enum client_blk_op op;
 	char *buf;
 };
 
 static long user_blk_job(void *arg)
 {
 	struct user_blk *u = arg;
-	long ret = user_become(u->uid, u->gid);
+	long ret = unpriv_become(u->uid, u->gid);
 
-	return ret ? ret : agent_blk_run(u->id, u->op, WIN, 4096, u->buf);
+	return ret ? ret : client_blk_run(u->id, u->op, WIN, 4096, u->buf);
 }
 
-static long user_blk(struct ut *t, uid_t uid, gid_t gid, enum agent_blk_op op)
+static long user_blk(struct fixture *t, uid_t uid, gid_t gid,
+		     enum client_blk_op op)
 {
 	struct user_blk arg = {
 		.id = t->info.dev_id, .uid = uid, .gid = gid, .op = op,
-		.buf = t->agent->data,
+		.buf = t->client->data,
 	};
 
-	return agent_wait(t->agent, agent_start(t->agent, user_blk_job, &arg,
-						sizeof(arg)),
-			  RAW_DEADLINE_MS);
+	return client_wait(t->client,
+			   client_start(t->client, user_blk_job, &arg,
+					sizeof(arg)),
+			   RAW_DEADLINE_MS);
 }
 
 /* covers: C-47 L-59 C-100 C-92a L-1 */
@@ -332,64 +334,64 @@ TEST_F(user, C_47_no_recovery)
 {
 	const __u64 ask = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO |
 			  UBLK_F_QUIESCE;
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 
-	UT_REQUIRE(t, ask | UBLK_F_USER_RECOVERY_REISSUE);
-	ASSERT_EQ(0, user_add(t, 1, 1, UBLK_F_USER_RECOVERY |
-			      UBLK_F_USER_RECOVERY_REISSUE));
+	FX_REQUIRE(t, ask | UBLK_F_USER_RECOVERY_REISSUE);
+	ASSERT_EQ(0, unpriv_add(t, 1, 1, UBLK_F_USER_RECOVERY |
+				UBLK_F_USER_RECOVERY_REISSUE));
 	EXPECT_EQ(0, t->info.flags & (UBLK_F_USER_RECOVERY |
 				      UBLK_F_USER_RECOVERY_REISSUE));
-	ASSERT_EQ(0, user_add(t, 1, 4, ask));
+	ASSERT_EQ(0, unpriv_add(t, 1, 4, ask));
 	EXPECT_EQ(ask & ~UBLK_F_USER_RECOVERY, t->info.flags & ask);
-	EXPECT_EQ(-EINVAL, user_cmd(t, UBLK_U_CMD_START_USER_RECOVERY, 0));
+	EXPECT_EQ(-EINVAL, unpriv_cmd(t, UBLK_U_CMD_START_USER_RECOVERY, 0));
 	/* Its server's exit stops it. */
-	c = user_server(t, 0);
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, child_kill(c));
-	EXPECT_EQ(0, user_wait_state(t, UBLK_S_DEV_DEAD));
+	s = user_server(t, SERVER_HOLD_NONE);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, server_kill(s));
+	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
 	/* QUIESCE_DEV works, and the server's exit still stops it. */
-	c = user_server(t, 0);
-	ASSERT_NE(NULL, c);
-	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_QUIESCE_DEV, 0));
-	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
-	EXPECT_EQ(4, c->aborted);
-	EXPECT_EQ(0, user_wait_state(t, UBLK_S_DEV_DEAD));
+	s = user_server(t, SERVER_HOLD_NONE);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_QUIESCE_DEV, 0));
+	EXPECT_EQ(0, server_wait_exit(s, RAW_DEADLINE_MS));
+	EXPECT_EQ(4, s->aborted);
+	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
 }
 
 /* covers: L-90 L-82 D-48 L-80 */
 TEST_F(user, L_90_who_may_open_the_disk)
 {
-	const __u16 gid = USER_GID, other = USER_OTHER;
-	struct ut *t = &self->t;
-	struct child *c;
+	const __u16 gid = UNPRIV_GID, other = UNPRIV_OTHER;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 	char path[32];
 	int job;
 
-	c = user_server(t, 0);
-	ASSERT_NE(NULL, c);
-	EXPECT_EQ(4096, user_blk(t, USER_UID, gid, AGENT_READ));
-	EXPECT_EQ(4096, user_blk(t, USER_UID, gid, AGENT_WRITE));
-	EXPECT_EQ(-EACCES, user_blk(t, USER_OTHER, other, AGENT_READ));
-	EXPECT_EQ(4096, user_blk(t, 0, 0, AGENT_READ));
+	s = user_server(t, SERVER_HOLD_NONE);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(4096, user_blk(t, UNPRIV_UID, gid, CLIENT_READ));
+	EXPECT_EQ(4096, user_blk(t, UNPRIV_UID, gid, CLIENT_WRITE));
+	EXPECT_EQ(-EACCES, user_blk(t, UNPRIV_OTHER, other, CLIENT_READ));
+	EXPECT_EQ(4096, user_blk(t, 0, 0, CLIENT_READ));
 	/* Both ids must be the owner's, whatever the node's mode. */
 	snprintf(path, sizeof(path), "/dev/ublkb%d", self->id);
 	ASSERT_EQ(0, chmod(path, 0666));
-	EXPECT_EQ(-EPERM, user_blk(t, USER_OTHER, other, AGENT_READ));
-	EXPECT_EQ(-EPERM, user_blk(t, USER_UID, other, AGENT_READ));
-	EXPECT_EQ(-EPERM, user_blk(t, USER_OTHER, gid, AGENT_READ));
-	EXPECT_EQ(4096, user_blk(t, USER_UID, gid, AGENT_READ));
+	EXPECT_EQ(-EPERM, user_blk(t, UNPRIV_OTHER, other, CLIENT_READ));
+	EXPECT_EQ(-EPERM, user_blk(t, UNPRIV_UID, other, CLIENT_READ));
+	EXPECT_EQ(-EPERM, user_blk(t, UNPRIV_OTHER, gid, CLIENT_READ));
+	EXPECT_EQ(4096, user_blk(t, UNPRIV_UID, gid, CLIENT_READ));
 	/* Its daemon is unprivileged: nobody reads partitions from it. */
-	job = agent_blk(t->agent, self->id, AGENT_RRPART, 0, 0, 0);
-	EXPECT_EQ(-EINVAL, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
-	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+	job = client_blk(t->client, self->id, CLIENT_RRPART, 0, 0, 0);
+	EXPECT_EQ(-EINVAL, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(0, server_wait_exit(s, RAW_DEADLINE_MS));
 }
 
 static long mount_job(void *arg)
 {
 	const char *dir = "/mnt";
-	long ret = user_become(USER_UID, USER_GID);
+	long ret = unpriv_become(UNPRIV_UID, UNPRIV_GID);
 	char path[32];
 
 	if (ret)
@@ -407,39 +409,39 @@ static long mount_job(void *arg)
 /* covers: L-90 L-91 */
 TEST_F(user, L_90_device_of_the_administrator)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	long ret;
 
-	ASSERT_EQ(0, ut_up(t, 1, 4, 0));
-	ASSERT_EQ(0, user_udev(t->info.dev_id, 0, 0, 0666));
-	ret = agent_wait_serving(t->agent,
-				 agent_start(t->agent, mount_job,
-					     &t->info.dev_id, sizeof(int)),
-				 &t->ring, RAW_DEADLINE_MS);
+	ASSERT_EQ(0, fx_up(t, 1, 4, 0));
+	ASSERT_EQ(0, unpriv_udev(t->info.dev_id, 0, 0, 0666));
+	ret = client_wait_serving(t->client,
+				  client_start(t->client, mount_job,
+					       &t->info.dev_id, sizeof(int)),
+				  &t->ring, RAW_DEADLINE_MS);
 	/* The node decides about opens; mounting is another matter. */
 	EXPECT_EQ(-EPERM, ret);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* Everything by the user, from opening the control node on. */
 static long whole_life_job(void *arg)
 {
-	struct ut *t = *(struct ut **)arg;
+	struct fixture *t = *(struct fixture **)arg;
 	struct raw_ctrl root = t->ctl;
 	long ret;
 
-	ret = user_become(USER_UID, USER_GID);
+	ret = unpriv_become(UNPRIV_UID, UNPRIV_GID);
 	if (!ret)
 		ret = raw_ctrl_open(&t->ctl);
 	if (ret)
 		return ret;
-	ret = user_set_params(t);
+	ret = unpriv_set_params(t);
 	if (!ret)
-		ret = user_state(t);
+		ret = unpriv_state(t);
 	if (!ret)
-		ret = user_cmd(t, UBLK_U_CMD_STOP_DEV, 0);
+		ret = unpriv_cmd(t, UBLK_U_CMD_STOP_DEV, 0);
 	if (!ret)
-		ret = user_cmd(t, UBLK_U_CMD_DEL_DEV, 0);
+		ret = unpriv_cmd(t, UBLK_U_CMD_DEL_DEV, 0);
 	raw_ctrl_close(&t->ctl);
 	t->ctl = root;
 	return ret;
@@ -448,22 +450,22 @@ static long whole_life_job(void *arg)
 /* covers: C-20 C-22 C-29 L-95 */
 TEST_F(user, C_20_life_of_a_device)
 {
-	struct ut *t = &self->t, *arg = t;
-	struct child *c;
+	struct fixture *t = &self->t, *arg = t;
+	struct server_proc *s;
 	struct stat st;
 	long ret;
 
 	ASSERT_EQ(0, stat("/dev/ublk-control", &st));
 	ASSERT_EQ(0, chmod("/dev/ublk-control", 0666));
-	c = user_server(t, 0);
-	ASSERT_NE(NULL, c);
-	EXPECT_EQ(4096, user_blk(t, USER_UID, USER_GID, AGENT_WRITE));
-	EXPECT_EQ(0, cmd_by(t, USER_UID, UBLK_U_CMD_STOP_DEV, 0));
-	EXPECT_EQ(0, child_wait_exit(c, RAW_DEADLINE_MS));
+	s = user_server(t, SERVER_HOLD_NONE);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(4096, user_blk(t, UNPRIV_UID, UNPRIV_GID, CLIENT_WRITE));
+	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(0, server_wait_exit(s, RAW_DEADLINE_MS));
 	ret = whole_life_job(&arg);
-	ASSERT_EQ(0, user_root());
+	ASSERT_EQ(0, unpriv_end());
 	EXPECT_EQ(0, ret);
-	EXPECT_EQ(-ENODEV, user_state(t));
+	EXPECT_EQ(-ENODEV, unpriv_state(t));
 	EXPECT_EQ(0, chmod("/dev/ublk-control", st.st_mode & 07777));
 }
 

@@ -15,14 +15,14 @@
 #define BIT(n)	(1ULL << (n))
 
 /* Either direction at any file position. */
-static long pos_read(struct ut *t, void *buf, size_t len, __u64 pos)
+static long pos_read(struct fixture *t, void *buf, size_t len, __u64 pos)
 {
 	long n = pread(t->srv.fd, buf, len, pos);
 
 	return n < 0 ? -errno : n;
 }
 
-static long pos_write(struct ut *t, const void *buf, size_t len, __u64 pos)
+static long pos_write(struct fixture *t, const void *buf, size_t len, __u64 pos)
 {
 	long n = pwrite(t->srv.fd, buf, len, pos);
 
@@ -32,7 +32,7 @@ static long pos_write(struct ut *t, const void *buf, size_t len, __u64 pos)
 /* covers: D-141 D-142 D-146 */
 TEST_F(copy, D_141_only_while_there_is_a_disk)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	__u64 pos = raw_pos(0, 0, 0);
 
 	EXPECT_EQ(-EACCES, pos_read(t, self->mem, 512, pos));
@@ -40,10 +40,10 @@ TEST_F(copy, D_141_only_while_there_is_a_disk)
 	EXPECT_EQ(-EACCES, pos_read(t, self->mem, 512, pos | BIT(62)));
 	EXPECT_EQ(-EACCES, pos_read(t, self->mem, 512, raw_pos(99, 99, 0)));
 	EXPECT_EQ(-EACCES, pos_read(t, self->mem, 512, 0));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(-EINVAL, pos_read(t, self->mem, 512, pos));
 	EXPECT_EQ(-EINVAL, pos_write(t, self->mem, 512, pos));
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(-EACCES, pos_read(t, self->mem, 512, pos));
 	EXPECT_EQ(-EACCES, pos_write(t, self->mem, 512, pos));
 }
@@ -51,14 +51,14 @@ TEST_F(copy, D_141_only_while_there_is_a_disk)
 /* covers: D-142 D-143 D-145 D-151 D-150 */
 TEST_F(copy, D_143_positions)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, bit;
 	__u64 pos;
 
-	ASSERT_EQ(0, ut_start(t));
-	memset(t->agent->data, 0x61, LEN);
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	memset(t->client->data, 0x61, LEN);
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	pos = raw_pos(ev.q, ev.tag, 0);
 	/* The queue is looked at first, then the tag. */
@@ -91,22 +91,22 @@ TEST_F(copy, D_143_positions)
 	EXPECT_EQ(-1, read(t->srv.fd, self->mem, 1));
 	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-147 D-148 D-149 D-156 */
 TEST_F(copy, D_147_bounds_and_direction_of_a_write)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_srv *s = &t->srv;
 	char *mem = self->mem;
 	struct raw_ev ev;
 	int job, q, tag;
 
-	ASSERT_EQ(0, ut_start(t));
-	raw_fill(t->agent->data, LEN, 3);
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	raw_fill(t->client->data, LEN, 3);
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	q = ev.q;
 	tag = ev.tag;
@@ -115,11 +115,11 @@ TEST_F(copy, D_147_bounds_and_direction_of_a_write)
 	EXPECT_EQ(-EINVAL, raw_get(s, q, tag, mem, 512, LEN + 1));
 	EXPECT_EQ(-EINVAL, raw_get(s, q, tag, mem, 512, 33554431));
 	EXPECT_EQ(1, raw_get(s, q, tag, mem, 512, LEN - 1));
-	EXPECT_EQ(t->agent->data[LEN - 1], mem[0]);
+	EXPECT_EQ(t->client->data[LEN - 1], mem[0]);
 	EXPECT_EQ(LEN, raw_get(s, q, tag, mem, 2 * RAW_IO_BYTES, 0));
-	EXPECT_EQ(0, memcmp(mem, t->agent->data, LEN));
+	EXPECT_EQ(0, memcmp(mem, t->client->data, LEN));
 	EXPECT_EQ(LEN - 4097, raw_get(s, q, tag, mem, LEN, 4097));
-	EXPECT_EQ(0, memcmp(mem, t->agent->data + 4097, LEN - 4097));
+	EXPECT_EQ(0, memcmp(mem, t->client->data + 4097, LEN - 4097));
 	/* One more bit of offset is the next tag. */
 	EXPECT_EQ(raw_pos(q, tag + 1, 0), raw_pos(q, tag, 0) + 33554432);
 	/* The offset is looked at before the direction. */
@@ -127,25 +127,25 @@ TEST_F(copy, D_147_bounds_and_direction_of_a_write)
 	EXPECT_EQ(-EACCES, raw_put(s, q, tag, mem, 512, LEN));
 	EXPECT_EQ(-EACCES, raw_put(s, q, tag, mem, 512, 0));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, memcmp(s->store + WIN, t->agent->data, LEN));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, memcmp(s->store + WIN, t->client->data, LEN));
 	/* The request is over. */
 	EXPECT_EQ(-EINVAL, raw_get(s, q, tag, mem, 512, 0));
 	EXPECT_EQ(-EINVAL, raw_get(s, q, tag, mem, 512, LEN + 1));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-147 D-148 D-149 D-152 */
 TEST_F(copy, D_147_bounds_and_direction_of_a_read)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_srv *s = &t->srv;
 	char *mem = self->mem;
 	struct raw_ev ev;
 	int job, q, tag;
 
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	q = ev.q;
 	tag = ev.tag;
@@ -160,24 +160,24 @@ TEST_F(copy, D_147_bounds_and_direction_of_a_read)
 	EXPECT_EQ(LEN - 700, raw_put(s, q, tag, mem + 700, LEN - 700, 700));
 	EXPECT_EQ(701, raw_put(s, q, tag, mem, 701, 0));
 	ASSERT_EQ(0, raw_commit(&t->ring, q, tag, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, memcmp(mem, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, memcmp(mem, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-149 */
 TEST_F(copy, D_149_faults)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_srv *s = &t->srv;
 	char *hole = raw_hole(1024);
 	struct raw_ev ev;
 	int job;
 
 	ASSERT_NE(NULL, hole);
-	ASSERT_EQ(0, ut_start(t));
-	memset(t->agent->data, 0x2e, LEN);
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	memset(t->client->data, 0x2e, LEN);
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	EXPECT_EQ(1024, raw_get(s, ev.q, ev.tag, hole, LEN, 0));
 	EXPECT_EQ(0x2e, hole[1023]);
@@ -185,10 +185,10 @@ TEST_F(copy, D_149_faults)
 	EXPECT_EQ(0, raw_get(s, ev.q, ev.tag, hole + 1024, 4096, 0));
 	/* It hurts nobody: the data is still there. */
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
+	EXPECT_EQ(LEN, fx_finish(t, job));
 	EXPECT_EQ(0x2e, s->store[WIN + LEN - 1]);
 
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	memset(hole, 0x2f, 1024);
 	memset(self->mem, 0x30, LEN);
@@ -196,29 +196,29 @@ TEST_F(copy, D_149_faults)
 	EXPECT_EQ(1024, raw_put(s, ev.q, ev.tag, hole, 4096, 4000));
 	EXPECT_EQ(0, raw_put(s, ev.q, ev.tag, hole + 1024, 4096, 0));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0x30, t->agent->data[3999]);
-	EXPECT_EQ(0x2f, t->agent->data[4000]);
-	EXPECT_EQ(0x2f, t->agent->data[5023]);
-	EXPECT_EQ(0x30, t->agent->data[5024]);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0x30, t->client->data[3999]);
+	EXPECT_EQ(0x2f, t->client->data[4000]);
+	EXPECT_EQ(0x2f, t->client->data[5023]);
+	EXPECT_EQ(0x30, t->client->data[5024]);
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-146 D-105 */
 TEST_F(copy, D_146_requests_without_data)
 {
-	const enum agent_blk_op ops[] = {
-		AGENT_FSYNC, AGENT_DISCARD, AGENT_ZEROOUT,
+	const enum client_blk_op ops[] = {
+		CLIENT_FSYNC, CLIENT_DISCARD, CLIENT_ZEROOUT,
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_copy c = { .s = &t->srv, .buf = self->mem, .len = 512 };
 	struct raw_ev ev;
 	unsigned int i;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
-		ASSERT_EQ(0, ut_request(t, ops[i], WIN, LEN, &job, &ev));
+		ASSERT_EQ(0, fx_request(t, ops[i], WIN, LEN, &job, &ev));
 		ASSERT_EQ(0, ev.res);
 		c.q = ev.q;
 		c.tag = ev.tag;
@@ -230,20 +230,20 @@ TEST_F(copy, D_146_requests_without_data)
 		}
 		/* Only its owner holds it. */
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
-		EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-146 D-150 */
 TEST_F(copy, D_146_tags_without_a_request)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_copy c = { .s = &t->srv, .buf = self->mem, .len = 512 };
 	struct raw_ev ev;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	for (c.tag = 0; c.tag < 4; c.tag++) {
 		EXPECT_EQ(-EINVAL, raw_copy_any(&c));
 		EXPECT_EQ(-EINVAL, raw_in_thread(raw_copy_any, &c));
@@ -251,24 +251,24 @@ TEST_F(copy, D_146_tags_without_a_request)
 	}
 	if (variant->ring) {
 		/* Nothing is delivered while this task does not wait. */
-		job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN,
-				LEN, 0);
-		ASSERT_TRUE(ut_inflight(t, 1));
+		job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN,
+				 LEN, 0);
+		ASSERT_TRUE(fx_inflight(t, 1));
 		for (c.tag = 0; c.tag < 4; c.tag++) {
 			EXPECT_EQ(-EINVAL, raw_in_thread(raw_copy_any, &c));
 			EXPECT_EQ(-EINVAL, raw_in_process(raw_copy_any, &c));
 		}
 		ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 		ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-		EXPECT_EQ(LEN, ut_finish(t, job));
+		EXPECT_EQ(LEN, fx_finish(t, job));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-150 */
 TEST_F(copy, D_150_anybody_may_copy)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_copy c = { .s = &t->srv, .len = LEN };
 	struct raw_ev ev;
 	int job;
@@ -276,17 +276,17 @@ TEST_F(copy, D_150_anybody_may_copy)
 	c.buf = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, c.buf);
-	ASSERT_EQ(0, ut_start(t));
-	raw_fill(t->agent->data, LEN, 5);
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	raw_fill(t->client->data, LEN, 5);
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	c.q = ev.q;
 	c.tag = ev.tag;
 	EXPECT_EQ(LEN, raw_in_thread(raw_copy_any, &c));
-	EXPECT_EQ(0, memcmp(c.buf, t->agent->data, LEN));
+	EXPECT_EQ(0, memcmp(c.buf, t->client->data, LEN));
 	memset(c.buf, 0, LEN);
 	EXPECT_EQ(LEN, raw_in_process(raw_copy_any, &c));
-	EXPECT_EQ(0, memcmp(c.buf, t->agent->data, LEN));
+	EXPECT_EQ(0, memcmp(c.buf, t->client->data, LEN));
 	/* The rules are the same for them. */
 	c.off = LEN + 1;
 	EXPECT_EQ(-EINVAL, raw_in_thread(raw_copy_any, &c));
@@ -297,9 +297,9 @@ TEST_F(copy, D_150_anybody_may_copy)
 	EXPECT_EQ(-EACCES, raw_in_thread(raw_copy_any, &c));
 	EXPECT_EQ(-EACCES, raw_in_process(raw_copy_any, &c));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
 
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	c.q = ev.q;
 	c.tag = ev.tag;
@@ -315,13 +315,13 @@ TEST_F(copy, D_150_anybody_may_copy)
 	c.len = LEN - 10000;
 	EXPECT_EQ(LEN - 10000, raw_copy_any(&c));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, memcmp((char *)c.buf - 10000, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, memcmp((char *)c.buf - 10000, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 FIXTURE(no_copy) {
-	struct ut t;
+	struct fixture t;
 };
 
 FIXTURE_VARIANT(no_copy) {
@@ -338,24 +338,24 @@ FIXTURE_VARIANT_ADD(no_copy, zero_copy) {
 
 FIXTURE_SETUP(no_copy)
 {
-	UT_SETUP(&self->t, variant->flags | UBLK_F_USER_COPY);
+	FX_SETUP(&self->t, variant->flags | UBLK_F_USER_COPY);
 }
 
 FIXTURE_TEARDOWN_PARENT(no_copy)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* covers: D-144 D-141 D-142 D-143 */
 TEST_F(no_copy, D_144_flag_not_set)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	char mem[512];
 	int job;
 
-	ASSERT_EQ(0, ut_up(t, 1, 4, variant->flags));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_up(t, 1, 4, variant->flags));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	EXPECT_EQ(-EACCES, raw_get(&t->srv, ev.q, ev.tag, mem, 512, 0));
 	EXPECT_EQ(-EACCES, raw_put(&t->srv, ev.q, ev.tag, mem, 512, 0));
@@ -365,8 +365,8 @@ TEST_F(no_copy, D_144_flag_not_set)
 	EXPECT_EQ(-EINVAL, pos_read(t, mem, 512,
 				    raw_pos(ev.q, ev.tag, 0) | BIT(62)));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

@@ -18,7 +18,7 @@
 /* covers: D-149 */
 TEST_F(copy, D_149_vectors)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *mem = self->mem, *hole = raw_hole(96);
 	struct iovec v[3] = {
 		{ mem, 1 }, { mem + 100, 4999 }, { mem + 8000, 20000 },
@@ -28,41 +28,41 @@ TEST_F(copy, D_149_vectors)
 	__u64 pos;
 
 	ASSERT_NE(NULL, hole);
-	ASSERT_EQ(0, ut_start(t));
-	raw_fill(t->agent->data, LEN, 7);
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	raw_fill(t->client->data, LEN, 7);
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	pos = raw_pos(ev.q, ev.tag, 0);
 	EXPECT_EQ(LEN, preadv(t->srv.fd, v, 3, pos));
-	EXPECT_EQ(t->agent->data[0], mem[0]);
-	EXPECT_EQ(0, memcmp(mem + 100, t->agent->data + 1, 4999));
-	EXPECT_EQ(0, memcmp(mem + 8000, t->agent->data + 5000, LEN - 5000));
+	EXPECT_EQ(t->client->data[0], mem[0]);
+	EXPECT_EQ(0, memcmp(mem + 100, t->client->data + 1, 4999));
+	EXPECT_EQ(0, memcmp(mem + 8000, t->client->data + 5000, LEN - 5000));
 	EXPECT_EQ(LEN - 10, preadv2(t->srv.fd, v, 3, pos + 10, 0));
 	/* A fault in the middle ends it there. */
 	v[1].iov_base = hole;
 	EXPECT_EQ(1 + 96, preadv(t->srv.fd, v, 3, pos));
-	EXPECT_EQ(0, memcmp(hole, t->agent->data + 1, 96));
+	EXPECT_EQ(0, memcmp(hole, t->client->data + 1, 96));
 	EXPECT_EQ(-1, pwritev(t->srv.fd, v, 1, pos));
 	EXPECT_EQ(EACCES, errno);
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
 
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	pos = raw_pos(ev.q, ev.tag, 0);
 	raw_fill(mem, 28000, 9);
 	v[1].iov_base = mem + 100;
 	EXPECT_EQ(LEN, pwritev(t->srv.fd, v, 3, pos));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(mem[0], t->agent->data[0]);
-	EXPECT_EQ(0, memcmp(mem + 100, t->agent->data + 1, 4999));
-	EXPECT_EQ(0, memcmp(mem + 8000, t->agent->data + 5000, LEN - 5000));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(mem[0], t->client->data[0]);
+	EXPECT_EQ(0, memcmp(mem + 100, t->client->data + 1, 4999));
+	EXPECT_EQ(0, memcmp(mem + 8000, t->client->data + 5000, LEN - 5000));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* Send one read or write on the char device through io_uring. */
-static int ring_copy_post(struct ut *t, bool put, void *buf, __u32 len,
+static int ring_copy_post(struct fixture *t, bool put, void *buf, __u32 len,
 			  __u64 pos, unsigned int sqe_flags, __u64 *mine)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&t->ring.ring);
@@ -80,8 +80,8 @@ static int ring_copy_post(struct ut *t, bool put, void *buf, __u32 len,
 	return io_uring_submit(&t->ring.ring) < 0 ? -EIO : 0;
 }
 
-static int ring_copy(struct ut *t, bool put, void *buf, __u32 len, __u64 pos,
-		     unsigned int sqe_flags)
+static int ring_copy(struct fixture *t, bool put, void *buf, __u32 len,
+		     __u64 pos, unsigned int sqe_flags)
 {
 	__u64 mine;
 	int ret = ring_copy_post(t, put, buf, len, pos, sqe_flags, &mine);
@@ -92,17 +92,17 @@ static int ring_copy(struct ut *t, bool put, void *buf, __u32 len, __u64 pos,
 /* covers: D-153 */
 TEST_F(copy, D_153_done_when_submitted)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, i;
 	__u64 id;
 
 	if (running_on_mainline())
 		SKIP(return, "io_uring copies in a worker");
-	ASSERT_EQ(0, ut_start(t));
-	raw_fill(t->agent->data, LEN, 40);
+	ASSERT_EQ(0, fx_start(t));
+	raw_fill(t->client->data, LEN, 40);
 	memset(self->mem, 1, LEN);
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(0, ring_copy_post(t, false, self->mem, LEN,
 					    raw_pos(ev.q, ev.tag, 0), 0,
@@ -111,17 +111,17 @@ TEST_F(copy, D_153_done_when_submitted)
 		EXPECT_EQ(1, io_uring_cq_ready(&t->ring.ring));
 		EXPECT_EQ(LEN, raw_await(&t->ring, id, RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(0, memcmp(self->mem, t->agent->data, LEN));
+	EXPECT_EQ(0, memcmp(self->mem, t->client->data, LEN));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-153 D-149 D-150 */
 TEST_F(copy, D_153_io_uring)
 {
 	const unsigned int how[] = { 0, IOSQE_ASYNC };
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *hole = raw_hole(1024);
 	struct raw_ev ev;
 	unsigned int i;
@@ -129,16 +129,16 @@ TEST_F(copy, D_153_io_uring)
 	int job;
 
 	ASSERT_NE(NULL, hole);
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	for (i = 0; i < ARRAY_SIZE(how); i++) {
-		raw_fill(t->agent->data, LEN, 20 + i);
-		ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+		raw_fill(t->client->data, LEN, 20 + i);
+		ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 		ASSERT_EQ(0, ev.res);
 		pos = raw_pos(ev.q, ev.tag, 0);
 		memset(self->mem, 0, LEN);
 		EXPECT_EQ(LEN, ring_copy(t, false, self->mem, 2 * LEN, pos,
 					 how[i]));
-		EXPECT_EQ(0, memcmp(self->mem, t->agent->data, LEN));
+		EXPECT_EQ(0, memcmp(self->mem, t->client->data, LEN));
 		EXPECT_EQ(1024, ring_copy(t, false, hole, LEN, pos, how[i]));
 		EXPECT_EQ(0, ring_copy(t, false, self->mem, 1, pos + LEN,
 				       how[i]));
@@ -151,11 +151,11 @@ TEST_F(copy, D_153_io_uring)
 		EXPECT_EQ(-EINVAL, ring_copy(t, false, self->mem, 1,
 					     raw_pos(0, 77, 0), how[i]));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-		EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
 		EXPECT_EQ(-EINVAL, ring_copy(t, false, self->mem, 1, pos,
 					     how[i]));
 
-		ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &job, &ev));
+		ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 		ASSERT_EQ(0, ev.res);
 		pos = raw_pos(ev.q, ev.tag, 0);
 		raw_fill(self->mem, LEN, 30 + i);
@@ -164,16 +164,16 @@ TEST_F(copy, D_153_io_uring)
 		EXPECT_EQ(-EACCES, ring_copy(t, false, self->mem, 1, pos,
 					     how[i]));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-		EXPECT_EQ(LEN, agent_wait(t->agent, job, RAW_DEADLINE_MS));
-		EXPECT_EQ(0, memcmp(self->mem, t->agent->data, LEN));
+		EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(0, memcmp(self->mem, t->client->data, LEN));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-140 */
 TEST_F(copy, D_140_memory_that_is_not_user_memory)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct iovec v = { self->mem, LEN };
 	struct raw_ring r;
 	struct raw_ev ev;
@@ -187,12 +187,12 @@ TEST_F(copy, D_140_memory_that_is_not_user_memory)
 	/* This comes before everything else, no disk included. */
 	EXPECT_EQ(-EACCES, raw_fixed(&r, false, t->srv.fd, pos, 0,
 				     (uintptr_t)self->mem, 512));
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(-EACCES, raw_fixed(&r, false, t->srv.fd, pos, 0,
 				     (uintptr_t)self->mem, 512));
 	EXPECT_EQ(-EACCES, raw_fixed(&r, true, t->srv.fd, 0, 0,
 				     (uintptr_t)self->mem, 512));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	pos = raw_pos(ev.q, ev.tag, 0);
 	EXPECT_EQ(-EACCES, raw_fixed(&r, false, t->srv.fd, pos, 0,
@@ -207,8 +207,8 @@ TEST_F(copy, D_140_memory_that_is_not_user_memory)
 	EXPECT_EQ(-1, sendfile(p[1], t->srv.fd, &off, 512));
 	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 	raw_ring_close(&r);
 }
 
@@ -219,18 +219,18 @@ TEST_F(copy, D_149_contents_of_all_sizes)
 		512, 4096, 4608, 65536, 131072 + 512, 262144,
 	};
 	const unsigned int steps[] = { 511, 4096, 10000, RAW_IO_BYTES };
-	struct ut *t = &self->t;
-	char *data = t->agent->data, *mem = self->mem;
+	struct fixture *t = &self->t;
+	char *data = t->client->data, *mem = self->mem;
 	unsigned int i, j, skew, n, at;
 	struct raw_ev ev;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		skew = i & 1 ? 1536 : 0;
 		for (j = 0; j < ARRAY_SIZE(steps); j++) {
 			raw_fill(data + skew, lens[i], i + 16 * j);
-			ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN + skew,
+			ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN + skew,
 						lens[i], &job, &ev));
 			ASSERT_EQ(lens[i] / 512, ev.iod.nr_sectors);
 			memset(mem, 0, lens[i]);
@@ -243,8 +243,8 @@ TEST_F(copy, D_149_contents_of_all_sizes)
 			EXPECT_EQ(0, memcmp(mem, data + skew, lens[i]));
 			ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag,
 						lens[i]));
-			ASSERT_EQ(lens[i], ut_finish(t, job));
-			ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN + skew,
+			ASSERT_EQ(lens[i], fx_finish(t, job));
+			ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN + skew,
 						lens[i], &job, &ev));
 			raw_fill(mem, lens[i], 77 + i + 16 * j);
 			for (at = 0; at < lens[i]; at += n) {
@@ -255,11 +255,11 @@ TEST_F(copy, D_149_contents_of_all_sizes)
 			}
 			ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag,
 						lens[i]));
-			ASSERT_EQ(lens[i], ut_finish(t, job));
+			ASSERT_EQ(lens[i], fx_finish(t, job));
 			EXPECT_EQ(0, memcmp(mem, data + skew, lens[i]));
 		}
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

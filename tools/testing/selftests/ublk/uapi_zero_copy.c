@@ -8,7 +8,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "lib/ut.h"
+#include "lib/fixture.h"
 
 #define WIN		RAW_WIN_START
 #define LEN		12288
@@ -21,7 +21,7 @@
 #define SLOTS		(DEPTH + RAW_SLOTS)	/* of the server's table */
 
 FIXTURE(zc) {
-	struct ut t;
+	struct fixture t;
 };
 
 FIXTURE_VARIANT(zc) {
@@ -44,27 +44,27 @@ FIXTURE_VARIANT_ADD(zc, user_copy) {
 
 FIXTURE_SETUP(zc)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags);
+	FX_SETUP(t, variant->flags);
 	t->ctl.legacy = variant->legacy;
-	ASSERT_EQ(0, ut_add(t, 1, DEPTH, variant->flags));
-	ASSERT_EQ(0, ut_serve(t, variant->ring));
+	ASSERT_EQ(0, fx_add(t, 1, DEPTH, variant->flags));
+	ASSERT_EQ(0, fx_serve(t, variant->ring));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 }
 
 FIXTURE_TEARDOWN_PARENT(zc)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* Between a file and the buffer in a slot. */
-static int from_slot(struct ut *t, int slot, __u64 addr, __u32 len)
+static int from_slot(struct fixture *t, int slot, __u64 addr, __u32 len)
 {
 	return raw_fixed(&t->ring, true, t->srv.buf_fd, 0, slot, addr, len);
 }
 
-static int to_slot(struct ut *t, int slot, __u64 addr, __u32 len)
+static int to_slot(struct fixture *t, int slot, __u64 addr, __u32 len)
 {
 	return raw_fixed(&t->ring, false, t->srv.buf_fd, 0, slot, addr, len);
 }
@@ -98,7 +98,7 @@ static long reg_elsewhere(void *arg)
 /* covers: D-31 D-113 D-116 */
 TEST_F(zc, D_113_tags_without_a_request)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct reg_args a = { .s = &t->srv, .slot = 1 };
 	struct raw_ev ev;
 	int job, i;
@@ -112,21 +112,21 @@ TEST_F(zc, D_113_tags_without_a_request)
 		EXPECT_EQ(-EINVAL, raw_reg(&t->ring, 1, 0, 1));
 		EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, 1));
 		if (!i)
-			ASSERT_EQ(0, ut_start(t));
+			ASSERT_EQ(0, fx_start(t));
 	}
 	if (variant->ring == DEFER) {
 		/* On its way: nobody can register it yet. */
-		job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN,
-				LEN, 0);
-		ASSERT_TRUE(ut_inflight(t, 1));
+		job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN,
+				 LEN, 0);
+		ASSERT_TRUE(fx_inflight(t, 1));
 		for (a.tag = 0; a.tag < DEPTH; a.tag++)
 			EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
 		ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 		ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-		EXPECT_EQ(LEN, ut_finish(t, job));
+		EXPECT_EQ(LEN, fx_finish(t, job));
 		a.tag = 0;
 	}
-	ASSERT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_stop(t));
 	/* Canceled tags. */
 	EXPECT_EQ(-EBUSY, raw_reg(&t->ring, 0, 0, 1));
 	EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
@@ -135,18 +135,18 @@ TEST_F(zc, D_113_tags_without_a_request)
 /* covers: D-107 D-113 D-105 */
 TEST_F(zc, D_107_requests_without_data)
 {
-	const enum agent_blk_op ops[] = {
-		AGENT_FSYNC, AGENT_DISCARD, AGENT_ZEROOUT,
+	const enum client_blk_op ops[] = {
+		CLIENT_FSYNC, CLIENT_DISCARD, CLIENT_ZEROOUT,
 	};
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct reg_args a = { .s = &t->srv, .slot = 20 };
 	struct raw_ev ev;
 	unsigned int i;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
-		ASSERT_EQ(0, ut_request(t, ops[i], WIN, LEN, &job, &ev));
+		ASSERT_EQ(0, fx_request(t, ops[i], WIN, LEN, &job, &ev));
 		ASSERT_EQ(0, ev.res);
 		a.q = ev.q;
 		a.tag = ev.tag;
@@ -154,21 +154,21 @@ TEST_F(zc, D_107_requests_without_data)
 		EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
 		EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, 20));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
-		EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-108 D-109 D-111 D-116 D-118 */
 TEST_F(zc, D_108_slots)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev ev;
 	int job, i;
 
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	EXPECT_EQ(-EINVAL, raw_reg(r, ev.q, ev.tag, SLOTS));
 	EXPECT_EQ(-EINVAL, raw_reg(r, ev.q, ev.tag, 65536));
@@ -192,20 +192,20 @@ TEST_F(zc, D_108_slots)
 	EXPECT_EQ(-EBUSY, raw_reg(r, ev.q, ev.tag, 7));
 	EXPECT_EQ(0, raw_unreg(r, 7 | 1ULL << 63));
 	ASSERT_EQ(0, raw_serve(r, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-116 D-31 D-33 */
 TEST_F(zc, D_116_unregister_needs_no_tag)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev ev;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, raw_reg(r, ev.q, ev.tag, 20));
 	EXPECT_EQ(0, raw_call(r, UNREGISTER, 999, 9999, 5, 20));
 	EXPECT_EQ(-EINVAL, raw_call(r, UNREGISTER, 999, 9999, 5, 20));
@@ -220,23 +220,23 @@ TEST_F(zc, D_116_unregister_needs_no_tag)
 	EXPECT_EQ(0, raw_call_async(r, UNREGISTER, 0, 0, 0, 20));
 	EXPECT_EQ(-EINVAL, raw_call_async(r, UNREGISTER, 0, 0, 0, 20));
 	ASSERT_EQ(0, raw_serve(r, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-108 D-116 D-114 */
 TEST_F(zc, D_108_ring_without_a_table)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct reg_args a = { .s = &t->srv, .no_table = true };
 	struct raw_ring second;
 	struct raw_ev ev;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
 	second.srv = &t->srv;
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	a.q = ev.q;
 	a.tag = ev.tag;
@@ -245,26 +245,26 @@ TEST_F(zc, D_108_ring_without_a_table)
 	EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
 	EXPECT_EQ(-EINVAL, a.then);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 	raw_ring_close(&second);
 }
 
 /* covers: D-109 D-117 */
 TEST_F(zc, D_117_slot_with_memory_of_the_user)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct iovec v = { raw_buf(&t->srv, 0, 0), 4096 };
 	struct raw_ring *r = &t->ring;
 	struct raw_ev ev;
 	__u64 tag = 0;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
+	ASSERT_EQ(0, fx_start(t));
 	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, 20, &v,
 							  &tag, 1));
 	EXPECT_EQ(-EBUSY, raw_unreg(r, 20));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	EXPECT_EQ(-EBUSY, raw_reg(r, ev.q, ev.tag, 20));
 	EXPECT_EQ(-EBUSY, raw_unreg(r, 20));
 	v.iov_base = NULL;
@@ -274,21 +274,21 @@ TEST_F(zc, D_117_slot_with_memory_of_the_user)
 	EXPECT_EQ(0, raw_reg(r, ev.q, ev.tag, 20));
 	EXPECT_EQ(0, raw_unreg(r, 20));
 	ASSERT_EQ(0, raw_serve(r, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-112 D-113 D-114 */
 TEST_F(zc, D_112_register_from_anywhere)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct reg_args a = { .s = &t->srv, .slot = 3 };
 	struct raw_ev ev;
 	int job;
 
 	EXPECT_TRUE(t->info.flags & UBLK_F_BUF_REG_OFF_DAEMON);
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	a.q = ev.q;
 	a.tag = ev.tag;
 	EXPECT_EQ(0, raw_in_thread(reg_elsewhere, &a));
@@ -303,33 +303,33 @@ TEST_F(zc, D_112_register_from_anywhere)
 	EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
 	EXPECT_EQ(-EINVAL, a.then);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
+	EXPECT_EQ(LEN, fx_finish(t, job));
 	/* The request has ended. */
 	a.slot = 3;
 	EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
 	EXPECT_EQ(-EINVAL, a.then);
 	EXPECT_EQ(-EBUSY, raw_reg(&t->ring, ev.q, ev.tag, 3));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-120 */
 TEST_F(zc, D_120_buffer_of_a_write)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *buf = t->srv.bufs;
 	struct raw_ev ev;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
-	raw_fill(t->agent->data, LEN, 11);
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	raw_fill(t->client->data, LEN, 11);
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev.q, ev.tag, 20));
 	EXPECT_EQ(LEN, from_slot(t, 20, 0, LEN));
-	EXPECT_EQ(0, memcmp(buf, t->agent->data, LEN));
+	EXPECT_EQ(0, memcmp(buf, t->client->data, LEN));
 	EXPECT_EQ(LEN - 4097, from_slot(t, 20, 4097, LEN - 4097));
-	EXPECT_EQ(0, memcmp(buf, t->agent->data + 4097, LEN - 4097));
+	EXPECT_EQ(0, memcmp(buf, t->client->data + 4097, LEN - 4097));
 	EXPECT_EQ(1, from_slot(t, 20, LEN - 1, 1));
-	EXPECT_EQ(t->agent->data[LEN - 1], buf[0]);
+	EXPECT_EQ(t->client->data[LEN - 1], buf[0]);
 	/* Outside, and the wrong way. */
 	EXPECT_EQ(-EFAULT, from_slot(t, 20, 0, LEN + 1));
 	EXPECT_EQ(-EFAULT, from_slot(t, 20, LEN, 1));
@@ -340,20 +340,20 @@ TEST_F(zc, D_120_buffer_of_a_write)
 	EXPECT_EQ(0, raw_unreg(&t->ring, 20));
 	EXPECT_EQ(-EFAULT, from_slot(t, 20, 0, LEN));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-120 D-119 */
 TEST_F(zc, D_120_buffer_of_a_read)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	char *buf = t->srv.bufs;
 	struct raw_ev ev;
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev.q, ev.tag, 20));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev.q, ev.tag, 21));
 	raw_fill(buf, LEN, 12);
@@ -367,10 +367,10 @@ TEST_F(zc, D_120_buffer_of_a_read)
 	EXPECT_EQ(0, raw_unreg(&t->ring, 20));
 	EXPECT_EQ(0, raw_unreg(&t->ring, 21));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, memcmp(buf, t->agent->data, LEN - 512));
-	EXPECT_EQ(0, memcmp(buf + 100, t->agent->data + LEN - 512, 512));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, memcmp(buf, t->client->data, LEN - 512));
+	EXPECT_EQ(0, memcmp(buf + 100, t->client->data + LEN - 512, 512));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 static struct io_uring_sqe *cmd_sqe(struct raw_ring *r, struct raw_ev *ev,
@@ -397,15 +397,15 @@ static struct io_uring_sqe *cmd_sqe(struct raw_ring *r, struct raw_ev *ev,
 /* covers: F-24 D-104 D-111 */
 TEST_F(zc, F_24_hard_linked_chain)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct io_uring_sqe *sqe;
 	struct raw_ev ev;
 	__u64 id[3];
 	int job;
 
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 	raw_fill(t->srv.bufs, LEN, 13);
 	sqe = cmd_sqe(r, &ev, REGISTER, 20);
 	ASSERT_NE(NULL, sqe);
@@ -425,13 +425,13 @@ TEST_F(zc, F_24_hard_linked_chain)
 	EXPECT_EQ(LEN, raw_await(r, id[1], RAW_DEADLINE_MS));
 	EXPECT_EQ(0, raw_await(r, id[2], RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_commit(r, ev.q, ev.tag, LEN));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 FIXTURE(no_zc) {
-	struct ut t;
+	struct fixture t;
 };
 
 FIXTURE_VARIANT(no_zc) {
@@ -452,31 +452,31 @@ FIXTURE_VARIANT_ADD(no_zc, auto_buf) {
 
 FIXTURE_SETUP(no_zc)
 {
-	UT_SETUP(&self->t, variant->flags | UBLK_F_SUPPORT_ZERO_COPY);
+	FX_SETUP(&self->t, variant->flags | UBLK_F_SUPPORT_ZERO_COPY);
 }
 
 FIXTURE_TEARDOWN_PARENT(no_zc)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 /* covers: D-107 D-112 D-115 */
 TEST_F(no_zc, D_107_flag_not_set)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct reg_args a = { .s = &t->srv, .slot = 20 };
 	struct raw_ev ev;
 	int job;
 
-	ASSERT_EQ(0, ut_add(t, 1, DEPTH, variant->flags));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_add(t, 1, DEPTH, variant->flags));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	if (!(variant->flags & UBLK_F_AUTO_BUF_REG))
 		ASSERT_EQ(0, raw_table(&t->ring));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EBUSY, raw_reg(&t->ring, 0, 0, 20));
 	EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, 20));
-	ASSERT_EQ(0, ut_start(t));
-	ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &job, &ev));
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	a.q = ev.q;
 	a.tag = ev.tag;
 	EXPECT_EQ(-EINVAL, raw_reg(&t->ring, ev.q, ev.tag, 20));
@@ -486,8 +486,8 @@ TEST_F(no_zc, D_107_flag_not_set)
 	/* Not even what was registered automatically. */
 	EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, ev.tag));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
-	EXPECT_EQ(LEN, ut_finish(t, job));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, job));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

@@ -7,9 +7,9 @@
  * runner: distro
  */
 #define _GNU_SOURCE
-#include <sys/prctl.h>
 #include "kselftest_harness.h"
-#include "lib/child.h"
+#include "lib/proc.h"
+#include "lib/server_proc.h"
 #include "lib/recovery.h"
 
 #define WIN		RAW_WIN_START
@@ -18,7 +18,7 @@
 #define SLOT		20	/* not one that raw_serve() uses */
 
 FIXTURE(ref) {
-	struct ut t;
+	struct fixture t;
 	int job;
 	struct raw_ev ev;
 };
@@ -42,23 +42,23 @@ FIXTURE_VARIANT_ADD(ref, auto_buf_d1) {
 
 FIXTURE_SETUP(ref)
 {
-	UT_SETUP(&self->t, variant->flags);
+	FX_SETUP(&self->t, variant->flags);
 }
 
 FIXTURE_TEARDOWN_PARENT(ref)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-/* A device with one request, whose data is in the agent's memory. */
-static int request(struct ut *t, enum agent_blk_op op, int depth, __u64 flags,
-		   int *job, struct raw_ev *ev)
+/* A device with one request, whose data is in the client's memory. */
+static int request(struct fixture *t, enum client_blk_op op, int depth,
+		   __u64 flags, int *job, struct raw_ev *ev)
 {
-	int ret = ut_up(t, 1, depth, flags);
+	int ret = fx_up(t, 1, depth, flags);
 
-	raw_fill(t->agent->data, LEN, 17);
+	raw_fill(t->client->data, LEN, 17);
 	if (!ret)
-		ret = ut_request(t, op, WIN, LEN, job, ev);
+		ret = fx_request(t, op, WIN, LEN, job, ev);
 	return ret ? ret : ev->res;
 }
 
@@ -85,19 +85,19 @@ static long reg_elsewhere(void *arg)
 /* covers: D-103 D-104 D-113 */
 TEST_F(ref, state_R)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev, next;
 	struct reg_args a = { .s = &t->srv };
 	int job2;
 
-	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth, variant->flags,
 			     &self->job, ev));
 	a.q = ev->q;
 	a.tag = ev->tag;
 	ASSERT_EQ(0, raw_reg(r, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(r, ev->q, ev->tag, LEN));
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	/* As armed, for the daemon. */
 	EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, ev->q, ev->tag, LEN, 0));
 	EXPECT_EQ(-EBUSY, raw_reg(r, ev->q, ev->tag, SLOT + 1));
@@ -111,34 +111,34 @@ TEST_F(ref, state_R)
 	EXPECT_EQ(0, raw_in_thread(reg_elsewhere, &a));
 	/* The buffer can be used. */
 	EXPECT_EQ(LEN, raw_fixed(r, true, t->srv.buf_fd, 0, SLOT, 0, LEN));
-	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->client->data, LEN));
 	/* The tag cannot, not for a request without data either. */
-	job2 = agent_blk(t->agent, t->info.dev_id, AGENT_FSYNC, 0, 0, 0);
+	job2 = client_blk(t->client, t->info.dev_id, CLIENT_FSYNC, 0, 0, 0);
 	if (variant->depth > 1) {
 		ASSERT_EQ(0, raw_request(r, &next, RAW_DEADLINE_MS));
 		EXPECT_NE(ev->tag, next.tag);
 		ASSERT_EQ(0, raw_serve(r, &next));
-		EXPECT_EQ(0, agent_wait(t->agent, job2, RAW_DEADLINE_MS));
+		EXPECT_EQ(0, client_wait(t->client, job2, RAW_DEADLINE_MS));
 	} else {
 		EXPECT_EQ(RAW_TIMEOUT, raw_event(r, &next, RAW_QUIET_MS));
 	}
-	EXPECT_FALSE(agent_done(t->agent, self->job));
+	EXPECT_FALSE(client_done(t->client, self->job));
 	EXPECT_EQ(0, raw_unreg(r, SLOT));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
-	EXPECT_EQ(0, ut_finish(t, job2));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_finish(t, job2));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-103 D-119 */
 TEST_F(ref, D_119_the_last_of_many)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ring second;
 	struct raw_ev *ev = &self->ev;
 	int i;
 
-	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth, variant->flags,
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
 	ASSERT_EQ(0, raw_table(&second));
@@ -148,47 +148,47 @@ TEST_F(ref, D_119_the_last_of_many)
 	}
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
 	for (i = 0; i < 5; i++) {
-		EXPECT_FALSE(agent_done(t->agent, self->job));
+		EXPECT_FALSE(client_done(t->client, self->job));
 		EXPECT_EQ(0, raw_unreg(&t->ring, SLOT + i));
-		EXPECT_FALSE(agent_done(t->agent, self->job));
+		EXPECT_FALSE(client_done(t->client, self->job));
 		if (i < 4)
 			EXPECT_EQ(0, raw_unreg(&second, SLOT + i));
 	}
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	EXPECT_EQ(LEN, raw_fixed(&second, true, t->srv.buf_fd, 0, SLOT + 4, 0,
 				 LEN));
-	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->client->data, LEN));
 	EXPECT_EQ(0, raw_unreg(&second, SLOT + 4));
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 	raw_ring_close(&second);
 }
 
 /* covers: D-103 D-97 */
 TEST_F(ref, D_103_the_committed_result_counts)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 
-	ASSERT_EQ(0, request(t, AGENT_READ, variant->depth, variant->flags,
+	ASSERT_EQ(0, request(t, CLIENT_READ, variant->depth, variant->flags,
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, -ENOSPC));
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
-	EXPECT_EQ(-ENOSPC, ut_finish(t, self->job));
+	EXPECT_EQ(-ENOSPC, fx_finish(t, self->job));
 	/* Data that comes after the COMMIT is the reader's all the same. */
-	ASSERT_EQ(0, ut_request(t, AGENT_READ, WIN, LEN, &self->job, ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
 	raw_fill(t->srv.bufs, LEN, 18);
 	EXPECT_EQ(LEN, raw_fixed(&t->ring, false, t->srv.buf_fd, 0, SLOT, 0,
 				 LEN));
-	EXPECT_FALSE(agent_done(t->agent, self->job));
+	EXPECT_FALSE(client_done(t->client, self->job));
 	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* By an update of the table, not a command of the driver. */
@@ -205,46 +205,46 @@ static int clear_slot(struct raw_ring *r, int slot)
 /* covers: D-104 */
 TEST_F(ref, D_104_every_way_to_release)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	struct raw_ring second;
 	int way, q, i, ret = 0;
 
-	ASSERT_EQ(0, ut_up(t, 1, variant->depth, variant->flags));
+	ASSERT_EQ(0, fx_up(t, 1, variant->depth, variant->flags));
 	for (way = 0; way < 3; way++) {
 		ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
 		ASSERT_EQ(0, raw_table(&second));
-		ASSERT_EQ(0, ut_request(t, AGENT_WRITE, WIN, LEN, &self->job,
+		ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job,
 					ev));
 		q = ev->q;
 		i = ev->tag;
 		ASSERT_EQ(0, raw_reg(&second, q, i, SLOT));
 		ASSERT_EQ(0, raw_commit(&t->ring, q, i, LEN));
-		EXPECT_TRUE(ut_open_still(t, self->job));
+		EXPECT_TRUE(fx_open_still(t, self->job));
 		if (way == 0)
 			ret = clear_slot(&second, SLOT);
 		if (way == 1)
 			ret = io_uring_unregister_buffers(&second.ring);
 		EXPECT_EQ(0, ret);
 		if (way < 2)
-			EXPECT_EQ(LEN, agent_wait(t->agent, self->job,
-						  RAW_DEADLINE_MS));
+			EXPECT_EQ(LEN, client_wait(t->client, self->job,
+						   RAW_DEADLINE_MS));
 		raw_ring_close(&second);
-		EXPECT_EQ(LEN, ut_finish(t, self->job));
+		EXPECT_EQ(LEN, fx_finish(t, self->job));
 	}
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-104 */
 TEST_F(ref, D_104_operation_still_using_it)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	int p[2];
 	__u64 id;
 
 	ASSERT_EQ(0, pipe(p));
-	ASSERT_EQ(0, request(t, AGENT_READ, variant->depth, variant->flags,
+	ASSERT_EQ(0, request(t, CLIENT_READ, variant->depth, variant->flags,
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	/* Waits for somebody to write. */
@@ -253,47 +253,47 @@ TEST_F(ref, D_104_operation_still_using_it)
 	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
 	EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, SLOT));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	raw_fill(t->srv.bufs, LEN, 19);
 	ASSERT_EQ(LEN, write(p[1], t->srv.bufs, LEN));
 	EXPECT_EQ(LEN, raw_await(&t->ring, id, RAW_DEADLINE_MS));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, memcmp(t->srv.bufs, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, memcmp(t->srv.bufs, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-103 L-44 */
 TEST_F(ref, D_103_stop_waits_for_the_buffer)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 	int stop;
 
-	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth, variant->flags,
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
-	stop = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
-	EXPECT_EQ(RAW_TIMEOUT, agent_wait_serving(t->agent, stop, &t->ring,
-						  RAW_QUIET_MS));
-	EXPECT_FALSE(agent_done(t->agent, self->job));
+	stop = client_ctrl(t->client, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
+	EXPECT_EQ(RAW_TIMEOUT, client_wait_serving(t->client, stop, &t->ring,
+						   RAW_QUIET_MS));
+	EXPECT_FALSE(client_done(t->client, self->job));
 	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, ut_finish(t, stop));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, fx_finish(t, stop));
 }
 
 /* covers: D-106 D-104 */
 TEST_F(ref, D_106_ring_closed_with_registrations)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 
-	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth, variant->flags,
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT + 1));
-	ut_close(t);
-	EXPECT_EQ(-EIO, agent_wait(t->agent, self->job, REC_FAST_MS));
+	fx_close(t);
+	EXPECT_EQ(-EIO, client_wait(t->client, self->job, REC_FAST_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_DEAD));
 }
@@ -301,20 +301,20 @@ TEST_F(ref, D_106_ring_closed_with_registrations)
 /* covers: I-50 D-106 D-104 */
 TEST_F(ref, I_50_ring_closed_with_a_committed_request)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct raw_ev *ev = &self->ev;
 
 	if (running_on_mainline())
 		SKIP(return, "ring and request wait for each other");
 	/* The ring has both the armed command and the last reference. */
-	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth, variant->flags,
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
-	EXPECT_TRUE(ut_open_still(t, self->job));
-	ut_close(t);
+	EXPECT_TRUE(fx_open_still(t, self->job));
+	fx_close(t);
 	/* Its result is known: the device may go, the request has ended. */
-	EXPECT_EQ(LEN, agent_wait(t->agent, self->job, REC_FAST_MS));
+	EXPECT_EQ(LEN, client_wait(t->client, self->job, REC_FAST_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_DEAD));
 }
@@ -340,44 +340,45 @@ static int keep_committed(struct raw_ring *r, const struct raw_ev *ev)
 	return ret ? ret : raw_commit(r, ev->q, ev->tag, LEN);
 }
 
-static int start_child(struct ut *t, struct child *c)
+static int start_server(struct fixture *t, struct server_proc *s)
 {
-	return agent_wait(t->agent, agent_ctrl(t->agent, UBLK_U_CMD_START_DEV,
-					       t->info.dev_id, c->pid),
-			  RAW_DEADLINE_MS);
+	return client_wait(t->client,
+			   client_ctrl(t->client, UBLK_U_CMD_START_DEV,
+				       t->info.dev_id, s->pid),
+			   RAW_DEADLINE_MS);
 }
 
 /* Kill a server that keeps a write like this. What the writer gets. */
-static long kill_keeping(struct ut *t, int depth, __u64 flags,
+static long kill_keeping(struct fixture *t, int depth, __u64 flags,
 			 int (*how)(struct raw_ring *r, const struct raw_ev *ev))
 {
-	struct child *c;
+	struct server_proc *s;
 	int job, ret;
 
-	ret = ut_add(t, 1, depth, flags);
+	ret = fx_add(t, 1, depth, flags);
 	if (ret)
 		return ret;
-	c = child_start(t, 1, 0);
-	if (!c)
+	s = server_launch(&t->info, SERVER_HOLD_WINDOW, false);
+	if (!s)
 		return -ECHILD;
-	c->on_keep = how;
-	ret = start_child(t, c);
+	s->on_keep = how;
+	ret = start_server(t, s);
 	if (ret)
 		return ret;
-	job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN, 0);
-	ret = child_wait_owned(c, 1);
+	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, LEN, 0);
+	ret = server_wait_kept(s, 1);
 	if (ret)
 		return ret;
-	if (!ut_open_still(t, job))
+	if (!fx_open_still(t, job))
 		return -EPROTO;
-	ret = child_kill(c);
-	return ret ? ret : agent_wait(t->agent, job, REC_FAST_MS);
+	ret = server_kill(s);
+	return ret ? ret : client_wait(t->client, job, REC_FAST_MS);
 }
 
 /* covers: D-106 D-103 */
 TEST_F(ref, D_106_server_killed_with_registrations)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	EXPECT_EQ(-EIO, kill_keeping(t, variant->depth, variant->flags,
 				     keep_registered));
@@ -388,7 +389,7 @@ TEST_F(ref, D_106_server_killed_with_registrations)
 /* covers: I-50 D-106 D-103 */
 TEST_F(ref, I_50_server_killed_with_a_committed_request)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
 	if (running_on_mainline())
 		SKIP(return, "ring and request wait for each other");
@@ -402,28 +403,28 @@ TEST_F(ref, I_50_server_killed_with_a_committed_request)
 TEST_F(ref, D_106_reissued_after_the_buffers_are_released)
 {
 	__u64 rec = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE;
-	struct ut *t = &self->t;
-	struct child *c;
+	struct fixture *t = &self->t;
+	struct server_proc *s;
 
-	UT_REQUIRE(t, rec);
-	ASSERT_EQ(0, ut_add(t, 1, variant->depth, variant->flags | rec));
-	c = child_start(t, 1, 0);
-	ASSERT_NE(NULL, c);
-	c->on_keep = keep_registered;
-	ASSERT_EQ(0, start_child(t, c));
-	raw_fill(t->agent->data, LEN, 23);
-	self->job = agent_blk(t->agent, t->info.dev_id, AGENT_WRITE, WIN, LEN,
-			      0);
-	ASSERT_EQ(0, child_wait_owned(c, 1));
-	ASSERT_EQ(0, child_kill(c));
+	FX_REQUIRE(t, rec);
+	ASSERT_EQ(0, fx_add(t, 1, variant->depth, variant->flags | rec));
+	s = server_launch(&t->info, SERVER_HOLD_WINDOW, false);
+	ASSERT_NE(NULL, s);
+	s->on_keep = keep_registered;
+	ASSERT_EQ(0, start_server(t, s));
+	raw_fill(t->client->data, LEN, 23);
+	self->job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN,
+			       LEN, 0);
+	ASSERT_EQ(0, server_wait_kept(s, 1));
+	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_QUIESCED));
-	EXPECT_FALSE(agent_done(t->agent, self->job));
+	EXPECT_FALSE(client_done(t->client, self->job));
 	ASSERT_EQ(0, rec_start(t));
 	ASSERT_EQ(0, rec_recover(t));
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
-	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->agent->data, LEN));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
+	EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->client->data, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* A process with a ring that holds a request of its parent's device. */
@@ -458,20 +459,15 @@ static void hold(struct holder *h)
 static int start_holder(struct holder *h)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
-
-	pid_t parent = getpid(), pid;
+	pid_t pid;
 
 	if (io_uring_ring_dontfork(&h->r->ring))
 		return -EIO;
-	pid = fork();
+	pid = proc_fork();
 	if (pid < 0)
 		return -errno;
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() == parent)
-			hold(h);
-		_exit(1);
-	}
+	if (!pid)
+		hold(h);
 	h->pid = pid;
 	while (!__atomic_load_n(&h->held, __ATOMIC_ACQUIRE)) {
 		if (raw_now_ms() >= end)
@@ -485,94 +481,92 @@ static int start_holder(struct holder *h)
 TEST_F(ref, D_106_the_round_ends_after_the_last_use)
 {
 	__u64 rec = UBLK_F_USER_RECOVERY;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct holder *h;
 
-	UT_REQUIRE(t, rec);
-	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth,
+	FX_REQUIRE(t, rec);
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth,
 			     variant->flags | rec, &self->job, &self->ev));
-	h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, h);
+	h = proc_shared(sizeof(*h));
+	ASSERT_NE(NULL, h);
 	h->r = &t->ring;
 	h->q = self->ev.q;
 	h->tag = self->ev.tag;
 	ASSERT_EQ(0, start_holder(h));
-	ut_close(t);
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	fx_close(t);
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_USER_RECOVERY,
 				      t->info.dev_id, 0));
-	EXPECT_FALSE(agent_done(t->agent, self->job));
+	EXPECT_FALSE(client_done(t->client, self->job));
 	__atomic_store_n(&h->let_go, 1, __ATOMIC_RELEASE);
 	waitpid(h->pid, NULL, 0);
-	EXPECT_EQ(-EIO, agent_wait(t->agent, self->job, REC_FAST_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, self->job, REC_FAST_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_QUIESCED));
 	EXPECT_EQ(0, rec_start(t));
 	EXPECT_EQ(0, rec_recover(t));
-	EXPECT_EQ(LEN, ut_blk(t, AGENT_WRITE, WIN, LEN, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_blk(t, CLIENT_WRITE, WIN, LEN, 0));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: L-3 D-103 D-106 */
 TEST_F(ref, L_3_committed_before_the_server_went)
 {
 	__u64 rec = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE;
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 	struct holder *h;
 
-	UT_REQUIRE(t, rec);
-	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth,
+	FX_REQUIRE(t, rec);
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth,
 			     variant->flags | rec, &self->job, &self->ev));
-	h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, h);
+	h = proc_shared(sizeof(*h));
+	ASSERT_NE(NULL, h);
 	h->r = &t->ring;
 	h->q = self->ev.q;
 	h->tag = self->ev.tag;
 	ASSERT_EQ(0, start_holder(h));
 	ASSERT_EQ(0, raw_commit(&t->ring, self->ev.q, self->ev.tag, -ENOSPC));
-	ut_close(t);
-	EXPECT_TRUE(ut_open_still(t, self->job));
+	fx_close(t);
+	EXPECT_TRUE(fx_open_still(t, self->job));
 	__atomic_store_n(&h->let_go, 1, __ATOMIC_RELEASE);
 	waitpid(h->pid, NULL, 0);
 	/* Neither sent again nor failed: it ends as it was committed. */
-	EXPECT_EQ(-ENOSPC, agent_wait(t->agent, self->job, REC_FAST_MS));
+	EXPECT_EQ(-ENOSPC, client_wait(t->client, self->job, REC_FAST_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_QUIESCED));
 	EXPECT_EQ(0, rec_start(t));
 	EXPECT_EQ(0, rec_recover(t));
-	EXPECT_EQ(LEN, ut_blk(t, AGENT_WRITE, WIN, LEN, 0));
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(LEN, fx_blk(t, CLIENT_WRITE, WIN, LEN, 0));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: D-118 */
 TEST_F(ref, D_118_another_device_clears_the_slot)
 {
-	struct ut *t = &self->t, *u = malloc(sizeof(*u));
+	struct fixture *t = &self->t, *u = malloc(sizeof(*u));
 	struct raw_ev *ev = &self->ev;
 	struct raw_srv own;
 
 	ASSERT_NE(NULL, u);
 	memset(u, 0, sizeof(*u));
-	u->agent = t->agent;
+	u->client = t->client;
 	u->features = t->features;
 	ASSERT_EQ(0, raw_ctrl_open(&u->ctl));
-	ASSERT_EQ(0, request(t, AGENT_WRITE, variant->depth, variant->flags,
+	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth, variant->flags,
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
 	/* Only opened, with no command sent. */
-	ASSERT_EQ(0, ut_add(u, 1, 4, UBLK_F_SUPPORT_ZERO_COPY));
-	ut_remember(t, u->info.dev_id);
+	ASSERT_EQ(0, fx_add(u, 1, 4, UBLK_F_SUPPORT_ZERO_COPY));
+	fx_remember(t, u->info.dev_id);
 	memset(&own, 0, sizeof(own));
 	ASSERT_EQ(0, raw_srv_open(&own, &u->info));
 	t->ring.srv = &own;
 	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
 	t->ring.srv = &t->srv;
-	EXPECT_EQ(LEN, ut_finish(t, self->job));
+	EXPECT_EQ(LEN, fx_finish(t, self->job));
 	raw_srv_close(&own);
-	EXPECT_EQ(0, ut_stop(t));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN

@@ -21,7 +21,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "kselftest_harness.h"
-#include "lib/ut_batch.h"
+#include "lib/fixture_batch.h"
 #include "lib/zones.h"
 
 #define NEED	(UBLK_F_ZONED | UBLK_F_USER_COPY)
@@ -41,7 +41,7 @@ struct exported {
 FIXTURE(append) {
 	struct exported e;
 	struct zones *z;
-	struct ut *t;
+	struct fixture *t;
 };
 
 /* Write a line to the file that the format names. */
@@ -117,7 +117,7 @@ static int mkdirs(void)
 	return 0;
 }
 
-/* Export the disk: the agent's job, as the target reads zones. */
+/* Export the disk: the client's job, as the target reads zones. */
 static long export_job(void *arg)
 {
 	char path[32];
@@ -150,7 +150,7 @@ FIXTURE_SETUP(append)
 {
 	self->z = &self->e.z;
 	self->t = &self->z->t;
-	UT_SETUP(self->t, NEED);
+	FX_SETUP(self->t, NEED);
 	if (!have_modules())
 		SKIP(return, "no nvme-loop");
 }
@@ -158,7 +158,7 @@ FIXTURE_SETUP(append)
 FIXTURE_TEARDOWN_PARENT(append)
 {
 	unexport();
-	UT_TEARDOWN(&self->e.z.t);
+	FX_TEARDOWN(&self->e.z.t);
 }
 
 struct append_arg {
@@ -200,15 +200,15 @@ static int append(struct exported *e, int zone, __u32 len)
 {
 	struct append_arg a = {
 		.nvme = e->nvme, .lba = e->z.zone[zone].start, .len = len,
-		.data = e->z.t.agent->data,
+		.data = e->z.t.client->data,
 	};
 
-	return agent_start(e->z.t.agent, append_job, &a, sizeof(a));
+	return client_start(e->z.t.client, append_job, &a, sizeof(a));
 }
 
 static __u64 appended_at(struct exported *e, int job)
 {
-	return ((struct append_arg *)e->z.t.agent->jobs[job].arg)->result;
+	return ((struct append_arg *)e->z.t.client->jobs[job].arg)->result;
 }
 
 /* NVMe knows no conventional zones. */
@@ -225,7 +225,7 @@ static int export_job_of(struct exported *e)
 {
 	int id = e->z.t.info.dev_id;
 
-	return agent_start(e->z.t.agent, export_job, &id, sizeof(id));
+	return client_start(e->z.t.client, export_job, &id, sizeof(id));
 }
 
 static int up(struct exported *e)
@@ -233,7 +233,7 @@ static int up(struct exported *e)
 	int ret = add(e, 0);
 
 	if (!ret)
-		ret = ut_serve(&e->z.t, 0);
+		ret = fx_serve(&e->z.t, 0);
 	if (!ret)
 		ret = raw_fetch_all(&e->z.t.ring);
 	if (!ret)
@@ -272,14 +272,14 @@ TEST_F(append, D_211_where_it_went)
 {
 	struct exported *e = &self->e;
 	struct blk_zone *b = &self->z->zone[7];
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct raw_ev ev;
 	char page[4096];
 	int job, i;
 
 	ASSERT_EQ(0, up(e));
 	for (i = 0; i < 4; i++) {
-		memset(t->agent->data, 'a' + i, 4096);
+		memset(t->client->data, 'a' + i, 4096);
 		job = append(e, 7, 4096);
 		ASSERT_EQ(0, next_append(e, &ev));
 		EXPECT_EQ(8, ev.iod.nr_sectors);
@@ -338,12 +338,12 @@ struct batch_srv {
 /* Serve until the job is done; appends with a position or without. */
 static long batch_wait(struct batch_srv *s, int job)
 {
-	struct agent *a = s->e->z.t.agent;
+	struct io_client *a = s->e->z.t.client;
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	struct raw_ev ev;
 	int ret = 0;
 
-	while (!agent_done(a, job) && raw_now_ms() < end && !ret) {
+	while (!client_done(a, job) && raw_now_ms() < end && !ret) {
 		struct raw_elem el = { 0 };
 
 		ret = raw_batch_request(s->b, &ev, 2);
@@ -361,7 +361,7 @@ static long batch_wait(struct batch_srv *s, int job)
 		ret = raw_batch_elems(s->b, RAW_COMMIT, 0, &el, 1);
 		ret = ret == raw_elem_size(s->b->elem_flags) ? 0 : -EPROTO;
 	}
-	return ret ? ret : agent_wait(a, job, 0);
+	return ret ? ret : client_wait(a, job, 0);
 }
 
 /* covers: D-176 D-164 D-175 */
@@ -370,10 +370,10 @@ TEST_F(append, D_176_batch)
 	struct raw_batch *b = calloc(1, sizeof(*b));
 	struct exported *e = &self->e;
 	struct batch_srv s = { .e = e, .b = b, .with_lba = 1 };
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	int job;
 
-	UT_REQUIRE(t, UBLK_F_BATCH_IO);
+	FX_REQUIRE(t, UBLK_F_BATCH_IO);
 	ASSERT_NE(NULL, b);
 	ASSERT_EQ(0, add(e, UBLK_F_BATCH_IO));
 	ASSERT_EQ(0, raw_srv_open(&t->srv, &t->info));
@@ -381,11 +381,11 @@ TEST_F(append, D_176_batch)
 	ASSERT_EQ(0, raw_group_open(b, 0, 4, 64, 0));
 	ASSERT_EQ(0, raw_batch_prep_all(b));
 	ASSERT_LT(0, raw_batch_fetch(b, 0, 0));
-	ASSERT_EQ(0, batch_wait(&s, agent_ctrl(t->agent, UBLK_U_CMD_START_DEV,
-					       t->info.dev_id, getpid())));
+	ASSERT_EQ(0, batch_wait(&s, client_ctrl(t->client, UBLK_U_CMD_START_DEV,
+						t->info.dev_id, getpid())));
 	e->nvme = batch_wait(&s, export_job_of(e));
 	ASSERT_LE(0, e->nvme);
-	memset(t->agent->data, 'x', 4096);
+	memset(t->client->data, 'x', 4096);
 	job = append(e, 3, 4096);
 	EXPECT_EQ(0, batch_wait(&s, job));
 	EXPECT_EQ(self->z->zone[3].start, appended_at(e, job));

@@ -26,21 +26,21 @@
 
 FIXTURE(zoned) {
 	struct zones z;
-	struct ut *t;
+	struct fixture *t;
 };
 
 FIXTURE_SETUP(zoned)
 {
-	UT_SETUP(&self->z.t, NEED);
+	FX_SETUP(&self->z.t, NEED);
 	self->t = &self->z.t;
 }
 
 FIXTURE_TEARDOWN_PARENT(zoned)
 {
-	UT_TEARDOWN(&self->z.t);
+	FX_TEARDOWN(&self->z.t);
 }
 
-static char *sysfs(struct ut *t, const char *name)
+static char *sysfs(struct fixture *t, const char *name)
 {
 	static char text[64];
 	char path[128];
@@ -62,7 +62,7 @@ static char *sysfs(struct ut *t, const char *name)
 /* What BLKREPORTZONE gave is what the server has. */
 static bool same_zones(struct zones *z, int from, int nr)
 {
-	struct blk_zone_report *rep = (void *)z->t.agent->data;
+	struct blk_zone_report *rep = (void *)z->t.client->data;
 
 	return rep->nr_zones == nr && rep->flags & BLK_ZONE_REP_CAPACITY &&
 	       !memcmp(rep->zones, &z->zone[from], nr * sizeof(*rep->zones));
@@ -82,18 +82,18 @@ static int next_report(struct zones *z, struct raw_ev *ev)
 TEST_F(zoned, D_210_disk)
 {
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct raw_ev ev;
 	int job;
 
 	ASSERT_EQ(0, zones_add(z, 0, 64, LARGE));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
-	job = agent_ctrl(t->agent, UBLK_U_CMD_START_DEV, t->info.dev_id,
-			 getpid());
+	job = client_ctrl(t->client, UBLK_U_CMD_START_DEV, t->info.dev_id,
+			  getpid());
 	/* Not started yet, and LIVE already. */
 	ASSERT_EQ(0, next_report(z, &ev));
-	EXPECT_FALSE(agent_done(t->agent, job));
+	EXPECT_FALSE(client_done(t->client, job));
 	EXPECT_EQ(0, ev.iod.start_sector);
 	EXPECT_EQ(64, ev.iod.nr_zones);
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, t->info.dev_id));
@@ -114,7 +114,7 @@ TEST_F(zoned, D_210_disk)
 TEST_F(zoned, D_212_report)
 {
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct blk_zone zone;
 	struct raw_ev ev;
 	int job;
@@ -147,7 +147,7 @@ TEST_F(zoned, D_212_report)
 	EXPECT_EQ(EINVAL, errno);
 	/* The result is ignored unless it is an error. */
 	ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 0));
-	ret = agent_wait(t->agent, job, RAW_DEADLINE_MS);
+	ret = client_wait(t->client, job, RAW_DEADLINE_MS);
 	EXPECT_EQ(0, ret);
 	EXPECT_TRUE(same_zones(z, 8, 5));
 	job = zones_report(z, 8, 5);
@@ -155,7 +155,7 @@ TEST_F(zoned, D_212_report)
 	EXPECT_EQ(320, pwrite(t->srv.fd, &z->zone[8], 320,
 			      raw_pos(0, ev.tag, 0)));
 	ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 12345678));
-	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_TRUE(same_zones(z, 8, 5));
 	EXPECT_EQ(0, zones_stop(z));
 }
@@ -204,7 +204,7 @@ TEST_F(zoned, D_215_short_answers)
 	EXPECT_EQ(4, ev.iod.nr_zones);
 	ASSERT_EQ(0, zones_serve(z, &ev));
 	EXPECT_EQ(0, zones_wait(z, job));
-	EXPECT_EQ(64, ((struct blk_zone_report *)self->t->agent->data)->nr_zones);
+	EXPECT_EQ(64, ((struct blk_zone_report *)self->t->client->data)->nr_zones);
 	if (!running_on_mainline())
 		EXPECT_TRUE(same_zones(z, 0, 64));
 	EXPECT_EQ(0, zones_stop(z));
@@ -214,7 +214,7 @@ TEST_F(zoned, D_215_short_answers)
 TEST_F(zoned, I_43_no_progress)
 {
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct raw_ev ev;
 	int job, i;
 
@@ -228,7 +228,7 @@ TEST_F(zoned, I_43_no_progress)
 	if (!running_on_mainline()) {
 		ASSERT_EQ(0, next_report(z, &ev));
 		ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 0));
-		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 	}
 	EXPECT_EQ(running_on_mainline() ? 0 : -EIO, zones_wait(z, job));
 	/* A last entry with length 0 says the same. */
@@ -243,7 +243,7 @@ TEST_F(zoned, I_43_no_progress)
 		ASSERT_EQ(0, next_report(z, &ev));
 		EXPECT_EQ(4 * z->sectors, ev.iod.start_sector);
 		ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 0));
-		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 	}
 	EXPECT_EQ(0, zones_stop(z));
 }
@@ -317,12 +317,12 @@ static void spoil(struct blk_zone *b, int how)
 TEST_F(zoned, D_214_start_checks_zones)
 {
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct blk_zone saved;
 	int i, ret;
 
 	ASSERT_EQ(0, zones_add(z, 0, 64, LARGE));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	for (i = 0; i < 10; i++) {
 		saved = z->zone[33];
@@ -358,7 +358,7 @@ TEST_F(zoned, D_214_start_checks_zones)
 TEST_F(zoned, D_214_good_zones)
 {
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct ublk_params p;
 	int i;
 
@@ -371,13 +371,13 @@ TEST_F(zoned, D_214_good_zones)
 	z->zone[3].cond = BLK_ZONE_COND_READONLY;
 	z->zone[4].cond = BLK_ZONE_COND_CLOSED;
 	z->zone[4].wp += 16;
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	ASSERT_EQ(0, zones_start(z));
 	ASSERT_EQ(0, zones_wait(z, zones_report(z, 0, 64)));
 	EXPECT_TRUE(same_zones(z, 0, 64));
 	EXPECT_EQ(0, zones_stop(z));
-	ut_close(t);
+	fx_close(t);
 	/* A last, smaller zone is not counted, so something is missing. */
 	ASSERT_EQ(0, raw_get_params(&t->ctl, t->info.dev_id, &p));
 	p.types &= ~UBLK_PARAM_TYPE_DEVT;
@@ -385,7 +385,7 @@ TEST_F(zoned, D_214_good_zones)
 	z->zone[63].len = 2048;
 	z->zone[63].capacity = 512;
 	ASSERT_EQ(0, raw_set_params(&t->ctl, t->info.dev_id, &p));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-ENODEV, zones_start(z));
 }
@@ -395,7 +395,7 @@ TEST_F(zoned, L_102_server_dies_during_the_report)
 {
 	static const __u64 flags[] = { 0, UBLK_F_USER_RECOVERY, REISSUE };
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct raw_ev ev;
 	unsigned int i;
 	int job;
@@ -404,21 +404,21 @@ TEST_F(zoned, L_102_server_dies_during_the_report)
 		if (flags[i] && running_on_mainline())
 			break;
 		ASSERT_EQ(0, zones_add(z, flags[i], 64, LARGE));
-		ASSERT_EQ(0, ut_serve(t, 0));
+		ASSERT_EQ(0, fx_serve(t, 0));
 		ASSERT_EQ(0, raw_fetch_all(&t->ring));
-		job = agent_ctrl(t->agent, UBLK_U_CMD_START_DEV,
-				 t->info.dev_id, getpid());
+		job = client_ctrl(t->client, UBLK_U_CMD_START_DEV,
+				  t->info.dev_id, getpid());
 		ASSERT_EQ(0, next_report(z, &ev));
-		ut_close(t);
-		EXPECT_EQ(-EIO, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+		fx_close(t);
+		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 		EXPECT_EQ(UBLK_S_DEV_DEAD,
 			  raw_state(&t->ctl, t->info.dev_id));
 		/* The next server does better. */
-		ASSERT_EQ(0, ut_serve(t, 0));
+		ASSERT_EQ(0, fx_serve(t, 0));
 		ASSERT_EQ(0, raw_fetch_all(&t->ring));
 		EXPECT_EQ(0, zones_start(z));
 		EXPECT_EQ(0, zones_stop(z));
-		ut_close(t);
+		fx_close(t);
 	}
 }
 
@@ -432,7 +432,7 @@ static void start_and_keep(struct zones *z, int tell)
 	struct raw_ctrl ctl;
 	struct raw_ev ev;
 
-	if (raw_ctrl_open(&ctl) || ut_serve(&z->t, 0) ||
+	if (raw_ctrl_open(&ctl) || fx_serve(&z->t, 0) ||
 	    raw_fetch_all(&z->t.ring))
 		_exit(1);
 	if (!raw_ctrl_prep(&ctl, UBLK_U_CMD_START_DEV, &cmd) ||
@@ -453,7 +453,7 @@ static void start_and_keep(struct zones *z, int tell)
 TEST_F(zoned, L_102_starting_server_is_killed)
 {
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int told[2], status;
 	pid_t pid, gone;
@@ -478,7 +478,7 @@ TEST_F(zoned, L_102_starting_server_is_killed)
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_DEAD));
 	/* The next one does better. */
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(0, zones_start(z));
 	EXPECT_EQ(0, zones_stop(z));

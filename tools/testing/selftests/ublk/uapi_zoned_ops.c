@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include "kselftest_harness.h"
-#include "lib/ut_batch.h"
+#include "lib/fixture_batch.h"
 #include "lib/zones.h"
 
 #define NEED	(UBLK_F_ZONED | UBLK_F_USER_COPY)
@@ -19,21 +19,21 @@
 
 FIXTURE(zops) {
 	struct zones z;
-	struct ut *t;
+	struct fixture *t;
 };
 
 FIXTURE_SETUP(zops)
 {
-	UT_SETUP(&self->z.t, NEED);
+	FX_SETUP(&self->z.t, NEED);
 	self->t = &self->z.t;
 }
 
 FIXTURE_TEARDOWN_PARENT(zops)
 {
-	UT_TEARDOWN(&self->z.t);
+	FX_TEARDOWN(&self->z.t);
 }
 
-static int set(struct ut *t, struct ublk_params *p)
+static int set(struct fixture *t, struct ublk_params *p)
 {
 	return raw_set_params(&t->ctl, t->info.dev_id, p);
 }
@@ -41,7 +41,7 @@ static int set(struct ut *t, struct ublk_params *p)
 /* covers: C-51i D-24 */
 TEST_F(zops, C_51i_feature_needs_a_mode)
 {
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 
 	raw_info_init(&t->info, 1, 2, UBLK_F_ZONED);
 	EXPECT_EQ(-EINVAL, raw_add(&t->ctl, &t->info));
@@ -54,22 +54,22 @@ TEST_F(zops, C_51i_feature_needs_a_mode)
 		raw_info_init(&t->info, 1, 2, UBLK_F_ZONED |
 			      UBLK_F_SUPPORT_ZERO_COPY);
 		EXPECT_EQ(0, raw_add(&t->ctl, &t->info));
-		ut_remember(t, t->info.dev_id);
+		fx_remember(t, t->info.dev_id);
 	}
 	EXPECT_EQ(0, zones_add(&self->z, 0, 64, LARGE));
 	/* Not a zoned disk: zone operations end before the driver. */
-	ASSERT_EQ(0, ut_up(t, 1, 4, UBLK_F_USER_COPY));
-	EXPECT_EQ(-ENOTTY, agent_wait_serving(t->agent,
-					      zones_op(&self->z, BLKRESETZONE,
-						       0, 8192),
-					      &t->ring, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, ut_stop(t));
+	ASSERT_EQ(0, fx_up(t, 1, 4, UBLK_F_USER_COPY));
+	EXPECT_EQ(-ENOTTY, client_wait_serving(t->client,
+					       zones_op(&self->z, BLKRESETZONE,
+							0, 8192),
+					       &t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 /* covers: C-113 C-117 C-118 C-133 C-132 */
 TEST_F(zops, C_117_parameters)
 {
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct ublk_params p, good;
 
 	ASSERT_EQ(0, zones_add(&self->z, 0, 64, LARGE));
@@ -117,20 +117,20 @@ TEST_F(zops, C_117_parameters)
 	p = good;
 	p.zoned.max_active_zones = 3;
 	EXPECT_EQ(0, set(t, &p));
-	ASSERT_EQ(0, ut_serve(t, 0));
+	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EINVAL, zones_start(&self->z));
 	EXPECT_EQ(0, set(t, &good));
 	EXPECT_EQ(0, zones_start(&self->z));
 	EXPECT_EQ(0, zones_stop(&self->z));
-	ASSERT_EQ(0, ut_add(t, 1, 4, UBLK_F_USER_COPY));
+	ASSERT_EQ(0, fx_add(t, 1, 4, UBLK_F_USER_COPY));
 	EXPECT_EQ(-EINVAL, set(t, &good));
 }
 
 /* covers: C-119 I-60 */
 TEST_F(zops, I_60_all_parts_are_validated)
 {
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct ublk_params p, good;
 	int want = running_on_mainline() ? 0 : -EINVAL;
 
@@ -166,18 +166,18 @@ TEST_F(zops, I_60_all_parts_are_validated)
 	EXPECT_EQ(0, set(t, &p));
 }
 
-/* One zone operation by the agent: what the server got, and its result. */
+/* One zone operation by the client: what the server got, and its result. */
 static long one_op(struct zones *z, unsigned long cmd, int zone, int result,
 		   struct raw_ev *ev)
 {
-	struct ut *t = &z->t;
+	struct fixture *t = &z->t;
 	int job, ret;
 
 	job = zones_op(z, cmd, (__u64)zone * z->sectors, z->sectors);
 	ret = raw_event(&t->ring, ev, RAW_DEADLINE_MS);
 	if (!ret)
 		ret = raw_commit(&t->ring, ev->q, ev->tag, result);
-	return ret ? ret : agent_wait(t->agent, job, RAW_DEADLINE_MS);
+	return ret ? ret : client_wait(t->client, job, RAW_DEADLINE_MS);
 }
 
 /* covers: D-23 D-105 D-97 D-98 D-101 */
@@ -190,7 +190,7 @@ TEST_F(zops, D_23_operations)
 		{ BLKRESETZONE, UBLK_IO_OP_ZONE_RESET },
 	};
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct raw_ev ev;
 	unsigned int i;
 	char byte;
@@ -231,25 +231,25 @@ TEST_F(zops, D_23_operations)
 TEST_F(zops, D_210_sequential_writes)
 {
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	__u64 at;
 	int i;
 
 	ASSERT_EQ(0, zones_up(z, 0, 64, LARGE));
 	at = (__u64)40 * z->sectors << 9;
 	for (i = 0; i < 4; i++) {
-		memset(t->agent->data, 'a' + i, 65536);
-		EXPECT_EQ(65536, zones_wait(z, agent_blk(t->agent,
-							 t->info.dev_id,
-							 AGENT_WRITE,
-							 at + i * 65536, 65536,
-							 0)));
+		memset(t->client->data, 'a' + i, 65536);
+		EXPECT_EQ(65536, zones_wait(z, client_blk(t->client,
+							  t->info.dev_id,
+							  CLIENT_WRITE,
+							  at + i * 65536, 65536,
+							  0)));
 	}
 	EXPECT_EQ(z->zone[40].start + 512, z->zone[40].wp);
-	EXPECT_EQ(65536, zones_wait(z, agent_blk(t->agent, t->info.dev_id,
-						 AGENT_READ, at + 65536, 65536,
-						 0)));
-	EXPECT_EQ('b', t->agent->data[65535]);
+	EXPECT_EQ(65536,
+		  zones_wait(z, client_blk(t->client, t->info.dev_id,
+					   CLIENT_READ, at + 65536, 65536, 0)));
+	EXPECT_EQ('b', t->client->data[65535]);
 	ASSERT_EQ(0, zones_wait(z, zones_report(z, 40, 1)));
 	EXPECT_EQ(z->zone[40].wp, zones_reported(z)->wp);
 	EXPECT_EQ(0, zones_stop(z));
@@ -259,13 +259,13 @@ TEST_F(zops, D_210_sequential_writes)
 TEST_F(zops, D_212_registered_report)
 {
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe *cqe;
 	struct raw_ev ev;
 	int job, fd;
 
-	UT_REQUIRE(t, UBLK_F_SUPPORT_ZERO_COPY);
+	FX_REQUIRE(t, UBLK_F_SUPPORT_ZERO_COPY);
 	fd = memfd_create("zones", MFD_CLOEXEC);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, zones_up(z, UBLK_F_SUPPORT_ZERO_COPY, 64, LARGE));
@@ -284,7 +284,7 @@ TEST_F(zops, D_212_registered_report)
 	ASSERT_EQ(0, raw_call(&t->ring, UBLK_U_IO_UNREGISTER_IO_BUF, 0, 0, 0,
 			      3));
 	ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 64 * 8));
-	EXPECT_EQ(0, agent_wait(t->agent, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, memcmp(zones_reported(z), &z->zone[20], 64 * 8));
 	EXPECT_EQ(0, zones_stop(z));
 }
@@ -297,7 +297,7 @@ static long batch_wait(struct zones *z, struct raw_batch *b, int job)
 	__u64 lba = 0;
 	int ret;
 
-	while (!agent_done(z->t.agent, job) && raw_now_ms() < end) {
+	while (!client_done(z->t.client, job) && raw_now_ms() < end) {
 		ret = raw_batch_request(b, &ev, 2);
 		if (!ret && !ev.res)
 			ret = raw_batch_commit(b, ev.q, ev.tag,
@@ -305,7 +305,7 @@ static long batch_wait(struct zones *z, struct raw_batch *b, int job)
 		if (ret && ret != RAW_TIMEOUT)
 			return ret;
 	}
-	return agent_wait(z->t.agent, job, 0);
+	return client_wait(z->t.client, job, 0);
 }
 
 /* covers: D-164 D-168 D-176 D-172 */
@@ -313,11 +313,11 @@ TEST_F(zops, D_164_batch)
 {
 	struct raw_batch *b = calloc(1, sizeof(*b));
 	struct zones *z = &self->z;
-	struct ut *t = self->t;
+	struct fixture *t = self->t;
 	struct raw_elem e = { .zone_lba = 99 };
 	int flags;
 
-	UT_REQUIRE(t, UBLK_F_BATCH_IO);
+	FX_REQUIRE(t, UBLK_F_BATCH_IO);
 	ASSERT_NE(NULL, b);
 	ASSERT_EQ(0, zones_add(z, UBLK_F_BATCH_IO, 64, LARGE));
 	ASSERT_EQ(0, raw_srv_open(&t->srv, &t->info));
@@ -332,9 +332,9 @@ TEST_F(zops, D_164_batch)
 	b->elem_flags = 0;
 	EXPECT_EQ(0, raw_batch_prep(b, 0, 3, 1));
 	ASSERT_LT(0, raw_batch_fetch(b, 0, 0));
-	ASSERT_EQ(0, batch_wait(z, b, agent_ctrl(t->agent,
-						 UBLK_U_CMD_START_DEV,
-						 t->info.dev_id, getpid())));
+	ASSERT_EQ(0, batch_wait(z, b, client_ctrl(t->client,
+						  UBLK_U_CMD_START_DEV,
+						  t->info.dev_id, getpid())));
 	for (flags = 0; flags < 2; flags++) {
 		b->elem_flags = flags;
 		EXPECT_EQ(0, batch_wait(z, b, zones_report(z, 0, 64)));
@@ -344,9 +344,9 @@ TEST_F(zops, D_164_batch)
 						       z->sectors)));
 		EXPECT_EQ(BLK_ZONE_COND_EXP_OPEN, z->zone[6].cond);
 	}
-	EXPECT_EQ(0, batch_wait(z, b, agent_ctrl(t->agent,
-						 UBLK_U_CMD_STOP_DEV,
-						 t->info.dev_id, 0)));
+	EXPECT_EQ(0, batch_wait(z, b, client_ctrl(t->client,
+						  UBLK_U_CMD_STOP_DEV,
+						  t->info.dev_id, 0)));
 	raw_batch_close(b);
 }
 

@@ -76,8 +76,6 @@ extern const char *const chaos_op_names[CHAOS_NR_OPS];
 
 void chaos_seed(struct chaos *c, struct chaos_rng *r);
 pid_t chaos_fork(void);
-void chaos_dump(pid_t pid);
-bool chaos_reap(pid_t pid, int ms);
 void chaos_ctl(struct chaos *c, struct chaos_ctl_slot *slot);
 void chaos_servers(struct chaos *c);
 void chaos_ios(struct chaos *c);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "agent.h"
+#include "io_client.h"
 #include "chaos.h"
 
 #define SLOTS	10
@@ -52,17 +52,17 @@ static void count(struct chaos *c, long res)
 /* One operation after the other until one fails, the disk opened for each. */
 static void one_by_one(struct io *io, int id)
 {
-	static const enum agent_blk_op all[] = {
-		AGENT_READ, AGENT_READ, AGENT_READ, AGENT_WRITE, AGENT_WRITE,
-		AGENT_WRITE_FUA, AGENT_FSYNC, AGENT_DISCARD, AGENT_ZEROOUT,
-		AGENT_READAHEAD, AGENT_RRPART,
+	static const enum client_blk_op all[] = {
+		CLIENT_READ, CLIENT_READ, CLIENT_READ, CLIENT_WRITE,
+		CLIENT_WRITE, CLIENT_WRITE_FUA, CLIENT_FSYNC, CLIENT_DISCARD,
+		CLIENT_ZEROOUT, CLIENT_READAHEAD, CLIENT_RRPART,
 	};
 	struct chaos_rng *r = &io->rng;
 	long res;
 
 	do {
-		res = agent_blk_run(id, all[chaos_rnd(r, 11)], offset(r),
-				    length(r), io->buf);
+		res = client_blk_run(id, all[chaos_rnd(r, 11)], offset(r),
+				     length(r), io->buf);
 		count(io->c, res);
 	} while (res >= 0);
 }

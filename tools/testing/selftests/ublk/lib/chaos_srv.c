@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "chaos.h"
+#include "proc.h"
 
 #define SLOTS		12
 #define MAX_QUEUES	4
@@ -289,7 +290,7 @@ static void check_server(struct chaos *c, struct slot *slot)
 		slot->pid = 0;
 	} else if (slot->killed && now >= slot->end) {
 		fprintf(stderr, "# server %d does not die\n", slot->pid);
-		chaos_dump(slot->pid);
+		proc_dump(slot->pid);
 		chaos_count(&c->immortal);
 		slot->pid = 0;
 	}

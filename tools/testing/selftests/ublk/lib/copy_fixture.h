@@ -8,12 +8,12 @@
 #ifndef UBLK_SELFTEST_COPY_FIXTURE_H
 #define UBLK_SELFTEST_COPY_FIXTURE_H
 
-#include "ut.h"
+#include "fixture.h"
 
 #define LEN	12288	/* of most requests */
 
 FIXTURE(copy) {
-	struct ut t;
+	struct fixture t;
 	char *mem;		/* 2 * RAW_IO_BYTES for the server */
 };
 
@@ -37,19 +37,19 @@ FIXTURE_VARIANT_ADD(copy, auto_buf) {
 
 FIXTURE_SETUP(copy)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags);
+	FX_SETUP(t, variant->flags);
 	self->mem = calloc(2, RAW_IO_BYTES);
 	ASSERT_NE(NULL, self->mem);
-	ASSERT_EQ(0, ut_add(t, 1, 4, variant->flags));
-	ASSERT_EQ(0, ut_serve(t, variant->ring));
+	ASSERT_EQ(0, fx_add(t, 1, 4, variant->flags));
+	ASSERT_EQ(0, fx_serve(t, variant->ring));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 }
 
 FIXTURE_TEARDOWN_PARENT(copy)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 #endif

@@ -8,10 +8,10 @@
 #ifndef UBLK_SELFTEST_DATA_FIXTURE_H
 #define UBLK_SELFTEST_DATA_FIXTURE_H
 
-#include "ut.h"
+#include "fixture.h"
 
 FIXTURE(data) {
-	struct ut t;
+	struct fixture t;
 };
 
 FIXTURE_VARIANT(data) {
@@ -29,15 +29,15 @@ FIXTURE_VARIANT_ADD(data, get_data) {
 
 FIXTURE_SETUP(data)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags);
-	ASSERT_EQ(0, ut_up(t, 1, variant->depth, variant->flags));
+	FX_SETUP(t, variant->flags);
+	ASSERT_EQ(0, fx_up(t, 1, variant->depth, variant->flags));
 }
 
 FIXTURE_TEARDOWN_PARENT(data)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 #endif

@@ -7,10 +7,10 @@
 #ifndef UBLK_SELFTEST_PARAMS_FIXTURE_H
 #define UBLK_SELFTEST_PARAMS_FIXTURE_H
 
-#include "ut.h"
+#include "fixture.h"
 
 FIXTURE(params) {
-	struct ut t;
+	struct fixture t;
 	int id;
 };
 
@@ -28,23 +28,23 @@ FIXTURE_VARIANT_ADD(params, legacy) {
 
 FIXTURE_SETUP(params)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, 0);
+	FX_SETUP(t, 0);
 	t->ctl.legacy = variant->legacy;
 	raw_info_init(&t->info, 1, 4,
 		      t->features & UBLK_F_NO_AUTO_PART_SCAN);
 	ASSERT_EQ(0, raw_add(&t->ctl, &t->info));
 	self->id = t->info.dev_id;
-	ut_remember(t, self->id);
+	fx_remember(t, self->id);
 }
 
 FIXTURE_TEARDOWN_PARENT(params)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
-static int set(struct ut *t, struct ublk_params *p)
+static int set(struct fixture *t, struct ublk_params *p)
 {
 	return raw_set_params(&t->ctl, t->info.dev_id, p);
 }

@@ -7,12 +7,12 @@
  *   raw_ctrl   one ring on /dev/ublk-control, one command at a time
  *   raw_srv    the char device of one device: descriptors, buffers, store
  *   raw_ring   one thread's ring for I/O commands of a raw_srv
- * and raw_buf.c, what a server does in the modes without server buffers.
+ * and raw_data.c, what a server does in the modes without server buffers.
  *
  * Whoever uses a raw_ring is the daemon of the tags it fetches, so a raw_ring
  * belongs to one thread. Functions return 0 or more, or -errno; RAW_TIMEOUT is
  * no errno and means that no answer came before the deadline. Block I/O is
- * done by another process (agent.h): a process that waits for its own server
+ * done by another process (io_client.h): a process that waits for its own server
  * cannot be killed. Covered statements are numbered as in
  * Documentation/block/ublk-abi/.
  */
@@ -165,7 +165,7 @@ int raw_request(struct raw_ring *r, struct raw_ev *ev, int ms);
 int raw_serve(struct raw_ring *r, const struct raw_ev *ev);
 int raw_collect_abort(struct raw_ring *r, int ms);
 
-/* ---- raw_buf.c ---------------------------------------------------------- */
+/* ---- raw_data.c ---------------------------------------------------------- */
 
 typedef long (*raw_fn)(void *arg);
 

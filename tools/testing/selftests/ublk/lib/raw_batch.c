@@ -513,8 +513,8 @@ int raw_batch_collect_abort(struct raw_batch *b, int ms)
 	return b->aborted;
 }
 
-/* agent_wait_serving() for a batch device. */
-long raw_batch_wait(struct agent *a, int job, struct raw_batch *b, int ms)
+/* client_wait_serving() for a batch device. */
+long raw_batch_wait(struct io_client *a, int job, struct raw_batch *b, int ms)
 {
 	long end = raw_now_ms() + ms;
 	struct raw_ev ev;
@@ -522,9 +522,9 @@ long raw_batch_wait(struct agent *a, int job, struct raw_batch *b, int ms)
 
 	if (job < 0)
 		return job;
-	while (!agent_done(a, job)) {
+	while (!client_done(a, job)) {
 		if (raw_now_ms() >= end)
-			return agent_wait(a, job, 0);
+			return client_wait(a, job, 0);
 		ret = raw_batch_next(b, &ev, 2);
 		if (!ret)
 			ret = raw_batch_serve(b, &ev);

@@ -13,7 +13,7 @@
 #ifndef UBLK_SELFTEST_RAW_BATCH_H
 #define UBLK_SELFTEST_RAW_BATCH_H
 
-#include "agent.h"
+#include "io_client.h"
 
 #define RAW_PREP	UBLK_U_IO_PREP_IO_CMDS
 #define RAW_COMMIT	UBLK_U_IO_COMMIT_IO_CMDS
@@ -118,6 +118,6 @@ int raw_batch_next(struct raw_batch *b, struct raw_ev *ev, int ms);
 int raw_batch_request(struct raw_batch *b, struct raw_ev *ev, int ms);
 int raw_batch_serve(struct raw_batch *b, const struct raw_ev *ev);
 int raw_batch_collect_abort(struct raw_batch *b, int ms);
-long raw_batch_wait(struct agent *a, int job, struct raw_batch *b, int ms);
+long raw_batch_wait(struct io_client *a, int job, struct raw_batch *b, int ms);
 
 #endif

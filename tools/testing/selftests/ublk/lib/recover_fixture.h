@@ -13,7 +13,7 @@
 #define UR	UBLK_F_USER_RECOVERY
 
 FIXTURE(recover) {
-	struct ut t;
+	struct fixture t;
 	int id, lost;
 };
 
@@ -37,10 +37,10 @@ FIXTURE_VARIANT_ADD(recover, fail_q2) {
 
 FIXTURE_SETUP(recover)
 {
-	struct ut *t = &self->t;
+	struct fixture *t = &self->t;
 
-	UT_SETUP(t, variant->flags);
-	ASSERT_EQ(0, ut_add(t, variant->queues, variant->depth,
+	FX_SETUP(t, variant->flags);
+	ASSERT_EQ(0, fx_add(t, variant->queues, variant->depth,
 			    variant->flags));
 	self->id = t->info.dev_id;
 	self->lost = rec_lost_state(variant->flags);
@@ -48,7 +48,7 @@ FIXTURE_SETUP(recover)
 
 FIXTURE_TEARDOWN_PARENT(recover)
 {
-	UT_TEARDOWN(&self->t);
+	FX_TEARDOWN(&self->t);
 }
 
 #endif

@@ -22,7 +22,7 @@ int rec_lost_state(__u64 flags)
 }
 
 /* START_USER_RECOVERY; EBUSY is retried, as the old round may not have ended. */
-int rec_start(struct ut *t)
+int rec_start(struct fixture *t)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int ret;
@@ -38,50 +38,50 @@ int rec_start(struct ut *t)
 }
 
 /* End the round of a LIVE device, with requests or without. */
-int rec_lose(struct ut *t)
+int rec_lose(struct fixture *t)
 {
 	int ret;
 
-	ut_close(t);
+	fx_close(t);
 	ret = raw_wait_state(&t->ctl, t->info.dev_id,
 			     rec_lost_state(t->info.flags));
 	return ret ? ret : rec_start(t);
 }
 
 /* The next server, with all commands sent. */
-int rec_begin(struct ut *t)
+int rec_begin(struct fixture *t)
 {
-	int ret = ut_serve(t, 0);
+	int ret = fx_serve(t, 0);
 
 	return ret ? ret : raw_fetch_all(&t->ring);
 }
 
 /* END_USER_RECOVERY for this process, serving meanwhile. */
-int rec_end(struct ut *t)
+int rec_end(struct fixture *t)
 {
-	int job = agent_ctrl(t->agent, UBLK_U_CMD_END_USER_RECOVERY,
-			     t->info.dev_id, getpid());
+	int job = client_ctrl(t->client, UBLK_U_CMD_END_USER_RECOVERY,
+			      t->info.dev_id, getpid());
 
-	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
-int rec_recover(struct ut *t)
+int rec_recover(struct fixture *t)
 {
 	int ret = rec_begin(t);
 
 	return ret ? ret : rec_end(t);
 }
 
-bool rec_waits(struct ut *t, int job)
+bool rec_waits(struct fixture *t, int job)
 {
-	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
+	return client_wait(t->client, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
 /*
  * Send a control command that waits, see that it does, and cancel it, which
  * interrupts it. Return: its result, or RAW_TIMEOUT.
  */
-int rec_canceled(struct ut *t, __u32 op, __u64 data)
+int rec_canceled(struct fixture *t, __u32 op, __u64 data)
 {
 	struct ublksrv_ctrl_cmd cmd = {
 		.dev_id = t->info.dev_id, .queue_id = 0xffff, .data = { data },
@@ -118,7 +118,7 @@ int rec_canceled(struct ut *t, __u32 op, __u64 data)
 }
 
 /* A CPU whose requests go to queue @q, or -errno. */
-int rec_queue_cpu(struct ut *t, int q)
+int rec_queue_cpu(struct fixture *t, int q)
 {
 	unsigned char mask[1024] = "";
 	struct ublksrv_ctrl_cmd cmd = {
@@ -131,7 +131,7 @@ int rec_queue_cpu(struct ut *t, int q)
 
 	if (ret)
 		return ret;
-	if (sched_getaffinity(t->agent->pid, sizeof(can), &can))
+	if (sched_getaffinity(t->client->pid, sizeof(can), &can))
 		return -errno;
 	for (cpu = 0; cpu < 8 * sizeof(mask) && cpu < CPU_SETSIZE; cpu++) {
 		if (mask[cpu / 8] & 1 << cpu % 8 && CPU_ISSET(cpu, &can))
@@ -142,7 +142,7 @@ int rec_queue_cpu(struct ut *t, int q)
 
 struct cpu_arg {
 	int id, cpu;
-	enum agent_blk_op op;
+	enum client_blk_op op;
 	__u64 off;
 	__u32 len;
 	char *buf;
@@ -157,22 +157,22 @@ static long cpu_job(void *arg)
 	CPU_SET(c->cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		return -errno;
-	return agent_blk_run(c->id, c->op, c->off, c->len, c->buf);
+	return client_blk_run(c->id, c->op, c->off, c->len, c->buf);
 }
 
-/* Block I/O by the agent on one CPU, hence on one queue. Returns the job. */
-int rec_blk_on_cpu(struct ut *t, int cpu, enum agent_blk_op op, __u64 off,
+/* Block I/O by the client on one CPU, hence on one queue. Returns the job. */
+int rec_blk_on_cpu(struct fixture *t, int cpu, enum client_blk_op op, __u64 off,
 		   __u32 len)
 {
 	struct cpu_arg arg = {
 		.id = t->info.dev_id, .cpu = cpu, .op = op, .off = off,
-		.len = len, .buf = t->agent->data + off - RAW_WIN_START,
+		.len = len, .buf = t->client->data + off - RAW_WIN_START,
 	};
 
-	return agent_start(t->agent, cpu_job, &arg, sizeof(arg));
+	return client_start(t->client, cpu_job, &arg, sizeof(arg));
 }
 
-bool rec_disk_there(struct ut *t)
+bool rec_disk_there(struct fixture *t)
 {
 	char path[32];
 
@@ -180,26 +180,26 @@ bool rec_disk_there(struct ut *t)
 	return !access(path, F_OK);
 }
 
-int rec_live(struct ut *t)
+int rec_live(struct fixture *t)
 {
 	int ret = rec_begin(t);
 
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
-int rec_cmd(struct ut *t, __u32 op, __u64 data)
+int rec_cmd(struct fixture *t, __u32 op, __u64 data)
 {
 	return raw_dev_cmd(&t->ctl, op, t->info.dev_id, data);
 }
 
-int rec_io(struct ut *t, enum agent_blk_op op, int n)
+int rec_io(struct fixture *t, enum client_blk_op op, int n)
 {
-	return agent_blk(t->agent, t->info.dev_id, op, RAW_WIN_START + 65536 * n, 4096,
-			 4096 * n);
+	return client_blk(t->client, t->info.dev_id, op, RAW_WIN_START + 65536 * n, 4096,
+			  4096 * n);
 }
 
 /* The tags of queue @q from @tag on. */
-int rec_fetch_queue(struct ut *t, int q, int tag)
+int rec_fetch_queue(struct fixture *t, int q, int tag)
 {
 	int ret = 0;
 
@@ -208,32 +208,32 @@ int rec_fetch_queue(struct ut *t, int q, int tag)
 	return ret;
 }
 
-bool rec_fails(struct ut *t)
+bool rec_fails(struct fixture *t)
 {
 	return t->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO;
 }
 
 /* A request sent while there is no server: its job, or -EPROTO. */
-int rec_held(struct ut *t, int n)
+int rec_held(struct fixture *t, int n)
 {
-	int before = ut_requests(t);
-	int job = rec_io(t, AGENT_READ, n);
+	int before = fx_requests(t);
+	int job = rec_io(t, CLIENT_READ, n);
 
 	if (rec_fails(t))
-		return agent_wait(t->agent, job, REC_FAST_MS) == -EREMOTEIO ?
+		return client_wait(t->client, job, REC_FAST_MS) == -EREMOTEIO ?
 		       job : -EPROTO;
-	if (!ut_arrived(t, job, before + 1))
+	if (!fx_arrived(t, job, before + 1))
 		return -EPROTO;
 	return rec_waits(t, job) ? job : -EPROTO;
 }
 
-bool rec_reissues(struct ut *t)
+bool rec_reissues(struct fixture *t)
 {
 	return t->info.flags & UBLK_F_USER_RECOVERY_REISSUE;
 }
 
 /* What that request ends with, once there is a server. */
-long rec_held_result(struct ut *t)
+long rec_held_result(struct fixture *t)
 {
 	return rec_fails(t) ? -EREMOTEIO : 4096;
 }

@@ -5,35 +5,35 @@
  * The server is the test's own process: it "dies" by closing rings, mappings
  * and the char node, which ends the round as a death does, and is its own
  * successor. What is on the device survives in t->srv.store. Servers that
- * really die are in child.h and mortal.h.
+ * really die are in server_proc.h and server_proc.h.
  */
 #ifndef UBLK_SELFTEST_RECOVERY_H
 #define UBLK_SELFTEST_RECOVERY_H
 
-#include "ut.h"
+#include "fixture.h"
 
 /* A dead server's requests end within this time (L-23). */
 #define REC_FAST_MS	5000
 
 int rec_lost_state(__u64 flags);
-int rec_start(struct ut *t);
-int rec_lose(struct ut *t);
-int rec_begin(struct ut *t);
-int rec_end(struct ut *t);
-int rec_recover(struct ut *t);
-bool rec_waits(struct ut *t, int job);
-int rec_canceled(struct ut *t, __u32 op, __u64 data);
-int rec_queue_cpu(struct ut *t, int q);
-int rec_blk_on_cpu(struct ut *t, int cpu, enum agent_blk_op op, __u64 off,
+int rec_start(struct fixture *t);
+int rec_lose(struct fixture *t);
+int rec_begin(struct fixture *t);
+int rec_end(struct fixture *t);
+int rec_recover(struct fixture *t);
+bool rec_waits(struct fixture *t, int job);
+int rec_canceled(struct fixture *t, __u32 op, __u64 data);
+int rec_queue_cpu(struct fixture *t, int q);
+int rec_blk_on_cpu(struct fixture *t, int cpu, enum client_blk_op op, __u64 off,
 		   __u32 len);
-bool rec_disk_there(struct ut *t);
-int rec_live(struct ut *t);
-int rec_cmd(struct ut *t, __u32 op, __u64 data);
-int rec_io(struct ut *t, enum agent_blk_op op, int n);
-int rec_fetch_queue(struct ut *t, int q, int tag);
-bool rec_fails(struct ut *t);
-bool rec_reissues(struct ut *t);
-int rec_held(struct ut *t, int n);
-long rec_held_result(struct ut *t);
+bool rec_disk_there(struct fixture *t);
+int rec_live(struct fixture *t);
+int rec_cmd(struct fixture *t, __u32 op, __u64 data);
+int rec_io(struct fixture *t, enum client_blk_op op, int n);
+int rec_fetch_queue(struct fixture *t, int q, int tag);
+bool rec_fails(struct fixture *t);
+bool rec_reissues(struct fixture *t);
+int rec_held(struct fixture *t, int n);
+long rec_held_result(struct fixture *t);
 
 #endif

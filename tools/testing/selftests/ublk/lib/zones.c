@@ -2,7 +2,7 @@
 /*
  * The zoned disk of the tests: see zones.h.
  *
- * Requests that wait for this server are made by the agent; the report that it
+ * Requests that wait for this server are made by the client; the report that it
  * gets is at the start of its data area.
  */
 #define _GNU_SOURCE
@@ -37,7 +37,7 @@ static void make_zones(struct zones *z, int nr)
 /* ADD_DEV and SET_PARAMS for @nr zones, and the server; no START_DEV. */
 int zones_add(struct zones *z, __u64 flags, int nr, __u32 max_sectors)
 {
-	struct ut *t = &z->t;
+	struct fixture *t = &z->t;
 	struct ublk_params p;
 	int ret;
 
@@ -46,7 +46,7 @@ int zones_add(struct zones *z, __u64 flags, int nr, __u32 max_sectors)
 	ret = raw_add(&t->ctl, &t->info);
 	if (ret)
 		return ret;
-	ut_remember(t, t->info.dev_id);
+	fx_remember(t, t->info.dev_id);
 	raw_params_init(&p);
 	p.types |= UBLK_PARAM_TYPE_ZONED;
 	p.basic.chunk_sectors = z->sectors;
@@ -60,8 +60,8 @@ int zones_add(struct zones *z, __u64 flags, int nr, __u32 max_sectors)
 /* START_DEV for this process, serving meanwhile. */
 int zones_start(struct zones *z)
 {
-	return zones_wait(z, agent_ctrl(z->t.agent, UBLK_U_CMD_START_DEV,
-					z->t.info.dev_id, getpid()));
+	return zones_wait(z, client_ctrl(z->t.client, UBLK_U_CMD_START_DEV,
+					 z->t.info.dev_id, getpid()));
 }
 
 int zones_up(struct zones *z, __u64 flags, int nr, __u32 max_sectors)
@@ -69,7 +69,7 @@ int zones_up(struct zones *z, __u64 flags, int nr, __u32 max_sectors)
 	int ret = zones_add(z, flags, nr, max_sectors);
 
 	if (!ret)
-		ret = ut_serve(&z->t, 0);
+		ret = fx_serve(&z->t, 0);
 	if (!ret)
 		ret = raw_fetch_all(&z->t.ring);
 	return ret ? ret : zones_start(z);
@@ -77,8 +77,8 @@ int zones_up(struct zones *z, __u64 flags, int nr, __u32 max_sectors)
 
 int zones_stop(struct zones *z)
 {
-	return zones_wait(z, agent_ctrl(z->t.agent, UBLK_U_CMD_STOP_DEV,
-					z->t.info.dev_id, 0));
+	return zones_wait(z, client_ctrl(z->t.client, UBLK_U_CMD_STOP_DEV,
+					 z->t.info.dev_id, 0));
 }
 
 /* Write the zones that a report asks for to its buffer. */
@@ -192,20 +192,20 @@ int zones_serve(struct zones *z, const struct raw_ev *ev)
 long zones_wait(struct zones *z, int job)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
-	struct agent *a = z->t.agent;
+	struct io_client *a = z->t.client;
 	struct raw_ev ev;
 	int ret;
 
 	if (job < 0)
 		return job;
-	while (!agent_done(a, job) && raw_now_ms() < end) {
+	while (!client_done(a, job) && raw_now_ms() < end) {
 		ret = raw_event(&z->t.ring, &ev, 2);
 		if (!ret)
 			ret = zones_serve(z, &ev);
 		if (ret && ret != RAW_TIMEOUT)
 			return ret;
 	}
-	return agent_wait(a, job, 0);
+	return client_wait(a, job, 0);
 }
 
 struct zone_arg {
@@ -230,10 +230,10 @@ static long zone_job(void *arg)
 	return ret;
 }
 
-/* BLKREPORTZONE by the agent; the job, whose result is 0 or -errno. */
+/* BLKREPORTZONE by the client; the job, whose result is 0 or -errno. */
 int zones_report(struct zones *z, int from, int nr)
 {
-	struct blk_zone_report *rep = (void *)z->t.agent->data;
+	struct blk_zone_report *rep = (void *)z->t.client->data;
 	struct zone_arg a = {
 		.id = z->t.info.dev_id, .ioctl = BLKREPORTZONE, .arg = rep,
 	};
@@ -242,13 +242,13 @@ int zones_report(struct zones *z, int from, int nr)
 	rep->sector = (__u64)from * z->sectors;
 	rep->nr_zones = nr;
 	rep->flags = 0;
-	return agent_start(z->t.agent, zone_job, &a, sizeof(a));
+	return client_start(z->t.client, zone_job, &a, sizeof(a));
 }
 
 /* The zones that zones_report() has got; how many is in the header before. */
 struct blk_zone *zones_reported(struct zones *z)
 {
-	return ((struct blk_zone_report *)z->t.agent->data)->zones;
+	return ((struct blk_zone_report *)z->t.client->data)->zones;
 }
 
 /* BLKOPENZONE and others on a range of sectors; the job. */
@@ -259,5 +259,5 @@ int zones_op(struct zones *z, unsigned long ioctl, __u64 sector, __u64 nr)
 		.range = { .sector = sector, .nr_sectors = nr },
 	};
 
-	return agent_start(z->t.agent, zone_job, &a, sizeof(a));
+	return client_start(z->t.client, zone_job, &a, sizeof(a));
 }

@@ -12,12 +12,12 @@
 #define UBLK_SELFTEST_ZONES_H
 
 #include <linux/blkzoned.h>
-#include "ut.h"
+#include "fixture.h"
 
 #define ZONES_MAX	256
 
 struct zones {
-	struct ut t;
+	struct fixture t;
 	int nr;
 	__u32 sectors;			/* of a zone */
 	struct blk_zone zone[ZONES_MAX];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Common part of the uapi_batch_*.c fixtures: see ut_batch.h.
+ * Common part of the uapi_batch_*.c fixtures: see fixture_batch.h.
  *
- * As in ut.c, what waits for this server is done by the agent meanwhile.
+ * As in fixture.c, what waits for this server is done by the client meanwhile.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,19 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 #include "recovery.h"
-#include "ut_batch.h"
+#include "fixture_batch.h"
 
 /* Open the char device and a ring with group 0; nothing is sent. */
-int ub_serve(struct ub *u, unsigned int ring_flags)
+int fxb_serve(struct fixture_batch *u, unsigned int ring_flags)
 {
 	int ret = raw_srv_open(&u->t.srv, &u->t.info);
 
 	if (!ret)
 		ret = raw_batch_open(&u->b, &u->t.srv, ring_flags);
-	return ret ? ret : raw_group_open(&u->b, 0, UB_BUFS, UB_BUF_BYTES, 0);
+	return ret ? ret : raw_group_open(&u->b, 0, FXB_BUFS, FXB_BUF_BYTES, 0);
 }
 
-int ub_fetch_all(struct ub *u)
+int fxb_fetch_all(struct fixture_batch *u)
 {
 	int q, ret = 0;
 
@@ -34,76 +34,77 @@ int ub_fetch_all(struct ub *u)
 }
 
 /* START_DEV for this process, serving meanwhile. */
-int ub_start(struct ub *u)
+int fxb_start(struct fixture_batch *u)
 {
-	return ub_wait(u, agent_ctrl(u->t.agent, UBLK_U_CMD_START_DEV,
-				     u->t.info.dev_id, getpid()));
+	return fxb_wait(u, client_ctrl(u->t.client, UBLK_U_CMD_START_DEV,
+				       u->t.info.dev_id, getpid()));
 }
 
 /* Slots in the ring's buffer table, for AUTO_BUF_REG and zero copy. */
-int ub_table(struct ub *u, unsigned int slots)
+int fxb_table(struct fixture_batch *u, unsigned int slots)
 {
 	return io_uring_register_buffers_sparse(&u->b.ring, slots);
 }
 
 /* A LIVE device; a buffer table of one slot per tag and some more. */
-int ub_up(struct ub *u, int queues, int depth, __u64 flags)
+int fxb_up(struct fixture_batch *u, int queues, int depth, __u64 flags)
 {
-	int ret = ut_add(&u->t, queues, depth, flags | UBLK_F_BATCH_IO);
+	int ret = fx_add(&u->t, queues, depth, flags | UBLK_F_BATCH_IO);
 
 	if (!ret)
-		ret = ub_serve(u, 0);
+		ret = fxb_serve(u, 0);
 	if (!ret)
-		ret = ub_table(u, queues * depth + 8);
+		ret = fxb_table(u, queues * depth + 8);
 	if (!ret)
-		ret = ub_fetch_all(u);
+		ret = fxb_fetch_all(u);
 	if (!ret)
 		ret = raw_batch_prep_all(&u->b);
-	return ret ? ret : ub_start(u);
+	return ret ? ret : fxb_start(u);
 }
 
 /* STOP_DEV, serving meanwhile. */
-int ub_stop(struct ub *u)
+int fxb_stop(struct fixture_batch *u)
 {
-	return ub_wait(u, agent_ctrl(u->t.agent, UBLK_U_CMD_STOP_DEV,
-				     u->t.info.dev_id, 0));
+	return fxb_wait(u, client_ctrl(u->t.client, UBLK_U_CMD_STOP_DEV,
+				       u->t.info.dev_id, 0));
 }
 
 /* End the round. */
-void ub_close(struct ub *u)
+void fxb_close(struct fixture_batch *u)
 {
 	raw_batch_close(&u->b);
 	raw_srv_close(&u->t.srv);
 }
 
 /*
- * Start block I/O; what is written comes from the agent's data at the offset
+ * Start block I/O; what is written comes from the client's data at the offset
  * in the window, what is read goes there. The job, or -errno.
  */
-int ub_blk(struct ub *u, enum agent_blk_op op, __u64 off, __u32 len)
+int fxb_blk(struct fixture_batch *u, enum client_blk_op op, __u64 off,
+	    __u32 len)
 {
-	return agent_blk(u->t.agent, u->t.info.dev_id, op, off, len,
-			 (off - RAW_WIN_START) % AGENT_DATA);
+	return client_blk(u->t.client, u->t.info.dev_id, op, off, len,
+			  (off - RAW_WIN_START) % CLIENT_DATA);
 }
 
 /* Serve until the job is done. */
-long ub_wait(struct ub *u, int job)
+long fxb_wait(struct fixture_batch *u, int job)
 {
-	return raw_batch_wait(u->t.agent, job, &u->b, RAW_DEADLINE_MS);
+	return raw_batch_wait(u->t.client, job, &u->b, RAW_DEADLINE_MS);
 }
 
 /* Start block I/O and wait until this server has it. */
-int ub_request(struct ub *u, enum agent_blk_op op, __u64 off, __u32 len,
-	       int *job, struct raw_ev *ev)
+int fxb_request(struct fixture_batch *u, enum client_blk_op op, __u64 off,
+		__u32 len, int *job, struct raw_ev *ev)
 {
-	*job = ub_blk(u, op, off, len);
+	*job = fxb_blk(u, op, off, len);
 	if (*job < 0)
 		return *job;
 	return raw_batch_request(&u->b, ev, RAW_DEADLINE_MS);
 }
 
 /* Requests that the block layer has given to the driver. */
-int ub_inflight(struct ub *u)
+int fxb_inflight(struct fixture_batch *u)
 {
 	char path[64];
 	int r, w, n;
@@ -120,7 +121,7 @@ int ub_inflight(struct ub *u)
 }
 
 /* Requests reach the driver in the order in which they are made. */
-int ub_no_scheduler(struct ub *u)
+int fxb_no_scheduler(struct fixture_batch *u)
 {
 	char path[64];
 	FILE *f;
@@ -137,24 +138,24 @@ int ub_no_scheduler(struct ub *u)
 	return ret;
 }
 
-/* All block I/O of the agent from now on is done by CPU 0: one queue. */
-int ub_one_cpu(struct ub *u)
+/* All block I/O of the client from now on is done by CPU 0: one queue. */
+int fxb_one_cpu(struct fixture_batch *u)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(0, &set);
-	return sched_setaffinity(u->t.agent->pid, sizeof(set), &set) ? -errno :
+	return sched_setaffinity(u->t.client->pid, sizeof(set), &set) ? -errno :
 								       0;
 }
 
-int ub_wait_inflight(struct ub *u, int nr)
+int fxb_wait_inflight(struct fixture_batch *u, int nr)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int ret;
 
 	do {
-		ret = ub_inflight(u);
+		ret = fxb_inflight(u);
 		if (ret < 0 || ret == nr)
 			return ret < 0 ? ret : 0;
 		usleep(1000);
@@ -167,29 +168,29 @@ int ub_wait_inflight(struct ub *u, int nr)
  * each has reached the driver before the next one is made. In flight is what
  * the driver has begun to take; its list has it when the thread sleeps.
  */
-int ub_enqueue(struct ub *u, enum agent_blk_op op, const int *where, int nr,
-	       int *jobs)
+int fxb_enqueue(struct fixture_batch *u, enum client_blk_op op,
+		const int *where, int nr, int *jobs)
 {
-	int i, ret, had = ub_inflight(u);
+	int i, ret, had = fxb_inflight(u);
 
 	for (i = 0; i < nr; i++) {
-		jobs[i] = ub_blk(u, op, RAW_WIN_START + where[i] * UB_STEP,
-				 4096);
+		jobs[i] = fxb_blk(u, op, RAW_WIN_START + where[i] * FXB_STEP,
+				  4096);
 		if (jobs[i] < 0)
 			return jobs[i];
-		ret = ub_wait_inflight(u, had + i + 1);
+		ret = fxb_wait_inflight(u, had + i + 1);
 		if (ret)
 			return ret;
-		if (!agent_wait_sleep(u->t.agent, jobs[i]))
+		if (!client_wait_sleep(u->t.client, jobs[i]))
 			return RAW_TIMEOUT;
 	}
 	return 0;
 }
 
 /* Which step of the window a request is about. */
-int ub_where(const struct ublksrv_io_desc *iod)
+int fxb_where(const struct ublksrv_io_desc *iod)
 {
-	return ((iod->start_sector << 9) - RAW_WIN_START) / UB_STEP;
+	return ((iod->start_sector << 9) - RAW_WIN_START) / FXB_STEP;
 }
 
 struct burst_arg {
@@ -209,7 +210,7 @@ static long burst_io(struct io_uring *ring, int fd, struct burst_arg *a)
 	for (i = 0; i < a->nr; i++) {
 		sqe = io_uring_get_sqe(ring);
 		io_uring_prep_read(sqe, fd, a->data + i * 4096, 4096,
-				   RAW_WIN_START + (__u64)i * UB_STEP);
+				   RAW_WIN_START + (__u64)i * FXB_STEP);
 		sqe->user_data = i;
 	}
 	ret = io_uring_submit(ring);
@@ -252,29 +253,29 @@ static long burst_job(void *arg)
 
 /*
  * @nr reads of 4 KiB at once, one at each step of the window, and so @rounds
- * times. The job's result is how many were good; ub_mark() makes them good.
+ * times. The job's result is how many were good; fxb_mark() makes them good.
  */
-int ub_burst(struct ub *u, int nr, int rounds)
+int fxb_burst(struct fixture_batch *u, int nr, int rounds)
 {
 	struct burst_arg a = {
 		.id = u->t.info.dev_id, .nr = nr, .rounds = rounds,
-		.data = u->t.agent->data,
+		.data = u->t.client->data,
 	};
 
-	return agent_start(u->t.agent, burst_job, &a, sizeof(a));
+	return client_start(u->t.client, burst_job, &a, sizeof(a));
 }
 
-/* What the reads of ub_burst() are to find. */
-void ub_mark(char *store)
+/* What the reads of fxb_burst() are to find. */
+void fxb_mark(char *store)
 {
 	int i;
 
 	for (i = 0; i < 256; i++)
-		store[RAW_WIN_START + i * UB_STEP] = i;
+		store[RAW_WIN_START + i * FXB_STEP] = i;
 }
 
 /* Nothing completes now. */
-bool ub_quiet(struct ub *u)
+bool fxb_quiet(struct fixture_batch *u)
 {
 	struct raw_ev ev;
 
@@ -282,41 +283,42 @@ bool ub_quiet(struct ub *u)
 }
 
 /* The job does not end, although this server takes what comes. */
-bool ub_waits(struct ub *u, int job)
+bool fxb_waits(struct fixture_batch *u, int job)
 {
 	return rec_waits(&u->t, job);
 }
 
 /* End the round of a LIVE device, with requests or without. */
-int ub_lose(struct ub *u)
+int fxb_lose(struct fixture_batch *u)
 {
-	struct ut *t = &u->t;
+	struct fixture *t = &u->t;
 	int ret;
 
-	ub_close(u);
+	fxb_close(u);
 	ret = raw_wait_state(&t->ctl, t->info.dev_id,
 			     rec_lost_state(t->info.flags));
 	return ret ? ret : rec_start(t);
 }
 
 /* END_USER_RECOVERY for this process, serving meanwhile. */
-int ub_end_recovery(struct ub *u)
+int fxb_end_recovery(struct fixture_batch *u)
 {
-	return ub_wait(u, agent_ctrl(u->t.agent, UBLK_U_CMD_END_USER_RECOVERY,
-				     u->t.info.dev_id, getpid()));
+	return fxb_wait(u,
+			client_ctrl(u->t.client, UBLK_U_CMD_END_USER_RECOVERY,
+				    u->t.info.dev_id, getpid()));
 }
 
 /* The next server of a lost device (D-239: PREP, then FETCH_IO_CMDS). */
-int ub_recover(struct ub *u)
+int fxb_recover(struct fixture_batch *u)
 {
-	int ret = ub_serve(u, 0);
+	int ret = fxb_serve(u, 0);
 
 	if (!ret)
-		ret = ub_table(u, u->t.info.nr_hw_queues *
+		ret = fxb_table(u, u->t.info.nr_hw_queues *
 				  u->t.info.queue_depth + 8);
 	if (!ret)
 		ret = raw_batch_prep_all(&u->b);
 	if (!ret)
-		ret = ub_fetch_all(u);
-	return ret ? ret : ub_end_recovery(u);
+		ret = fxb_fetch_all(u);
+	return ret ? ret : fxb_end_recovery(u);
 }

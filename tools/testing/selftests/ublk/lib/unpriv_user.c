@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An ordinary user and his devices: see user.h. Used by uapi_unpriv.c and
+ * An ordinary user and his devices: see unpriv_user.h. Used by uapi_unpriv.c and
  * uapi_timeout.c.
  */
 #define _GNU_SOURCE
@@ -11,13 +11,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "user.h"
+#include "unpriv_user.h"
 
 /*
  * The system calls themselves, as those of libc change all threads. The
  * effective uid decides about capabilities, the saved one is the way back.
  */
-int user_become(uid_t uid, gid_t gid)
+int unpriv_become(uid_t uid, gid_t gid)
 {
 	if (syscall(SYS_setgroups, 0, NULL) ||
 	    syscall(SYS_setresgid, gid, gid, 0) ||
@@ -26,7 +26,7 @@ int user_become(uid_t uid, gid_t gid)
 	return 0;
 }
 
-int user_root(void)
+int unpriv_end(void)
 {
 	if (syscall(SYS_setresuid, 0, 0, 0) || syscall(SYS_setresgid, 0, 0, 0))
 		return -errno;
@@ -34,7 +34,7 @@ int user_root(void)
 }
 
 /* What a udev rule does: both nodes, those that are there, become the user's. */
-int user_udev(int id, uid_t uid, gid_t gid, mode_t mode)
+int unpriv_udev(int id, uid_t uid, gid_t gid, mode_t mode)
 {
 	static const char * const kinds[] = { "c", "b" };
 	char path[32];
@@ -51,8 +51,8 @@ int user_udev(int id, uid_t uid, gid_t gid, mode_t mode)
 }
 
 /* A control command whose buffer begins with @path; NULL for no path at all. */
-int user_path_cmd(struct ut *t, __u32 op, const char *path, __u64 data,
-		  void *buf, __u16 len)
+int unpriv_path_cmd(struct fixture *t, __u32 op, const char *path, __u64 data,
+		    void *buf, __u16 len)
 {
 	size_t n = path ? strlen(path) + 1 : 0;
 	char room[256 + 256];
@@ -77,33 +77,33 @@ int user_path_cmd(struct ut *t, __u32 op, const char *path, __u64 data,
 }
 
 /* A command without a buffer, on the device's own node. */
-int user_cmd(struct ut *t, __u32 op, __u64 data)
+int unpriv_cmd(struct fixture *t, __u32 op, __u64 data)
 {
 	char path[32];
 
 	snprintf(path, sizeof(path), "/dev/ublkc%u", t->info.dev_id);
-	return user_path_cmd(t, op, path, data, NULL, 0);
+	return unpriv_path_cmd(t, op, path, data, NULL, 0);
 }
 
-int user_state(struct ut *t)
+int unpriv_state(struct fixture *t)
 {
 	struct ublksrv_ctrl_dev_info info = { 0 };
 	char path[32];
 	int ret;
 
 	snprintf(path, sizeof(path), "/dev/ublkc%u", t->info.dev_id);
-	ret = user_path_cmd(t, UBLK_U_CMD_GET_DEV_INFO2, path, 0, &info,
-			    sizeof(info));
+	ret = unpriv_path_cmd(t, UBLK_U_CMD_GET_DEV_INFO2, path, 0, &info,
+			      sizeof(info));
 	return ret ? ret : info.state;
 }
 
-int user_wait_state(struct ut *t, int state)
+int unpriv_wait_state(struct fixture *t, int state)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	int ret;
 
 	do {
-		ret = user_state(t);
+		ret = unpriv_state(t);
 		if (ret == state)
 			return 0;
 		usleep(2000);
@@ -111,36 +111,37 @@ int user_wait_state(struct ut *t, int state)
 	return ret < 0 ? ret : RAW_TIMEOUT;
 }
 
-int user_set_params(struct ut *t)
+int unpriv_set_params(struct fixture *t)
 {
 	struct ublk_params p;
 	char path[32];
 
 	raw_params_init(&p);
 	snprintf(path, sizeof(path), "/dev/ublkc%u", t->info.dev_id);
-	return user_path_cmd(t, UBLK_U_CMD_SET_PARAMS, path, 0, &p, sizeof(p));
+	return unpriv_path_cmd(t, UBLK_U_CMD_SET_PARAMS, path, 0, &p,
+			       sizeof(p));
 }
 
 /* ADD_DEV and SET_PARAMS by the user, with the nodes made his in between. */
-int user_add(struct ut *t, int queues, int depth, __u64 flags)
+int unpriv_add(struct fixture *t, int queues, int depth, __u64 flags)
 {
 	int ret;
 
 	raw_info_init(&t->info, queues, depth, flags | UBLK_F_UNPRIVILEGED_DEV);
-	ret = user_become(USER_UID, USER_GID);
+	ret = unpriv_become(UNPRIV_UID, UNPRIV_GID);
 	if (ret)
 		return ret;
 	ret = raw_add(&t->ctl, &t->info);
-	if (user_root())
+	if (unpriv_end())
 		return -EPERM;
 	if (ret)
 		return ret;
-	ut_remember(t, t->info.dev_id);
-	ret = user_udev(t->info.dev_id, USER_UID, USER_GID, 0600);
+	fx_remember(t, t->info.dev_id);
+	ret = unpriv_udev(t->info.dev_id, UNPRIV_UID, UNPRIV_GID, 0600);
 	if (ret)
 		return ret;
-	ret = user_become(USER_UID, USER_GID);
+	ret = unpriv_become(UNPRIV_UID, UNPRIV_GID);
 	if (!ret)
-		ret = user_set_params(t);
-	return user_root() ? -EPERM : ret;
+		ret = unpriv_set_params(t);
+	return unpriv_end() ? -EPERM : ret;
 }

@@ -14,9 +14,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "proc.h"
 #include "raw.h"
 
 /* File position of a byte of a request's data. */
@@ -222,19 +222,16 @@ long raw_in_thread(raw_fn fn, void *arg)
 /* fn(arg) in a process that has inherited every descriptor. */
 long raw_in_process(raw_fn fn, void *arg)
 {
-	struct call *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t parent = getpid(), pid;
+	struct call *c = proc_shared(sizeof(*c));
+	pid_t pid;
 	long res;
 
-	if (c == MAP_FAILED)
+	if (!c)
 		return -ENOMEM;
 	c->res = -ECHILD;
-	pid = fork();
+	pid = proc_fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() == parent)
-			c->res = fn(arg);
+		c->res = fn(arg);
 		_exit(0);
 	}
 	if (pid > 0)

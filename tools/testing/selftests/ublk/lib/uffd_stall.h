@@ -6,13 +6,13 @@
  * (userfaultfd), so that a test can look at what else happens in the middle of
  * a pread() or pwrite() that another thread has begun.
  */
-#ifndef UBLK_SELFTEST_STALL_H
-#define UBLK_SELFTEST_STALL_H
+#ifndef UBLK_SELFTEST_UFFD_STALL_H
+#define UBLK_SELFTEST_UFFD_STALL_H
 
 #include <pthread.h>
 #include "raw.h"
 
-struct stall {
+struct uffd_stall {
 	int uffd;
 	char *mem;		/* two pages, the second one stalls */
 	struct raw_srv *srv;
@@ -23,9 +23,10 @@ struct stall {
 	pthread_t thread;
 };
 
-int stall_open(struct stall *s);
-int stall_copy(struct stall *s, struct raw_srv *srv, int q, int tag, bool put);
-long stall_release(struct stall *s, const char *page);
-void stall_close(struct stall *s);
+int uffd_stall_open(struct uffd_stall *s);
+int uffd_stall_copy(struct uffd_stall *s, struct raw_srv *srv, int q, int tag,
+		    bool put);
+long uffd_stall_release(struct uffd_stall *s, const char *page);
+void uffd_stall_close(struct uffd_stall *s);
 
 #endif

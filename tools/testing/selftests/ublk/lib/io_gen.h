@@ -6,21 +6,21 @@
  * block has one request at a time; a write that failed leaves its generation
  * possible but not certain, until the next one succeeds.
  */
-#ifndef UBLK_SELFTEST_GEN_H
-#define UBLK_SELFTEST_GEN_H
+#ifndef UBLK_SELFTEST_IO_GEN_H
+#define UBLK_SELFTEST_IO_GEN_H
 
 #include "raw.h"
 
-#define GEN_BLOCK	4096
-#define GEN_BLOCKS	1024
-#define GEN_DEPTH	64
+#define IO_GEN_BLOCK	4096
+#define IO_GEN_BLOCKS	1024
+#define IO_GEN_DEPTH	64
 
-enum gen_mode { GEN_READS, GEN_WRITES, GEN_MIXED };
+enum io_gen_mode { IO_GEN_READS, IO_GEN_WRITES, IO_GEN_MIXED };
 
-struct gen {
+struct io_gen {
 	pid_t pid;
 	int id;			/* of the device */
-	enum gen_mode mode;
+	enum io_gen_mode mode;
 	int stop;		/* by the test: finish and exit */
 	int give_up;		/* the first error ends it */
 	int cpus;		/* send from so many processors in turn, 0: any */
@@ -34,15 +34,15 @@ struct gen {
 	struct {
 		__u32 sure, tried;
 		int busy;
-	} block[GEN_BLOCKS];
+	} block[IO_GEN_BLOCKS];
 };
 
-struct gen *gen_new(int id, enum gen_mode mode);
-void gen_free(struct gen *g);
-void gen_fill(struct gen *g, char *store);
-int gen_start(struct gen *g);
-int gen_wait_done(struct gen *g, __u64 more, int ms);
-int gen_wait_exit(struct gen *g, int ms);
-__u64 gen_check(struct gen *g, const char *store);
+struct io_gen *io_gen_new(int id, enum io_gen_mode mode);
+void io_gen_free(struct io_gen *g);
+void io_gen_fill(struct io_gen *g, char *store);
+int io_gen_start(struct io_gen *g);
+int io_gen_wait_done(struct io_gen *g, __u64 more, int ms);
+int io_gen_wait_exit(struct io_gen *g, int ms);
+__u64 io_gen_check(struct io_gen *g, const char *store);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Common part of the uapi_*.c fixtures: see ut.h.
+ * Common part of the uapi_*.c fixtures: see fixture.h.
  *
- * START_DEV and STOP_DEV go through the agent while this process serves, for
+ * START_DEV and STOP_DEV go through the client while this process serves, for
  * the disk may be read by others (udev, partition scan) at any moment.
  */
 #define _GNU_SOURCE
@@ -10,16 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "ut.h"
+#include "fixture.h"
 
-int ut_open(struct ut *t)
+int fx_open(struct fixture *t)
 {
 	int ret;
 
 	memset(t, 0, sizeof(*t));
 	t->srv.fd = -1;
-	t->agent = agent_open();
-	if (!t->agent)
+	t->client = client_open();
+	if (!t->client)
 		return -ENOMEM;
 	ret = raw_ctrl_open(&t->ctl);
 	if (ret)
@@ -28,7 +28,7 @@ int ut_open(struct ut *t)
 }
 
 /* Runs in the parent, after the test has ended in whatever way. */
-int ut_cleanup(struct ut *t)
+int fx_cleanup(struct fixture *t)
 {
 	struct raw_ctrl ctl;
 	int i, ret, bad = 0;
@@ -47,14 +47,14 @@ int ut_cleanup(struct ut *t)
 	return bad;
 }
 
-void ut_remember(struct ut *t, int id)
+void fx_remember(struct fixture *t, int id)
 {
-	if (t->nr_ids < UT_MAX_IDS)
+	if (t->nr_ids < FX_MAX_IDS)
 		t->ids[t->nr_ids++] = id;
 }
 
 /* ADD_DEV and SET_PARAMS; no partition scan where that can be chosen. */
-int ut_add(struct ut *t, int queues, int depth, __u64 flags)
+int fx_add(struct fixture *t, int queues, int depth, __u64 flags)
 {
 	struct ublk_params p;
 	int ret;
@@ -64,7 +64,7 @@ int ut_add(struct ut *t, int queues, int depth, __u64 flags)
 	ret = raw_add(&t->ctl, &t->info);
 	if (ret)
 		return ret;
-	ut_remember(t, t->info.dev_id);
+	fx_remember(t, t->info.dev_id);
 	if ((t->info.flags & flags) != flags)
 		return -EOPNOTSUPP;
 	raw_params_init(&p);
@@ -77,7 +77,7 @@ int ut_add(struct ut *t, int queues, int depth, __u64 flags)
 	return raw_set_params(&t->ctl, t->info.dev_id, &p);
 }
 
-int ut_serve(struct ut *t, unsigned int ring_flags)
+int fx_serve(struct fixture *t, unsigned int ring_flags)
 {
 	int ret;
 
@@ -93,63 +93,64 @@ int ut_serve(struct ut *t, unsigned int ring_flags)
 }
 
 /* START_DEV for this process, serving meanwhile. */
-int ut_start(struct ut *t)
+int fx_start(struct fixture *t)
 {
-	int job = agent_ctrl(t->agent, UBLK_U_CMD_START_DEV, t->info.dev_id,
-			     getpid());
+	int job = client_ctrl(t->client, UBLK_U_CMD_START_DEV, t->info.dev_id,
+			      getpid());
 
-	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
 /* STOP_DEV, serving meanwhile. */
-int ut_stop(struct ut *t)
+int fx_stop(struct fixture *t)
 {
-	int job = agent_ctrl(t->agent, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0);
+	int job = client_ctrl(t->client, UBLK_U_CMD_STOP_DEV, t->info.dev_id,
+			      0);
 
-	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
 /* End the round: ring first, for a command holds the char device. */
-void ut_close(struct ut *t)
+void fx_close(struct fixture *t)
 {
 	raw_ring_close(&t->ring);
 	raw_srv_close(&t->srv);
 }
 
 /* A LIVE device served by this process. */
-int ut_up(struct ut *t, int queues, int depth, __u64 flags)
+int fx_up(struct fixture *t, int queues, int depth, __u64 flags)
 {
-	int ret = ut_add(t, queues, depth, flags);
+	int ret = fx_add(t, queues, depth, flags);
 
 	if (!ret)
-		ret = ut_serve(t, 0);
+		ret = fx_serve(t, 0);
 	if (!ret)
 		ret = raw_fetch_all(&t->ring);
-	return ret ? ret : ut_start(t);
+	return ret ? ret : fx_start(t);
 }
 
 /*
- * Begin block I/O in the test's window, with the agent's data of the same place,
+ * Begin block I/O in the test's window, with the client's data of the same place,
  * and wait until the server has the request. 0, RAW_TIMEOUT or -errno.
  */
-int ut_request(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
+int fx_request(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 	       int *job, struct raw_ev *ev)
 {
-	*job = agent_blk(t->agent, t->info.dev_id, op, off, len,
-			 off - RAW_WIN_START);
+	*job = client_blk(t->client, t->info.dev_id, op, off, len,
+			  off - RAW_WIN_START);
 	if (*job < 0)
 		return *job;
 	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
 }
 
-/* Block I/O with the first @len bytes of the agent's data. The job. */
-int ut_begin(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len)
+/* Block I/O with the first @len bytes of the client's data. The job. */
+int fx_begin(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len)
 {
-	return agent_blk(t->agent, t->info.dev_id, op, off, len, 0);
+	return client_blk(t->client, t->info.dev_id, op, off, len, 0);
 }
 
 /* The next request of the test with its data, whatever steps that takes. */
-int ut_delivered(struct ut *t, struct raw_ev *ev)
+int fx_delivered(struct fixture *t, struct raw_ev *ev)
 {
 	int ret = raw_request(&t->ring, ev, RAW_DEADLINE_MS);
 
@@ -162,25 +163,25 @@ int ut_delivered(struct ut *t, struct raw_ev *ev)
 }
 
 /* Submit a COMMIT with an address of the test's choice. */
-int ut_commit_addr(struct ut *t, struct raw_ev *ev, int result, void *addr)
+int fx_commit_addr(struct fixture *t, struct raw_ev *ev, int result, void *addr)
 {
 	return raw_post(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ, ev->q,
 			ev->tag, result, (uintptr_t)addr, 0, NULL);
 }
 
-long ut_finish(struct ut *t, int job)
+long fx_finish(struct fixture *t, int job)
 {
-	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
 /* The job does not end now. */
-bool ut_open_still(struct ut *t, int job)
+bool fx_open_still(struct fixture *t, int job)
 {
-	return agent_wait(t->agent, job, RAW_QUIET_MS) == RAW_TIMEOUT;
+	return client_wait(t->client, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
 /* Wait until the disk has @n reads and writes in flight, that is, started. */
-bool ut_inflight(struct ut *t, int n)
+bool fx_inflight(struct fixture *t, int n)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 	char path[64];
@@ -203,7 +204,7 @@ bool ut_inflight(struct ut *t, int n)
 }
 
 /* Requests of the disk that have not ended, held ones too, or -ENODEV. */
-int ut_requests(struct ut *t)
+int fx_requests(struct fixture *t)
 {
 	char path[64];
 	int n = -ENODEV;
@@ -221,23 +222,23 @@ int ut_requests(struct ut *t)
 }
 
 /* Wait until the request of @job, the disk's @n-th, has reached the driver. */
-bool ut_arrived(struct ut *t, int job, int n)
+bool fx_arrived(struct fixture *t, int job, int n)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
 
-	while (ut_requests(t) < n) {
+	while (fx_requests(t) < n) {
 		if (raw_now_ms() >= end)
 			return false;
 		usleep(1000);
 	}
-	return agent_wait_sleep(t->agent, job);
+	return client_wait_sleep(t->client, job);
 }
 
 /* Block I/O on the device, served by this process like a RAM disk. */
-long ut_blk(struct ut *t, enum agent_blk_op op, __u64 off, __u32 len,
+long fx_blk(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 	    __u32 data)
 {
-	int job = agent_blk(t->agent, t->info.dev_id, op, off, len, data);
+	int job = client_blk(t->client, t->info.dev_id, op, off, len, data);
 
-	return agent_wait_serving(t->agent, job, &t->ring, RAW_DEADLINE_MS);
+	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User copies that stop half way: see stall.h. One copy at a time: a thread of
+ * User copies that stop half way: see uffd_stall.h. One copy at a time: a thread of
  * its own makes it, the test's thread sees the fault and answers it.
  */
 #define _GNU_SOURCE
@@ -13,12 +13,12 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "stall.h"
+#include "uffd_stall.h"
 
 #define PAGE 4096
 
 /* -ENOSYS or -EPERM where the kernel has no userfaultfd for its own faults. */
-int stall_open(struct stall *s)
+int uffd_stall_open(struct uffd_stall *s)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
@@ -44,7 +44,7 @@ int stall_open(struct stall *s)
 
 static void *copy(void *arg)
 {
-	struct stall *s = arg;
+	struct uffd_stall *s = arg;
 
 	if (s->put)
 		s->res = raw_put(s->srv, s->q, s->tag, s->mem, 2 * PAGE, 0);
@@ -58,7 +58,8 @@ static void *copy(void *arg)
  * Begin to copy two pages of a request from another thread and wait until it
  * is in the middle. 0, -EPROTO if it ended at once, RAW_TIMEOUT.
  */
-int stall_copy(struct stall *s, struct raw_srv *srv, int q, int tag, bool put)
+int uffd_stall_copy(struct uffd_stall *s, struct raw_srv *srv, int q, int tag,
+		    bool put)
 {
 	struct pollfd p = { .fd = s->uffd, .events = POLLIN };
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -86,7 +87,7 @@ int stall_copy(struct stall *s, struct raw_srv *srv, int q, int tag, bool put)
 }
 
 /* Provide the page and see the copy end. What it returned, or -errno. */
-long stall_release(struct stall *s, const char *page)
+long uffd_stall_release(struct uffd_stall *s, const char *page)
 {
 	struct uffdio_copy c = {
 		.dst = (uintptr_t)s->mem + PAGE,
@@ -99,7 +100,7 @@ long stall_release(struct stall *s, const char *page)
 	return s->res;
 }
 
-void stall_close(struct stall *s)
+void uffd_stall_close(struct uffd_stall *s)
 {
 	munmap(s->mem, 2 * PAGE);
 	close(s->uffd);

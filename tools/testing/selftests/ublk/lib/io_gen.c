@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Verifying I/O at depth 64: see gen.h. Used by the crash tests.
+ * Verifying I/O at depth 64: see io_gen.h. Used by the crash tests.
  *
  * The process has no connection to the server, not even inherited descriptors,
  * and is not killed while it may have requests: that would not end before they
@@ -17,7 +17,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "gen.h"
+#include "io_gen.h"
+#include "proc.h"
 
 /* Requests sent at a time. */
 #define SEND	16
@@ -28,8 +29,8 @@ struct slot {
 	__u32 stamp;
 };
 
-static struct slot slots[GEN_DEPTH];
-static int free_slots[GEN_DEPTH], nr_free;
+static struct slot slots[IO_GEN_DEPTH];
+static int free_slots[IO_GEN_DEPTH], nr_free;
 static char *bufs;
 
 static __u64 word(int block, __u32 stamp)
@@ -41,15 +42,15 @@ static void fill(__u64 *p, int block, __u32 stamp)
 {
 	int i;
 
-	for (i = 0; i < GEN_BLOCK / 8; i++)
+	for (i = 0; i < IO_GEN_BLOCK / 8; i++)
 		p[i] = word(block, stamp);
 }
 
-static bool possible(struct gen *g, int block, const __u64 *p)
+static bool possible(struct io_gen *g, int block, const __u64 *p)
 {
 	int i;
 
-	for (i = 0; i < GEN_BLOCK / 8; i++) {
+	for (i = 0; i < IO_GEN_BLOCK / 8; i++) {
 		if (p[i] < word(block, g->block[block].sure) ||
 		    p[i] > word(block, g->block[block].tried))
 			return false;
@@ -57,79 +58,82 @@ static bool possible(struct gen *g, int block, const __u64 *p)
 	return true;
 }
 
-struct gen *gen_new(int id, enum gen_mode mode)
+struct io_gen *io_gen_new(int id, enum io_gen_mode mode)
 {
-	struct gen *g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct io_gen *g = proc_shared(sizeof(*g));
 
-	if (g == MAP_FAILED)
+	if (!g)
 		return NULL;
 	g->id = id;
 	g->mode = mode;
 	return g;
 }
 
-void gen_free(struct gen *g)
+void io_gen_free(struct io_gen *g)
 {
 	munmap(g, sizeof(*g));
 }
 
 /* Put the first generation on a device, by way of its server's memory. */
-void gen_fill(struct gen *g, char *store)
+void io_gen_fill(struct io_gen *g, char *store)
 {
 	int i;
 
-	for (i = 0; i < GEN_BLOCKS; i++) {
+	for (i = 0; i < IO_GEN_BLOCKS; i++) {
 		g->block[i].sure = 1;
 		g->block[i].tried = 1;
-		fill((__u64 *)(store + (size_t)i * GEN_BLOCK), i, 1);
+		fill((__u64 *)(store + (size_t)i * IO_GEN_BLOCK), i, 1);
 	}
 }
 
+static const __u64 *block_of(const char *mem, size_t i)
+{
+	return (const __u64 *)(mem + i * IO_GEN_BLOCK);
+}
+
 /* Blocks whose contents in the server's memory cannot be. */
-__u64 gen_check(struct gen *g, const char *store)
+__u64 io_gen_check(struct io_gen *g, const char *store)
 {
 	__u64 bad = 0;
 	int i;
 
-	for (i = 0; i < GEN_BLOCKS; i++)
-		bad += !possible(g, i, (const __u64 *)(store +
-						       (size_t)i * GEN_BLOCK));
+	for (i = 0; i < IO_GEN_BLOCKS; i++)
+		bad += !possible(g, i, block_of(store, i));
 	return bad;
 }
 
-static void send_one(struct gen *g, struct io_uring *ring, int fd)
+static void send_one(struct io_gen *g, struct io_uring *ring, int fd)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 	int n = free_slots[--nr_free], b;
 	struct slot *s = &slots[n];
-	char *buf = bufs + (size_t)n * GEN_BLOCK;
+	char *buf = bufs + (size_t)n * IO_GEN_BLOCK;
 
 	do {
-		b = random() % GEN_BLOCKS;
+		b = random() % IO_GEN_BLOCKS;
 	} while (g->block[b].busy);
 	g->block[b].busy = 1;
 	s->block = b;
-	s->write = g->mode == GEN_WRITES ||
-		   (g->mode == GEN_MIXED && random() & 1);
+	s->write = g->mode == IO_GEN_WRITES ||
+		   (g->mode == IO_GEN_MIXED && random() & 1);
 	if (s->write) {
 		s->stamp = ++g->block[b].tried;
 		fill((__u64 *)buf, b, s->stamp);
-		io_uring_prep_write(sqe, fd, buf, GEN_BLOCK,
-				    (__u64)b * GEN_BLOCK);
+		io_uring_prep_write(sqe, fd, buf, IO_GEN_BLOCK,
+				    (__u64)b * IO_GEN_BLOCK);
 	} else {
-		memset(buf, 0xee, GEN_BLOCK);
-		io_uring_prep_read(sqe, fd, buf, GEN_BLOCK,
-				   (__u64)b * GEN_BLOCK);
+		memset(buf, 0xee, IO_GEN_BLOCK);
+		io_uring_prep_read(sqe, fd, buf, IO_GEN_BLOCK,
+				   (__u64)b * IO_GEN_BLOCK);
 	}
 	sqe->user_data = n;
 }
 
-static void finish_one(struct gen *g, int n, int res)
+static void finish_one(struct io_gen *g, int n, int res)
 {
 	struct slot *s = &slots[n];
 
-	if (res != GEN_BLOCK) {
+	if (res != IO_GEN_BLOCK) {
 		/* A disk that is gone has no size: reads return 0. */
 		g->last_error = res < 0 ? res : -ENODEV;
 		g->errors++;
@@ -138,7 +142,7 @@ static void finish_one(struct gen *g, int n, int res)
 		if (s->write)
 			g->block[s->block].sure = s->stamp;
 		else if (!possible(g, s->block, (__u64 *)(bufs + (size_t)n *
-							  GEN_BLOCK)))
+							  IO_GEN_BLOCK)))
 			g->bad++;
 	}
 	g->block[s->block].busy = 0;
@@ -146,7 +150,7 @@ static void finish_one(struct gen *g, int n, int res)
 }
 
 /* The processor decides which queue a request goes to. */
-static void hop(struct gen *g)
+static void hop(struct io_gen *g)
 {
 	static int cpu;
 	cpu_set_t set;
@@ -159,7 +163,7 @@ static void hop(struct gen *g)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static void turn(struct gen *g, struct io_uring *ring, int fd)
+static void turn(struct io_gen *g, struct io_uring *ring, int fd)
 {
 	struct __kernel_timespec ts = { .tv_nsec = 5000000 };
 	__u64 errors = g->errors;
@@ -169,7 +173,7 @@ static void turn(struct gen *g, struct io_uring *ring, int fd)
 	while (nr_free && !__atomic_load_n(&g->stop, __ATOMIC_ACQUIRE)) {
 		for (n = 0; nr_free && n < SEND; n++)
 			send_one(g, ring, fd);
-		__atomic_store_n(&g->inflight, GEN_DEPTH - nr_free,
+		__atomic_store_n(&g->inflight, IO_GEN_DEPTH - nr_free,
 				 __ATOMIC_RELEASE);
 		hop(g);
 		io_uring_submit(ring);
@@ -180,7 +184,8 @@ static void turn(struct gen *g, struct io_uring *ring, int fd)
 		finish_one(g, cqe->user_data, cqe->res);
 		io_uring_cqe_seen(ring, cqe);
 	} while (!io_uring_peek_cqe(ring, &cqe));
-	__atomic_store_n(&g->inflight, GEN_DEPTH - nr_free, __ATOMIC_RELEASE);
+	__atomic_store_n(&g->inflight, IO_GEN_DEPTH - nr_free,
+			 __ATOMIC_RELEASE);
 	if (g->errors == errors)
 		return;
 	if (g->give_up)
@@ -188,7 +193,7 @@ static void turn(struct gen *g, struct io_uring *ring, int fd)
 	usleep(2000);
 }
 
-static int generate(struct gen *g)
+static int generate(struct io_gen *g)
 {
 	struct io_uring ring;
 	char path[32];
@@ -198,30 +203,30 @@ static int generate(struct gen *g)
 	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
-	bufs = mmap(NULL, (size_t)GEN_DEPTH * GEN_BLOCK, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ret = io_uring_queue_init(GEN_DEPTH, &ring, 0);
+	bufs = mmap(NULL, (size_t)IO_GEN_DEPTH * IO_GEN_BLOCK,
+		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ret = io_uring_queue_init(IO_GEN_DEPTH, &ring, 0);
 	if (bufs == MAP_FAILED || ret)
 		return 1;
 	srandom(getpid());
-	for (nr_free = 0; nr_free < GEN_DEPTH; nr_free++)
+	for (nr_free = 0; nr_free < IO_GEN_DEPTH; nr_free++)
 		free_slots[nr_free] = nr_free;
 	__atomic_store_n(&g->ready, 1, __ATOMIC_RELEASE);
 	do {
 		turn(g, &ring, fd);
-	} while (nr_free < GEN_DEPTH ||
+	} while (nr_free < IO_GEN_DEPTH ||
 		 !__atomic_load_n(&g->stop, __ATOMIC_ACQUIRE));
 	close(fd);
 	return 0;
 }
 
-/* The contents are known (gen_fill() or an earlier run). 0 or -errno. */
-int gen_start(struct gen *g)
+/* The contents are known (io_gen_fill() or an earlier run). 0 or -errno. */
+int io_gen_start(struct io_gen *g)
 {
 	pid_t pid;
 	int i;
 
-	for (i = 0; i < GEN_BLOCKS; i++)
+	for (i = 0; i < IO_GEN_BLOCKS; i++)
 		g->block[i].busy = 0;
 	g->stop = 0;
 	g->ready = 0;
@@ -236,7 +241,7 @@ int gen_start(struct gen *g)
 }
 
 /* Wait until @more requests have succeeded. 0 or RAW_TIMEOUT. */
-int gen_wait_done(struct gen *g, __u64 more, int ms)
+int io_gen_wait_done(struct io_gen *g, __u64 more, int ms)
 {
 	__u64 goal = __atomic_load_n(&g->done, __ATOMIC_ACQUIRE) + more;
 	long end = raw_now_ms() + ms;
@@ -250,15 +255,7 @@ int gen_wait_done(struct gen *g, __u64 more, int ms)
 }
 
 /* Exit status, -EINTR for a signal, RAW_TIMEOUT. */
-int gen_wait_exit(struct gen *g, int ms)
+int io_gen_wait_exit(struct io_gen *g, int ms)
 {
-	long end = raw_now_ms() + ms;
-	int status;
-
-	while (waitpid(g->pid, &status, WNOHANG) != g->pid) {
-		if (raw_now_ms() >= end)
-			return RAW_TIMEOUT;
-		usleep(1000);
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+	return proc_wait_exit(g->pid, ms);
 }

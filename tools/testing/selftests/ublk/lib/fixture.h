@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the fixtures of the uapi_*.c programs have in common: a control ring,
+ * the client, one device with its server, and the numbers of all devices made.
+ *
+ * A fixture holds a struct fixture and uses FIXTURE_TEARDOWN_PARENT(), so that
+ * fx_cleanup() runs after the test's process has gone: no failed assertion can
+ * leave a device behind, and a device that cannot be deleted fails the test.
+ */
+#ifndef UBLK_SELFTEST_FIXTURE_H
+#define UBLK_SELFTEST_FIXTURE_H
+
+#include "io_client.h"
+
+#define FX_MAX_IDS	64
+
+/* Guests on a busy machine are slow: more than the harness's 30 seconds. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	100
+
+struct fixture {
+	struct raw_ctrl ctl;
+	struct io_client *client;
+	__u64 features;
+	struct ublksrv_ctrl_dev_info info;
+	struct raw_srv srv;
+	struct raw_ring ring;
+	int nr_ids;
+	int ids[FX_MAX_IDS];
+};
+
+int fx_open(struct fixture *t);
+int fx_cleanup(struct fixture *t);
+void fx_remember(struct fixture *t, int id);
+int fx_add(struct fixture *t, int queues, int depth, __u64 flags);
+int fx_serve(struct fixture *t, unsigned int ring_flags);
+int fx_start(struct fixture *t);
+int fx_stop(struct fixture *t);
+void fx_close(struct fixture *t);
+int fx_up(struct fixture *t, int queues, int depth, __u64 flags);
+int fx_request(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
+	       int *job, struct raw_ev *ev);
+int fx_begin(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len);
+int fx_delivered(struct fixture *t, struct raw_ev *ev);
+int fx_commit_addr(struct fixture *t, struct raw_ev *ev, int result,
+		   void *addr);
+long fx_finish(struct fixture *t, int job);
+bool fx_open_still(struct fixture *t, int job);
+bool fx_inflight(struct fixture *t, int n);
+int fx_requests(struct fixture *t);
+bool fx_arrived(struct fixture *t, int job, int n);
+long fx_blk(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
+	    __u32 data);
+
+/* For FIXTURE_SETUP(): everything a test needs before its device. */
+#define FX_SETUP(t, need) do { \
+	int fx_ret = fx_open(t); \
+	\
+	if (fx_ret == -ENOENT || fx_ret == -EACCES || fx_ret == -EPERM) \
+		SKIP(return, "no /dev/ublk-control: be root, modprobe ublk_drv"); \
+	ASSERT_EQ(0, fx_ret); \
+	if (((t)->features & (need)) != (need)) \
+		SKIP(return, "driver does not offer feature bits 0x%llx", \
+		     (unsigned long long)((need) & ~(t)->features)); \
+} while (0)
+
+#define FX_TEARDOWN(t) EXPECT_EQ(0, fx_cleanup(t)) \
+	TH_LOG("a device of this test cannot be deleted")
+
+#define FX_REQUIRE(t, need) do { \
+	if (((t)->features & (need)) != (need)) \
+		SKIP(return, "driver does not offer feature bits 0x%llx", \
+		     (unsigned long long)((need) & ~(t)->features)); \
+} while (0)
+
+#endif
