@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random control commands from four processes against eight device numbers,
- * while servers come, misbehave and are killed and I/O runs. Nothing may hang
- * meanwhile, and afterwards every device can be deleted and the module
- * unloaded. What the kernel says about it is for the runner to judge.
+ * Random control commands from four processes to eight device numbers, while
+ * servers start, misbehave and are killed, and I/O runs. Nothing may hang. At
+ * the end every device can be deleted and the module unloaded. The runner
+ * checks the kernel log.
  *
  * usage: chaos [SECONDS [SEED]]; or UBLK_CHAOS_SECONDS, UBLK_CHAOS_SEED. The
- * seed repeats what each process tries, not how they interleave.
+ * seed repeats what each process tries, but not how they interleave.
  *
  * Covers C-11, C-58, C-70 to C-74, C-81, C-82, L-20, L-42, L-60, I-24, I-60.
- * The processes are in chaos_ctl.c, chaos_srv.c and chaos_io.c.
+ * The processes are in lib/chaos_ctl.c, lib/chaos_srv.c and lib/chaos_io.c.
  *
  * runner: cpus debug
  */
@@ -33,12 +33,12 @@ const char *const chaos_op_names[CHAOS_NR_OPS] = {
 	"START_USER_RECOVERY", "END_USER_RECOVERY",
 };
 
-/* Seconds; in less, luck decides what is tried. */
+/* Seconds. A shorter run may miss some commands by chance. */
 #define LONG_RUN	30
 
 static pid_t servers, ios;
 
-/* A new start for each process, from the seed and its number. */
+/* Start values for each process, from the seed and the process's number. */
 void chaos_seed(struct chaos *c, struct chaos_rng *r)
 {
 	__u64 nr = __atomic_add_fetch(&c->forks, 1, __ATOMIC_RELAXED);
@@ -67,7 +67,7 @@ static void start_ctl(struct chaos *c, struct chaos_ctl_slot *slot)
 	pid_t pid;
 
 	slot->since = 0;
-	/* Not straight into the slot: the child would write its 0 as well. */
+	/* In shared memory the child would overwrite the pid with 0. */
 	pid = chaos_fork();
 	if (!pid)
 		chaos_ctl(c, slot);
@@ -85,7 +85,7 @@ static bool immortal(struct chaos *c, const char *what, pid_t pid)
 	return true;
 }
 
-/* True if a command has not ended although it was canceled. */
+/* True if a command was canceled and has not ended. */
 static bool ctl_stuck(struct chaos_ctl_slot *slot)
 {
 	long since = __atomic_load_n(&slot->since, __ATOMIC_ACQUIRE);
@@ -99,14 +99,14 @@ static bool ctl_stuck(struct chaos_ctl_slot *slot)
 	return true;
 }
 
-/* Kill a command process now and then, with the command that it waits for. */
+/* Sometimes kill a command process together with the command it waits for. */
 static bool watch_ctl(struct chaos *c, struct chaos_rng *r,
 		      struct chaos_ctl_slot *slot)
 {
 	if (ctl_stuck(slot))
 		return false;
 	if (waitpid(slot->pid, NULL, WNOHANG)) {
-		fprintf(stderr, "# a command process cannot go on\n");
+		fprintf(stderr, "# a command process has given up\n");
 		chaos_count(&c->unexpected);
 		start_ctl(c, slot);
 	} else if (!chaos_rnd(r, 400)) {
@@ -120,8 +120,8 @@ static bool watch_ctl(struct chaos *c, struct chaos_rng *r,
 }
 
 /*
- * What matters happened, so that the rest means something. Not asked for is
- * what takes luck: a live device that is idle, or not open.
+ * Every important command has succeeded, or the run proves little. Commands
+ * that need a live device which is idle or not open may succeed too rarely.
  */
 static bool enough(struct chaos *c, bool say)
 {
@@ -142,8 +142,8 @@ static bool enough(struct chaos *c, bool say)
 }
 
 /*
- * Start all and watch until the time is over, and some more where that was not
- * enough for a slow machine; false if a command hangs.
+ * Start all and watch them until the time is over, and longer if a slow machine
+ * has not tried enough. False if a command hangs.
  */
 static bool run(struct chaos *c, int seconds)
 {
@@ -190,8 +190,8 @@ static bool end_ctls(struct chaos *c)
 }
 
 /*
- * First all are asked to go: a disk may be closed, but not released before another
- * one is, which waits for its server (Documentation/block/ublk.rst).
+ * Request all deletions first: a disk that is closed may not be released before
+ * another one, which waits for its server (Documentation/block/ublk.rst).
  */
 static bool delete_all(void)
 {
@@ -335,7 +335,7 @@ int main(int argc, char **argv)
 	__atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);
 	good &= end_ctls(c);
 	ksft_test_result(good && !c->unexpected,
-			 "every command ends, and as it may\n");
+			 "every command ends, with an allowed result\n");
 	good = !immortal(c, "servers", servers);
 	ksft_test_result(good && !c->immortal,
 			 "every killed process dies\n");

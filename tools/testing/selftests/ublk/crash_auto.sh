@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The crash matrix (crash_matrix.c) with automatic buffer registration: data moves without a copy by the server.
+# The crash matrix (crash_matrix.c) with automatic buffer registration: the server
+# moves data without a copy.
 #
 # runner: cpus timeout=900
 

@@ -2,18 +2,19 @@
 /*
  * Every way a server can leave x what the disk is doing x recovery policy x
  * number of queues: nothing hangs, the device gets into the right state, the
- * next server takes over with the data intact, and the device can be deleted.
+ * next server continues with the data intact, and the device can be deleted.
  *
- * The server is a child with its data in our memory (server_proc.h), I/O comes from
- * a child that knows what every block must contain (io_gen.h), or from a process
- * that writes files on a mounted ext4. One line of KTAP per combination, with
- * the time until the block layer saw errors or held, and until the end.
+ * The server is a process with its data in our memory (server_proc.h). I/O
+ * comes from a process that knows what every block must contain (io_gen.h), or
+ * from one that writes files on a mounted ext4. Each combination is one line of
+ * KTAP, with the time until the block layer saw errors or held requests, and
+ * the total time.
  *
- * usage: crash_matrix [MODE], how data moves: see modes[] below. Four queues need
- * four processors.
+ * usage: crash_matrix [MODE]; see modes[] below. Four queues need four
+ * processors.
  *
  * UBLK_TEST_SCALE multiplies the deadline of 5 s, for slow kernels.
- * UBLK_TEST_LESS=N takes one combination of N, so that each value of one of the
+ * UBLK_TEST_LESS=N runs one combination of N, such that each value of one of the
  *   four still meets each value of another; in modes other than copy, fewer.
  * UBLK_TEST_ONLY selects combinations whose name contains it.
  *
@@ -38,7 +39,7 @@
 
 #define FS_BYTES	(48ULL << 20)
 #define UR		UBLK_F_USER_RECOVERY
-/* What one test waits for I/O to flow, or to flow again. */
+/* So many requests must succeed before the server leaves, and after. */
 #define SOME_IO		96
 
 enum { NONE, HOLD, REISSUE, FAIL, NR_POLICY };
@@ -91,10 +92,10 @@ static struct raw_ctrl ctl;
 static int mode;
 static char *image;		/* a fresh ext4 */
 static char mnt[32];
-static long deadline_ms = 5000;	/* for the block layer to notice */
-static long patience_ms = 30000;	/* for what is not measured */
+static long deadline_ms = 5000;	/* for the block layer to notice the loss */
+static long patience_ms = 30000;	/* for everything that is not measured */
 
-/* For a condition that must hold; says which and gives up on the combination. */
+/* A condition that must hold. If not, report it and end the combination. */
 #define MUST(what) do { \
 	if (!(what)) { \
 		ksft_print_msg("%s: line %d: %s\n", c->name, __LINE__, #what); \
@@ -124,7 +125,7 @@ static int is_lost(struct combo *c)
 	return raw_state(&ctl, c->info.dev_id) == policies[c->policy].lost;
 }
 
-/* The next server may come: the old one's round has ended. */
+/* The next server can come: the old one's session has ended. */
 static int is_free(struct combo *c)
 {
 	char path[32];
@@ -160,7 +161,7 @@ static int serve(struct combo *c, __u32 op)
 	c->srv = server_new(&c->info, c->store);
 	MUST(c->srv);
 	MUST(!server_start(c->srv));
-	/* EEXIST: the last opener of a removed disk is about to close it. */
+	/* EEXIST: the last opener of the removed disk is just closing it. */
 	do {
 		ret = cmd(c, op, c->srv->pid);
 		if (ret == -EEXIST)
@@ -203,7 +204,7 @@ static int start_files(struct combo *c)
 	MUST(!mount(path, mnt, "ext4", 0, NULL));
 	c->files = proc_shared(sizeof(*c->files));
 	MUST(c->files);
-	/* Not straight into *files: the child would write its 0 as well. */
+	/* In shared memory the child would overwrite the pid with 0. */
 	pid = fork();
 	if (!pid) {
 		write_files(c->files);
@@ -236,7 +237,7 @@ static int end_files(struct combo *c)
 	c->files = NULL;
 	if (c->policy != REISSUE)
 		return 0;
-	/* The file system has not noticed anything. */
+	/* The file system has seen no error. */
 	MUST(!errors);
 	snprintf(shell, sizeof(shell),
 		 "e2fsck -fn /dev/ublkb%u >/dev/null 2>&1", c->info.dev_id);
@@ -244,7 +245,7 @@ static int end_files(struct combo *c)
 	return 0;
 }
 
-/* One ext4 for all combinations: mkfs is slow where this is run. */
+/* Make one ext4 for all combinations, as mkfs is slow in the guest. */
 static int make_image(void)
 {
 	struct combo one = { .policy = NONE, .queues = 1, .name = "mkfs" };
@@ -266,7 +267,7 @@ static int make_image(void)
 	return 0;
 }
 
-/* Only what is not zero, so that the copy stays small. */
+/* Skip blocks of zeroes, so that the copy stays small. */
 static void copy_image(char *to)
 {
 	static const char zero[4096];
@@ -339,7 +340,7 @@ static int disk_idle(struct combo *c)
 	return done && done == disk_done(c);
 }
 
-/* The server is gone: what must the generator see, by policy? */
+/* The server has left: check what the generator sees, by policy. */
 static int check_io_lost(struct combo *c)
 {
 	struct io_gen *g = c->gen;
@@ -357,8 +358,9 @@ static int check_io_lost(struct combo *c)
 		break;
 	default:
 		/*
-		 * Held: nothing is done any more, whatever the generator has
-		 * yet to see of what was, and nothing has got lost.
+		 * Requests are held: nothing is done any more, and nothing is
+		 * lost. The generator may still have to read completions of
+		 * before.
 		 */
 		MUST(wait_for(disk_idle, c, deadline_ms));
 		MUST(__atomic_load_n(&g->inflight, __ATOMIC_ACQUIRE));
@@ -368,7 +370,7 @@ static int check_io_lost(struct combo *c)
 	return 0;
 }
 
-/* There is a server again. */
+/* The next server has been started. */
 static int end_io(struct combo *c)
 {
 	struct io_gen *g = c->gen;
@@ -391,7 +393,7 @@ static int end_io(struct combo *c)
 	return 0;
 }
 
-/* ---- the server's end ---------------------------------------------------- */
+/* ---- the server leaves --------------------------------------------------- */
 
 static int die(struct combo *c)
 {
@@ -406,14 +408,19 @@ static int die(struct combo *c)
 		MUST(!server_wait_exit(c->srv, patience_ms));
 		break;
 	case THREAD:
-		/* Nobody notices that, until the others go as well. */
+		/*
+		 * The device does not notice that until the other threads exit.
+		 */
 		MUST(!server_order(c->srv, SERVER_END_THREAD));
 		usleep(30000);
 		MUST(raw_state(&ctl, c->info.dev_id) == live);
 		MUST(!server_kill(c->srv));
 		break;
 	case RING:
-		/* No command is left, but the node is open, the process alive. */
+		/*
+		 * No command is left, but the node is open and the process
+		 * lives.
+		 */
 		MUST(!server_order(c->srv, SERVER_CLOSE_RINGS));
 		usleep(10000);
 		MUST(raw_state(&ctl, c->info.dev_id) == live);
@@ -437,7 +444,7 @@ static int lose(struct combo *c)
 		MUST(!server_kill(c->srv));
 	server_free(c->srv);
 	c->srv = NULL;
-	/* The disk of a device without recovery is gone below its file system. */
+	/* Without recovery the disk is removed below its file system. */
 	if (c->policy == NONE && c->io == MOUNTED)
 		MUST(!end_files(c));
 	return 0;
@@ -461,7 +468,7 @@ static int run(struct combo *c)
 	return 0;
 }
 
-/* After a failure: nobody may be left behind. */
+/* After a failure no process or device may stay. */
 static int clean_up(struct combo *c, bool failed)
 {
 	int ret = 0;
@@ -540,7 +547,7 @@ static bool pick(struct combo *c, int n)
 	snprintf(c->name, sizeof(c->name), "%s-%s-%s-%dq",
 		 policies[c->policy].name, ios[c->io], deaths[c->death],
 		 c->queues);
-	/* Strides without a factor in common with the number of any value. */
+	/* The stride has no common factor with the number of values. */
 	if (less > 1 && mode && n % (3 * less + 1) != mode)
 		return false;
 	if (less > 1 && !mode &&

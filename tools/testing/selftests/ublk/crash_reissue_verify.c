@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * With USER_RECOVERY_REISSUE nobody notices that a server dies: verifying I/O
+ * With USER_RECOVERY_REISSUE the death of a server is invisible: verifying I/O
  * goes on while servers are killed at random moments and replaced, and ends
  * without an I/O error and without a wrong block.
  *
- * I/O comes from io_gen.h in the first blocks and, where it is installed, from fio
+ * I/O comes from io_gen.h in the first blocks and, if it is installed, from fio
  * with verification in the second half of the disk.
  *
  * UBLK_TEST_KILLS	number of kills, default 200
@@ -58,7 +58,7 @@ static void exec_fio(void)
 	_exit(127);
 }
 
-/* fio, again and again. It exits with an error for a wrong block as well. */
+/* Run fio repeatedly. It exits with an error for a wrong block as well. */
 static void run_fio(struct fio *f)
 {
 	int status;
@@ -84,7 +84,7 @@ static struct fio *start_fio(void)
 	f = proc_shared(sizeof(*f));
 	if (!f)
 		return NULL;
-	/* Not straight into *f: the child would write its 0 there as well. */
+	/* In shared memory the child would overwrite the pid with 0. */
 	pid = fork();
 	if (!pid) {
 		run_fio(f);
@@ -130,7 +130,7 @@ static struct server_proc *serve(__u32 op)
 	return NULL;
 }
 
-/* Kill @m and have another one take over. NULL on failure. */
+/* Kill @s and let the next server take over. NULL on failure. */
 static struct server_proc *replace(struct server_proc *s)
 {
 	long start = raw_now_ms(), ms;
@@ -159,14 +159,14 @@ static struct server_proc *replace(struct server_proc *s)
 	return s;
 }
 
-/* Return: how many kills were survived. */
+/* Returns how many kills the I/O survived. */
 static int kills(struct server_proc **s, struct io_gen *g, int n)
 {
 	unsigned int seed = 1;
 	int i;
 
 	for (i = 0; i < n; i++) {
-		/* Some I/O each time, so that each server has served. */
+		/* Each server must serve some requests before it is killed. */
 		if (io_gen_wait_done(g, 1 + rand_r(&seed) % 64, deadline_ms)) {
 			ksft_print_msg("no I/O before kill %d\n", i);
 			return i;
@@ -230,7 +230,7 @@ int main(void)
 		ksft_exit_fail_msg("no server or no I/O\n");
 	f = start_fio();
 	done = kills(&s, g, n);
-	/* All runs of fio, the last one included, need a server to the end. */
+	/* fio needs a server until its last run has ended. */
 	if (f && end_fio(f))
 		ksft_print_msg("fio does not end\n");
 	__atomic_store_n(&g->stop, 1, __ATOMIC_RELEASE);

@@ -2,24 +2,24 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The data matrix: one mode of the daemon x targets x one and four queues x
-# patterns of I/O, with fio verifying every block by crc32c. Sourced after lib.sh
-# by the test_data_*.sh, each of which is one mode:
+# patterns of I/O; fio verifies every block by crc32c. The test_data_*.sh source it
+# after lib.sh; each of them is one mode:
 #
 #   data_matrix MODE OPTION...   MODE as "ublk list" names it, the options of
 #                                "ublk add" that choose it
 #
-# The patterns are jobs of one fio, one after the other on ranges of their own:
+# The patterns are jobs of one fio, one after the other, each on its own range:
 #   mixed       512 bytes to 1M at random offsets that fit no page
 #   sequential  128k, written through, then read
 #   random      4k random, write and read
-# DATA_FIO are more options for fio; with DATA_JOBS=1 four queues are kept busy
-# by one thread only.
+# DATA_FIO has more options for fio. With DATA_JOBS=1 one thread keeps four queues
+# busy.
 
 DATA_TARGETS="mem loop stripe"
 DATA_FIO=()
 DATA_JOBS=
 
-# The device for a target: data_device TARGET QUEUES OPTION...
+# data_device TARGET QUEUES OPTION...: add the device for a target.
 data_device() {
 	local target=$1 queues=$2 where=()
 	shift 2
@@ -40,7 +40,7 @@ data_device() {
 	try_add -t "$target" -q "$queues" -d 32 "${where[@]}" "$@"
 }
 
-# data_fio JOBS: three lines of results, one per pattern.
+# data_fio JOBS: run fio, which prints one line of results per pattern.
 data_fio() {
 	local each=(--numjobs="$1" --offset_increment=4m)
 	local size=(--size="$(less $((4096 / $1)))k")
@@ -58,8 +58,8 @@ data_fio() {
 		"${each[@]}" "${size[@]}" >"$TMP/fio.out" 2>"$TMP/fio.err"
 }
 
-# A pattern's line says that there was no error, and data in both directions
-# (in kB; reads of the second are those that verify, which fio does not count).
+# data_good PATTERN: its line has no error, and data in both directions (in kB; fio
+# does not count the verifying reads of the sequential pattern).
 data_good() {
 	awk -F';' -v name="$1" '
 		$3 == name { seen = 1; bad = $5 != 0 || $47 + 0 == 0 ||
@@ -80,7 +80,7 @@ data_combination() {
 		return
 	}
 	check "$what: mode $mode" grep -qx "	mode $mode" "$TMP/add.out"
-	check "$what: they are granted" prints "$queues" \
+	check "$what: the queues are granted" prints "$queues" \
 		awk 'NR == 1 { print $5 }' "$TMP/add.out"
 	data_fio "${DATA_JOBS:-$queues}"
 	for pattern in mixed sequential random; do
@@ -95,7 +95,7 @@ data_matrix() {
 
 	for queues in 1 4; do
 		for target in $DATA_TARGETS; do
-			# On a slow kernel every other one; which, depends on the mode.
+			# On a slow kernel run every other one, by the mode.
 			n=$((n + 1))
 			[ "$LESS" -eq 1 ] || [ $(((n + queues / 4) % 2)) -eq 0 ] || continue
 			if [ "$(nproc)" -lt "$queues" ]; then

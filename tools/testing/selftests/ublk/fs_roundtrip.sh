@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Files written through a file system on a device are there, unchanged, when the
-# device has been deleted and made anew, and fsck finds nothing. Sourced after
-# lib.sh by test_*_mkfs_*.sh, which say how to check, and in FS_DEVICE the target
-# and its options if it is not loop on one file.
+# Files written to a file system on a device are unchanged when the device has been
+# deleted and added again, and fsck finds no error. test_*_mkfs_*.sh source it after
+# lib.sh; they give the fsck command and, unless it is loop on one file, FS_DEVICE:
+# the target and its options.
 
-# fs_roundtrip TYPE SIZE FSCK...: FSCK is run with the device as last argument
+# fs_roundtrip TYPE SIZE FSCK...: runs FSCK with the device as its last argument
 fs_roundtrip() {
 	local type=$1 mnt=$TMP/mnt
 	shift

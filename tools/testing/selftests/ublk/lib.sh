@@ -8,11 +8,11 @@
 #   add_dev -t null           a device, deleted at the end; its number in $DEV
 #   check "what holds" CMD... one KTAP result: CMD succeeds
 #   busywait MS CMD...        poll until CMD succeeds, fail after MS
-#   defer CMD...              run at the end, last one first, however it ends
+#   defer CMD...              run CMD at the end, in reverse order, also on failure
 #   finish                    plan, totals, exit status
 #
-# UBLK_TEST_SCALE multiplies what is waited for, UBLK_TEST_LESS divides what is
-# repeated ("less N"): for slow kernels.
+# For slow kernels, UBLK_TEST_SCALE multiplies deadlines and UBLK_TEST_LESS divides
+# repetitions ("less N").
 #
 # The program is "kublk" beside this file (kernel tree), the one of the ublk
 # tree that this file is in, or "ublk" in the path; UBLK= names another.
@@ -62,7 +62,7 @@ trap lib_cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Delete a device for sure: a daemon that does not answer is killed.
+# Delete a device, and kill its daemon if that does not answer.
 lib_delete() {
 	local pid
 
@@ -98,7 +98,7 @@ skip_all() {
 	exit "$KSFT_SKIP"
 }
 
-# One result; the output of the command is shown when it failed.
+# Print one result; if the command failed, its output, too.
 check() {
 	local what=$1 out=$TMP/check.out
 	shift
@@ -112,7 +112,7 @@ check() {
 	fi
 }
 
-# The rest of the test makes no sense.
+# End the test after a failure that makes the rest pointless.
 die() {
 	say "$*"
 	not_ok "$*"
@@ -126,8 +126,8 @@ finish() {
 	exit
 }
 
-# Skip the whole test unless all of these are there: a command, "module NAME"
-# or "feature NAME".
+# Skip the whole test unless all of these exist: a command, "module:NAME" or
+# "feature:NAME".
 require() {
 	local what
 
@@ -151,7 +151,7 @@ has_feature() {
 	"$UBLK" features | grep -q "^$1 "
 }
 
-# Sleep without a process: nothing ever comes out of this pipe.
+# Sleep without starting a process: nobody writes to this pipe.
 pause() {
 	read -r -t "$1" <>"$TMP/.pause" || true
 }
@@ -166,12 +166,12 @@ busywait() {
 	done
 }
 
-# That many repetitions, or fewer on a slow kernel.
+# Print the number of repetitions: the argument, or less on a slow kernel.
 less() {
 	echo "$(($1 < LESS ? 1 : $1 / LESS))"
 }
 
-# Lines of a table: all, or every other one on a slow kernel.
+# Print the lines of a table: all, or every other one on a slow kernel.
 rows() {
 	awk -v less="$LESS" 'less == 1 || NR % 2'
 }
@@ -180,7 +180,7 @@ not() {
 	! "$@"
 }
 
-# A process has ended, whether or not somebody has waited for it.
+# The process has ended, even if nobody has waited for it.
 ended() {
 	local line state
 
@@ -200,14 +200,14 @@ halted() {
 	done
 }
 
-# The disk has a request that its driver has been given.
+# The disk has a request that is with the driver.
 in_flight() {
 	local r w
 
 	read -r r w <"/sys/block/ublkb$DEV/inflight" && [ $((r + w)) -gt 0 ]
 }
 
-# The same for requests that are held back.
+# The disk has a request, which the driver may have requeued.
 waiting() {
 	local words
 
@@ -223,8 +223,8 @@ prints() {
 	[ "$got" = "$want" ] || { echo "expected: $want"; echo "got: $got"; return 1; }
 }
 
-# Create a device; its number goes to DEV. Ends the test when that fails. The
-# program has deadlines of its own, here and in del_dev.
+# Add a device; its number goes to DEV. Ends the test on failure. The program has
+# deadlines of its own, here and in del_dev.
 add_dev() {
 	try_add "$@" || die "ublk add $*"
 }
@@ -245,7 +245,7 @@ del_dev() {
 	"$UBLK" del -n "${1:-$DEV}"
 }
 
-# Word 7 and 9 of the second line, as scripts know them.
+# Word 7 and 9 of the second line, by their position.
 pid_of() {
 	local LIB_WORDS
 
@@ -260,7 +260,7 @@ state_of() {
 	echo "${LIB_WORDS[8]-}"
 }
 
-# Into the caller's LIB_WORDS.
+# Read that line into the caller's LIB_WORDS.
 lib_list() {
 	local lines=()
 
@@ -272,13 +272,13 @@ state_is() {
 	[ "$(state_of "$1")" = "$2" ]
 }
 
-# A file of that size in the test's directory; its name on standard output.
+# Make a file of that size in the test's directory and print its name.
 new_file() {
 	truncate -s "$2" "$TMP/$1" && echo "$TMP/$1"
 }
 
-# A null_blk device with contents: null_device NAME ATTRIBUTE=VALUE...; its node
-# goes to NULL.
+# null_device NAME ATTRIBUTE=VALUE...: a null_blk device that keeps its contents; its
+# node goes to NULL.
 null_device() {
 	local conf=/sys/kernel/config/nullb/$1 name=$1 setting
 	shift
@@ -291,13 +291,13 @@ null_device() {
 			skip_all "null_blk without $setting"
 	done
 	defer sh -c "echo 0 >$conf/power"
-	# Newer kernels name it after the directory.
+	# Newer kernels name the node after the directory.
 	NULL=/dev/$name
 	busywait 2000 test -b "$NULL" || NULL=/dev/nullb$(cat "$conf/index")
 	busywait 5000 test -b "$NULL" || die "no $NULL"
 }
 
-# Verifying fio on a device: fio_verify DEVICE [FIO OPTION]...
+# fio_verify DEVICE [FIO OPTION]...: run fio with verification on a device.
 fio_verify() {
 	local dev=$1
 	shift

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Two hundred devices made and deleted one after the other, and many at once.
+# Add and delete two hundred devices one after the other, and many at once.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

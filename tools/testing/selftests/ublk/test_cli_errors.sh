@@ -1,24 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Wrong input to "ublk add" and "ublk del": one line that names cause and cure,
-# an exit status other than 0, and nothing left behind.
+# Wrong input to "ublk add" and "ublk del": the program prints one line that names
+# cause and cure, exits with a status other than 0, and leaves nothing behind.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 require capsh
 
-# Few processes are started here: there are many checks, and slow kernels. So
-# daemons are looked for once, at the end.
+# As there are many checks, and slow kernels, start few processes: look for
+# daemons once, at the end.
 nodes() {
 	local all=(/dev/ublk[bc]* /run/ublk/*)
 
 	left="${all[*]}"
 }
 
-# refused STATUS WORD... -- COMMAND...: exit status (0: any but 0), one line of
-# text with all these words, nothing left behind.
+# refused STATUS WORD... -- COMMAND...: the command exits with that status (0: any
+# but 0), prints one line with all these words, and leaves nothing behind.
 refused() {
 	local want=$1 words=() status before err left
 	shift
@@ -92,7 +92,7 @@ check "the device is as before" dd if="$BDEV" of=/dev/null bs=64k count=1 \
 	iflag=direct status=none
 check "device is deleted" del_dev
 
-# Unwritable: on a file system that is mounted read-only.
+# A file on a file system that is mounted read-only.
 mkdir "$TMP/ro"
 mount --bind "$TMP" "$TMP/ro" && defer umount "$TMP/ro"
 mount -o remount,bind,ro "$TMP/ro"
@@ -107,13 +107,13 @@ check "no permission to add" refused 4 "not permitted" root -- \
 	capsh --user=nobody -- -c "exec \"$(command -v "$UBLK")\" add -t null"
 chmod 600 /dev/ublk-control
 
-# No driver, no node.
+# Without the driver, and without its node.
 if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
-	# Renamed where it is: a copy would not be removed with the driver.
+	# Rename it in place: unloading the driver would not remove a copy.
 	mv /dev/ublk-control /dev/ublk-control.away
 	check "no /dev/ublk-control" refused 5 ublk-control -- "${add[@]}" -t null
 	mv /dev/ublk-control.away /dev/ublk-control
-	# The last command's file may be closed a little later.
+	# The kernel may release the last command's file a little later.
 	busywait 5000 rmmod ublk_drv
 	defer modprobe ublk_drv
 	check "no module" refused 5 modprobe -- "${add[@]}" -t null
@@ -122,6 +122,6 @@ if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
 else
 	skip "no /dev/ublk-control" "the module cannot be unloaded"
 fi
-# One that failed has said so before it ends.
+# A daemon that failed has printed the reason before it exits.
 check "no daemon is left" busywait 5000 not pgrep -x 'ublk|kublk'
 finish

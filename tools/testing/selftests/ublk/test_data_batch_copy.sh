@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data matrix (data.sh), batch commands and copy by the driver.
+# The data matrix (data.sh) with batch commands and copy by the driver.
 #
 # runner: cpus
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data matrix (data.sh), batch commands and requests' own pages.
+# The data matrix (data.sh) with batch commands and I/O on the requests' own pages.
 #
 # runner: cpus
 

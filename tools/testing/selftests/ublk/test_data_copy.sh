@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data matrix (data.sh), copied by the driver, a command per request.
+# The data matrix (data.sh) with copy by the driver and a command per request.
 #
 # runner: cpus
 

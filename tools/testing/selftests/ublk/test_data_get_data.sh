@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data matrix (data.sh), data of writes asked for separately.
+# The data matrix (data.sh) with NEED_GET_DATA: the daemon asks for the data of
+# writes.
 #
 # runner: cpus
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data matrix (data.sh), three threads for each queue.
+# The data matrix (data.sh) with three threads for each queue.
 #
 # runner: cpus
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data matrix (data.sh), fio's buffers shared with the daemon.
+# The data matrix (data.sh) with fio's buffers in memory shared with the daemon.
 #
 # runner: cpus
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data matrix (data.sh), copied by the daemon with pread and pwrite on the char device.
+# The data matrix (data.sh) with copy by the daemon: pread() and pwrite() on the
+# char device.
 #
 # runner: cpus
 

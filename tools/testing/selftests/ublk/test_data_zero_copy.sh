@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data matrix (data.sh), requests served from their own pages, registered by the driver.
+# The data matrix (data.sh) with I/O on the requests' own pages, which the driver
+# registers.
 #
 # runner: cpus
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What <debugfs>/ublk/N/state says, and that reading it and deleting the device
-# at the same time do not get into each other's way.
+# The contents of <debugfs>/ublk/N/state, and reading it while the device is
+# deleted.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -25,7 +25,7 @@ lines() {
 	[ "$(grep -Ec "$1" "$state")" -eq "$2" ] || { cat "$state"; return 1; }
 }
 
-check "readable by root alone" prints 400 stat -c %a "$state"
+check "readable by root only" prints 400 stat -c %a "$state"
 check "the device" says "^device $DEV state LIVE flags 0x[0-9a-f]+ policy stop$"
 check "its server" says \
 	"^server ready pid $(pid_of "$DEV") .* session 1 ready $queues/$queues$"
@@ -37,15 +37,15 @@ check "idle tags wait for requests" busywait 5000 \
 
 pid=$(pid_of "$DEV")
 kill -STOP "$pid"
-check "the server stands still" busywait 5000 halted "$pid"
+check "the server is stopped" busywait 5000 halted "$pid"
 dd if="$BDEV" of=/dev/null bs=4k count=1 skip=5 iflag=direct 2>/dev/null &
-check "a request on its way" busywait 5000 says "^  tag [0-7] queued"
+check "a request is queued" busywait 5000 says "^  tag [0-7] queued"
 kill -CONT "$pid"
 check "it ends" wait $!
 check "the tag is idle again" busywait 5000 \
 	lines "^  tag [0-7] armed" $((8 * queues))
 
-# Readers without a pause while devices come and go.
+# Read without a pause while devices are added and deleted.
 reading() {
 	while [ ! -e "$TMP/stop" ]; do
 		cat "$DEBUG"/ublk/*/state
@@ -61,7 +61,7 @@ cycles() {
 	done
 }
 first=$DEV
-check "devices come and go" cycles
+check "devices are added and deleted" cycles
 check "the first one is deleted" del_dev "$first"
 touch "$TMP/stop"
 check "the reader ends" wait

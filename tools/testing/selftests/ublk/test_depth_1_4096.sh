@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The smallest and the greatest queue depth.
+# The smallest and the largest queue depth.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

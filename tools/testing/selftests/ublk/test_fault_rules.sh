@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The target fault does to requests what its rules say: the very errno, delays
-# within bounds, short transfers, chosen by operation, place, number and chance;
-# and to all others nothing. Rules that are wrong are refused with one line.
+# The target fault does what its rules say: errors with the given errno, delays
+# within bounds, short transfers, chosen by operation, position, number and chance.
+# It does not touch other requests. A wrong rule is refused with one line.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -22,7 +22,7 @@ write_at() {
 		oflag=direct status=none
 }
 
-# fails_with TEXT COMMAND...: it fails, and says why in these words.
+# fails_with TEXT COMMAND...: the command fails and prints this reason.
 fails_with() {
 	local text=$1
 	shift
@@ -92,8 +92,8 @@ check "write zeroes: EREMOTEIO" fails_with "Remote I/O error" \
 	blkdiscard -f -z -o 0 -l 4096 "$BDEV"
 check "flush: ENOSPC" fails_with "No space left on device" \
 	dd if="$TMP/data" of="$BDEV" bs=4k count=1 oflag=direct conv=fsync status=none
-check "the data is there all the same" read_at 0
-check "and right" cmp -n 4096 "$TMP/data" "$TMP/back"
+check "the data can be read nevertheless" read_at 0
+check "and is right" cmp -n 4096 "$TMP/data" "$TMP/back"
 del_dev
 
 fault --rule "read:delay=900,sectors=8-15" --rule "write:delay=300-1200" \
@@ -109,7 +109,7 @@ read_at 1 &
 reader=$!
 check "a read waits" busywait 5000 in_flight
 check "one that is not delayed overtakes it" read_at 0
-check "the first one waits still" not ended "$reader"
+check "the first one still waits" not ended "$reader"
 check "and ends" wait "$reader"
 del_dev
 
@@ -134,11 +134,11 @@ check "and half do not" test "${found[0]//x/}" != ""
 check "the same seed, the same ones" test "${found[0]}" = "${found[1]}"
 check "another seed, others" test "${found[0]}" != "${found[2]}"
 
-# The driver delivers what is left of a short read again.
+# The driver delivers the rest of a short read again.
 fault --copy --rule "read:short=1536,count=1,sectors=0-127" \
 	--rule "read:short=0,sectors=128-135"
 check "write" dd if="$TMP/data" of="$BDEV" bs=64k oflag=direct status=none
-check "a read that is done in part goes on" dd if="$BDEV" of="$TMP/back" bs=64k \
+check "the rest of a short read is sent again" dd if="$BDEV" of="$TMP/back" bs=64k \
 	count=1 iflag=direct status=none
 check "to the end" cmp "$TMP/data" "$TMP/back"
 check "a read of nothing is an error" fails_with "Input/output error" read_at 16

@@ -13,7 +13,7 @@ pid=$!
 LIB_DEVS+=(7)
 check "the disk appears" busywait 10000 test -b /dev/ublkb7
 check "the process is the server" busywait 5000 prints "$pid" pid_of 7
-check "it says what it serves" busywait 5000 grep -q '^dev id 7:' "$TMP/out"
+check "it prints the device" busywait 5000 grep -q '^dev id 7:' "$TMP/out"
 check "it does IO" dd if=/dev/ublkb7 of=/dev/null bs=64k count=4 iflag=direct \
 	status=none
 check "SIGTERM is sent" kill -TERM "$pid"
@@ -24,7 +24,7 @@ check "no message" test ! -s "$TMP/err"
 
 "$UBLK" add -t null -n 7 --foreground --quiet >"$TMP/out" 2>"$TMP/err" &
 pid=$!
-# Its record is the last thing that it writes.
+# The daemon writes its record last.
 check "it serves again" busywait 10000 test -s /run/ublk/7.json
 check "deleted from elsewhere" del_dev 7
 wait "$pid"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # kill -9 of the daemon while fio verifies, fifty times: IO ends within 5 seconds,
-# the device is DEAD or gone and can be deleted.
+# and the device is DEAD or deleted, and can be deleted.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -41,12 +41,12 @@ kill_one() {
 
 	pid=$(pid_of "$1")
 	[ "${pid:-0}" -gt 0 ] || { echo "dev $1: no daemon"; return 1; }
-	# A different moment each time.
+	# Another moment in each round.
 	sleep "0.0$((RANDOM % 90 + 10))"
 	kill -9 "$pid"
 }
 
-# IO of a dead server fails; what matters is that fio ends, and how soon.
+# IO fails without a server; check that fio ends, and measure how soon.
 round() {
 	local fio_pid ids=() i t0 ms
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Words of "ublk list" that scripts take by their position.
+# The words of "ublk list" that scripts read by their position.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -39,7 +39,7 @@ check "the thread is one of the daemon" test -d \
 	"/proc/$(word 2 7)/task/$(awk '/^\tqueue 0:/ { print $4 }' "$TMP/list")"
 check "the target's own line" grep -q "^	target loop.*$TMP/img" "$TMP/list"
 check "add prints the same" cmp "$TMP/add.out" "$TMP/list"
-check "list of all has it" grep -q '^dev id 11:' <("$UBLK" list)
+check "the list of all devices has it" grep -q '^dev id 11:' <("$UBLK" list)
 check "device is deleted" del_dev
-check "list of nothing is empty" prints "" "$UBLK" list
+check "without devices the list is empty" prints "" "$UBLK" list
 finish

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Discarded and zeroed ranges read back as zeroes, other data stays, and the
-# backing file gets holes where that was asked for.
+# Discarded and zeroed ranges read back as zeroes, other data stays, and discards
+# punch holes into the backing file.
 #
 # runner: distro
 
@@ -16,7 +16,7 @@ img=$TMP/img
 tr '\0' '\377' </dev/zero | head -c $((16 * mib)) >"$img"
 cp "$img" "$TMP/expected"
 
-# zero_expected MIB COUNT: what the image shall look like from now on
+# zero_expected MIB COUNT: from now on the image must have zeroes there
 zero_expected() {
 	dd if=/dev/zero of="$TMP/expected" bs=$mib seek="$1" count="$2" \
 		conv=notrunc status=none
@@ -26,7 +26,7 @@ blocks() {
 	stat -c %b "$img"
 }
 
-# A hole is punched by the server, so the file has got smaller by then.
+# The server has punched the hole by now, so the file is smaller.
 shrunk() {
 	[ "$(blocks)" -le "$1" ] || { echo "$(blocks) blocks, not $1"; return 1; }
 }

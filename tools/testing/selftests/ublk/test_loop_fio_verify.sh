@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What fio writes through the loop target is what it reads back, over queues,
-# depths and block sizes from 512 bytes to 1 MiB.
+# fio reads back what it writes through the loop target, with several numbers of
+# queues, depths and block sizes from 512 bytes to 1 MiB.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A flush of the ublk disk becomes a flush of the backing store, after the
-# writes before it; a FUA write becomes one that reaches stable storage. Seen as
-# block layer events of a null_blk device with a volatile cache.
+# A flush of the ublk disk becomes a flush of the backing store, after earlier
+# writes; the data of a FUA write reaches stable storage. The test watches block
+# layer events of a null_blk device with a volatile cache.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -34,14 +34,14 @@ trace() {
 defer sh -c "echo 0 >$tracing/events/block/block_rq_issue/enable;
 	echo 0 >$tracing/events/block/block_rq_issue/filter"
 
-# The last event is a flush, and a write came before it.
+# The last event is a flush after a write.
 flush_is_last() {
 	cat "$TMP/events"
 	tail -n 1 "$TMP/events" | grep -q '^F' &&
 		grep -q '^W' "$TMP/events"
 }
 
-# A write marked FUA, or a write with a flush behind it.
+# A FUA write, or a write followed by a flush.
 write_is_durable() {
 	cat "$TMP/events"
 	grep -Eq '^W[A-Z]*F' "$TMP/events" || flush_is_last
@@ -57,7 +57,7 @@ write() {
 }
 
 for opt in "" --buffered-io; do
-	# Nobody else's reads among the events.
+	# Reads of other processes would be among the events.
 	# shellcheck disable=SC2086
 	add_dev -t loop -f "$NULL" --no-auto-part-scan $opt
 	mode=${opt:-direct}

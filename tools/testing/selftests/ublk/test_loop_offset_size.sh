@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A window of a file as the disk: --offset and --size; nothing outside of it
-# changes.
+# A part of a file as the disk (--offset and --size); the rest of the file does not
+# change.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -22,7 +22,7 @@ check "write all of it" dd if="$TMP/zero" of="$BDEV" bs=64k oflag=direct status=
 check "device is deleted" del_dev
 check "the file before the window" cmp -n $mib "$img" "$TMP/before"
 check "the window" cmp -n $((2 * mib)) -i $mib:0 "$img" "$TMP/zero"
-check "the file behind the window" cmp -i $((3 * mib)) "$img" "$TMP/before"
+check "the file after the window" cmp -i $((3 * mib)) "$img" "$TMP/before"
 add_dev -t loop -f "$img" --offset 3M
 check "to the end by default" prints $((5 * mib)) blockdev --getsize64 "$BDEV"
 check "contents of the rest" cmp -n $((5 * mib)) -i 0:$((3 * mib)) "$BDEV" "$TMP/before"

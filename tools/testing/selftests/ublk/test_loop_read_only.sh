@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A read-only loop device: reads work, writes do not, the file stays as it is.
+# A read-only loop device: reads work, writes do not, the file does not change.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -12,7 +12,7 @@ img=$TMP/img
 head -c 4194304 /dev/urandom >"$img"
 cp "$img" "$TMP/before"
 add_dev -t loop -f "$img" --read-only
-check "the disk says so" prints 1 blockdev --getro "$BDEV"
+check "the disk is read-only" prints 1 blockdev --getro "$BDEV"
 check "it reads" cmp "$BDEV" "$TMP/before"
 check "it cannot be written" not dd if=/dev/zero of="$BDEV" bs=4k count=1 \
 	oflag=direct status=none

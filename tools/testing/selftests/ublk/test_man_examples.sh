@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The examples in the manual pages of the targets work as they are, line after
-# line, in an empty directory, with the first device that they make being 0; and
-# they leave nothing behind.
+# The examples in the manual pages of the targets work as printed, line by line, in
+# an empty directory, if the first device that they add is 0. They leave nothing
+# behind.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

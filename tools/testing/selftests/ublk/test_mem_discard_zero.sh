@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A disk in memory: never written, discarded and zeroed parts read as zeroes,
-# also where they are no whole pages, and their memory goes back; what ends with
-# the daemon is not offered for recovery.
+# A disk in memory: parts that are unwritten, discarded or zeroed read as zeroes,
+# even if they are not whole pages, and their memory is freed. As the contents end
+# with the daemon, recovery is refused.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -19,7 +19,7 @@ grown_by() {
 	[ "$(($(rss_kb) - base))" -ge "$1" ] && [ "$(($(rss_kb) - base))" -le "$2" ]
 }
 
-# The disk holds what the copy in $TMP/want holds.
+# The disk has the same contents as the copy in $TMP/want.
 same() {
 	cmp "$TMP/want" <(dd if="$BDEV" bs=1M iflag=direct status=none)
 }
@@ -52,18 +52,18 @@ done <<END
 -v 4194304 4194304
 -v 10485760 65536
 END
-check "memory went back" grown_by 11000 14500
+check "memory was freed" grown_by 11000 14500
 check "discard everything" blkdiscard "$BDEV"
 truncate -s 0 "$TMP/want"
 truncate -s 16M "$TMP/want"
 check "all of it is zero" same
-check "all memory went back" grown_by -1000 3000
+check "all memory was freed" grown_by -1000 3000
 check "flush" dd if=/dev/zero of="$BDEV" bs=4k count=1 conv=fsync status=none
 check "delete" del_dev
 check "no recovery" not timeout "$((30 * SCALE))" "$UBLK" add -t mem -r 2>"$TMP/err"
-check "a smallest disk" try_add -t mem --size 512
+check "the smallest disk" try_add -t mem --size 512
 check "has one sector" prints 1 blockdev --getsz "$BDEV"
 check "a huge disk" try_add -t mem --size 32T
-check "is written at its end" dd if=/dev/urandom of="$BDEV" bs=4k count=1 \
+check "can be written at its end" dd if=/dev/urandom of="$BDEV" bs=4k count=1 \
 	seek=$(((32 << 40) / 4096 - 1)) oflag=direct status=none
 finish

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What fio writes to a disk in memory is what it reads back: random blocks,
-# sequential ones, and a mixture of sizes at any sector; with one queue and
-# with four, whose threads share the memory.
+# fio reads back what it writes to a disk in memory: random blocks, sequential
+# ones, and mixed sizes at any sector; with one queue, and with four, whose threads
+# share the memory.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

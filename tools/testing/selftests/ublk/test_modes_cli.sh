@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every way to move data, by name and by choice: what "ublk list" says, that data
-# goes through, that a recovery keeps it, and that contradictions are refused
-# with one line.
+# Every way to move data, named by an option or chosen by the program: "ublk list"
+# shows it, data arrives, a recovery keeps it, and options that contradict each
+# other are refused with one line.
 #
 # runner: distro
 
@@ -16,7 +16,7 @@ mode_is() {
 	prints "	mode $1" grep "^	mode" "$TMP/add.out"
 }
 
-# Through the page cache of the disk, then past it, from the file.
+# Write through the page cache of the disk, then compare with the file.
 data_passes() {
 	dd if="$TMP/data" of="$BDEV" bs=32k oflag=direct status=none &&
 		cmp -n 1048576 "$TMP/data" "$img" &&
@@ -30,7 +30,7 @@ kill_and_recover() {
 		timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV" >"$TMP/add.out"
 }
 
-# refused WORD... -- OPTION...: one line with these words, exit status 2.
+# refused WORD... -- OPTION...: prints one line with these words, exits with 2.
 refused() {
 	local words=() err word
 
@@ -50,7 +50,7 @@ refused() {
 img=$(new_file img 16M)
 head -c 1M /dev/urandom >"$TMP/data"
 
-# features that it needs, what list says, options
+# needed feature, mode in the list, options
 while read -r features mode options; do
 	mode=${mode//,/ }
 	for feature in ${features//,/ }; do
@@ -79,7 +79,7 @@ BATCH_IO,AUTO_BUF_REG zero-copy,batch --auto_zc --batch_io --per-io-threads 2
 END
 )
 
-# The fastest that there is.
+# The fastest mode that the driver offers.
 want=copy
 ! has_feature AUTO_BUF_REG || want=zero-copy
 ! has_feature BATCH_IO || want+=" batch"
@@ -94,7 +94,7 @@ add_dev -t loop -f "$img" -g
 check "get data: the driver copies" mode_is "copy get-data"
 del_dev
 
-# Why it is not the fastest one: on standard error of the foreground.
+# The reason why it is not the fastest one is on standard error.
 timeout "$((60 * SCALE))" "$UBLK" add -t loop -f "$img" -d 1 -n 33 --foreground \
 	>/dev/null 2>"$TMP/log" &
 LIB_DEVS+=(33)
@@ -110,6 +110,6 @@ check "batch and no batch" refused --batch-io --no-batch-io -- -b --no-batch
 check "get data and zero copy" refused --need_get_data --zerocopy -- -g -z
 check "get data and batch" refused --need_get_data --batch-io -- -g -b
 check "zero copy and shared memory" refused --zerocopy --shmem_zc -- -z --shmem_zc "$img"
-check "ordinary users and zero copy" refused --unprivileged --zerocopy -- -u -z
+check "unprivileged and zero copy" refused --unprivileged --zerocopy -- -u -z
 check "65 threads" refused per-io-threads -- --per-io-threads 65
 finish

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The module can be unloaded when nothing uses it, not before, and again after a
-# daemon was killed. Nothing loads it by itself.
+# The module can be unloaded when nothing uses it, and only then, also after a
+# daemon was killed. Nothing loads it automatically.
 #
 # covers: L-63 L-79 F-10
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Verifying IO with the data of writes fetched on demand (NEED_GET_DATA).
+# Verifying IO with NEED_GET_DATA: the daemon asks for the data of writes.
 #
 # runner: distro
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Partitions of a ublk disk: made, found again by the scan after the start.
+# Partitions of a ublk disk: make them, and let the scan of the next start find them.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

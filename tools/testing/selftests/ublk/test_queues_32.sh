@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# More queues than processors: the driver gives as many as make sense, and every
-# processor reaches its queue.
+# Ask for more queues than processors: the driver grants one per possible processor,
+# and IO from every processor works.
 #
 # runner: cpus
 

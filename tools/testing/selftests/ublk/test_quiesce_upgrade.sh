@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Live upgrade: under verified IO the daemon is quiesced and another copy of the
-# program recovers the device, five times, with no error and no bad data.
+# Live upgrade: while IO is verified, the daemon is quiesced and another copy of the
+# program recovers the device, five times, without an error or bad data.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -29,7 +29,7 @@ upgrade() {
 	[ "$(exe_of)" = "$(readlink -f "$(command -v "$prog")")" ]
 }
 
-# Write random data to a part of the disk and compare, until told to end.
+# Write random data to a part of the disk and compare, until told to stop.
 verify_part() {
 	while [ ! -e "$TMP/end" ]; do
 		dd if="$TMP/data$1" of="$BDEV" bs=16k seek=$(($1 * blocks)) \
@@ -49,7 +49,7 @@ more_rounds_than() {
 	[ "$(rounds)" -gt "$1" ]
 }
 
-# Each part has been written and compared since.
+# Each part has been written and compared since the last call.
 serves() {
 	busywait 10000 more_rounds_than $(($(rounds) + 4))
 }
@@ -76,13 +76,13 @@ done
 check "IO runs" serves
 versions=("$newer" "$UBLK" "$newer" "$UBLK" "$newer")
 for prog in "${versions[@]:0:$(less 5) + 1}"; do
-	check "handed over under IO" upgrade "$prog"
-	check "IO runs on" serves
+	check "recovered by another program under IO" upgrade "$prog"
+	check "IO goes on" serves
 done
 check "no error, no bad data" verified
 say "$(rounds) rounds of IO"
 
-# What quiesce says when it cannot.
+# Cases in which quiesce has nothing to do or fails.
 check "quiesce, quiesced already" "$UBLK" quiesce -n "$DEV"
 check "once more" "$UBLK" quiesce -n "$DEV"
 check "stop without a daemon" timeout "$((20 * SCALE))" "$UBLK" stop -n "$DEV"

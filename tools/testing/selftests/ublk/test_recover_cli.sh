@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# "ublk recover": a killed daemon is replaced from the run-state file alone, with
-# each recovery option; IO held meanwhile continues; what cannot be recovered is
+# "ublk recover" replaces a killed daemon with only the run-state file, for each
+# recovery option. Held IO continues. If recovery is impossible, the command is
 # refused with one line.
 
 # shellcheck source=lib.sh
@@ -10,7 +10,7 @@
 
 require feature:USER_RECOVERY cmp
 
-# says WORD... -- COMMAND...: it fails with one line that has all these words.
+# says WORD... -- COMMAND...: the command fails and prints one line with these words.
 says() {
 	local words=()
 
@@ -50,7 +50,7 @@ flags_have() {
 img=$(new_file img 16M)
 dd if=/dev/urandom of="$TMP/data" bs=1M count=8 status=none
 
-# Without options that a recovery would have to be told again.
+# Recovery takes no options: it must find them in the record.
 add_dev -t loop -f "$img" -r -q 2 -d 16 --size 12M --offset 1M --buffered-io
 old=$(pid_of "$DEV")
 check "-r: flag" flags_have USER_RECOVERY
@@ -61,7 +61,7 @@ check "the daemon is killed" kill_daemon QUIESCED
 check "its record is kept" test -s "/run/ublk/$DEV.json"
 check "list shows the target" grep -q "^	target loop.*$img" <("$UBLK" list -n "$DEV")
 
-# A read that is held until there is a daemon again.
+# A read that the driver holds until the next daemon.
 timeout "$((20 * SCALE))" dd if="$BDEV" of="$TMP/back" bs=1M count=8 iflag=direct status=none &
 reader=$!
 check "a read is held" busywait 5000 waiting
@@ -73,7 +73,7 @@ check "with the data" cmp "$TMP/data" "$TMP/back"
 check "the file has it where it belongs" cmp -n 8388608 -i 0:1048576 "$TMP/data" "$img"
 check "size is as before" prints 12582912 blockdev --getsize64 "$BDEV"
 
-# The record is complete again: a second round from what the first one wrote.
+# Recover again, from the record that the first recovery wrote.
 check "killed again" kill_daemon QUIESCED
 mv "/run/ublk/$DEV.json" "$TMP/record"
 check "without a record" says "no such file" "ublk del" -- "$UBLK" recover -n "$DEV"
@@ -86,7 +86,7 @@ truncate -s 4M "$img"
 check "the file has become too short" says "$img" enlarge -- "$UBLK" recover -n "$DEV"
 check "which leaves it waiting" state_is "$DEV" QUIESCED
 truncate -s 16M "$img"
-check "recovered in the foreground's way" recover
+check "recovered with the longer file" recover
 pid=$(pid_of "$DEV")
 check "TERM stops and deletes" kill -TERM "$pid"
 check "the device is gone" busywait 5000 not test -e "/dev/ublkc$DEV"
@@ -109,7 +109,7 @@ io_fails() {
 	timeout "$((10 * SCALE))" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct status=none
 	[ $? -eq 1 ]
 }
-check "-e: IO fails meanwhile" io_fails
+check "-e: IO fails without a daemon" io_fails
 check "-e: recovered" recover
 check "-e: reads" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct status=none
 check "-e: deleted" del_dev

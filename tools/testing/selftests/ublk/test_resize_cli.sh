@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# "ublk resize" of a disk in use, up and down, with a file system that grows;
-# the size survives a recovery. "ublk set-affinity" of its threads.
+# "ublk resize" makes a disk in use larger, with a file system that grows, and
+# smaller; a recovery keeps the size. "ublk set-affinity" binds its threads.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -31,7 +31,7 @@ check "the data is there" prints "$sum" sh -c "cksum <'$TMP/mnt/data'"
 kill -9 "$(pid_of "$DEV")"
 check "killed" busywait 5000 state_is "$DEV" QUIESCED
 check "recovered with the new size" "$UBLK" recover -n "$DEV" --quiet
-check "the disk has it still" prints 67108864 blockdev --getsize64 "$BDEV"
+check "the disk still has it" prints 67108864 blockdev --getsize64 "$BDEV"
 check "a file at the end reads" cmp -n 37748736 "$TMP/mnt/more" /dev/zero
 umount "$TMP/mnt"
 

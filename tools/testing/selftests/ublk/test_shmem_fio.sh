@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Shared memory: fio's buffers lie in a file that the daemon maps as well, so the
-# daemon serves them in place. What fio writes is what the backing file gets and
-# what fio reads back; IO on other memory goes on beside it; a recovery wants
-# the very same file.
+# daemon serves them in place. The backing file gets what fio writes, and fio reads
+# it back; IO with other memory works at the same time; a recovery needs the same
+# file.
 #
 # runner: distro
 
@@ -47,7 +47,7 @@ for mode in copy user-copy; do
 		--iodepth=16 --size="$size"
 	kill -9 "$(pid_of "$DEV")"
 	busywait 10000 state_is "$DEV" QUIESCED || die "not quiesced"
-	# another file under that name is not the memory that the driver knows
+	# Another file with that name is not the memory that the driver knows.
 	mv "$area" "$area.old"
 	check "$mode: recovery without the file" recover_fails "$area"
 	truncate -s 8M "$area"

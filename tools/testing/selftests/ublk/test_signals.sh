@@ -20,7 +20,7 @@ done
 add_dev -t null
 pid=$(pid_of "$DEV")
 check "HUP: sent" kill -HUP "$pid"
-check "HUP: the daemon serves on" dd if="$BDEV" of=/dev/null bs=64k count=4 \
+check "HUP: the daemon goes on" dd if="$BDEV" of=/dev/null bs=64k count=4 \
 	iflag=direct status=none
 check "HUP: same process" prints "$pid" pid_of "$DEV"
 

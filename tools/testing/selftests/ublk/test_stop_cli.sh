@@ -38,7 +38,7 @@ done
 add_dev -t null
 exec 9<"$BDEV"
 check "--if-unused: refused while it is open" refused
-check "it is served on" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct status=none
+check "it still works" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct status=none
 check "plain: stopped although it is open" timeout "$((20 * SCALE))" "$UBLK" stop -n "$DEV"
 check "it has no disk" stopped
 exec 9<&-
@@ -52,8 +52,8 @@ check "the disk is gone" busywait 5000 not test -e "$BDEV"
 check "the daemon is gone" busywait 5000 ended "$pid"
 exec 9<&-
 check "and the device, when it is closed" busywait 10000 not test -e "/dev/ublkc$DEV"
-# The number is free a little after the node has gone: io_uring lets go of its
-# files from a worker.
+# The number is free a little after the node has been removed, as io_uring
+# releases its files in a worker.
 check "no such device" busywait 5000 not "$UBLK" del -n "$DEV" --async
 
 add_dev -t null

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What fio writes to a striped disk is what it reads back: two, three and five
-# members of different odd sizes, small and large chunks, random blocks,
-# sequential ones, and a mixture of sizes at any sector; one queue and four.
+# fio reads back what it writes to a striped disk: two, three and five members of
+# different odd sizes, small and large chunks, random and sequential blocks, and
+# mixed sizes at any sector; one queue and four.
 #
 # runner: timeout=400
 

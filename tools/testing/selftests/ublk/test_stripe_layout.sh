@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Chunk c of a striped disk is chunk c / n of member c % n, for what is written,
-# read, discarded and zeroed; the capacity is whole stripes of the smallest
-# member; members that cannot be one disk are refused with one line.
+# Chunk c of a striped disk is chunk c / n of member c % n, for writes, reads,
+# discards and zeroing. The capacity is whole stripes of the smallest member.
+# Members that do not fit together are refused with one line.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 require cmp blkdiscard perl
 
-# woven CHUNK SIZE FILE...: chunks of all files in turn.
+# woven CHUNK SIZE FILE...: print chunks of all files in turn.
 woven() {
 	perl -we 'use strict;
 		my ($chunk, $size, @names) = @ARGV;
@@ -22,7 +22,7 @@ woven() {
 		}' "$@"
 }
 
-# laid_out CHUNK FILE...: the members hold what the disk holds.
+# laid_out CHUNK FILE...: the members have the contents of the disk.
 laid_out() {
 	local chunk=$1 size
 	shift
@@ -33,7 +33,7 @@ laid_out() {
 	cmp "$TMP/disk" "$TMP/woven"
 }
 
-# says WORD... -- COMMAND...: it fails with one line that has all these words.
+# says WORD... -- COMMAND...: the command fails and prints one line with these words.
 says() {
 	local words=()
 
@@ -87,7 +87,7 @@ done <<END
 5 16384
 END
 
-# The members alone make the same disk again; exchanged, another one.
+# The same members make the same disk again, in another order another disk.
 add_dev -t stripe --chunk-size 16384 "${files[@]}"
 check "the same members again" cmp -n "$size" "$TMP/want" "$BDEV"
 del_dev

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A killed daemon of a striped disk is replaced from the run-state file alone:
-# order of the members and size of a chunk come back, IO that was held goes on,
-# and with --user-recovery-reissue a verifying writer notices nothing.
+# "ublk recover" replaces a killed daemon of a striped disk with only the run-state
+# file: it has the order of the members and the chunk size. Held IO continues, and
+# with --user-recovery-reissue a verifying writer sees no error.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -26,7 +26,7 @@ writes_to() {
 	[ "$(awk '{ print $5 }' "/sys/block/ublkb$DEV/stat")" -gt "$1" ]
 }
 
-# Neither sorted by name nor the order in which they were made.
+# An order that is neither that of the names nor that of their creation.
 files=("$(new_file b 8M)" "$(new_file c 8M)" "$(new_file a 9M)")
 dd if=/dev/urandom of="$TMP/data" bs=1M count=24 status=none
 add_dev -t stripe --chunk-size 32K -r "${files[@]}"

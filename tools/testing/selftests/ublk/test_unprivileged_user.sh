@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# An ordinary user adds a device, makes a file system on it, sees nobody else's,
-# and deletes it; udev gives him the nodes by the rule of the ublk tree.
+# An unprivileged user adds a device, makes a file system on it and deletes it, but
+# sees no other device. udev gives the nodes to the user, by the rule of the ublk
+# tree.
 #
 # runner: udev
 
@@ -19,7 +20,7 @@ for RULES in "$LIB_DIR/../../../../ublksrv/etc/60-ublk.rules" \
 done
 [ -n "$RULES" ] || skip_all "no udev rule 60-ublk.rules"
 
-# The rule as it is, with this program; a local one opens the control device.
+# The rule with the path of this program; another rule opens the control device.
 PROG=$(readlink -f "$(command -v "$UBLK")")
 mkdir -p /run/udev/rules.d
 sed "s|PROGRAM=\"[^ ]*ublk |PROGRAM=\"$PROG |" "$RULES" >/run/udev/rules.d/60-ublk.rules
@@ -38,7 +39,7 @@ mkdir "$TMP/run" "$TMP/home"
 chown -R nobody "$TMP/run" "$TMP/home"
 gid=$(id -g nobody)
 
-# as_user COMMAND...: as "nobody", without capabilities.
+# as_user COMMAND...: run it as "nobody", without capabilities.
 as_user() {
 	local line
 
@@ -46,7 +47,7 @@ as_user() {
 	timeout "$((60 * SCALE))" capsh --user=nobody -- -c "$line"
 }
 
-# The device that the last "add" printed, for the cleanup as well.
+# Note the device that the last "add" printed, for the test and the cleanup.
 user_add() {
 	as_user "$PROG" add "$@" >"$TMP/add.out" || return
 	cat "$TMP/add.out"
@@ -56,7 +57,7 @@ user_add() {
 	BDEV=/dev/ublkb$DEV
 }
 
-# refused WORD COMMAND...: fails with one line that has the word.
+# refused WORD COMMAND...: the command fails and prints one line with the word.
 refused() {
 	local word=$1
 	shift
@@ -71,35 +72,35 @@ refused() {
 as_user truncate -s 32M img
 check "everybody may open the control device" prints 666 stat -c %a /dev/ublk-control
 check "the user adds a device" user_add -t loop -f img -u
-check "the char node is his" prints "$(id -u nobody) $gid 600" stat -c '%u %g %a' "/dev/ublkc$DEV"
-check "the disk is his" prints "$(id -u nobody) $gid 600" stat -c '%u %g %a' "$BDEV"
+check "the char node is the user's" prints "$(id -u nobody) $gid 600" stat -c '%u %g %a' "/dev/ublkc$DEV"
+check "the disk is the user's" prints "$(id -u nobody) $gid 600" stat -c '%u %g %a' "$BDEV"
 check "flag" grep -q UNPRIVILEGED_DEV "$TMP/add.out"
-check "owner as the rule asks" prints "$(id -u nobody) $gid" "$PROG" udev-owner "ublkc$DEV"
-check "he writes to it" as_user dd if=/dev/zero of="$BDEV" bs=64k count=16 \
+check "udev-owner prints the user" prints "$(id -u nobody) $gid" "$PROG" udev-owner "ublkc$DEV"
+check "the user writes to it" as_user dd if=/dev/zero of="$BDEV" bs=64k count=16 \
 	oflag=direct status=none
-check "he reads from it" as_user dd if="$BDEV" of=/dev/null bs=64k count=16 \
+check "the user reads from it" as_user dd if="$BDEV" of=/dev/null bs=64k count=16 \
 	iflag=direct status=none
-check "he makes a file system" as_user mkfs.ext4 -q "$BDEV"
+check "the user makes a file system" as_user mkfs.ext4 -q "$BDEV"
 check "which is sound" as_user e2fsck -fn "$BDEV"
-check "he lists it" prints "dev id $DEV:" sh -c \
+check "the user lists it" prints "dev id $DEV:" sh -c \
 	"capsh --user=nobody -- -c '$PROG list' | grep -o '^dev id [0-9]*:'"
 mine=$DEV
 
 add_dev -t null
 other=$DEV
-check "the administrator's is not his" not as_user dd if="$BDEV" of=/dev/null \
+check "the administrator's device is not accessible" not as_user dd if="$BDEV" of=/dev/null \
 	bs=4k count=1 status=none
-check "nor can he delete it" refused root "$PROG" del -n "$other"
+check "nor can it be deleted" refused root "$PROG" del -n "$other"
 check "it has no owner" not "$PROG" udev-owner "ublkb$other"
-check "without -u he adds nothing" refused root "$PROG" add -t null
+check "without -u nothing can be added" refused root "$PROG" add -t null
 check "-u and -r" refused recover "$PROG" add -t null -u -r
 check "-u by the administrator" not "$PROG" add -t null -u
-check "no device is left of that" test ! -e "/dev/ublkc$((other + 1))"
+check "that leaves no device" test ! -e "/dev/ublkc$((other + 1))"
 check "deleted" del_dev "$other"
 
-check "he resizes his own" as_user "$PROG" resize -n "$mine" -s 16M
-check "he stops it" as_user "$PROG" stop -n "$mine"
-check "he deletes it" as_user "$PROG" del -n "$mine"
+check "the user resizes the device" as_user "$PROG" resize -n "$mine" -s 16M
+check "the user stops it" as_user "$PROG" stop -n "$mine"
+check "the user deletes it" as_user "$PROG" del -n "$mine"
 check "it is gone" busywait 5000 not test -e "/dev/ublkc$mine"
-check "nothing is left of it" prints "" ls "$TMP/run"
+check "nothing of it is left" prints "" ls "$TMP/run"
 finish

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# fio in its zbd mode on a zoned disk: what it writes in order in many zones is
-# what it reads back, with one queue and four, small, large and mixed blocks,
-# and limits of open zones; afterwards the report is what the file holds.
+# fio in its zbd mode on a zoned disk: it reads back what it writes in order in many
+# zones, with one queue and four, small, large and mixed blocks, and limits of open
+# zones. Afterwards the report matches the file.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The daemon of a zoned disk is killed at any moment while four threads write:
-# no write pointer is behind what was acknowledged, and the data before it is
-# there, whether the disk is recovered or made again from its file.
+# Kill the daemon of a zoned disk at any moment while four threads write. No write
+# pointer is before an acknowledged write, and the data before the pointer is
+# there, whether the disk is recovered or added again with its file.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -20,7 +20,7 @@ kill_daemon() {
 		busywait 5000 state_is "$DEV" "$1"
 }
 
-# Sectors that the log has as acknowledged
+# Acknowledged sectors, as the log says
 acked() {
 	od -An -v -t u8 -w8 "$TMP/log" | awk '{ n += $1 } END { print n }'
 }
@@ -34,7 +34,7 @@ round() {
 	local had
 
 	had=$(acked)
-	# room for this round: all zones again
+	# Make room for this round in all zones.
 	if [ "$had" -gt $(((zones - 1) * 1280)) ]; then
 		blkzone reset -o 2048 "$BDEV"
 		truncate -s 0 "$TMP/log"
@@ -56,7 +56,7 @@ for i in $(seq "$(less 5)"); do
 	round "recover $i" $((RANDOM % 4000 + 100)) QUIESCED
 	check "recover $i" timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV"
 	wait "$!"
-	check "recover $i: the report is what the file holds" "$tool" compare "$BDEV" "$img"
+	check "recover $i: the report matches the file" "$tool" compare "$BDEV" "$img"
 	check "recover $i: nothing acknowledged is lost" "$tool" verify "$BDEV" "$img" "$TMP/log"
 done
 del_dev
@@ -67,7 +67,7 @@ for i in $(seq "$(less 3)"); do
 	wait "$!"
 	check "again $i: delete" del_dev
 	add_dev -t zoned "$img"
-	check "again $i: the report is what the file holds" "$tool" compare "$BDEV" "$img"
+	check "again $i: the report matches the file" "$tool" compare "$BDEV" "$img"
 	check "again $i: nothing acknowledged is lost" "$tool" verify "$BDEV" "$img" "$TMP/log"
 	del_dev
 done

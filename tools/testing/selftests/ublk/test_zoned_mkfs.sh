@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# File systems for zoned disks, those that are there: files written are there
-# when the disk has been made again from its file. btrfs writes its data by zone
-# append, f2fs resets and reuses zones, zonefs is the zones themselves.
+# File systems for zoned disks, if they are installed: files are unchanged when the
+# disk has been added again with its file. btrfs writes its data by zone append,
+# f2fs resets and reuses zones, zonefs shows each zone as a file.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -28,8 +28,8 @@ fs_test() {
 	check "$type: change some" cp "$TMP/src/file9" "$mnt/src/file8"
 	cp "$TMP/src/file8" "$mnt/src/other"
 	check "$type: umount" umount "$mnt"
-	check "$type: the report is what the file holds" compare
-	check "$type: make the disk again" eval "del_dev && try_add -t zoned \$img"
+	check "$type: the report matches the file" compare
+	check "$type: add the disk again" eval "del_dev && try_add -t zoned \$img"
 	check "$type: mount again" mount -t "$type" "$BDEV" "$mnt"
 	check "$type: a changed file" cmp "$TMP/src/file9" "$mnt/src/file8"
 	check "$type: a new file" cmp "$TMP/src/file8" "$mnt/src/other"
@@ -78,8 +78,8 @@ if command -v mkzonefs >/dev/null && modprobe -q zonefs; then
 	check "zonefs: and none" truncate -s 0 "$mnt/seq/5"
 	check "zonefs: contents" cmp -n 819200 "$TMP/src/file40" "$mnt/seq/3"
 	check "zonefs: umount" umount "$mnt"
-	check "zonefs: the report is what the file holds" compare
-	check "zonefs: make the disk again" eval "del_dev && try_add -t zoned \$img"
+	check "zonefs: the report matches the file" compare
+	check "zonefs: add the disk again" eval "del_dev && try_add -t zoned \$img"
 	check "zonefs: mount again" mount -t zonefs "$BDEV" "$mnt"
 	check "zonefs: its size again" prints 860160 stat -c %s "$mnt/seq/3"
 	check "zonefs: umount again" umount "$mnt"

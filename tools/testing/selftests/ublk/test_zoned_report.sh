@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A zoned disk reports what its file holds, after every command, after writes,
-# and when it is made again from the file; limits of open and active zones hold;
-# a damaged record costs its zone the writing; wrong options are refused.
+# The report of a zoned disk matches its file after every command, after writes, and
+# when the disk is added again with the file. Limits of open and active zones are
+# observed, a zone with a damaged record is read-only, wrong options are refused.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -36,13 +36,13 @@ write_to() {
 		count="$3" oflag=direct status=none
 }
 
-# refused ZONE OFFSET COUNT: it is not written. The kernel then refuses all writes
-# to the zone until it has been reported.
+# refused ZONE OFFSET COUNT: the write fails. The kernel then refuses all writes to
+# the zone until the next report.
 refused() {
 	! write_to "$@" && blkzone report -o "$(($1 * zone))" -c 1 "$BDEV"
 }
 
-# says WORD -- COMMAND...: it fails with one line that has the word.
+# says WORD -- COMMAND...: the command fails and prints one line with the word.
 says() {
 	local word=$1
 	shift 2
@@ -73,9 +73,9 @@ check "empty" cond_is 2 em
 
 check "write at the pointer" write_to 2 0 16
 check "opens the zone" cond_is 2 oi
-check "not behind the pointer" refused 2 17 1
-check "not before it" refused 2 0 1
-check "go on" write_to 2 16 16
+check "a write after the pointer fails" refused 2 17 1
+check "a write before it fails" refused 2 0 1
+check "the next write" write_to 2 16 16
 check "anywhere in a conventional zone" write_to 1 500 7
 check "up to the capacity" write_to 3 0 768
 check "then it is full" cond_is 3 fu
@@ -84,7 +84,7 @@ check "the file says the same" same
 
 check "open" command_on open 4
 check "is open" cond_is 4 oe
-check "the file knows nothing of it" same
+check "the file does not change" same
 check "close the empty one" command_on close 4
 check "is empty" cond_is 4 em
 check "finish an empty one" command_on finish 4
@@ -103,15 +103,15 @@ check "not a conventional one" not command_on reset 1
 check "nor is it opened" not command_on open 0
 check "the file says the same again" same
 
-# Three open, five active; zones 4 is full, all others are empty.
+# At most three open and five active zones; zone 4 is full, the others are empty.
 for i in 2 3 5; do
 	check "open zone $i" command_on open $i
 done
 check "no fourth one" not command_on open 6
-check "nor by writing" refused 6 0 1
+check "nor by a write" refused 6 0 1
 check "close one that was written" eval "write_to 5 0 1 && command_on close 5"
 check "a write opens another one" write_to 6 0 1
-check "a second one makes room by closing it" write_to 7 0 1
+check "a second one closes it to make room" write_to 7 0 1
 check "it is closed" cond_is 6 cl
 check "a sixth active zone is refused" refused 8 0 1
 check "a closed one can be written" write_to 6 1 1
@@ -119,17 +119,17 @@ check "and takes its place" cond_is 7 cl
 check "the file says the same with limits" same
 
 before=$(blkzone report "$BDEV" | sed 's/zcond: *[0-9]*(o.)/zcond: 4(cl)/')
-check "made again from the file" again
-check "without being told, the same shape" same
+check "added again with the file" again
+check "the same shape without options" same
 check "open zones are closed now" cond_is 6 cl
-check "one that was opened only is empty" cond_is 2 em
+check "a zone that was only opened is empty" cond_is 2 em
 check "all pointers are the same" test "$(cut -d, -f1-4 <<<"$before")" = \
 	"$(blkzone report "$BDEV" | cut -d, -f1-4)"
 check "data in conventional zones is there" cmp -n 28672 -i \
 	0:$((zone * 512 + 500 * 4096)) "$TMP/data" "$BDEV"
 check "data in sequential zones is there" cmp -n 4096 -i \
 	0:$((5 * zone * 512)) "$TMP/data" "$BDEV"
-check "goes on at the pointer" write_to 6 2 1
+check "a write at the pointer" write_to 6 2 1
 check "reset all" blkzone reset "$BDEV" -o $((2 * zone))
 check "all are empty" prints 14 grep -c "(em)" <(blkzone report "$BDEV")
 check "the file says the same after it" same
@@ -142,9 +142,9 @@ check "with a damaged record" try_add -t zoned "$img"
 check "the zone is read only" cond_is 9 ro
 check "the file says so" same
 check "its data can be read" cmp -n 20480 -i 0:$((9 * zone * 512)) "$TMP/data" "$BDEV"
-check "it is not written" refused 9 5 1
-check "nor reset" not command_on reset 9
-check "others are" write_to 10 0 1
+check "it cannot be written" refused 9 5 1
+check "it cannot be reset" not command_on reset 9
+check "other zones can be written" write_to 10 0 1
 check "stop it again" del_dev
 
 check "another size" says "--size" -- "$UBLK" add -t zoned --size 32M "$img"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Zones are reset while they are written: whatever the order turns out to be,
-# nothing is left behind a write pointer, before it is what was written, and the
-# report is what the file holds.
+# Reset zones while they are written. In whatever order that happens, the zone has
+# the written data before its write pointer, zeroes after it, and the report
+# matches the file.
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -19,7 +19,7 @@ wp_of() {
 		sed -n 's/.*wptr 0x\([0-9a-f]*\).*/\1/p'
 }
 
-# Ones before the pointer, zeroes behind it.
+# Ones before the pointer, zeroes after it.
 clean_zone() {
 	local wp=$((16#$(wp_of "$1") * 512)) at=$(($1 * zone * 512))
 	local left=$((zone * 512 - wp))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ADD_DEV: every check, in order, and what a new device looks like
- * (control.md section 5); GET_DEV_INFO and GET_QUEUE_AFFINITY (section 6);
- * nodes and names (lifecycle.md section 8).
+ * ADD_DEV: every check, in order, and what a new device looks like (control.rst
+ * section 5); GET_DEV_INFO and GET_QUEUE_AFFINITY (section 6); nodes and names
+ * (lifecycle.rst section 8).
  *
  * runner: distro
  */
@@ -41,7 +41,10 @@ FIXTURE_TEARDOWN_PARENT(add)
 	FX_TEARDOWN(&self->t);
 }
 
-/* ADD_DEV that is expected to fail: whatever it creates is remembered. */
+/*
+ * ADD_DEV that should fail; if it creates a device, remember it for the
+ * cleanup.
+ */
 static int try_add(struct fixture *t, struct ublksrv_ctrl_dev_info *info)
 {
 	int ret = raw_add(&t->ctl, info);
@@ -88,7 +91,7 @@ TEST_F(add, C_40_short_buffer)
 	EXPECT_EQ(-EINVAL, raw_buf_cmd(c, op, -1, info, 63));
 	EXPECT_EQ(-EINVAL, raw_buf_cmd(c, op, -1, info, 0));
 	EXPECT_EQ(-EINVAL, raw_buf_cmd(c, op, -1, NULL, 64));
-	/* Longer is fine, and 64 bytes are used. */
+	/* A longer buffer is accepted, and 64 bytes of it are used. */
 	memset(&info[1], 0x5a, sizeof(info[1]));
 	ASSERT_EQ(0, raw_buf_cmd(c, op, -1, info, 128));
 	fx_remember(&self->t, info[0].dev_id);
@@ -185,7 +188,7 @@ TEST_F(add, C_47_unprivileged_device)
 	ASSERT_EQ(0, add_flags(t, un, &got));
 	EXPECT_EQ(0, got & un);
 	ASSERT_EQ(0, raw_drop_privileges());
-	/* Refused also by a driver that does not offer them. */
+	/* A driver that does not offer these flags refuses them, too. */
 	for (i = 0; i < ARRAY_SIZE(never); i++) {
 		EXPECT_EQ(-EINVAL, add_flags(t, un | never[i], NULL)) {
 			TH_LOG("flag 0x%llx", never[i]);
@@ -214,7 +217,7 @@ TEST_F(add, C_50_descriptor_size)
 	struct ublksrv_ctrl_dev_info info;
 	unsigned int i;
 
-	/* Without the flag the member is ignored, and 24 is what one gets. */
+	/* Without the flag the driver ignores the member and returns 24. */
 	raw_info_init(&info, 1, 4, 0);
 	info.io_desc_size = 77;
 	ASSERT_EQ(0, try_add(&self->t, &info));
@@ -352,7 +355,7 @@ TEST_F(add, C_51h_unoffered_flags_are_dropped)
 
 	if (!missing)
 		SKIP(return, "the driver offers everything");
-	/* A flag that the driver does not know is as good as not asked for. */
+	/* A flag that the driver does not know counts as not requested. */
 	ASSERT_EQ(0, add_flags(t, missing, &got));
 	EXPECT_EQ(0, got & missing);
 }
@@ -374,7 +377,7 @@ TEST_F(add, C_53_reply_not_writable)
 	EXPECT_EQ(-ENODEV, raw_get_info(&self->t.ctl, id, &out));
 	snprintf(path, sizeof(path), "/dev/ublkc%d", id);
 	EXPECT_EQ(-1, access(path, F_OK));
-	/* The number is free. */
+	/* The number is free again. */
 	ASSERT_EQ(0, mprotect(info, 4096, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(0, try_add(&self->t, info));
 }
@@ -398,7 +401,7 @@ TEST_F(add, C_55_new_device)
 	info.reserved1 = 0x5152535455565758ULL;
 	info.reserved2 = 0x6162636465666768ULL;
 	ASSERT_EQ(0, try_add(&self->t, &info));
-	/* No wait: the node is there when the command completes. */
+	/* Do not wait: the node exists when the command completes. */
 	snprintf(path, sizeof(path), "/dev/ublkc%u", info.dev_id);
 	ASSERT_EQ(0, stat(path, &st));
 	EXPECT_TRUE(S_ISCHR(st.st_mode));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Automatic registration of request buffers: the word given by FETCH_REQ and
- * COMMIT_AND_FETCH_REQ, where the buffer goes, what happens when it cannot, and
- * who clears the slot (data.md section 11). References in general are in
- * uapi_zero_copy_ref.c, results in uapi_counted.c.
+ * Automatic registration of request buffers: the registration word of FETCH_REQ
+ * and COMMIT_AND_FETCH_REQ, which slot the buffer goes to, what happens when
+ * that fails, and who clears the slot (data.rst section 11). References in
+ * general are in uapi_zero_copy_ref.c, results in uapi_counted.c.
  *
  * runner: distro leaks
  */
@@ -16,8 +16,8 @@
 #define FETCH		UBLK_U_IO_FETCH_REQ
 #define COMMIT		UBLK_U_IO_COMMIT_AND_FETCH_REQ
 #define FALLBACK	((__u64)UBLK_AUTO_BUF_REG_FALLBACK << 16)
-#define FAR		60000	/* a slot that no table here has */
-#define SLOT		20	/* one that is free */
+#define FAR		60000	/* a slot that no table has */
+#define SLOT		20	/* a slot that is free */
 
 FIXTURE(ab) {
 	struct fixture t;
@@ -68,7 +68,7 @@ static int live(struct fixture *t, __u64 word)
 	ret = fx_start(t);
 	if (ret)
 		return ret;
-	/* Something may have been read meanwhile: give the word again. */
+	/* A read of somebody else may have used the word: send it again. */
 	ret = fx_request(t, CLIENT_FSYNC, 0, 0, &job, &ev);
 	if (!ret)
 		ret = raw_arm(&t->ring, COMMIT, 0, 0, 0, 0, word);
@@ -82,7 +82,7 @@ static bool quiet(struct raw_ring *r)
 	return raw_event(r, &ev, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
-/* The data of the write of LEN bytes is in this slot of this ring. */
+/* The slot of this ring has the data of the write of LEN bytes. */
 static bool in_slot(struct fixture *t, struct raw_ring *r, int slot)
 {
 	memset(t->srv.bufs, 0, LEN);
@@ -113,14 +113,14 @@ TEST_F(ab, D_42_word_of_a_fetch)
 			TH_LOG("word 0x%llx", bad[i]);
 		}
 	}
-	/* Slots are not looked at, an address is not allowed. */
+	/* FETCH_REQ does not check the slot, but it refuses an address. */
 	r->sqe_addr = FAR;
 	EXPECT_EQ(-EINVAL, raw_call(r, FETCH, 0, 0, 0, 4096));
 	r->sqe_addr = 0;
 	EXPECT_EQ(-EINVAL, raw_call(r, FETCH, 0, 0, 0, 4096));
 	EXPECT_EQ(0, raw_arm(r, FETCH, 0, 0, 0, 0, 65535 | FALLBACK));
 	EXPECT_TRUE(quiet(r));
-	/* The word comes before "ready". */
+	/* The word is checked before "the device is ready". */
 	r->sqe_addr = 1ULL << 30;
 	EXPECT_EQ(-EINVAL, raw_call(r, FETCH, 0, 0, 0, 0));
 	r->sqe_addr = 3;
@@ -147,7 +147,7 @@ TEST_F(ab, D_53_word_of_a_commit)
 	r->sqe_addr = SLOT;
 	EXPECT_EQ(-EINVAL, raw_call(r, COMMIT, 0, 0, LEN, 4096));
 	r->sqe_addr = 0;
-	/* The request is still open and its buffer in place. */
+	/* The request has not ended and its buffer is still in its slot. */
 	EXPECT_TRUE(fx_open_still(t, self->job));
 	EXPECT_TRUE(in_slot(t, r, SLOT));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT));
@@ -176,7 +176,9 @@ TEST_F(ab, D_127_slot_of_the_last_word)
 					     0, LEN));
 		EXPECT_EQ(-EFAULT, raw_fixed(r, true, t->srv.buf_fd, 0, slot,
 					     0, LEN + 1));
-		/* The slot cleared is not the one of the new word. */
+		/*
+		 * The commit clears the old slot, not the one of the new word.
+		 */
 		ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, slot + 1));
 		EXPECT_EQ(LEN, client_wait(t->client, self->job,
 					   RAW_DEADLINE_MS));
@@ -204,7 +206,9 @@ TEST_F(ab, D_128_failure_without_fallback)
 	int i;
 
 	ASSERT_EQ(0, live(t, FAR));
-	/* The server never hears of them, and stays armed. */
+	/*
+	 * The server is not told about these requests, and its tag stays armed.
+	 */
 	for (i = 0; i < 3; i++) {
 		self->job = client_blk(t->client, t->info.dev_id,
 				       i & 1 ? CLIENT_READ : CLIENT_WRITE, WIN,
@@ -214,7 +218,9 @@ TEST_F(ab, D_128_failure_without_fallback)
 		EXPECT_TRUE(quiet(r));
 		EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, 0, 0, 0, 0));
 	}
-	/* A request without data comes through, its commit heals the tag. */
+	/*
+	 * A request without data is delivered, and its commit can fix the word.
+	 */
 	ASSERT_EQ(0, fx_request(t, CLIENT_FSYNC, 0, 0, &self->job, ev));
 	EXPECT_EQ(0, ev->res);
 	EXPECT_EQ(UBLK_IO_OP_FLUSH, ev->iod.op_flags);
@@ -259,7 +265,7 @@ TEST_F(ab, D_129_requests_without_data)
 	EXPECT_EQ(0, fx_stop(t));
 }
 
-/* How the server gets at the data that was not registered, if at all. */
+/* How the server reads data that was not registered, if it can. */
 static bool by_hand(struct fixture *t, struct raw_ev *ev)
 {
 	struct raw_ring *r = &t->ring;
@@ -277,7 +283,7 @@ static bool by_hand(struct fixture *t, struct raw_ev *ev)
 		ok = in_slot(t, r, SLOT + 9);
 		return !raw_unreg(r, SLOT + 9) && ok;
 	}
-	/* Nothing is left but to fail the request. */
+	/* The server can only fail the request. */
 	return raw_reg(r, ev->q, ev->tag, SLOT + 9) == -EINVAL &&
 	       raw_get(&t->srv, ev->q, ev->tag, t->srv.bufs, LEN, 0) ==
 	       -EACCES;
@@ -298,7 +304,7 @@ TEST_F(ab, D_128_fallback_when_the_slot_does_not_exist)
 	EXPECT_TRUE(by_hand(t, ev));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT | FALLBACK));
 	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
-	/* The word asks for it, but there is no need. */
+	/* The word allows the fallback, but it is not needed. */
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	EXPECT_FALSE(ev->iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 	EXPECT_TRUE(in_slot(t, r, SLOT));
@@ -331,7 +337,7 @@ TEST_F(ab, D_132_slot_taken_by_somebody_else)
 	EXPECT_TRUE(by_hand(t, ev));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT + 1));
 	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
-	/* That commit has not taken the user's buffer away. */
+	/* That commit has not removed the user's buffer. */
 	EXPECT_EQ(512, raw_fixed(r, true, t->srv.buf_fd, 0, SLOT,
 				 (uintptr_t)v.iov_base, 512));
 	EXPECT_EQ(0, fx_stop(t));
@@ -345,14 +351,14 @@ TEST_F(ab, D_128_ring_without_a_table)
 	struct raw_ev *ev = &self->ev;
 	int job;
 
-	/* The ring that owns the armed command counts. */
+	/* The buffer goes into the ring that has the armed command. */
 	ASSERT_EQ(0, live(t, SLOT));
 	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
 	ASSERT_EQ(0, fx_request(t, CLIENT_FSYNC, 0, 0, &job, ev));
 	ASSERT_EQ(0, raw_arm(&second, COMMIT, 0, 0, 0, 0, 0));
 	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, LEN, 0);
-	/* Delivered in this task, so it has to look at its ring. */
+	/* The driver delivers in this task: let it look at its ring. */
 	EXPECT_TRUE(quiet(&second));
 	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_table(&second));
@@ -361,7 +367,7 @@ TEST_F(ab, D_128_ring_without_a_table)
 	EXPECT_EQ(0, ev->res);
 	EXPECT_TRUE(in_slot(t, &second, 0));
 	EXPECT_TRUE(slot_empty(t, &t->ring, 0));
-	/* Back to the first ring, which the later tests of a life use. */
+	/* Back to the first ring, which the rest of the test uses. */
 	ASSERT_EQ(0, io_uring_unregister_buffers(&second.ring));
 	ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, 0, LEN, 0, SLOT));
 	EXPECT_EQ(LEN, fx_finish(t, job));
@@ -384,7 +390,7 @@ TEST_F(ab, D_130_commit_from_another_ring)
 	ASSERT_EQ(0, raw_table(&second));
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, ev));
 	ASSERT_EQ(0, raw_arm(&second, COMMIT, 0, 0, LEN, 0, SLOT));
-	/* Nobody has cleared the slot, so the request is not over. */
+	/* The slot is not cleared, so the request has not ended. */
 	EXPECT_TRUE(fx_open_still(t, job));
 	EXPECT_TRUE(in_slot(t, &t->ring, SLOT));
 	EXPECT_TRUE(slot_empty(t, &second, SLOT));
@@ -398,7 +404,9 @@ TEST_F(ab, D_130_commit_from_another_ring)
 		EXPECT_EQ(1, ret);
 	}
 	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
-	/* The command is on the second ring now, and so is the next buffer. */
+	/*
+	 * The second ring has the armed command now, and gets the next buffer.
+	 */
 	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, LEN, 0);
 	ASSERT_EQ(0, raw_request(&second, ev, RAW_DEADLINE_MS));
 	EXPECT_TRUE(in_slot(t, &second, SLOT));
@@ -406,7 +414,7 @@ TEST_F(ab, D_130_commit_from_another_ring)
 	ASSERT_EQ(0, raw_arm(&second, COMMIT, 0, 0, LEN, 0, SLOT));
 	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_TRUE(slot_empty(t, &second, SLOT));
-	/* Closing the ring that holds one is as good. */
+	/* Closing the ring with the buffer ends the request as well. */
 	job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN, LEN, 0);
 	ASSERT_EQ(0, raw_request(&second, ev, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, 0, LEN, 0, SLOT));
@@ -428,7 +436,7 @@ TEST_F(ab, D_130_slot_cleared_or_reused_by_the_server)
 	__u64 tag = 0;
 
 	ASSERT_EQ(0, live(t, SLOT));
-	/* Emptied before the commit: no harm. */
+	/* The test empties the slot before the commit, which is allowed. */
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, SLOT, &v,
 							  &tag, 1));
@@ -436,7 +444,10 @@ TEST_F(ab, D_130_slot_cleared_or_reused_by_the_server)
 	EXPECT_TRUE(fx_open_still(t, self->job));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT));
 	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
-	/* Replaced by memory of the user: that is not the request's. */
+	/*
+	 * The test puts memory of its own into the slot, which the driver
+	 * leaves alone.
+	 */
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
 	v.iov_base = user;
 	v.iov_len = 4096;
@@ -482,7 +493,7 @@ TEST_F(ab, D_127_all_tags_want_one_slot)
 	int jobs[4], i, n = 0, need = 0;
 	struct fixture u = *t;
 
-	/* A device of four tags beside the one of this test. */
+	/* A second device with four tags. */
 	ASSERT_EQ(0, fx_add(&u, 1, 4, variant->flags));
 	fx_remember(t, u.info.dev_id);
 	memset(&u.srv, 0, sizeof(u.srv));
@@ -502,7 +513,9 @@ TEST_F(ab, D_127_all_tags_want_one_slot)
 		else
 			n++;
 	}
-	/* Nothing has read since: no partition scan, so the words are these. */
+	/*
+	 * Without a partition scan nobody else reads, so the words are these.
+	 */
 	EXPECT_EQ(1, n);
 	EXPECT_EQ(3, need);
 	for (i = 3; i >= 0; i--)

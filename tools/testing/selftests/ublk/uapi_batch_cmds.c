@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Batch commands: which are refused and why (data.md section 13). Opcodes, the
- * header, elements of PREP_IO_CMDS and COMMIT_IO_CMDS, FETCH_IO_CMDS that does
- * not start. Delivery is in uapi_batch_fetch.c, data in uapi_batch_data.c, what
- * stops and exits do in uapi_batch_life.c.
+ * Batch commands: which ones are refused and why (data.rst section 13). Opcodes,
+ * the header, elements of PREP_IO_CMDS and COMMIT_IO_CMDS, FETCH_IO_CMDS that
+ * does not start. Delivery is in uapi_batch_fetch.c, data in uapi_batch_data.c,
+ * stops and exits in uapi_batch_life.c.
  *
  * runner: distro
  */
@@ -19,14 +19,14 @@
 #define DEFER	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 #define WIN	RAW_WIN_START
 
-/* raw_batch_call() with the command's members named in place. */
+/* raw_batch_call(); the caller names the members of the command. */
 #define CALL(b, ...) raw_batch_call(b, &(struct raw_bcmd) { __VA_ARGS__ })
 
 FIXTURE(cmds) {
 	struct fixture_batch u;
-	unsigned int flags, size;	/* right ones for PREP and COMMIT */
+	unsigned int flags, size;	/* the correct ones for PREP and COMMIT */
 	struct raw_batch *b;
-	char *buf;			/* one good element */
+	char *buf;			/* one correct element */
 };
 
 FIXTURE_VARIANT(cmds) {
@@ -80,7 +80,7 @@ FIXTURE_TEARDOWN_PARENT(cmds)
 	FX_TEARDOWN(&self->u.t);
 }
 
-/* One element for a tag with the tag's own buffer or slot. */
+/* An element for a tag with the tag's own buffer or slot. */
 static struct raw_elem elem(struct fixture_batch *u, int q, int tag, int result)
 {
 	__u64 addr = raw_addr(&u->t.srv, q, tag);
@@ -91,7 +91,7 @@ static struct raw_elem elem(struct fixture_batch *u, int q, int tag, int result)
 	};
 }
 
-/* The device works: nothing that was refused has left a trace. */
+/* The device works: the refused commands had no effect. */
 static int works(struct fixture_batch *u)
 {
 	int ret = raw_batch_prep_all(&u->b);
@@ -105,7 +105,7 @@ static int works(struct fixture_batch *u)
 	return ret ? ret : fxb_stop(u);
 }
 
-/* A LIVE device whose server owns a request of the client; job and tag. */
+/* A LIVE device whose server owns a request of the client. */
 static int own(struct fixture_batch *u, enum client_blk_op op, int *job,
 	       struct raw_ev *ev)
 {
@@ -143,7 +143,9 @@ TEST_F(cmds, D_160_opcodes)
 			TH_LOG("op 0x%x", ops[i]);
 		}
 	}
-	/* Buffers: as from a thread that is no daemon. */
+	/*
+	 * Buffer commands fail as from a thread that is the daemon of no tag.
+	 */
 	EXPECT_EQ(-EINVAL, raw_batch_io_call(b, UBLK_U_IO_REGISTER_IO_BUF, 0,
 					     0, 0));
 	EXPECT_EQ(-EINVAL, raw_batch_io_call(b, UBLK_U_IO_REGISTER_IO_BUF, nq,
@@ -171,7 +173,7 @@ TEST_F(cmds, D_162_header)
 					.nr = 65535, .size = 1));
 		EXPECT_EQ(-E2BIG, CALL(b, .op = op, .flags = f, .nr = qd + 1,
 				       .size = n, .addr = self->buf));
-		/* The count is judged before flags and size. */
+		/* The count is checked before flags and size. */
 		EXPECT_EQ(-E2BIG, CALL(b, .op = op, .flags = 0xffff,
 				       .nr = 65535, .size = 1));
 		EXPECT_EQ(-EINVAL, CALL(b, .op = op, .flags = f | ZONE,
@@ -225,7 +227,10 @@ TEST_F(cmds, D_169_no_elements)
 	};
 	struct raw_batch *b = self->b;
 
-	/* In any state of tag and device, by any thread, whatever is at addr. */
+	/*
+	 * A command of no elements succeeds in every state, from any thread,
+	 * with any address.
+	 */
 	EXPECT_EQ(0, raw_batch_call(b, &cmd));
 	EXPECT_EQ(0, raw_batch_thread_call(&self->u.t.srv, &cmd));
 	cmd.op = RAW_COMMIT;
@@ -237,7 +242,7 @@ TEST_F(cmds, D_169_no_elements)
 	ASSERT_EQ(0, raw_batch_prep_all(b));
 	EXPECT_EQ(0, raw_batch_call(b, &cmd));
 	cmd.op = RAW_PREP;
-	EXPECT_EQ(0, raw_batch_call(b, &cmd)) TH_LOG("no element is refused");
+	EXPECT_EQ(0, raw_batch_call(b, &cmd)) TH_LOG("a command of no elements is not refused");
 }
 
 /* covers: D-170 */
@@ -252,7 +257,7 @@ TEST_F(cmds, D_170_element_buffer)
 				.nr = 1, .size = n));
 	EXPECT_EQ(-EFAULT, CALL(self->b, .op = RAW_PREP, .flags = self->flags,
 				.nr = 1, .size = n, .addr = (void *)64));
-	/* Readable, but for the last byte: nothing is prepared. */
+	/* All but the last byte is readable: nothing is prepared. */
 	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -265,10 +270,10 @@ TEST_F(cmds, D_170_element_buffer)
 				.nr = 2, .size = n, .addr = map));
 	EXPECT_EQ(0, CALL(self->b, .op = RAW_PREP, .flags = self->flags,
 			  .nr = 1, .size = n, .addr = map)) {
-		TH_LOG("tag 0 was not prepared, and unaligned is fine");
+		TH_LOG("tag 0 was not prepared; the buffer may be unaligned");
 	}
 	EXPECT_EQ(-EINVAL, raw_batch_prep(self->b, 0, 0, 1)) {
-		TH_LOG("tag already prepared");
+		TH_LOG("the tag is already prepared");
 	}
 	if (variant->depth > 2)
 		EXPECT_EQ(0, raw_batch_prep(self->b, 0, 1, 1));
@@ -286,7 +291,7 @@ TEST_F(cmds, D_170_all_or_nothing)
 
 	for (i = 0; i < qd; i++)
 		e[i] = elem(u, q, i, -1);
-	/* Whatever is wrong with the second one undoes the first. */
+	/* Any error in the second element undoes the first one. */
 	e[1].tag = qd;
 	EXPECT_EQ(-EINVAL, raw_batch_elems(b, RAW_PREP, q, e, 2));
 	e[1].tag = 65535;
@@ -299,7 +304,7 @@ TEST_F(cmds, D_170_all_or_nothing)
 		EXPECT_EQ(-EINVAL, raw_batch_elems(b, RAW_PREP, q, e, 2));
 		e[1] = elem(u, q, 1, 0);
 	}
-	/* One that was prepared before stays prepared. */
+	/* A tag that an earlier command has prepared stays prepared. */
 	if (qd > 2) {
 		ASSERT_EQ(0, raw_batch_prep(b, q, 2, 1));
 		e[1].tag = 2;
@@ -311,7 +316,7 @@ TEST_F(cmds, D_170_all_or_nothing)
 	EXPECT_EQ(0, raw_batch_elems(b, RAW_PREP, q, e, 2));
 	for (i = 0; i < q; i++)
 		EXPECT_EQ(0, raw_batch_prep(b, i, 0, qd));
-	/* All ready: another answer. */
+	/* When all tags are ready the answer is another one. */
 	EXPECT_EQ(-EBUSY, raw_batch_prep(b, q, 0, 1));
 	EXPECT_EQ(-EBUSY, raw_batch_prep(b, 0, qd - 1, 1));
 	e[0].tag = qd;
@@ -371,7 +376,10 @@ TEST_F(cmds, D_173_commit_not_owned)
 	struct raw_elem e;
 
 	for (i = 0; i < 2; i++) {
-		/* First unprepared, then prepared. */
+		/*
+		 * First with tags that are not prepared, then with prepared
+		 * ones.
+		 */
 		EXPECT_EQ(-EBUSY, raw_batch_commit(b, 0, 0, 0));
 		EXPECT_EQ(-EBUSY, raw_batch_commit(b, 0, qd - 1, 0));
 		e = elem(&self->u, 0, 0, 0);
@@ -382,7 +390,7 @@ TEST_F(cmds, D_173_commit_not_owned)
 		EXPECT_EQ(-EFAULT, CALL(b, .op = RAW_COMMIT,
 					.flags = self->flags, .nr = 1,
 					.size = self->size));
-		/* Not owned comes before the address. */
+		/* Ownership is checked before the address. */
 		e = (struct raw_elem) { .tag = 0 };
 		EXPECT_EQ(-EBUSY, raw_batch_elems(b, RAW_COMMIT, 0, &e, 1));
 		if (!i)
@@ -407,7 +415,7 @@ TEST_F(cmds, D_174_commit_refused_then_taken)
 		EXPECT_EQ(-EINVAL, raw_batch_elems(b, RAW_COMMIT, ev.q, e, 1));
 	}
 	EXPECT_FALSE(client_done(u->t.client, job));
-	/* Twice in one command: the first counts. */
+	/* Twice the same tag in one command: the first element is used. */
 	e[0] = elem(u, ev.q, ev.tag, 4096);
 	e[1] = e[0];
 	EXPECT_EQ(size, raw_batch_elems(b, RAW_COMMIT, ev.q, e, 2));
@@ -437,7 +445,7 @@ TEST_F(cmds, D_174_partial_counts)
 					variant->depth < 3 ? 2 : 3));
 	EXPECT_EQ(4096, client_wait(u->t.client, jobs[0], RAW_DEADLINE_MS));
 	EXPECT_FALSE(client_done(u->t.client, jobs[1])) {
-		TH_LOG("what follows the bad element was not looked at");
+		TH_LOG("elements after the bad one are not checked");
 	}
 	EXPECT_EQ(size, raw_batch_elems(b, RAW_COMMIT, ev[0].q, e + 2, 1));
 	EXPECT_EQ(-ENOSPC, client_wait(u->t.client, jobs[1], RAW_DEADLINE_MS));
@@ -463,7 +471,7 @@ TEST_F(cmds, D_180_fetch_header)
 	cmd.uring_flags = 0;
 	cmd.sqe_flags = 0;
 	EXPECT_EQ(-EINVAL, raw_batch_call(b, &cmd));
-	/* io_uring itself (F-2). */
+	/* io_uring itself refuses this (F-2). */
 	cmd.uring_flags = RAW_CMD_MULTISHOT;
 	EXPECT_EQ(-EINVAL, raw_batch_call(b, &cmd));
 	cmd = good;
@@ -480,7 +488,7 @@ TEST_F(cmds, D_180_fetch_header)
 		cmd.flags = 1 << i;
 		EXPECT_EQ(-EINVAL, raw_batch_call(b, &cmd));
 	}
-	/* Anything in nr_elem; the group is not looked at yet. */
+	/* nr_elem may be anything, and the group is not used yet. */
 	cmd = good;
 	cmd.nr = 65535;
 	cmd.group = 77;
@@ -515,7 +523,7 @@ TEST(C_52_depth_one)
 	FX_SETUP(&t, UBLK_F_BATCH_IO);
 	EXPECT_EQ(-EINVAL, fx_add(&t, 1, 1, UBLK_F_BATCH_IO));
 	EXPECT_EQ(0, fx_add(&t, 1, 2, UBLK_F_BATCH_IO));
-	/* Per-tag daemons and announced writes are no part of it. */
+	/* BATCH_IO excludes per-tag daemons and NEED_GET_DATA. */
 	EXPECT_EQ(0, t.info.flags & UBLK_F_PER_IO_DAEMON);
 	EXPECT_EQ(-EOPNOTSUPP, fx_add(&t, 1, 2, UBLK_F_BATCH_IO |
 				      UBLK_F_NEED_GET_DATA));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Batch commands and the data of requests (data.md section 13 with 8 to 12):
- * buffers given by PREP_IO_CMDS and COMMIT_IO_CMDS, results, addresses that do
- * not work, user copy, buffers registered by command and automatically.
+ * Batch commands and the data of requests (data.rst section 13 with 8 to 12):
+ * buffers named by PREP_IO_CMDS and COMMIT_IO_CMDS, results, bad addresses,
+ * user copy, buffers registered by command and automatically.
  *
  * runner: distro
  */
@@ -31,7 +31,7 @@ static int file_of(char fill)
 	return fd;
 }
 
-/* All 4096 bytes at @p are @fill. */
+/* All 4096 bytes at @p equal @fill. */
 static bool filled(const char *p, char fill)
 {
 	int i;
@@ -51,7 +51,7 @@ static bool file_filled(int fd, char fill)
 	       filled(page, fill);
 }
 
-/* What is @bytes before an unmapped page, in writable memory. */
+/* The last @bytes of writable memory before an unmapped page. */
 static char *before_hole(size_t bytes)
 {
 	char *map = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE,
@@ -67,7 +67,7 @@ static long finish(struct fixture_batch *u, int job)
 	return client_wait(u->t.client, job, RAW_DEADLINE_MS);
 }
 
-/* COMMIT of one element with everything named: 0, or what went wrong. */
+/* COMMIT of one element with all members. 0, or an error. */
 static int commit(struct raw_batch *b, const struct raw_ev *ev, int result,
 		  __u64 addr)
 {
@@ -85,7 +85,7 @@ static int commit(struct raw_batch *b, const struct raw_ev *ev, int result,
 FIXTURE(data) {
 	struct fixture_batch u;
 	struct raw_batch *b;
-	char *data;			/* of the client */
+	char *data;			/* data of the client */
 };
 
 FIXTURE_SETUP(data)
@@ -100,7 +100,7 @@ FIXTURE_TEARDOWN_PARENT(data)
 	FX_TEARDOWN(&self->u.t);
 }
 
-/* Prepare every tag with one address or slot, and start. */
+/* Prepare every tag with one address or slot, and START_DEV. */
 static int up_with(struct fixture_batch *u, __u64 flags, int depth, __u64 addr)
 {
 	int i, ret = fx_add(&u->t, 1, depth, flags | UBLK_F_BATCH_IO);
@@ -135,7 +135,7 @@ TEST_F(data, D_175_copy_mode_buffers)
 	ASSERT_EQ(0, fxb_up(u, 1, 2, 0));
 	addr[0] = raw_buf(&u->t.srv, 0, 0);
 	addr[1] = raw_buf(&u->t.srv, 0, 1);
-	/* Each commit names the buffer of the tag's next request. */
+	/* Each commit names the buffer for the tag's next request. */
 	for (i = 0; i < 16; i++, next += 4096) {
 		bool write = i % 4 < 2;
 
@@ -145,7 +145,7 @@ TEST_F(data, D_175_copy_mode_buffers)
 		EXPECT_EQ((uintptr_t)addr[ev.tag], ev.iod.addr);
 		if (write)
 			EXPECT_TRUE(filled(addr[ev.tag], 'a' + i));
-		/* And where the data of a read is now. */
+		/* The data of a read comes from the address in the commit. */
 		memset(next, 'A' + i, 4096);
 		ASSERT_EQ(0, commit(self->b, &ev, 4096, (uintptr_t)next));
 		addr[ev.tag] = next;
@@ -177,7 +177,7 @@ TEST_F(data, D_175_results)
 	ASSERT_EQ(0, fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 0));
 	EXPECT_EQ(4096, finish(u, job));
-	/* A short read: the remainder is a new delivery. */
+	/* A short read: the rest is delivered again. */
 	ASSERT_EQ(0, fxb_request(u, CLIENT_READ, WIN, 4096, &job, &ev));
 	memset(raw_buf(&u->t.srv, 0, ev.tag), 'x', 4096);
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 1536));
@@ -203,7 +203,7 @@ TEST_F(data, D_189_bad_address_is_left_out)
 
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, up_with(u, 0, 4, (uintptr_t)hole));
-	/* A read does not mind. */
+	/* A read is not affected. */
 	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_WRITE, where, 1, jobs));
 	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, where + 1, 1, jobs + 1));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
@@ -211,7 +211,7 @@ TEST_F(data, D_189_bad_address_is_left_out)
 	EXPECT_EQ(2, ev.res);
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tags[0], 4096));
 	EXPECT_EQ(4096, finish(u, jobs[1]));
-	/* Alone in a list: no CQE, and no buffer is used up. */
+	/* A list with only that tag: no CQE, and no buffer is used. */
 	EXPECT_EQ(0, ev.bid);
 	EXPECT_TRUE(fxb_quiet(u));
 	if (running_on_mainline()) {
@@ -284,7 +284,7 @@ TEST_F(data, D_196_user_copy)
 	ASSERT_EQ(0, fxb_up(u, 1, 4, UCOPY));
 	fd = u->t.srv.fd;
 	EXPECT_EQ(-1, pread(fd, page, 4096, raw_pos(0, none, 0)));
-	EXPECT_EQ(EINVAL, errno) TH_LOG("prepared, not delivered");
+	EXPECT_EQ(EINVAL, errno) TH_LOG("prepared, but no request delivered");
 	memset(self->data, 'w', 4096);
 	ASSERT_EQ(0, fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 	EXPECT_EQ(0, ev.iod.addr);
@@ -303,7 +303,9 @@ TEST_F(data, D_196_user_copy)
 	ASSERT_EQ(0, raw_batch_commit(self->b, 0, ev.tag, 4096));
 	EXPECT_EQ(4096, finish(u, job));
 	EXPECT_TRUE(filled(self->data, 'r'));
-	/* Other thread's rule for one without data, too. */
+	/*
+	 * User copy of a request without data fails like a tag without request.
+	 */
 	ASSERT_EQ(0, fxb_request(u, CLIENT_DISCARD, WIN, 4096, &job, &ev));
 	EXPECT_EQ(-1, pread(fd, page, 4096, raw_pos(0, ev.tag, 0)));
 	EXPECT_EQ(EINVAL, errno);
@@ -332,7 +334,9 @@ TEST_F(data, D_160_register_by_command)
 	EXPECT_EQ(-EFAULT, raw_batch_fixed(b, false, fd, 0, 4096, 11));
 	EXPECT_EQ(4096, raw_batch_fixed(b, true, fd, 0, 4096, 11));
 	EXPECT_TRUE(file_filled(fd, 'w'));
-	/* Committed, but open while the buffer is in use. */
+	/*
+	 * Committed, but the request does not end while the buffer is in use.
+	 */
 	ASSERT_EQ(0, raw_batch_commit(b, 0, ev.tag, 4096));
 	EXPECT_EQ(-EBUSY, raw_batch_commit(b, 0, ev.tag, 4096));
 	EXPECT_TRUE(fxb_waits(u, job));
@@ -371,14 +375,14 @@ TEST_F(data, D_177_registered_in_the_fetching_ring)
 		EXPECT_TRUE(slot == 5 || slot == 6);
 		EXPECT_EQ(4096, raw_batch_fixed(b, true, fd, 0, 4096, slot));
 		EXPECT_TRUE(file_filled(fd, 'w' + i));
-		/* The commit clears the slot and names the next. */
+		/* The commit clears the slot and names the next one. */
 		ASSERT_EQ(0, commit(b, &ev, 4096, 6));
 		EXPECT_EQ(4096, finish(u, job));
 		EXPECT_EQ(-EFAULT, raw_batch_fixed(b, true, fd, 0, 4096,
 						   slot));
 	}
 	EXPECT_EQ(6, slot) TH_LOG("two tags, three requests");
-	/* Nothing to register, nothing wrong. */
+	/* A request without data registers nothing. */
 	ASSERT_EQ(0, fxb_request(u, CLIENT_DISCARD, WIN, 4096, &job, &ev));
 	EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 	ASSERT_EQ(0, commit(b, &ev, 0, 6));
@@ -403,7 +407,7 @@ TEST_F(data, D_177_commit_on_another_ring)
 	ASSERT_EQ(0, io_uring_register_buffers_sparse(&other->ring, 8));
 	ASSERT_EQ(0, fxb_request(u, CLIENT_WRITE, WIN, 4096, &job, &ev));
 	ASSERT_EQ(0, commit(other, &ev, 4096, 4));
-	EXPECT_TRUE(fxb_waits(u, job)) TH_LOG("the slot still holds it");
+	EXPECT_TRUE(fxb_waits(u, job)) TH_LOG("the buffer is still in the slot");
 	EXPECT_EQ(-EINVAL, raw_batch_io_call(other, UNREGISTER, 0, 0, 3));
 	EXPECT_EQ(0, raw_batch_io_call(b, UNREGISTER, 0, 0, 3));
 	EXPECT_EQ(4096, finish(u, job));
@@ -421,7 +425,7 @@ TEST_F(data, D_189_registration_fails)
 	struct raw_bev ev;
 
 	FX_REQUIRE(&u->t, AUTO);
-	/* Two tags want slot 2, a third one a slot that does not exist. */
+	/* Two tags name slot 2, a third one a slot that does not exist. */
 	ASSERT_EQ(0, fx_add(&u->t, 1, 3, AUTO | UBLK_F_BATCH_IO));
 	ASSERT_EQ(0, fxb_serve(u, 0));
 	ASSERT_EQ(0, fxb_table(u, 4));
@@ -436,7 +440,7 @@ TEST_F(data, D_189_registration_fails)
 	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_WRITE, where, 3, jobs));
 	ASSERT_LT(0, raw_batch_fetch(b, 0, 0));
 	ASSERT_EQ(0, raw_batch_event(b, &ev, RAW_DEADLINE_MS));
-	ASSERT_EQ(4, ev.res) TH_LOG("one has no slot and no fallback");
+	ASSERT_EQ(4, ev.res) TH_LOG("one tag has no slot and no fallback");
 	for (i = 0; i < 2; i++) {
 		struct ublksrv_io_desc iod =
 			raw_desc(&u->t.srv, 0, ev.tags[i]);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Batch servers in trouble: killed under load and replaced, caught by a stop in
- * the middle of a delivery, quiesced while fetch commands pour in (data.md
- * D-190, D-195; lifecycle.md L-20, L-23). Every request ends once, with the
- * right data. The quiet cases are in uapi_batch_life.c.
+ * Batch servers in difficult situations: killed under load and replaced,
+ * stopped in the middle of a delivery, quiesced while fetch commands arrive
+ * (data.rst D-190, D-195; lifecycle.rst L-20, L-23). Every request ends once,
+ * with the right data. The simple cases are in uapi_batch_life.c.
  *
  * runner: distro leaks
  */
@@ -44,8 +44,9 @@ FIXTURE_TEARDOWN_PARENT(exit)
 }
 
 /*
- * A server in a process of its own: its pid once it has prepared all tags and,
- * with @fetch, sent its fetch commands. Without, it does nothing more.
+ * A server in a process of its own. Returns its pid when it has prepared all
+ * tags and, with @fetch, sent its fetch commands. Without @fetch it does
+ * nothing more.
  */
 static pid_t server(struct fixture_batch *u, bool fetch)
 {
@@ -112,7 +113,10 @@ TEST_F(exit, L_23_killed_under_load)
 		ASSERT_EQ(0, raw_wait_state(&u->t.ctl, self->id,
 					    UBLK_S_DEV_QUIESCED));
 		ASSERT_EQ(0, rec_start(&u->t));
-		/* Sometimes the successor dies before it is one (L-54). */
+		/*
+		 * Sometimes the next server dies before END_USER_RECOVERY
+		 * (L-54).
+		 */
 		if (i % 3 == 2) {
 			pid = server(u, true);
 			ASSERT_LT(0, pid);
@@ -129,7 +133,7 @@ TEST_F(exit, L_23_killed_under_load)
 	EXPECT_TRUE(WIFEXITED(i) && !WEXITSTATUS(i)) TH_LOG("status %x", i);
 }
 
-/* Memory whose first touch waits until the page is given. */
+/* Memory whose first access faults until the test provides the page. */
 static char *faulting(int *uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -160,7 +164,7 @@ struct busy {
 	int ready, res, last;
 };
 
-/* Fetches, answers one request, and waits for the end of its command. */
+/* Fetch, answer one request, and wait for the end of the command. */
 static void *busy_thread(void *arg)
 {
 	int ms = running_on_mainline() ? RAW_QUIET_MS : RAW_DEADLINE_MS;
@@ -215,7 +219,7 @@ TEST_F(exit, I_44_quiesced_in_the_middle_of_a_delivery)
 	ASSERT_EQ(0, pthread_create(&id, NULL, busy_thread, &t));
 	while (!__atomic_load_n(&t.ready, __ATOMIC_ACQUIRE))
 		usleep(1000);
-	/* One that only waits, besides the one that is to be active. */
+	/* A second fetch command, which waits behind the active one. */
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	job = fxb_blk(u, CLIENT_WRITE, WIN, 4096);
 	pfd = (struct pollfd) { .fd = uffd, .events = POLLIN };
@@ -247,7 +251,7 @@ struct pourer {
 	int sent, res, go;
 };
 
-/* Sends fetch commands until one is refused; each has to end once. */
+/* Send fetch commands until one is refused; each must end once. */
 static void *pour(void *arg)
 {
 	struct pourer *p = arg;
@@ -278,7 +282,7 @@ TEST_F(exit, I_6_quiesced_while_commands_pour_in)
 	int round, i;
 
 	if (running_on_mainline())
-		SKIP(return, "the list is walked without a lock there");
+		SKIP(return, "mainline walks the list without a lock");
 	ASSERT_EQ(0, fx_add(&u->t, 1, 8, UBLK_F_BATCH_IO | UR |
 			    UBLK_F_QUIESCE));
 	ASSERT_EQ(0, fxb_serve(u, 0));
@@ -298,7 +302,7 @@ TEST_F(exit, I_6_quiesced_while_commands_pour_in)
 		EXPECT_EQ(0, dev_cmd(u, QUIESCE, 5000));
 		for (i = 0; i < 2; i++) {
 			ASSERT_EQ(0, pthread_join(id[i], NULL));
-			EXPECT_EQ(p[i].sent, p[i].res) TH_LOG("all end once");
+			EXPECT_EQ(p[i].sent, p[i].res) TH_LOG("each command ends once");
 			raw_batch_close(p[i].b);
 			free(p[i].b);
 		}
@@ -328,7 +332,10 @@ TEST_F(exit, L_103_killed_with_queued_requests_while_deleted)
 		ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, where, 3, jobs));
 		del = client_ctrl(u->t.client, UBLK_U_CMD_DEL_DEV,
 				  u->t.info.dev_id, 0);
-		/* It waits for a server that never asks for its requests. */
+		/*
+		 * The deletion waits for a server that never fetches its
+		 * requests.
+		 */
 		rec_waits(&u->t, del);
 		kill_server(pid);
 		for (i = 0; i < 3; i++)
@@ -347,7 +354,7 @@ TEST_F(exit, L_101_killed_while_started)
 	pid_t pid;
 
 	if (running_on_mainline())
-		SKIP(return, "it may stay LIVE without a server there");
+		SKIP(return, "mainline's device may stay LIVE without a server");
 	for (i = 0; i < 16; i++) {
 		ASSERT_EQ(0, fx_add(&u->t, 1, 4, UBLK_F_BATCH_IO |
 				    (i & 1 ? UR : 0)));
@@ -359,14 +366,18 @@ TEST_F(exit, L_101_killed_while_started)
 		kill_server(pid);
 		ret = client_wait(u->t.client, job, 10 * RAW_QUIET_MS);
 		/*
-		 * Not ready in time: it waits, until the device is stopped. Or it
-		 * is just slow.
+		 * START_DEV waits until the device is stopped because the
+		 * queues did not get ready in time, or the command is only
+		 * slow.
 		 */
 		stopped = ret == RAW_TIMEOUT;
 		if (stopped) {
 			EXPECT_EQ(0, raw_srv_open(&u->t.srv, &u->t.info));
 			EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
-			/* The end of this round would end "stopping" as well. */
+			/*
+			 * START_DEV may also fail because the session's end
+			 * stops the device.
+			 */
 			ret = client_wait(u->t.client, job, RAW_DEADLINE_MS);
 			EXPECT_TRUE(!ret || ret == -EINVAL || ret == -EBUSY) {
 				TH_LOG("START_DEV %d", ret);
@@ -377,7 +388,7 @@ TEST_F(exit, L_101_killed_while_started)
 						    UBLK_S_DEV_DEAD;
 		EXPECT_EQ(0, raw_wait_state(&u->t.ctl, u->t.info.dev_id,
 					    state)) {
-			TH_LOG("round %d, START_DEV %d", i, ret);
+			TH_LOG("iteration %d, START_DEV %d", i, ret);
 		}
 		EXPECT_EQ(0, raw_del(&u->t.ctl, u->t.info.dev_id));
 	}
@@ -391,7 +402,7 @@ TEST_F(exit, I_44_quiesced_while_a_stop_waits)
 	int job, stop, quiesce;
 
 	if (running_on_mainline())
-		SKIP(return, "what is queued cannot be fetched any more there");
+		SKIP(return, "mainline cannot fetch queued requests any more");
 	ASSERT_EQ(0, fx_add(&u->t, 1, 4, UBLK_F_BATCH_IO | UR |
 			    UBLK_F_QUIESCE));
 	ASSERT_EQ(0, fxb_serve(u, 0));
@@ -403,7 +414,9 @@ TEST_F(exit, I_44_quiesced_while_a_stop_waits)
 	rec_waits(&u->t, stop);
 	quiesce = client_ctrl(u->t.client, QUIESCE, u->t.info.dev_id, 3000);
 	rec_waits(&u->t, quiesce);
-	/* Delivered or refused, the request ends, and with it all else. */
+	/*
+	 * The request is delivered or fails; then the other commands end, too.
+	 */
 	ASSERT_EQ(0, fxb_fetch_all(u));
 	EXPECT_EQ(0, fxb_wait(u, stop));
 	EXPECT_NE(RAW_TIMEOUT, fxb_wait(u, job));
@@ -416,7 +429,7 @@ struct crowd {
 	int res, handled, refilled;
 };
 
-/* Serve what comes on an own ring; small buffers run out all the time. */
+/* Serve with an own ring, whose small buffers run out all the time. */
 static int crowd_serve(struct crowd *c, struct raw_batch *b)
 {
 	struct raw_ev tag = { 0 };
@@ -439,7 +452,7 @@ static int crowd_serve(struct crowd *c, struct raw_batch *b)
 			return 0;
 		if (ev.res != -ENOBUFS)
 			continue;
-		/* The lists of both buffers have been read before. */
+		/* The lists of both buffers have been read already. */
 		raw_group_refill(b, ev.q, 0);
 		raw_group_refill(b, ev.q, 1);
 		c->refilled++;

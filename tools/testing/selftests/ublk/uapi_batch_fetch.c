@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * FETCH_IO_CMDS: how requests reach the server (data.md D-184 to D-195). Lists
- * of tags, their order, provided buffers of all sorts, commands that end with
+ * FETCH_IO_CMDS: how requests reach the server (data.rst D-184 to D-195). Lists
+ * of tags, their order, provided buffers of all kinds, commands that end with
  * ENOBUFS, several commands per queue, commands from other threads and workers.
- * What is refused is in uapi_batch_cmds.c.
+ * Refused commands are in uapi_batch_cmds.c.
  *
- * A device is LIVE as soon as its tags are prepared, fetch commands or not, so
- * requests can be made to wait in the driver before there is one.
+ * A device is LIVE as soon as its tags are prepared, with or without fetch
+ * commands, so a test can make requests wait in the driver before it sends one.
  *
  * runner: distro
  */
@@ -56,7 +56,7 @@ FIXTURE_TEARDOWN_PARENT(fetch)
 
 static const int far_order[] = { 7, 2, 9, 0, 5, 1, 8, 3, 6, 4 };
 
-/* Reads that wait in the driver, at far_order[]. */
+/* Reads that wait in the driver, at the steps of far_order[]. */
 static int enqueue(struct fixture_batch *u, int nr, int *jobs)
 {
 	return fxb_enqueue(u, CLIENT_READ, far_order, nr, jobs);
@@ -70,7 +70,9 @@ static int answer(struct fixture_batch *u, int tag)
 	return raw_batch_serve(&u->b, &ev);
 }
 
-/* A list with the next @nr requests of far_order[] from @first; answers them. */
+/*
+ * Expect a list of @nr requests, far_order[] from @first on, and answer them.
+ */
 static int list(struct fixture_batch *u, int first, int nr, struct raw_bev *ev)
 {
 	struct ublksrv_io_desc iod;
@@ -94,7 +96,7 @@ static int list(struct fixture_batch *u, int first, int nr, struct raw_bev *ev)
 	return 0;
 }
 
-/* The end of a fetch command: its result, or what came instead. */
+/* Expect the end of a fetch command. Its result, or another CQE's. */
 static int ended(struct fixture_batch *u, struct raw_bev *ev)
 {
 	int ret = raw_batch_event(&u->b, ev, RAW_DEADLINE_MS);
@@ -114,7 +116,7 @@ static int all_read(struct fixture_batch *u, const int *jobs, int nr)
 	return ret == 4096 ? 0 : ret;
 }
 
-/* A group of one buffer of any address and length, or of none. */
+/* A group of one buffer with any address and length, or of none. */
 static int one_buffer(struct fixture_batch *u, int group, void *addr,
 		      unsigned int len)
 {
@@ -138,7 +140,7 @@ TEST_F(fetch, D_187_list_in_order)
 	ASSERT_EQ(0, list(u, 0, 6, &ev));
 	EXPECT_EQ(seq, ev.seq);
 	EXPECT_EQ(0, all_read(u, self->jobs, 6));
-	/* The command stays; each request of its own now. */
+	/* The command stays active; each request has a list of its own now. */
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, &far_order[i], 1,
 					 self->jobs));
@@ -193,7 +195,7 @@ TEST_F(fetch, D_190_out_of_buffers)
 	struct fixture_batch *u = &self->u;
 	struct raw_bev ev;
 
-	/* Two buffers for one tag each, three requests. */
+	/* Two buffers with room for one tag each, and three requests. */
 	ASSERT_EQ(0, enqueue(u, 3, self->jobs));
 	ASSERT_EQ(0, raw_group_open(self->b, 1, 2, 2, 0));
 	self->b->groups[1].keep = true;
@@ -205,14 +207,14 @@ TEST_F(fetch, D_190_out_of_buffers)
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
 	EXPECT_FALSE(client_done(u->t.client, self->jobs[2]));
 	EXPECT_TRUE(fxb_quiet(u));
-	/* The buffer alone changes nothing, the command does. */
+	/* A new buffer alone has no effect, a new command has. */
 	raw_group_refill(self->b, 1, 1);
 	EXPECT_TRUE(fxb_quiet(u));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
 	ASSERT_EQ(0, list(u, 2, 1, &ev));
 	EXPECT_EQ(1, ev.bid);
 	EXPECT_EQ(0, all_read(u, self->jobs, 3));
-	/* It waits for the next request, and finds no buffer then. */
+	/* The command waits for the next request, and then finds no buffer. */
 	EXPECT_TRUE(fxb_quiet(u));
 	ASSERT_EQ(0, enqueue(u, 1, self->jobs));
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
@@ -227,10 +229,10 @@ TEST_F(fetch, D_190_out_of_buffers)
 TEST_F(fetch, D_190_no_use)
 {
 	static const struct { unsigned long addr; unsigned int len; } bad[] = {
-		{ 4096, 64 },			/* nothing there */
-		{ 0xffff800000000000UL, 64 },	/* the kernel's */
+		{ 4096, 64 },			/* not mapped */
+		{ 0xffff800000000000UL, 64 },	/* address of the kernel */
 		{ 2, 0 }, { 2, 1 },		/* too short for a tag */
-		{ 0, 0 },			/* empty group */
+		{ 0, 0 },			/* group without buffers */
 		{ 0, 0 },			/* unknown group */
 	};
 	struct fixture_batch *u = &self->u;
@@ -263,7 +265,7 @@ TEST_F(fetch, D_191_failed_attempt_goes_last)
 	struct raw_bev ev;
 	int i;
 
-	/* The first two tags were taken off for a list that has no place. */
+	/* The driver has taken two tags for a list that it cannot write. */
 	ASSERT_EQ(0, enqueue(u, 5, self->jobs));
 	ASSERT_EQ(0, one_buffer(u, 1, (void *)4096, 4));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
@@ -298,7 +300,10 @@ TEST_F(fetch, I_44_next_command_takes_over)
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
 	EXPECT_EQ(first, ev.seq);
 	if (running_on_mainline()) {
-		/* Stranded, until something else happens on the queue. */
+		/*
+		 * Mainline delivers it only when something else happens on the
+		 * queue.
+		 */
 		EXPECT_TRUE(fxb_quiet(u));
 		ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	}
@@ -308,7 +313,7 @@ TEST_F(fetch, I_44_next_command_takes_over)
 	EXPECT_EQ(0, fxb_stop(u));
 }
 
-/* Tags listed on @b, @nr of them in as many lists as it takes; answers them. */
+/* Read lists of together @nr tags on @b and answer the requests. */
 static int collect(struct fixture_batch *u, struct raw_batch *b, int nr)
 {
 	struct raw_bev ev;
@@ -335,7 +340,7 @@ TEST_F(fetch, D_192_first_command_first)
 	struct raw_bev ev;
 	int seq, i;
 
-	/* Group 1 is good for two lists, that of the other ring for ever. */
+	/* Group 1 has buffers for two lists, the other ring's is refilled. */
 	ASSERT_NE(NULL, other);
 	ASSERT_EQ(0, raw_group_open(self->b, 1, 2, 64, 0));
 	self->b->groups[1].keep = true;
@@ -351,7 +356,10 @@ TEST_F(fetch, D_192_first_command_first)
 		EXPECT_EQ(0, all_read(u, self->jobs, 1));
 	}
 	EXPECT_EQ(RAW_TIMEOUT, raw_batch_event(other, &ev, RAW_QUIET_MS));
-	/* Its end is not seen by the other, unless I-44; the next one is. */
+	/*
+	 * With mainline the other command does not notice this end, but the
+	 * next request (I-44).
+	 */
 	ASSERT_EQ(0, enqueue(u, 1, self->jobs));
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
 	EXPECT_EQ(seq, ev.seq);
@@ -359,7 +367,7 @@ TEST_F(fetch, D_192_first_command_first)
 				 self->jobs + 1));
 	EXPECT_EQ(0, collect(u, other, 2));
 	EXPECT_EQ(0, all_read(u, self->jobs, 2));
-	/* A command sent later has to wait. */
+	/* A command that is sent later has to wait. */
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	ASSERT_EQ(0, enqueue(u, 1, self->jobs));
 	EXPECT_EQ(0, collect(u, other, 1));
@@ -378,7 +386,7 @@ TEST_F(fetch, D_187_incremental_buffers)
 	struct raw_bev ev;
 	int i;
 
-	/* Room for two tags, two tags and a bit. */
+	/* Buffers with room for four tags each, filled bit by bit. */
 	if (raw_group_open(self->b, 1, 2, 8, RAW_BUF_RING_INC))
 		SKIP(return, "no incremental buffer rings");
 	self->b->groups[1].keep = true;
@@ -392,7 +400,7 @@ TEST_F(fetch, D_187_incremental_buffers)
 	}
 	ASSERT_EQ(0, enqueue(u, 3, self->jobs));
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
-	/* Three at once where there is room for two. */
+	/* Three tags at once, where the first buffer has room for two. */
 	raw_group_add(self->b, 1, 0, NULL, 4);
 	raw_group_add(self->b, 1, 1, NULL, 8);
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
@@ -412,10 +420,10 @@ TEST_F(fetch, D_187_incremental_odd)
 		SKIP(return, "no incremental buffer rings");
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 1));
 	ASSERT_EQ(0, enqueue(u, 3, self->jobs));
-	/* Two, then the odd byte is too short for a tag. */
+	/* Two tags fit; the odd byte is too short for a tag. */
 	EXPECT_EQ(0, collect(u, self->b, 2));
 	EXPECT_EQ(-ENOBUFS, ended(u, &ev));
-	EXPECT_EQ(4, self->b->groups[1].used[0]) TH_LOG("not given up");
+	EXPECT_EQ(4, self->b->groups[1].used[0]) TH_LOG("the buffer is not finished");
 	EXPECT_FALSE(client_done(u->t.client, self->jobs[2]));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	EXPECT_EQ(0, collect(u, self->b, 1));
@@ -462,7 +470,7 @@ TEST_F(fetch, D_188_in_the_fetching_thread)
 	int i;
 
 	if (variant->ring)
-		SKIP(return, "that thread answers over the ring of this one");
+		SKIP(return, "the other thread answers over the ring of this one");
 	ASSERT_EQ(0, pthread_create(&id, NULL, thread, &t));
 	while (!__atomic_load_n(&t.ready, __ATOMIC_ACQUIRE))
 		ASSERT_GT(end, raw_now_ms());
@@ -494,7 +502,7 @@ TEST_F(fetch, D_161_polling_thread)
 	raw_batch_close(b);
 }
 
-/* A fetch command that a worker issues. */
+/* A fetch command that an io_uring worker issues. */
 static int fetch_async(struct raw_batch *b)
 {
 	struct raw_bcmd cmd = {
@@ -527,7 +535,7 @@ TEST_F(fetch, I_7_from_a_worker_queued)
 	struct fixture_batch *u = &self->u;
 
 	if (running_on_mainline())
-		SKIP(return, "D-161: the list stays invisible there");
+		SKIP(return, "D-161: mainline's list stays invisible");
 	ASSERT_EQ(0, enqueue(u, 4, self->jobs));
 	ASSERT_LT(0, fetch_async(self->b));
 	EXPECT_EQ(0, collect(u, self->b, 4));

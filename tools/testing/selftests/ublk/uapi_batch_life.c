@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Batch devices when something ends (data.md D-171, D-178, D-185, D-195;
- * lifecycle.md L-1, L-2): fetch commands canceled, preparation undone, stop,
- * quiesce, servers that go away with requests in every state, their successors,
- * and threads that leave their fetch commands behind.
+ * How batch devices end (data.rst D-171, D-178, D-185, D-195; lifecycle.rst L-1,
+ * L-2): canceled fetch commands, undone preparation, stop, quiesce, servers
+ * that leave with requests in every state, the next servers, and threads that
+ * leave their fetch commands behind.
  *
  * runner: distro
  */
@@ -65,7 +65,7 @@ FIXTURE_TEARDOWN_PARENT(life)
 	FX_TEARDOWN(&self->u.t);
 }
 
-/* LIVE, without a fetch command. */
+/* A LIVE device without a fetch command. */
 static int live(struct fixture_batch *u)
 {
 	int ret = raw_batch_prep_all(&u->b);
@@ -75,7 +75,7 @@ static int live(struct fixture_batch *u)
 	return ret ? ret : fxb_no_scheduler(u);
 }
 
-/* The result of a fetch command that is refused, or RAW_TIMEOUT: it waits. */
+/* The result of a fetch command that is refused; RAW_TIMEOUT if it waits. */
 static int refused(struct raw_batch *b, int ms)
 {
 	struct raw_bev ev;
@@ -91,7 +91,7 @@ static bool holds(__u64 flags)
 	return flags == UR || flags == REISSUE;
 }
 
-/* What a request gets from a device that holds or fails: as expected? */
+/* The request of @job is held or fails, as the device's flags say. */
 static bool as_policy(struct fixture_batch *u, __u64 flags, int job)
 {
 	if (holds(flags))
@@ -121,14 +121,14 @@ TEST_F(life, D_185_after_a_cancel)
 	ASSERT_LT(0, raw_batch_fetch(other, 0, 0));
 	ASSERT_LT(0, raw_batch_fetch(self->b, 0, 0));
 	raw_batch_close(other);
-	/* The ring goes away in its own time. */
+	/* io_uring releases the ring a little later. */
 	do {
 		ret = refused(self->b, 20);
 	} while (ret == RAW_TIMEOUT && raw_now_ms() < end);
 	EXPECT_EQ(-ENODEV, ret);
 	job = read_job(u, 0);
 	EXPECT_TRUE(as_policy(u, variant->flags, job));
-	/* Tags are as they were. */
+	/* The tags have not changed. */
 	EXPECT_EQ(-EBUSY, raw_batch_prep(self->b, 0, 0, 1));
 	EXPECT_EQ(-EBUSY, raw_batch_commit(self->b, 0, 0, 0));
 	EXPECT_EQ(0, fxb_stop(u));
@@ -157,7 +157,7 @@ TEST_F(life, D_195_stop)
 	EXPECT_EQ(-ENODEV, refused(self->b, RAW_DEADLINE_MS));
 	EXPECT_EQ(-ENODEV, raw_batch_prep(self->b, 0, 0, 1));
 	EXPECT_EQ(-EBUSY, raw_batch_commit(self->b, 0, ev.tag, 0));
-	/* The next round works. */
+	/* The next session works. */
 	fxb_close(u);
 	ASSERT_EQ(0, fxb_serve(u, 0));
 	ASSERT_EQ(0, live(u));
@@ -173,12 +173,12 @@ TEST_F(life, L_44_stop_with_queued_requests)
 	int jobs[2], stop;
 
 	if (holds(variant->flags) && running_on_mainline())
-		SKIP(return, "what is queued cannot be fetched any more there");
+		SKIP(return, "mainline cannot fetch queued requests any more");
 	ASSERT_EQ(0, live(u));
 	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, steps, 2, jobs));
 	stop = client_ctrl(u->t.client, STOP, self->id, 0);
 	EXPECT_TRUE(fxb_waits(u, stop) || holds(variant->flags));
-	/* Delivered, or failed; never lost. */
+	/* Delivered or failed, but not lost. */
 	ASSERT_EQ(0, fxb_fetch_all(u));
 	EXPECT_EQ(0, fxb_wait(u, stop));
 	EXPECT_NE(RAW_TIMEOUT, fxb_wait(u, jobs[0]));
@@ -195,7 +195,9 @@ TEST_F(life, L_103_stopped_and_gone_without_a_fetch_command)
 	struct fixture_batch *u = &self->u;
 	int jobs[2], stop, i;
 
-	/* What is queued ends with the round, once, and leaves no trace. */
+	/*
+	 * Queued requests end with the session, once, and leave nothing behind.
+	 */
 	ASSERT_EQ(0, live(u));
 	ASSERT_EQ(0, fxb_enqueue(u, CLIENT_READ, steps, 2, jobs));
 	stop = client_ctrl(u->t.client, STOP, self->id, 0);
@@ -258,7 +260,7 @@ TEST_F(life, L_2_server_goes_with_requests_in_every_state)
 	struct raw_bev ev;
 	int jobs[4], i;
 
-	/* Two reach the server, two wait for a fetch command. */
+	/* The server gets two requests, two wait for a fetch command. */
 	ASSERT_EQ(0, live(u));
 	ASSERT_EQ(0, raw_group_open(self->b, 1, 2, 2, 0));
 	self->b->groups[1].keep = true;
@@ -300,7 +302,7 @@ TEST_F(life, L_2_server_goes_with_requests_in_every_state)
 }
 
 /* covers: D-185 D-194 D-239 L-50 L-52 */
-TEST_F(life, D_194_later_rounds_prepare_first)
+TEST_F(life, D_194_later_sessions_prepare_first)
 {
 	struct fixture_batch *u = &self->u;
 	int held = -1, job;
@@ -323,7 +325,10 @@ TEST_F(life, D_194_later_rounds_prepare_first)
 	EXPECT_EQ(-ENODEV, refused(self->b, RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_batch_prep(self->b, 0, 7, 1));
 	EXPECT_EQ(RAW_TIMEOUT, refused(self->b, RAW_QUIET_MS));
-	/* Ready: new requests come at once, held ones with the end. */
+	/*
+	 * The queue is ready: it delivers new requests now, held ones after
+	 * END_USER_RECOVERY.
+	 */
 	job = read_job(u, 2);
 	ASSERT_EQ(0, raw_batch_request(self->b, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(2, fxb_where(&ev.iod));
@@ -345,7 +350,7 @@ TEST_F(life, D_171_preparation_undone)
 	int ret, i;
 
 	ASSERT_EQ(0, raw_batch_prep(self->b, 0, 0, 7));
-	/* The last tag makes the queue ready; what follows is refused. */
+	/* Tag 7 makes the queue ready; the second element is refused. */
 	for (i = 0; i < 2; i++)
 		e[i] = (struct raw_elem) {
 			.tag = 7, .buf_addr = (uintptr_t)raw_buf(&u->t.srv, 0,
@@ -359,7 +364,7 @@ TEST_F(life, D_171_preparation_undone)
 		EXPECT_TRUE(ret == -EBUSY || ret == -EINVAL) TH_LOG("%d", ret);
 		EXPECT_EQ(RAW_TIMEOUT, refused(self->b, RAW_QUIET_MS));
 	}
-	/* Not ready, and those of before are still prepared. */
+	/* The queue is not ready, and the tags prepared before still are. */
 	ret = client_ctrl(u->t.client, UBLK_U_CMD_START_DEV, self->id,
 			  getpid());
 	EXPECT_TRUE(fxb_waits(u, ret));
@@ -437,7 +442,7 @@ TEST_F(life, I_1_another_thread_fetches)
 	ASSERT_EQ(0, l.res);
 	job = fxb_blk(u, CLIENT_WRITE, WIN, 4096);
 	EXPECT_TRUE(fxb_waits(u, job));
-	/* The queue lives on with whoever comes. */
+	/* A fetch command of another thread makes the queue work again. */
 	ASSERT_EQ(0, fxb_fetch_all(u));
 	EXPECT_EQ(4096, fxb_wait(u, job));
 	EXPECT_EQ(4096, fxb_wait(u, read_job(u, 0)));

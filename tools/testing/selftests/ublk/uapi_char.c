@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * /dev/ublkcN as a file: open, release, mmap of the descriptors, lseek, ioctl,
- * poll (data.md section 1). I/O commands are in uapi_io.c.
+ * poll (data.rst section 1). I/O commands are in uapi_io.c.
  *
  * runner: distro
  */
@@ -102,7 +102,7 @@ static bool busy(const char *path)
 }
 
 /* covers: D-4 L-24 */
-TEST_F(chr, D_4_mapping_and_dup_hold_the_round)
+TEST_F(chr, D_4_mapping_and_dup_hold_the_session)
 {
 	void *map;
 	int fd, fd2;
@@ -112,20 +112,20 @@ TEST_F(chr, D_4_mapping_and_dup_hold_the_round)
 	map = MAP(fd, PROT_READ, MAP_SHARED, self->area, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	close(fd);
-	EXPECT_TRUE(busy(self->path)) TH_LOG("a mapping is left");
+	EXPECT_TRUE(busy(self->path)) TH_LOG("a mapping exists");
 	munmap(map, self->area);
 	fd = raw_char_open(self->t.info.dev_id);
 	ASSERT_LE(0, fd);
 	fd2 = dup(fd);
 	close(fd);
-	EXPECT_TRUE(busy(self->path)) TH_LOG("a duplicate is left");
+	EXPECT_TRUE(busy(self->path)) TH_LOG("a duplicate exists");
 	close(fd2);
 	fd = raw_char_open(self->t.info.dev_id);
 	EXPECT_LE(0, fd);
 }
 
 /* covers: D-4 */
-TEST_F(chr, D_4_command_holds_the_round)
+TEST_F(chr, D_4_command_holds_the_session)
 {
 	struct fixture *t = &self->t;
 	struct raw_ring other;
@@ -135,14 +135,14 @@ TEST_F(chr, D_4_command_holds_the_round)
 	ASSERT_EQ(0, raw_ring_open(&other, &t->srv, 0));
 	ASSERT_EQ(0, raw_fetch(&other, 0, 0));
 	raw_srv_close(&t->srv);
-	EXPECT_TRUE(busy(self->path)) TH_LOG("a command is left");
+	EXPECT_TRUE(busy(self->path)) TH_LOG("a command exists");
 	raw_ring_close(&other);
 	fd = raw_char_open(t->info.dev_id);
 	EXPECT_LE(0, fd);
 }
 
 /* covers: D-4 */
-TEST_F(chr, D_4_fixed_file_holds_the_round)
+TEST_F(chr, D_4_fixed_file_holds_the_session)
 {
 	struct io_uring ring;
 	int fd;
@@ -152,12 +152,12 @@ TEST_F(chr, D_4_fixed_file_holds_the_round)
 	ASSERT_EQ(0, io_uring_queue_init(4, &ring, 0));
 	ASSERT_EQ(0, io_uring_register_files(&ring, &fd, 1));
 	close(fd);
-	EXPECT_TRUE(busy(self->path)) TH_LOG("a fixed file is left");
+	EXPECT_TRUE(busy(self->path)) TH_LOG("a fixed file exists");
 	io_uring_queue_exit(&ring);
 	EXPECT_LE(0, raw_char_open(self->t.info.dev_id));
 }
 
-/* mmap in a child: 0 or errno. */
+/* mmap() in a child process: 0 or errno. */
 static int child_mmap(int fd, size_t len)
 {
 	int status = 0;
@@ -211,7 +211,7 @@ TEST_F(chr, D_5_child_may_bind)
 	EXPECT_EQ(MAP_FAILED, MAP(fd, PROT_READ, MAP_SHARED, self->area, 0));
 	EXPECT_EQ(EINVAL, errno);
 	close(fd);
-	/* The binding ends with the round. */
+	/* The binding to the process ends with the session. */
 	fd = raw_char_open(self->t.info.dev_id);
 	ASSERT_LE(0, fd);
 	EXPECT_NE(MAP_FAILED, MAP(fd, PROT_READ, MAP_SHARED, self->area, 0));
@@ -251,7 +251,7 @@ TEST_F(chr, D_6_mmap_errors)
 		EXPECT_EQ(MAP_FAILED, MAP(fd, PROT_READ, MAP_SHARED,
 					  self->area - page, 0));
 	}
-	/* The length is rounded up before it is compared. */
+	/* The length is rounded up before the comparison. */
 	EXPECT_NE(MAP_FAILED, MAP(fd, PROT_READ, MAP_SHARED,
 				  self->area - 1, 0));
 }
@@ -300,7 +300,7 @@ TEST_F(chr, D_13_poll_lseek_ioctl)
 	EXPECT_EQ(ESPIPE, errno);
 	EXPECT_EQ(-1, ioctl(fd, UBLK_U_IO_FETCH_REQ, buf));
 	EXPECT_EQ(ENOTTY, errno);
-	/* No data without user copy. */
+	/* Without user copy no data can be read or written. */
 	EXPECT_EQ(-1, read(fd, buf, sizeof(buf)));
 	EXPECT_EQ(-1, write(fd, buf, sizeof(buf)));
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is the same in all modes without a server buffer (user copy, zero copy,
- * automatic registration): addresses in commands and descriptors, the states of
- * a tag, and what a result does to a request (data.md sections 4, 5, 7 and 8).
- * How the data moves is in the programs named after the modes.
+ * What the refcounted modes, those without a server buffer (user copy, zero
+ * copy, automatic registration), have in common: addresses in commands and
+ * descriptors, the states of a tag, and what a result does to a request
+ * (data.rst sections 4, 5, 7 and 8). How the data moves is in the programs named
+ * after the modes.
  *
  * runner: distro
  */
@@ -69,7 +70,10 @@ static int live(struct fixture *t)
 	return ret ? ret : fx_start(t);
 }
 
-/* The first @len bytes of the tag's buffer to the read, in the device's mode. */
+/*
+ * Copy the first @len bytes of the tag's buffer into the read, by the device's
+ * mode.
+ */
 static int give(struct fixture *t, const struct raw_ev *ev, __u32 len)
 {
 	struct raw_ev part = *ev;
@@ -95,7 +99,7 @@ TEST_F(counted, D_41_fetch_with_an_address)
 	EXPECT_EQ(-EINVAL, raw_thread_call(&t->srv, FETCH, 0, 0, 0, 1));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
-	/* Before "ready". */
+	/* The address is checked before "the device is ready". */
 	EXPECT_EQ(-EINVAL, raw_call(&t->ring, FETCH, 0, 0, 0, 4096));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, FETCH, 0, 0, 0, 0));
 }
@@ -316,7 +320,7 @@ TEST_F(counted, D_99_results_of_reads)
 		EXPECT_EQ(0, memcmp(raw_buf(&t->srv, ev->q, ev->tag),
 				    t->client->data, 4096));
 	}
-	/* That nothing was put into it is not noticed. */
+	/* The driver does not notice that no data was put into the read. */
 	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, 4096, &self->job, ev));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, 4096));
 	EXPECT_EQ(4096, client_wait(t->client, self->job, RAW_DEADLINE_MS));
@@ -332,7 +336,7 @@ TEST_F(counted, I_8_short_read)
 	struct raw_ev *ev = &self->ev;
 	unsigned int i, at, len;
 
-	/* It is a success all the same; the rest reads as zeroes. */
+	/* The read succeeds nevertheless; the rest reads as zeroes. */
 	ASSERT_EQ(0, live(t));
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		len = lens[i];
@@ -357,7 +361,7 @@ TEST_F(counted, I_8_short_read)
 	}
 	EXPECT_EQ(0, fx_stop(t));
 	if (mainline)
-		SKIP(return, "the tail keeps what was in memory before");
+		SKIP(return, "mainline leaves the rest of the memory unchanged");
 }
 
 /* covers: I-20 D-98 D-103 */
@@ -368,7 +372,7 @@ TEST_F(counted, I_20_short_write_goes_on)
 	int i;
 
 	if (running_on_mainline())
-		SKIP(return, "a short write result counts as full success");
+		SKIP(return, "mainline takes a short write result for full success");
 	for (i = 0; i < 4096; i++)
 		t->client->data[i] = i / 512;
 	ASSERT_EQ(0, live(t));
@@ -380,7 +384,7 @@ TEST_F(counted, I_20_short_write_goes_on)
 		EXPECT_EQ(UBLK_IO_OP_WRITE, ublksrv_get_op(&ev->iod));
 		EXPECT_EQ(WIN_SECTOR + 2 * i, ev->iod.start_sector);
 		EXPECT_EQ(8 - 2 * i, ev->iod.nr_sectors);
-		/* Its data begins with what is still to be done. */
+		/* The data begins with the part that is not done yet. */
 		ASSERT_EQ(0, raw_move(&t->ring, ev));
 		EXPECT_EQ(0, memcmp(raw_buf(&t->srv, ev->q, ev->tag),
 				    t->client->data + 1024 * i,
@@ -409,7 +413,7 @@ TEST_F(counted, I_20_short_write_with_a_buffer_in_use)
 	if (!(variant->flags & ZC))
 		SKIP(return, "needs SUPPORT_ZERO_COPY");
 	if (running_on_mainline())
-		SKIP(return, "a short write result counts as full success");
+		SKIP(return, "mainline takes a short write result for full success");
 	raw_fill(t->client->data, 4096, 71);
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, 4096, &self->job, ev));
@@ -476,7 +480,7 @@ TEST_F(counted, states_X_and_U)
 	EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, 0, 0, 0, 0));
 	EXPECT_EQ(-EBUSY, raw_reg(r, 0, 0, 20));
 	fx_close(t);
-	/* The next round. */
+	/* The next session. */
 	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, live(t));
 	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * /dev/ublk-control itself: transport, opcodes, order of checks, permission,
- * GET_FEATURES (control.md sections 1 to 4).
+ * GET_FEATURES (control.rst sections 1 to 4).
  *
- * Every test runs twice, with encoded and with legacy opcodes where the
- * command has both forms. The commands' own errors are in the other uapi_*.c.
+ * Every test runs twice, with encoded and with legacy opcodes, if the command
+ * has both forms. The errors of single commands are in the other uapi_*.c.
  *
  * runner: distro
  */
@@ -82,7 +82,7 @@ TEST_F(ctrl, C_1_control_node)
 	fd = open("/dev/ublk-control", O_RDWR);
 	ASSERT_LE(0, fd);
 	fd2 = open("/dev/ublk-control", O_RDWR);
-	EXPECT_LE(0, fd2) TH_LOG("any number of opens");
+	EXPECT_LE(0, fd2) TH_LOG("the node can be opened any number of times");
 	ASSERT_EQ(0, fstat(fd, &st));
 	EXPECT_TRUE(S_ISCHR(st.st_mode));
 	EXPECT_EQ(10, major(st.st_rdev));
@@ -179,7 +179,10 @@ TEST_F(ctrl, C_3_information_inline)
 		ASSERT_NE(NULL, sqe);
 		memcpy(copy, (void *)sqe, sizeof(copy));
 		ASSERT_EQ(1, io_uring_submit(ring));
-		/* Done within the system call: no wait. */
+		/*
+		 * The command completes within the system call, so there is no
+		 * wait.
+		 */
 		ASSERT_EQ(0, io_uring_peek_cqe(ring, &cqe));
 		EXPECT_EQ(0, cqe->res);
 		EXPECT_EQ(0, cqe->flags);
@@ -234,7 +237,7 @@ TEST_F(ctrl, C_7_type_byte)
 		EXPECT_EQ(want, raw_ctrl_cmd_ms(c, op, &cmd, RAW_DEADLINE_MS))
 			TH_LOG("type byte 0x%x", type);
 	}
-	/* The type byte comes before the device number. */
+	/* The type byte is checked before the device number. */
 	cmd.dev_id = 1000000;
 	EXPECT_EQ(-EOPNOTSUPP, raw_ctrl_cmd_ms(c, _IO('v', 0x02), &cmd,
 					       RAW_DEADLINE_MS));
@@ -255,7 +258,10 @@ TEST_F(ctrl, C_8_selected_by_number)
 	EXPECT_EQ(0, raw_ctrl_cmd_ms(c, _IO(0, 0x02), &cmd, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, raw_ctrl_cmd_ms(c, _IO('u', 0x07), &cmd,
 				     RAW_DEADLINE_MS));
-	/* Legacy form of a command that the header names no legacy code for. */
+	/*
+	 * The legacy form of a command for which the header defines no legacy
+	 * code.
+	 */
 	EXPECT_EQ(0, raw_ctrl_cmd_ms(c, 0x14, &cmd, RAW_DEADLINE_MS));
 }
 
@@ -271,7 +277,10 @@ TEST_F(ctrl, C_9_features_exact_opcode)
 	cmd.dev_id = 0xfffffff0;
 	EXPECT_EQ(0, raw_ctrl_cmd_ms(c, UBLK_U_CMD_GET_FEATURES, &cmd,
 				     RAW_DEADLINE_MS));
-	/* Any other form: device first, then the number is unknown. */
+	/*
+	 * Another form: the device is looked up first, then the number is
+	 * unknown.
+	 */
 	EXPECT_EQ(-ENODEV, raw_ctrl_cmd_ms(c, 0x13, &cmd, RAW_DEADLINE_MS));
 	cmd.dev_id = self->t.info.dev_id;
 	EXPECT_EQ(-EOPNOTSUPP, raw_ctrl_cmd_ms(c, 0x13, &cmd,
@@ -333,9 +342,9 @@ TEST_F(ctrl, C_21_unprivileged_caller)
 		EXPECT_EQ(-EPERM, raw_ctrl_cmd(&self->t.ctl, ops[i], &cmd))
 			TH_LOG("op 0x%x", ops[i]);
 	}
-	/* Permission comes before "unknown number". */
+	/* Permission is checked before "unknown number". */
 	EXPECT_EQ(-EPERM, raw_ctrl_cmd(&self->t.ctl, _IO('u', 0x7f), &cmd));
-	/* An unknown device comes before permission. */
+	/* An unknown device is reported before missing permission. */
 	cmd.dev_id = 1048575;
 	EXPECT_EQ(-ENODEV, raw_ctrl_cmd(&self->t.ctl, UBLK_U_CMD_STOP_DEV,
 					&cmd));
@@ -370,13 +379,13 @@ TEST_F(ctrl, C_35_get_features)
 	EXPECT_EQ(always, f[0] & always);
 	EXPECT_EQ(0, f[0] & ~0x1fffffULL);
 	EXPECT_EQ(0x5a5a5a5a5a5a5a5aULL, f[1]);
-	/* Needs no privilege. */
+	/* This command needs no privilege. */
 	ASSERT_EQ(0, raw_drop_privileges());
 	EXPECT_EQ(0, raw_buf_cmd(c, op, 0, &f[1], 8));
 	EXPECT_EQ(f[0], f[1]);
 }
 
-/* Kernels older than 7.3 lack what some of the features are made of. */
+/* Kernels older than 7.3 lack functions that some features need. */
 static bool kernel_is_complete(void)
 {
 	struct utsname u;
@@ -389,8 +398,8 @@ static bool kernel_is_complete(void)
 /*
  * covers: F-4
  *
- * Other tests skip what is not offered: this one fails when something is
- * missing. Disks have the directory only where the kernel has integrity.
+ * Other tests skip a feature that is not offered; this one fails if one is
+ * missing. Disks have the integrity directory only if the kernel supports it.
  */
 TEST_F(ctrl, F_4_everything_is_offered)
 {
@@ -398,7 +407,7 @@ TEST_F(ctrl, F_4_everything_is_offered)
 	glob_t disks;
 
 	if (!kernel_is_complete())
-		SKIP(return, "not all features can be had before Linux 7.3");
+		SKIP(return, "before Linux 7.3 a driver cannot offer all features");
 	if (glob("/sys/block/*/integrity", 0, NULL, &disks))
 		all &= ~UBLK_F_INTEGRITY;
 	else
@@ -480,7 +489,7 @@ TEST_F(ctrl, C_23_info2_opcode_forms)
 	__u32 op = nr_or_encoded(t, UBLK_U_CMD_GET_DEV_INFO2);
 	struct ublksrv_ctrl_cmd cmd = info_cmd(t);
 
-	/* The path is looked at before length and address of the reply. */
+	/* The path is checked before length and address of the reply. */
 	cmd.len = 0;
 	cmd.addr = 0;
 	EXPECT_EQ(-EINVAL, raw_ctrl_cmd_ms(&t->ctl, op, &cmd,

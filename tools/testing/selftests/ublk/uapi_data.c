@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a request looks like to the server and where its data goes, in copy mode
- * (data.md sections 2, 6 and 8). What a result does to it is in uapi_result.c.
+ * (data.rst sections 2, 6 and 8). What a result does to it is in uapi_result.c.
  *
- * Where this driver is stricter than mainline's (improvements.md), the test
- * states our behaviour and is skipped, with what mainline does, when it runs
- * on the distribution's driver.
+ * Where this driver is stricter than mainline's (differences.rst), the test
+ * checks our behaviour. With the distribution's driver it is skipped, with
+ * mainline's behaviour as the reason.
  *
  * runner: distro
  */
@@ -112,7 +112,7 @@ TEST_F(data, D_93_any_buffer)
 	struct raw_ev ev;
 	int i, job;
 
-	/* A read is answered from another buffer, at an odd address. */
+	/* Answer a read from another buffer, at an odd address. */
 	memset(other, 0x42, 8192);
 	job = fx_begin(t, CLIENT_READ, WIN, 8192);
 	ASSERT_EQ(0, fx_delivered(t, &ev));
@@ -121,7 +121,10 @@ TEST_F(data, D_93_any_buffer)
 	EXPECT_EQ(8192, fx_finish(t, job));
 	EXPECT_EQ(0x42, t->client->data[0]);
 	EXPECT_EQ(0x42, t->client->data[8191]);
-	/* All tags commit @other now, so the next writes come there. */
+	/*
+	 * All tags commit @other now, so the data of the next writes goes
+	 * there.
+	 */
 	for (i = 0; i < 4 * variant->depth; i++) {
 		job = fx_begin(t, CLIENT_READ, WIN, 512);
 		ASSERT_EQ(0, fx_delivered(t, &ev));
@@ -139,7 +142,10 @@ TEST_F(data, D_93_any_buffer)
 		EXPECT_EQ((uintptr_t)other, ev.iod.addr);
 		EXPECT_EQ(16, ev.iod.nr_sectors);
 	} else if (ev.iod.addr != (uintptr_t)other) {
-		/* A tag that no request had before uses its fetch address. */
+		/*
+		 * A tag without an earlier request uses the address of its
+		 * fetch.
+		 */
 		EXPECT_EQ((uintptr_t)raw_buf(&t->srv, ev.q, ev.tag),
 			  ev.iod.addr);
 		other = raw_buf(&t->srv, ev.q, ev.tag);
@@ -171,7 +177,9 @@ TEST_F(data, D_91_no_data_for_discard)
 		EXPECT_EQ(0, ev.res);
 		EXPECT_EQ(0x66, raw_buf(&t->srv, ev.q, ev.tag)[0]);
 		EXPECT_EQ(0x66, raw_buf(&t->srv, ev.q, ev.tag)[8191]);
-		/* A data-less commit needs an address all the same (D-51). */
+		/*
+		 * A commit without data needs an address nevertheless (D-51).
+		 */
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
 		EXPECT_EQ(0, fx_finish(t, job));
 	}
@@ -224,7 +232,7 @@ TEST_F(data, D_99e_read_from_unmapped_memory)
 	job = fx_begin(t, CLIENT_READ, WIN, 4096);
 	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, fx_commit_addr(t, &ev, 4096, buf));
-	/* As if the result had been 1024. */
+	/* The driver treats it as a result of 1024. */
 	ASSERT_EQ(0, fx_delivered(t, &ev));
 	EXPECT_EQ(WIN_SECTOR + 2, ev.iod.start_sector);
 	EXPECT_EQ(6, ev.iod.nr_sectors);
@@ -232,7 +240,7 @@ TEST_F(data, D_99e_read_from_unmapped_memory)
 	EXPECT_EQ(4096, fx_finish(t, job));
 	EXPECT_EQ(0x2b, t->client->data[1023]);
 	EXPECT_EQ(0, t->client->data[1024]);
-	/* Nothing at all. */
+	/* No byte can be read. */
 	job = fx_begin(t, CLIENT_READ, WIN, 4096);
 	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, fx_commit_addr(t, &ev, 4096, buf + 1024));
@@ -254,8 +262,8 @@ static int plant_address(struct fixture *t, void *addr, int depth)
 			return ret;
 	}
 	/*
-	 * The address of a commit is the source of a read as well, and this
-	 * one may be bad: such a read fails or goes on, so fail it here.
+	 * A read takes its data from the address in its own commit, which may
+	 * be the bad one here: the read may fail or continue, so let it fail.
 	 */
 	for (i = 0; i < depth; i++) {
 		ret = fx_commit_addr(t, &ev[i], -ENOSPC, addr);
@@ -278,7 +286,7 @@ TEST_F(data, I_45_write_to_a_bad_address_fails)
 	int job, ret;
 
 	if (running_on_mainline())
-		SKIP(return, "the write is tried again every 3 ms for ever");
+		SKIP(return, "mainline retries the write every 3 ms for ever");
 	ASSERT_EQ(0, plant_address(t, raw_hole(0), variant->depth));
 	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
 	if (variant->flags & UBLK_F_NEED_GET_DATA) {
@@ -305,7 +313,7 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 	long res, end;
 
 	if (running_on_mainline())
-		SKIP(return, "the commit of a part completes the whole write");
+		SKIP(return, "mainline completes the whole write for a partial result");
 	ASSERT_NE(NULL, hole);
 	ASSERT_EQ(0, plant_address(t, hole, variant->depth));
 	memset(t->client->data, 0x4d, 4096);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Server exit in every form (data.md D-4, D-33, D-34, D-70; lifecycle.md L-20,
- * L-23, L-24): exit, exec, threads that exit, rings closed with the process
- * alive, the char node passed to or inherited by another process, memory
- * unmapped, commands issued by a polling thread or by workers. The device has
- * recovery and reissue, so every test ends with a successor and no request
- * lost; crash_matrix.c has the other policies.
+ * Server exit in every form (data.rst D-4, D-33, D-34, D-70; lifecycle.rst L-20,
+ * L-23, L-24): exit, exec, threads that exit, rings closed by a living process,
+ * the char node passed to or inherited by another process, memory unmapped,
+ * commands issued by SQPOLL or by workers. The device has recovery and reissue,
+ * so every test ends with a next server, and no request is lost; crash_matrix.c
+ * has the other policies.
  *
  * runner: distro
  */
@@ -64,7 +64,7 @@ static int start_read(struct fixture *t)
 	return client_blk(t->client, t->info.dev_id, CLIENT_READ, WIN, 4096, 0);
 }
 
-/* A server that has a request and does not answer. The job, or -errno. */
+/* Make the server keep a request. Returns the job or -errno. */
 static int busy(struct fixture *t, struct server_proc *s)
 {
 	int job, ret;
@@ -75,7 +75,7 @@ static int busy(struct fixture *t, struct server_proc *s)
 	return ret ? ret : job;
 }
 
-/* The device loses its server within @ms? */
+/* The device loses its server within @ms. */
 static bool lost(struct fixture *t, int ms)
 {
 	return !raw_wait_state_ms(&t->ctl, t->info.dev_id,
@@ -83,8 +83,9 @@ static bool lost(struct fixture *t, int ms)
 }
 
 /*
- * A successor that serves the requests its predecessor had, and leaves: last,
- * as mainline fails what is still held when the stop comes (L-44).
+ * A next server serves the requests of the last one and stops the device. It
+ * waits for them first, as mainline fails requests that a stop finds held
+ * (L-44).
  */
 static int succeed_to(struct fixture *t, char *store, const int *jobs, int nr)
 {
@@ -110,8 +111,8 @@ static int succeed(struct fixture *t, char *store, int job)
 }
 
 /*
- * Kill a server that owes an answer, and see a successor give it. 0, or the
- * first step that went wrong as -errno.
+ * Kill a server that owns a request; the next server serves it. 0, or the first
+ * error.
  */
 static int kill_and_succeed(struct fixture *t, struct server_proc *s,
 			    char *store, int job)
@@ -123,7 +124,7 @@ static int kill_and_succeed(struct fixture *t, struct server_proc *s,
 	return ret ? ret : succeed(t, store, job);
 }
 
-/* The same for one that has served a request before. */
+/* The same for a server that has served a request before. */
 static int serve_and_die(struct fixture *t, struct server_proc *s, char *store)
 {
 	int ret = up(t, s), job;
@@ -163,7 +164,7 @@ TEST_F(death, D_70_exec)
 	ASSERT_LE(0, job);
 	ASSERT_EQ(0, server_order(self->s, SERVER_EXEC));
 	EXPECT_TRUE(lost(t, REC_FAST_MS));
-	/* The process is there, and is no server any more. */
+	/* The process exists, but is not a server any more. */
 	EXPECT_EQ(RAW_TIMEOUT, server_wait_exit(self->s, 0));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 	EXPECT_EQ(self->s->pid, info.ublksrv_pid);
@@ -179,7 +180,10 @@ TEST_F(death, D_70_threads_exit)
 
 	ASSERT_EQ(0, up(t, self->s));
 	ASSERT_EQ(0, server_order(self->s, SERVER_END_THREADS));
-	/* Their commands are pending; what comes is held at delivery. */
+	/*
+	 * Their commands are still armed; the driver holds what it cannot
+	 * deliver.
+	 */
 	EXPECT_FALSE(lost(t, RAW_QUIET_MS));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	for (i = 0; i < 4; i++) {
@@ -301,14 +305,17 @@ TEST_F(death, L_24_passed_to_another_process)
 	t->srv.store = self->store;
 	ASSERT_EQ(0, rec_begin(t));
 	ASSERT_EQ(0, fx_start(t));
-	/* Once in the socket only, once in the other process. */
+	/*
+	 * First only the socket has the descriptor, then only the other
+	 * process.
+	 */
 	ASSERT_EQ(0, pass_fd(sock[0], t->srv.fd));
 	ASSERT_EQ(1, read(sock[0], &c, 1));
 	EXPECT_EQ(1, c);
 	fx_close(t);
 	EXPECT_FALSE(lost(t, 2 * RAW_QUIET_MS));
 	job = start_read(t);
-	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("held, the commands are gone");
+	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("held, as the commands are gone");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	EXPECT_TRUE(lost(t, REC_FAST_MS));
@@ -324,7 +331,7 @@ TEST_F(death, L_23_memory_unmapped)
 	ASSERT_EQ(0, up(t, self->s));
 	job = busy(t, self->s);
 	ASSERT_LE(0, job);
-	/* The descriptor area is no reference of the server's that is needed. */
+	/* The driver does not need the server's mapping of the descriptors. */
 	ASSERT_EQ(0, server_order(self->s, SERVER_UNMAP));
 	EXPECT_FALSE(lost(t, RAW_QUIET_MS));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
@@ -363,7 +370,7 @@ TEST_F(death, D_33_killed_while_fetching)
 		ASSERT_NE(NULL, s);
 		s->ring_flags = rings[i % 3];
 		s->sqe_flags = sqes[i % 3];
-		/* Does not wait for the fetches. */
+		/* Do not wait for the fetch commands. */
 		s->fetched = RAW_MAX_QUEUES;
 		ASSERT_EQ(0, server_start(s));
 		usleep(700 * i);
@@ -389,14 +396,14 @@ TEST_F(death, D_56_every_commit_arms)
 	ASSERT_EQ(0, fx_start(t));
 	job = start_read(t);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
-	/* Taken, so no completion of its own; refused, so one at once. */
+	/* An accepted command gets no CQE of its own, a refused one at once. */
 	EXPECT_EQ(-EINVAL, raw_call(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 				    ev.q, ev.tag, 4096, 0));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
 	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 				   ev.q, ev.tag, 4096, 4096));
-	/* The command that it armed is given back like any other. */
+	/* The stop ends the armed command like any other. */
 	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_EQ(RAW_X, raw_tag_state(&t->srv, ev.q, ev.tag));

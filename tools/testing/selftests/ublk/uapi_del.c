@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * DEL_DEV and DEL_DEV_ASYNC: what they wait for, what stays findable, who
- * holds a reference (control.md section 7, lifecycle.md section 7).
+ * DEL_DEV and DEL_DEV_ASYNC: what they wait for, how long the device can be
+ * found, who holds a reference (control.rst section 7, lifecycle.rst section 7).
  *
  * runner: distro
  */
@@ -63,7 +63,7 @@ static bool waits(struct fixture *t, int job)
 	return client_wait(t->client, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
-/* The device is gone, or goes within the deadline. */
+/* The device is deleted, or will be before the deadline. */
 static bool gone(struct fixture *t)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -97,7 +97,7 @@ TEST_F(del, C_72_unused_device)
 	EXPECT_EQ(-ENODEV, raw_state(&t->ctl, self->id));
 	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, DEL, self->id, 0));
 	EXPECT_EQ(-ENODEV, del_async(t));
-	/* The number can be had again at once, many times. */
+	/* The number is free at once, as often as one likes. */
 	for (i = 0; i < 20; i++) {
 		raw_info_init(&info, 1, 4, 0);
 		info.dev_id = self->id;
@@ -129,7 +129,7 @@ TEST_F(del, C_73_open_char_node)
 	EXPECT_TRUE(waits(t, a));
 	EXPECT_EQ(4, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_TRUE(raw_wait_path(self->chr, false));
-	/* It is still found, and commands run as ever. */
+	/* The device can still be found, and commands work as before. */
 	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, info.state);
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_STOP_DEV, self->id, 0));
@@ -142,7 +142,7 @@ TEST_F(del, C_73_open_char_node)
 	EXPECT_EQ(0, del_async(t));
 	fd = dup(t->srv.fd);
 	fx_close(t);
-	EXPECT_TRUE(waits(t, a)) TH_LOG("a duplicate is left");
+	EXPECT_TRUE(waits(t, a)) TH_LOG("a duplicate exists");
 	close(fd);
 	EXPECT_EQ(0, client_wait(t->client, a, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, client_wait(t->client, b, RAW_DEADLINE_MS));
@@ -161,7 +161,7 @@ TEST_F(del, C_72_interrupted)
 	EXPECT_TRUE(raw_wait_path(self->chr, false));
 	EXPECT_TRUE(waits(t, job));
 	client_close(t->client);
-	/* The deletion stays in effect and completes by itself. */
+	/* The deletion remains requested and completes by itself. */
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	EXPECT_EQ(-1, open(self->chr, O_RDWR));
 	EXPECT_EQ(ENOENT, errno);
@@ -202,7 +202,7 @@ TEST_F(del, C_72_open_disk)
 	EXPECT_EQ(RAW_TIMEOUT, client_wait_serving(t->client, job, &t->ring,
 						   3 * RAW_QUIET_MS));
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
-	/* The server has the node: stopping. */
+	/* The server has the node open: the device is stopping. */
 	EXPECT_EQ(-EEXIST, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
 				       getpid()));
 	fx_close(t);
@@ -231,7 +231,7 @@ TEST_F(del, L_60_mapping_holds_the_number)
 	raw_info_init(&info, 1, 4, 0);
 	info.dev_id = self->id;
 	EXPECT_EQ(-EEXIST, raw_add(&t->ctl, &info));
-	/* The memory is still there. */
+	/* The memory is still mapped. */
 	EXPECT_EQ(0, *(volatile char *)map);
 	munmap(map, 4096);
 	EXPECT_TRUE(gone(t));
@@ -242,7 +242,7 @@ static long module_refs(void)
 	return raw_read_ulong("/sys/module/ublk_drv/refcnt");
 }
 
-/* What is closed is released a little later. */
+/* The kernel releases a file a little after close(). */
 static bool refs_become(long want)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -266,7 +266,7 @@ TEST_F(del, L_63_module_references)
 
 	if (module_refs() < 0)
 		SKIP(return, "ublk_drv is built in");
-	/* Those before it are gone. */
+	/* Wait until the references of earlier tests are gone. */
 	ASSERT_TRUE(refs_become(base)) TH_LOG("%ld", module_refs());
 	fd = open("/dev/ublk-control", O_RDWR);
 	ASSERT_LE(0, fd);
@@ -278,7 +278,7 @@ TEST_F(del, L_63_module_references)
 	EXPECT_LT(base, held);
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	ASSERT_EQ(0, fx_start(t));
-	EXPECT_TRUE(refs_become(held)) TH_LOG("the disk itself takes none");
+	EXPECT_TRUE(refs_become(held)) TH_LOG("the disk itself holds no reference");
 	ASSERT_EQ(0, client_wait_serving(t->client,
 					 client_hold(t->client, self->id),
 					 &t->ring, RAW_DEADLINE_MS));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The server goes away: rings, threads and whole processes, before the start,
- * idle, with requests, during a stop and during a partition scan (data.md
- * D-70..D-72; lifecycle.md sections 3, 4 and 12). Devices without recovery.
+ * The server exits: rings, threads and whole processes, before the start, idle,
+ * with requests, during a stop and during a partition scan (data.rst D-70..D-72;
+ * lifecycle.rst sections 3, 4 and 12). Devices without recovery.
  *
  * runner: distro
  */
@@ -17,7 +17,7 @@
 #define START	UBLK_U_CMD_START_DEV
 #define STOP	UBLK_U_CMD_STOP_DEV
 #define WIN	RAW_WIN_START
-/* A dead server's requests end within this time (F: below 5 s). */
+/* Requests of a server that died end within this time (F: below 5 s). */
 #define FAST_MS	5000
 
 FIXTURE(gone) {
@@ -93,7 +93,7 @@ TEST_F(gone, L_20_killed_when_idle)
 		EXPECT_FALSE(disk_there(t));
 		ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 		EXPECT_EQ(-1, info.ublksrv_pid);
-		/* Next turn: another server on the same device. */
+		/* The next iteration has another server on the same device. */
 	}
 }
 
@@ -109,8 +109,8 @@ TEST_F(gone, L_23_killed_with_all_tags_owned)
 	s = live_server(t, SERVER_HOLD_WINDOW);
 	ASSERT_NE(NULL, s);
 	/*
-	 * With one queue per processor, where a job runs decides which tags it
-	 * can have: wait for "many", not for "all", when there are two queues.
+	 * A job's CPU decides which queue's tags it can use. With two queues
+	 * wait for half of the tags only.
 	 */
 	for (i = 0; i < n + extra; i++)
 		jobs[i] = client_blk(t->client, self->id,
@@ -123,7 +123,7 @@ TEST_F(gone, L_23_killed_with_all_tags_owned)
 	ASSERT_EQ(0, server_kill(s));
 	for (i = 0; i < n + extra; i++) {
 		ret = client_wait(t->client, jobs[i], FAST_MS);
-		/* One that comes late finds a disk of size 0 (L-46). */
+		/* A request that comes late finds a disk of size 0 (L-46). */
 		EXPECT_TRUE(ret == -EIO || !ret || ret == -ENOSPC) {
 			TH_LOG("job %d: %ld", i, ret);
 		}
@@ -227,7 +227,7 @@ TEST_F(gone, L_100_start_waits_across_servers)
 	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, first, RAW_QUIET_MS));
 	ASSERT_EQ(0, server_kill(s));
 	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, first, RAW_QUIET_MS));
-	/* Another server gets ready, and is not the one that was named. */
+	/* Another server gets ready, but it is not the named one. */
 	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
 	ASSERT_NE(NULL, s);
 	EXPECT_EQ(-EINVAL, client_wait(t->client, first, RAW_DEADLINE_MS));
@@ -254,7 +254,7 @@ TEST_F(gone, L_24_somebody_else_holds_the_node)
 		_exit(0);
 	}
 	ASSERT_LT(0, holder);
-	/* The rings are shared with the child; this ends the commands. */
+	/* The rings are shared with the child, so this ends the commands. */
 	raw_ring_close(&t->ring);
 	raw_srv_close(&t->srv);
 	usleep(RAW_QUIET_MS * 1000);
@@ -287,9 +287,9 @@ TEST_F(gone, D_71_one_ring_closed)
 	raw_ring_close(&other);
 	t->srv.state[0] = RAW_X;
 	/*
-	 * All queues cancel, though one command only was lost. A kernel thread
-	 * takes it back, before or after this; until then that tag's own
-	 * requests fail, no others.
+	 * All queues cancel, although only one command was lost. A kernel
+	 * thread cancels that command before or after this; until then only
+	 * that tag's requests fail.
 	 */
 	end = raw_now_ms() + RAW_DEADLINE_MS;
 	for (failed = 0; failed < 4 + variant->depth; ) {
@@ -342,14 +342,14 @@ TEST_F(gone, D_70_thread_exit_keeps_its_commands)
 						    fetch_and_exit, h));
 			pthread_join(thread, NULL);
 			ASSERT_EQ(0, h->ret);
-			/* The ring stays: it is never closed here. */
+			/* The test never closes this ring. */
 		}
 	}
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
 	ASSERT_EQ(0, fx_start(t));
 	/*
-	 * Requests for these tags fail at delivery; the others work. One read
-	 * more than there are working tags, and none served: one must fail.
+	 * Requests with these tags fail at delivery; the others work. Start one
+	 * read more than there are working tags and serve none: one must fail.
 	 */
 	nr = t->info.nr_hw_queues * qd / 2 + 1;
 	ASSERT_GE((int)ARRAY_SIZE(jobs), nr);
@@ -428,7 +428,7 @@ struct hammer_arg {
 	int count;
 };
 
-/* Read and write until that fails; the result is how it failed. */
+/* Read and write until that fails. Returns the error. */
 static long hammer_job(void *arg)
 {
 	struct hammer_arg *h = arg;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Protection information (data.md section 14): what the disk says it has,
- * metadata that the block layer makes or the submitter gives, on its way to the
- * server and back, and metadata that does not fit the data. Every kind of
- * checksum, with and without reference tag, with intervals smaller than blocks
- * and with room before the tuple. Parameters are in uapi_integrity_params.c.
+ * Protection information (data.rst section 14): the capabilities of the disk;
+ * metadata from the block layer or the submitter on its way to the server and
+ * back; metadata that does not fit the data. Every kind of checksum, with and
+ * without reference tag, with intervals smaller than blocks and with metadata
+ * before the tuple. Parameters are in uapi_integrity_params.c.
  *
  * runner: distro
  */
@@ -19,15 +19,15 @@
 
 #define FLAGS	(UBLK_F_INTEGRITY | UBLK_F_USER_COPY)
 #define WIN	RAW_WIN_START
-/* The client's data area: data here, metadata there. */
+/* The client's data area: data at the start, metadata behind it. */
 #define META	(8U << 20)
 
-/* A disk with protection information; its server is this process. */
+/* A disk with protection information, served by this process. */
 struct prot {
 	struct fixture t;
 	struct ublk_param_integrity pi;
-	char *meta;			/* of every interval of the window */
-	char *data;			/* of the client */
+	char *meta;			/* metadata of every interval of the window */
+	char *data;			/* data of the client */
 };
 
 FIXTURE(integrity) {
@@ -140,7 +140,7 @@ static __u64 meta_pos(const struct raw_ev *ev, __u64 off)
 	return raw_pos(ev->q, ev->tag, off) | UBLKSRV_IO_INTEGRITY_FLAG;
 }
 
-/* Move the metadata of a request; its data goes the usual way. */
+/* Move the metadata of a request; raw_serve() moves its data. */
 static int serve(struct prot *p, const struct raw_ev *ev)
 {
 	__u64 off = ev->iod.start_sector << 9;
@@ -232,7 +232,7 @@ static int sysfs_set(struct fixture *t, const char *name, const char *value)
 	return fclose(f) ? -errno : ret;
 }
 
-/* struct logical_block_metadata_cap, newer than many installed headers. */
+/* struct logical_block_metadata_cap, which many installed headers lack. */
 struct md_cap {
 	__u32 flags;
 	__u16 interval;
@@ -309,7 +309,7 @@ TEST_F(integrity, D_200_made_and_checked_by_the_block_layer)
 				     ref_of(pi, off + 12288), meta)) {
 			TH_LOG("%zu bytes", n);
 		}
-		/* What is not protection information is zero. */
+		/* Metadata that is not protection information is zero. */
 		for (k = 0; k < pi_bytes(pi, n); k++) {
 			r = k % pi->metadata_size;
 			if (r < pi->pi_offset ||
@@ -321,7 +321,9 @@ TEST_F(integrity, D_200_made_and_checked_by_the_block_layer)
 		EXPECT_EQ(0, memcmp(self->p.data, self->p.t.srv.store + off +
 				    12288, n));
 	}
-	/* The end of one and the beginning of another write, read at once. */
+	/*
+	 * Read the end of one write and the beginning of another one at once.
+	 */
 	fill(self->p.data, 65536, 99);
 	ASSERT_EQ(32768, blk(&self->p, CLIENT_WRITE, off, 32768));
 	ASSERT_EQ(32768, blk(&self->p, CLIENT_WRITE, off + 32768, 32768));
@@ -341,12 +343,14 @@ TEST_F(integrity, D_201_what_does_not_fit)
 	fill(self->p.data, 8192, 5);
 	ASSERT_EQ(8192, blk(&self->p, CLIENT_WRITE, WIN, 8192));
 	EXPECT_EQ(8192, blk(&self->p, CLIENT_READ, WIN, 8192));
-	/* The data is not what it was. */
+	/* The data has changed. */
 	self->p.t.srv.store[WIN + 100] ^= 1;
 	EXPECT_EQ(bad, blk(&self->p, CLIENT_READ, WIN, 8192));
 	EXPECT_EQ(4096, blk(&self->p, CLIENT_READ, WIN + 4096, 4096));
 	self->p.t.srv.store[WIN + 100] ^= 1;
-	/* Nor the guard, the reference, what precedes the tuple. */
+	/*
+	 * The guard, the reference tag or what precedes the tuple has changed.
+	 */
 	tuple[0] ^= 1;
 	EXPECT_EQ(bad, blk(&self->p, CLIENT_READ, WIN, 8192));
 	tuple[0] ^= 1;
@@ -364,7 +368,7 @@ TEST_F(integrity, D_201_what_does_not_fit)
 		EXPECT_EQ(-EILSEQ, blk(&self->p, CLIENT_READ, WIN, 8192));
 		meta[0] ^= 1;
 	}
-	/* The application tag is the server's own business. */
+	/* The application tag belongs to the server. */
 	tuple[guard] ^= 0x5a;
 	EXPECT_EQ(8192, blk(&self->p, CLIENT_READ, WIN, 8192));
 	EXPECT_EQ(0, fx_stop(&self->p.t));
@@ -397,7 +401,7 @@ TEST_F(integrity, D_200_transfers)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, pwrite(fd, buf, 1, meta_pos(&ev, 0)));
 	EXPECT_EQ(EACCES, errno);
-	/* A tag that nothing was delivered for. */
+	/* A tag without a delivered request. */
 	ev.tag ^= 1;
 	EXPECT_EQ(-1, pread(fd, buf, 9, meta_pos(&ev, 0)));
 	EXPECT_EQ(EINVAL, errno);
@@ -412,7 +416,7 @@ TEST_F(integrity, D_200_transfers)
 	EXPECT_EQ(2, pwrite(fd, buf, 8, meta_pos(&ev, all - 2)));
 	ASSERT_EQ(0, serve(&self->p, &ev));
 	EXPECT_EQ(8192, wait_serving(&self->p, job));
-	/* Requests without data have none either. */
+	/* Requests without data have no metadata either. */
 	job = client_blk(t->client, t->info.dev_id, CLIENT_DISCARD, WIN, 8192,
 			 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
@@ -434,7 +438,7 @@ TEST_F(integrity, D_202_without_payload)
 	char buf[4096];
 
 	if (self->p.pi.metadata_size != pi_tuple_size(&self->p.pi))
-		SKIP(return, "the block layer always makes a payload");
+		SKIP(return, "mainline's block layer always makes metadata");
 	ASSERT_EQ(0, sysfs_set(t, "integrity/read_verify", "0"));
 	ASSERT_EQ(0, sysfs_set(t, "integrity/write_generate", "0"));
 	job = client_blk(t->client, t->info.dev_id, CLIENT_READ, WIN, 4096, 0);
@@ -463,7 +467,7 @@ struct pi_io {
 	char *data, *meta;
 };
 
-/* One io_uring read or write whose metadata the submitter brings along. */
+/* One io_uring read or write with metadata from the submitter. */
 static long pi_io(struct io_uring *ring, int fd, struct pi_io *io)
 {
 	struct {
@@ -528,7 +532,9 @@ TEST_F(integrity, D_200_submitters_own)
 	long ret;
 	int job;
 
-	/* Reference tags as the submitter counts, and whatever else. */
+	/*
+	 * The submitter's own count of reference tags, and any other metadata.
+	 */
 	fill(io.data, io.len, 7);
 	fill(io.meta, all, 8);
 	pi_make(pi, io.data, io.len, io.seed, io.meta);
@@ -540,7 +546,7 @@ TEST_F(integrity, D_200_submitters_own)
 	EXPECT_EQ(-1, pi_bad(pi, io.data, io.len, ref_of(pi, io.off), meta));
 	if (pi->pi_offset || !pi->csum_type)
 		EXPECT_EQ(0, memcmp(meta, io.meta, pi->pi_offset ?: all));
-	/* And back, also to one who counts otherwise. */
+	/* Read it back, with another count of reference tags. */
 	io.write = false;
 	io.seed = 0x777;
 	memset(io.meta, 0, all);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Parameters of protection information (control.md C-49, C-122, C-123), and
- * devices that have the feature without the parameters or the reverse. What is
- * done with the metadata is in uapi_integrity.c.
+ * Parameters of protection information (control.rst C-49, C-122, C-123), and
+ * devices with the feature but without the parameters, or the reverse. What
+ * happens to the metadata is in uapi_integrity.c.
  *
  * runner: distro leaks
  */
@@ -52,7 +52,7 @@ TEST_F(pi_params, C_49_feature_needs_user_copy)
 	EXPECT_EQ(-EINVAL, fx_add(t, 1, 2, UBLK_F_INTEGRITY));
 	EXPECT_EQ(-EINVAL, fx_add(t, 1, 2, UBLK_F_INTEGRITY |
 				  UBLK_F_SUPPORT_ZERO_COPY));
-	/* And the parameters need the feature. */
+	/* The parameters need the feature. */
 	ASSERT_EQ(0, fx_add(t, 1, 2, UBLK_F_USER_COPY));
 	EXPECT_EQ(-EINVAL, set(t, &pi, 9));
 	ASSERT_EQ(0, fx_add(t, 1, 2, FLAGS));
@@ -85,9 +85,9 @@ TEST_F(pi_params, C_122_rules)
 		/* no metadata */
 		{ -EINVAL, 9, { 0, 0, 9, 0, 0, PI_NONE, 0 } },
 		{ -EINVAL, 9, { 0, 0, 9, 0, 0, PI_T10, 0 } },
-		/* reference tag of nothing */
+		/* reference tag without a checksum */
 		{ -EINVAL, 9, { PI_REF_TAG, 0, 9, 8, 0, PI_NONE, 0 } },
-		/* tuple outside */
+		/* tuple outside the metadata */
 		{ -EINVAL, 9, { 0, 0, 9, 7, 0, PI_IP, 0 } },
 		{ -EINVAL, 9, { 0, 0, 9, 8, 1, PI_T10, 0 } },
 		{ -EINVAL, 9, { 0, 0, 9, 15, 0, PI_NVME, 0 } },
@@ -118,7 +118,7 @@ TEST_F(pi_params, C_122_rules)
 	}
 }
 
-/* One whole request at the window, served. */
+/* Make one request at the window and serve it. */
 static long io(struct fixture *t, enum client_blk_op op, struct raw_ev *ev,
 	       int *job)
 {
@@ -164,7 +164,7 @@ TEST_F(pi_params, D_142_bit_62_without_the_feature)
 	ASSERT_EQ(0, io(t, CLIENT_WRITE, &ev, &job));
 	EXPECT_EQ(-1, pread(t->srv.fd, buf, 1, raw_pos(0, ev.tag, 0) | flag));
 	EXPECT_EQ(EINVAL, errno);
-	/* Before queue and tag are looked at. */
+	/* The check comes before those of queue and tag. */
 	EXPECT_EQ(-1, pread(t->srv.fd, buf, 1, raw_pos(9, 9, 0) | flag));
 	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which I/O command is accepted when: order of checks, FETCH_REQ, errors of
- * COMMIT_AND_FETCH_REQ and NEED_GET_DATA, and the states of a tag (data.md
+ * COMMIT_AND_FETCH_REQ and NEED_GET_DATA, and the states of a tag (data.rst
  * sections 3 to 7). What happens to the data is in uapi_data.c, what a result
  * does in uapi_result.c, a stop in uapi_stop.c, an exit in uapi_exit.c.
  *
@@ -20,7 +20,7 @@
 
 FIXTURE(io) {
 	struct fixture t;
-	__u64 buf;		/* a good address */
+	__u64 buf;		/* a valid address */
 };
 
 FIXTURE_VARIANT(io) {
@@ -72,7 +72,7 @@ FIXTURE_TEARDOWN_PARENT(io)
 	FX_TEARDOWN(&self->t);
 }
 
-/* Nothing completes now. */
+/* No CQE arrives. */
 static bool quiet(struct fixture *t)
 {
 	struct raw_ev ev;
@@ -130,7 +130,7 @@ TEST_F(io, D_31_queue_and_tag_bounds)
 		EXPECT_EQ(-EINVAL, raw_call(r, ops[i], nq - 1, 65535, 0,
 					    self->buf));
 	}
-	EXPECT_EQ(0, live(&self->t)) TH_LOG("all of it left no trace");
+	EXPECT_EQ(0, live(&self->t)) TH_LOG("the refused commands had no effect");
 	EXPECT_EQ(0, fx_stop(&self->t));
 }
 
@@ -207,7 +207,7 @@ TEST_F(io, state_A_ready)
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, GET_DATA, q, tag, 0, self->buf));
 	EXPECT_EQ(-EINVAL, raw_thread_call(&t->srv, COMMIT, q, tag, 0,
 					   self->buf));
-	/* Bounds and type still come first. */
+	/* Bounds and type are still checked first. */
 	EXPECT_EQ(-EINVAL, raw_call(&t->ring, FETCH, q, 9999, 0, self->buf));
 	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, FETCH, q, tag, 0, self->buf));
@@ -227,7 +227,7 @@ TEST_F(io, D_40_fetch_address)
 		return;
 	}
 	EXPECT_EQ(-EINVAL, raw_call(&t->ring, FETCH, 0, 0, 0, 0));
-	/* Checked before "ready" and "already fetched". */
+	/* The address is checked before "ready" and "already fetched". */
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EINVAL, raw_call(&t->ring, FETCH, 0, 0, 0, 0));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, FETCH, 0, 0, 0, 8));
@@ -239,7 +239,7 @@ TEST_F(io, D_50_address_unchecked_reverse_order)
 	struct fixture *t = &self->t;
 	int q, tag;
 
-	/* Any order, any address; direction and size bits do not matter. */
+	/* Any order and any address; direction and size bits do not matter. */
 	t->srv.legacy = false;
 	for (q = t->info.nr_hw_queues - 1; q >= 0; q--) {
 		for (tag = variant->depth - 1; tag >= 0; tag--)
@@ -263,7 +263,9 @@ TEST_F(io, state_O_read)
 	ASSERT_EQ(0, ev.res);
 	q = ev.q;
 	tag = ev.tag;
-	/* A read needs an address in the commit, NEED_GET_DATA or not. */
+	/*
+	 * The commit of a read needs an address, with NEED_GET_DATA or without.
+	 */
 	EXPECT_EQ(-EINVAL, raw_call(r, COMMIT, q, tag, 4096, 0));
 	EXPECT_EQ(-EINVAL, raw_call(r, GET_DATA, q, tag, 0, self->buf));
 	EXPECT_EQ(-EBUSY, raw_call(r, FETCH, q, tag, 0, self->buf));
@@ -278,13 +280,13 @@ TEST_F(io, state_O_read)
 	EXPECT_EQ(-EBUSY, raw_thread_call(&t->srv, FETCH, q, tag, 0,
 					  self->buf));
 	EXPECT_FALSE(client_done(t->client, job));
-	/* The tag is still owned and the request open. */
+	/* The server still owns the tag and the request has not ended. */
 	memset(raw_buf(&t->srv, q, tag), 0x77, 4096);
 	EXPECT_EQ(0, raw_commit(r, q, tag, 4096));
 	EXPECT_EQ(4096,
 		  client_wait_serving(t->client, job, r, RAW_DEADLINE_MS));
 	EXPECT_EQ(0x77, t->client->data[4095]);
-	/* The commit has armed the tag as well. */
+	/* The commit has armed the tag again. */
 	EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, q, tag, 4096, self->buf));
 	EXPECT_EQ(0, fx_stop(t));
 }
@@ -336,7 +338,7 @@ TEST_F(io, D_51_commit_without_address)
 	int job;
 
 	if (!(variant->flags & UBLK_F_NEED_GET_DATA))
-		SKIP(return, "an address is needed without NEED_GET_DATA");
+		SKIP(return, "without NEED_GET_DATA an address is needed");
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, request(t, CLIENT_WRITE, &job, &ev));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
@@ -345,7 +347,7 @@ TEST_F(io, D_51_commit_without_address)
 	ASSERT_EQ(0, raw_post(&t->ring, COMMIT, ev.q, ev.tag, 4096, 0, 0,
 			      NULL));
 	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
-	/* The tag works on: the next write is announced again. */
+	/* The tag goes on: the next write needs NEED_GET_DATA again. */
 	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, RAW_WIN_START, 4096, 0));
 	EXPECT_EQ(0, fx_stop(t));
 }
@@ -379,7 +381,10 @@ TEST_F(io, D_33_forced_async)
 	struct raw_ev ev;
 	int q, tag, job;
 
-	/* Errors and deliveries are as if issued by the ring's task. */
+	/*
+	 * Errors and deliveries are the same as for commands of the ring's
+	 * task.
+	 */
 	EXPECT_EQ(-EINVAL, raw_call_async(r, COMMIT, 0, 0, 0, self->buf));
 	EXPECT_EQ(-EINVAL, raw_call_async(r, FETCH, 0, 9999, 0, self->buf));
 	for (q = 0; q < t->info.nr_hw_queues; q++) {
@@ -417,7 +422,7 @@ TEST_F(io, D_35_daemon_is_a_task_not_a_ring)
 	ASSERT_EQ(0, request(t, CLIENT_READ, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	if (sqpoll) {
-		/* The polling thread is the daemon, not this thread. */
+		/* The SQPOLL thread is the daemon, not this thread. */
 		EXPECT_EQ(-EINVAL, raw_call(&second, COMMIT, ev.q, ev.tag,
 					    4096, self->buf));
 		EXPECT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
@@ -458,7 +463,7 @@ static bool inflight(struct fixture *t)
 	return true;
 }
 
-/* The result of a command as the ring shows it without a system call. */
+/* The result of a command that is in the ring without a system call. */
 static int submit_only(struct raw_ring *r, __u32 op, int q, int tag,
 		       __u64 addr)
 {
@@ -484,7 +489,7 @@ TEST_F(io, state_P)
 	struct raw_ev ev;
 	int job, q, tag;
 
-	/* Only a deferring ring leaves a request on its way at will. */
+	/* Only with DEFER_TASKRUN a test can keep a request in delivery. */
 	if (variant->ring != DEFER)
 		SKIP(return, "needs IORING_SETUP_DEFER_TASKRUN");
 	ASSERT_EQ(0, live(t));

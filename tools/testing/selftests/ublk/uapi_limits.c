@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What parameters become: the queue limits of the started disk (control.md
+ * How the started disk uses its parameters: the queue limits (control.rst
  * section 13), and that no accepted parameters make the block layer complain.
  *
  * runner: distro
@@ -140,7 +140,7 @@ TEST_F(params, section_13_fua_needs_cache)
 	p.seg.max_segment_size = 4096;
 	ASSERT_EQ(0, up(t, &p));
 	EXPECT_EQ(0, limit(t, "queue/fua"));
-	/* 0 in these two means the default of the block layer. */
+	/* In these two, 0 means the default of the block layer. */
 	EXPECT_EQ(511, limit(t, "queue/dma_alignment"));
 	EXPECT_EQ(128, limit(t, "queue/max_segments"));
 	EXPECT_EQ(0, fx_stop(t));
@@ -164,7 +164,7 @@ static __u64 odd_value(unsigned int *seed)
 	return values[next_random(seed) % ARRAY_SIZE(values)];
 }
 
-/* Parameters of which a third is odd. */
+/* Parameters, a third of which is unusual. */
 static void odd_params(struct ublk_params *p, unsigned int *seed)
 {
 	struct ublk_param_basic *b = &p->basic;
@@ -206,7 +206,7 @@ TEST_F(params, C_132_no_parameters_upset_the_block_layer)
 	struct ublk_params p;
 	int ret;
 
-	/* The judge of this test is the scan of the kernel log. */
+	/* The runner's scan of the kernel log decides about this test. */
 	if (running_on_mainline())
 		SKIP(return, "kernel warnings, see C-132");
 	ASSERT_EQ(0, fx_serve(t, 0));
@@ -220,7 +220,9 @@ TEST_F(params, C_132_no_parameters_upset_the_block_layer)
 		ASSERT_GT(1000, i);
 		ret = fx_start(t);
 		if (ret) {
-			/* Still DEAD, and another try is possible. */
+			/*
+			 * The device is still DEAD, and can be started again.
+			 */
 			EXPECT_EQ(UBLK_S_DEV_DEAD,
 				  raw_state(&t->ctl, self->id));
 			continue;

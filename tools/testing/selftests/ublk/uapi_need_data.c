@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * NEED_GET_DATA in its corners: addresses that are bad or were never given,
- * order of commands, announced writes whose server goes away (data.md section 6
- * and state N of section 7). The plain cases are in uapi_io.c, uapi_data.c and uapi_result.c.
+ * NEED_GET_DATA in special cases: addresses that are bad or missing, order of
+ * commands, writes whose server leaves before it asks for the data (data.rst
+ * section 6 and state N of section 7). The ordinary cases are in uapi_io.c,
+ * uapi_data.c and uapi_result.c.
  *
  * runner: distro
  */
@@ -73,7 +74,7 @@ TEST_F(nd, D_61_no_address_before)
 	char *buf;
 	int i, q, tag;
 
-	/* No command but NEED_GET_DATA ever names a buffer. */
+	/* Only NEED_GET_DATA names a buffer here. */
 	ASSERT_EQ(0, fx_add(t, 1, variant->depth, UBLK_F_NEED_GET_DATA));
 	ASSERT_EQ(0, fx_serve(t, variant->ring));
 	for (i = 0; i < variant->depth; i++)
@@ -104,7 +105,7 @@ TEST_F(nd, D_61_no_address_before)
 		EXPECT_EQ(LEN, client_wait(t->client, self->job,
 					   RAW_DEADLINE_MS));
 	}
-	/* A read does need one. */
+	/* A read needs one. */
 	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(0, ev->res);
 	EXPECT_EQ(-EINVAL, raw_call(r, COMMIT, ev->q, ev->tag, LEN, 0));
@@ -148,11 +149,14 @@ TEST_F(nd, state_N)
 	EXPECT_EQ(-EINVAL, raw_call(r, GET_DATA, q, variant->depth, 0, buf));
 	EXPECT_EQ(-EINVAL, raw_call(r, UBLK_U_IO_UNREGISTER_IO_BUF, q, tag, 0,
 				    0));
-	/* All of that changed nothing; a worker brings it to this task. */
+	/*
+	 * Nothing of that had an effect; a worker passes the command to this
+	 * task.
+	 */
 	EXPECT_EQ(0, raw_call_async(r, GET_DATA, q, tag, 0, buf));
 	EXPECT_EQ(0, memcmp((void *)buf, t->client->data, LEN));
 	EXPECT_EQ(-EINVAL, raw_call(r, GET_DATA, q, tag, 0, buf));
-	/* Now it can fail. */
+	/* Now the request can fail. */
 	ASSERT_EQ(0, raw_commit(r, q, tag, -ENOSPC));
 	EXPECT_EQ(-ENOSPC, fx_finish(t, self->job));
 	EXPECT_EQ(0, fx_stop(t));
@@ -212,7 +216,7 @@ TEST_F(nd, D_62_nothing_can_be_copied)
 							 RAW_QUIET_MS));
 			continue;
 		}
-		/* Announced again, perhaps under another tag. */
+		/* The write is announced again, perhaps with another tag. */
 		ASSERT_EQ(0, raw_request(r, ev, RAW_DEADLINE_MS));
 		EXPECT_EQ(ANNOUNCED, ev->res);
 		EXPECT_EQ(WIN_SECTOR, ev->iod.start_sector);
@@ -221,7 +225,7 @@ TEST_F(nd, D_62_nothing_can_be_copied)
 		EXPECT_EQ(LEN, fx_finish(t, self->job));
 		EXPECT_EQ(0, memcmp(t->srv.store + WIN, t->client->data, LEN));
 	}
-	/* The command was the tag's armed one: all tags work on, at once. */
+	/* The failed command had armed the tag: all tags work again at once. */
 	for (i = 0; i < variant->depth; i++) {
 		jobs[i] = client_blk(t->client, t->info.dev_id, CLIENT_WRITE,
 				     WIN + 65536 * i, LEN, 0);
@@ -301,7 +305,7 @@ TEST_F(nd, state_N_when_the_server_goes)
 	EXPECT_EQ(-EIO, client_wait(t->client, self->job, REC_FAST_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_DEAD));
-	/* With REISSUE it is announced to the next one. */
+	/* With REISSUE the write is announced to the next server. */
 	FX_REQUIRE(t, flags);
 	ASSERT_EQ(0, up(t, variant->depth, variant->ring, flags));
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
@@ -350,7 +354,7 @@ TEST_F(nd, I_23_write_from_a_shared_buffer)
 	}
 	ASSERT_EQ(0, raw_commit(r, q, tag, LEN));
 	EXPECT_EQ(LEN, fx_finish(t, self->job));
-	/* Reads are not announced, and come from the buffer. */
+	/* Reads are not announced; their data comes from the shared buffer. */
 	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &self->job, ev));
 	EXPECT_EQ(0, ev->res);
 	EXPECT_TRUE(ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC);
@@ -358,7 +362,7 @@ TEST_F(nd, I_23_write_from_a_shared_buffer)
 	EXPECT_EQ(LEN, fx_finish(t, self->job));
 	EXPECT_EQ(0, fx_stop(t));
 	if (running_on_mainline())
-		SKIP(return, "nothing is copied, the flag stays");
+		SKIP(return, "mainline copies nothing, the flag stays");
 }
 
 TEST_HARNESS_MAIN

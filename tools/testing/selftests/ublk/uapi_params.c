@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * SET_PARAMS and GET_PARAMS: buffers, lengths, validation of each part
- * (control.md section 12). What becomes of them is in uapi_limits.c.
+ * (control.rst section 12). How the disk uses them is in uapi_limits.c.
  *
  * runner: distro
  */
@@ -21,7 +21,7 @@ static int get_raw(struct fixture *t, void *p, int len)
 			   len);
 }
 
-/* Type bits stored now, without the read-only one; -errno. */
+/* The stored type bits without the read-only one, or -errno. */
 static int stored(struct fixture *t)
 {
 	struct ublk_params p;
@@ -50,7 +50,7 @@ TEST_F(params, C_101_set_buffer)
 	p.len = sizeof(p);
 	p.types = 0;
 	EXPECT_EQ(-EINVAL, set(t, &p));
-	/* None of these touched what was stored. */
+	/* None of these changed the stored parameters. */
 	EXPECT_EQ(UBLK_PARAM_TYPE_BASIC, stored(t));
 }
 
@@ -71,7 +71,7 @@ TEST_F(params, C_104_disk_exists)
 				 RAW_DEADLINE_MS));
 	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
-	/* Stopped, but the disk lives on in its opener. */
+	/* The device is stopped, but the client still has the disk open. */
 	EXPECT_EQ(-EACCES, set(t, &p));
 	client_release(t->client);
 	EXPECT_EQ(0, set(t, &p));
@@ -148,7 +148,7 @@ TEST_F(params, C_109_lengths)
 	p[0].discard.max_discard_sectors = 64;
 	p[0].discard.max_discard_segments = 1;
 	ASSERT_EQ(0, set(t, &p[0]));
-	/* Only 40 bytes: the discard part keeps what it had. */
+	/* With 40 bytes only, the discard part keeps its values. */
 	p[0].len = 40;
 	p[0].discard.discard_granularity = 0;
 	ASSERT_EQ(0, set_raw(t, &p[0], 40));
@@ -358,7 +358,7 @@ TEST_F(params, C_124_get_buffer)
 	p.len = 0;
 	EXPECT_EQ(-EINVAL, get_raw(t, &p, sizeof(p)));
 	p.len = sizeof(p);
-	/* No parameters yet. */
+	/* No parameters have been set yet. */
 	EXPECT_EQ(0, get_raw(t, &p, sizeof(p)));
 	EXPECT_EQ(0, p.len);
 	EXPECT_EQ(UBLK_PARAM_TYPE_DEVT, p.types);

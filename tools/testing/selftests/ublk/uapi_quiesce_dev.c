@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * QUIESCE_DEV (control.md C-97 to C-100, lifecycle.md L-56, L-105), and where
- * this driver does better than mainline's: I-5, I-40. What mainline's driver
- * would crash on is not tried with it.
+ * QUIESCE_DEV (control.rst C-97 to C-100, lifecycle.rst L-56, L-105), and where
+ * this driver differs from mainline's: I-5, I-40. The tests do not try with
+ * mainline's driver what would crash it.
  *
  * runner: distro
  */
@@ -117,7 +117,10 @@ TEST_F(quiesce, C_97g_idle_server_is_replaced)
 		ASSERT_EQ(0, quiesce(t, i ? 1000 : 0));
 		EXPECT_EQ(self->tags, raw_collect_abort(&t->ring,
 							RAW_DEADLINE_MS));
-		/* Queues cancel, but the state is the server's to change. */
+		/*
+		 * The queues cancel, but the state changes only when the server
+		 * leaves.
+		 */
 		EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 		job = start_read(t, 0);
 		if (fails(t)) {
@@ -144,10 +147,10 @@ TEST_F(quiesce, I_5_with_a_new_server_attached)
 
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, rec_lose(t));
-	EXPECT_EQ(0, quiesce(t, 0)) TH_LOG("nobody to be asked");
+	EXPECT_EQ(0, quiesce(t, 0)) TH_LOG("there is no server to notify");
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	if (running_on_mainline())
-		SKIP(return, "takes the new server's commands, then crashes");
+		SKIP(return, "mainline takes the new server's commands, then crashes");
 	ASSERT_EQ(0, rec_begin(t));
 	EXPECT_EQ(0, quiesce(t, 0));
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
@@ -163,11 +166,11 @@ TEST_F(quiesce, C_97e_large_timeout)
 	struct fixture *t = &self->t;
 
 	if (running_on_mainline())
-		SKIP(return, "2^32 ms count as 0 ms");
+		SKIP(return, "mainline takes 2^32 ms for 0 ms");
 	ASSERT_EQ(0, live(t));
 	EXPECT_EQ(0, quiesce(t, 1ULL << 32));
 	EXPECT_EQ(self->tags, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
-	EXPECT_EQ(0, quiesce(t, ~0ULL)) TH_LOG("again, while it leaves");
+	EXPECT_EQ(0, quiesce(t, ~0ULL)) TH_LOG("again, while the server leaves");
 }
 
 /* covers: C-99 I-40 F-20 L-56 D-58 */
@@ -193,14 +196,14 @@ TEST_F(quiesce, I_40_rearmed_commands_are_answered)
 		n = !raw_event(&t->ring, &ev, 10) &&
 		    ev.res == UBLK_IO_RES_ABORT;
 	if (running_on_mainline() && !n)
-		SKIP(return, "the command armed by that commit is forgotten");
+		SKIP(return, "mainline forgets the command that the commit armed");
 	EXPECT_EQ(1, n);
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, rec_recover(t));
 	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 }
 
-/* All tags of the queue of one CPU in the server's hands. */
+/* Let the server own all tags of one CPU's queue. */
 static int own_queue(struct fixture *t, int *jobs, struct raw_ev *evs)
 {
 	int cpu = rec_queue_cpu(t, 0), i, ret;
@@ -228,14 +231,14 @@ TEST_F(quiesce, I_40_busy_server_timeout_is_undone)
 	start = raw_now_ms();
 	ret = quiesce(t, 200);
 	if (running_on_mainline()) {
-		EXPECT_EQ(0, ret) TH_LOG("does not wait");
-		SKIP(return, "never waits, is not told to this queue");
+		EXPECT_EQ(0, ret) TH_LOG("mainline does not wait");
+		SKIP(return, "mainline never waits, and does not notify this queue");
 	}
 	EXPECT_EQ(-EBUSY, ret);
-	/* Jiffies of a busy machine's guest may be late. */
+	/* Jiffies may be late in a guest on a busy machine. */
 	EXPECT_LE(100, raw_now_ms() - start);
 	EXPECT_GT(RAW_DEADLINE_MS, raw_now_ms() - start);
-	/* As if nothing had been asked. */
+	/* The device works as if the command had not been sent. */
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
 	later = start_read(t, 8);
 	for (i = 0; i < variant->depth; i++) {
@@ -258,7 +261,7 @@ TEST_F(quiesce, I_40_waits_for_an_idle_tag)
 	long end;
 
 	if (running_on_mainline())
-		SKIP(return, "never waits, is not told to this queue");
+		SKIP(return, "mainline never waits, and does not notify this queue");
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, own_queue(t, jobs, evs));
 	end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -267,7 +270,9 @@ TEST_F(quiesce, I_40_waits_for_an_idle_tag)
 		quiesced = client_ctrl(t->client, QUIESCE, self->id, 0);
 		usleep(RAW_QUIET_MS * 1000);
 		EXPECT_EQ(-EBUSY, quiesce(t, 100)) TH_LOG("one at a time");
-		/* The client may have been late, and told so instead. */
+		/*
+		 * The client's command may have come second and failed instead.
+		 */
 	} while (!rec_waits(t, quiesced));
 	for (i = 0; i < variant->depth; i++) {
 		ASSERT_EQ(0, raw_serve(&t->ring, &evs[i]));
@@ -288,7 +293,7 @@ TEST_F(quiesce, I_40_interrupted_is_undone)
 	int jobs[4], i;
 
 	if (running_on_mainline())
-		SKIP(return, "never waits");
+		SKIP(return, "mainline never waits");
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, own_queue(t, jobs, evs));
 	EXPECT_EQ(-EINTR, rec_canceled(t, QUIESCE, 0));
@@ -320,7 +325,7 @@ TEST_F(quiesce, L_105_server_dies_after_quiesce)
 	ASSERT_EQ(0, server_kill(s));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	ASSERT_EQ(0, rec_start(t));
-	/* Held, or failed at once. */
+	/* The request is held, or fails at once. */
 	reissued = variant->flags & UBLK_F_USER_RECOVERY_REISSUE;
 	if (reissued) {
 		EXPECT_TRUE(rec_waits(t, job));
@@ -351,7 +356,7 @@ TEST_F(quiesce, C_97g_then_stop)
 		EXPECT_TRUE(fx_arrived(t, late, 2));
 	}
 	stop = client_ctrl(t->client, UBLK_U_CMD_STOP_DEV, self->id, 0);
-	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("for the owned request");
+	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("it waits for the request that the server owns");
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
 					 RAW_DEADLINE_MS));

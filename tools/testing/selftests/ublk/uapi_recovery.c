@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices that survive their server (control.md section 11, lifecycle.md
+ * Devices that survive their server (control.rst section 11, lifecycle.rst
  * sections 2, 4 and 6): START_USER_RECOVERY, END_USER_RECOVERY, and what
  * happens to requests before, between and after. The server is the test itself
- * or a child that is killed.
+ * or another process that the test kills.
  *
  * runner: distro
  */
@@ -65,7 +65,7 @@ TEST_F(recover, C_92_states)
 }
 
 /* covers: C-94 L-21 L-20 L-23 F-15 F-16 */
-TEST_F(recover, C_94_state_before_the_end_of_the_round)
+TEST_F(recover, C_94_state_before_the_end_of_the_session)
 {
 	struct fixture *t = &self->t;
 	struct server_proc *s;
@@ -81,13 +81,16 @@ TEST_F(recover, C_94_state_before_the_end_of_the_round)
 		do {
 			ret = rec_cmd(t, BEGIN, 0);
 			ASSERT_TRUE(ret == 0 || ret == -EBUSY);
-			/* 0 is never said before the state has changed. */
+			/*
+			 * The command returns 0 only after the state has
+			 * changed.
+			 */
 			if (!ret) {
 				EXPECT_EQ(self->lost,
 					  raw_state(&t->ctl, self->id));
 			}
 		} while (ret && raw_now_ms() - start < REC_FAST_MS);
-		EXPECT_EQ(0, ret) TH_LOG("turn %d", i);
+		EXPECT_EQ(0, ret) TH_LOG("iteration %d", i);
 		EXPECT_TRUE(rec_disk_there(t));
 	}
 }
@@ -97,7 +100,7 @@ TEST_F(recover, C_95_refusals)
 {
 	struct fixture *t = &self->t;
 
-	/* Ready, but DEAD; then LIVE. */
+	/* The server is ready, the device first DEAD, then LIVE. */
 	ASSERT_EQ(0, rec_begin(t));
 	EXPECT_EQ(-EBUSY, rec_cmd(t, END, getpid()));
 	EXPECT_EQ(-EINVAL, rec_cmd(t, END, 0));
@@ -124,7 +127,7 @@ TEST_F(recover, C_95a_waits_for_the_last_tag)
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	job = client_ctrl(t->client, END, self->id, getpid());
-	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("node not even open");
+	EXPECT_TRUE(rec_waits(t, job)) TH_LOG("the node is not even open");
 	ASSERT_EQ(0, fx_serve(t, 0));
 	for (q = 0; q < t->info.nr_hw_queues; q++)
 		ret |= rec_fetch_queue(t, q, !q);
@@ -180,7 +183,7 @@ TEST_F(recover, C_95e_new_requests_with_no_server)
 	ASSERT_EQ(0, rec_live(t));
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
-	EXPECT_EQ(getpid(), info.ublksrv_pid) TH_LOG("kept, not cleared");
+	EXPECT_EQ(getpid(), info.ublksrv_pid) TH_LOG("the pid is kept, not cleared");
 	for (i = 0; i < 3; i++) {
 		jobs[i] = rec_held(t, i);
 		ASSERT_LE(0, jobs[i]);
@@ -198,7 +201,7 @@ TEST_F(recover, C_95e_new_requests_with_no_server)
 	EXPECT_EQ(0, fx_stop(t));
 }
 
-/* Requests of which the server owned some when it went. */
+/* Requests, of which the server owned some when it left. */
 struct load {
 	int jobs[12], nr, owned;
 };
@@ -215,7 +218,7 @@ static int load_up(struct fixture *t, struct load *l)
 					     CLIENT_READ, l->owned);
 	l->owned = 0;
 	while (!ret) {
-		/* There is a tag for that many. */
+		/* There are tags for at least so many requests. */
 		sure = l->owned < t->info.queue_depth;
 		ret = raw_request(&t->ring, &ev,
 				  sure ? RAW_DEADLINE_MS : 5 * RAW_QUIET_MS);
@@ -255,7 +258,9 @@ TEST_F(recover, L_1_what_becomes_of_requests)
 		EXPECT_LE(l.owned, count_done(t, &l, -EIO));
 		return;
 	}
-	/* The end of the round is known: what was to fail has failed. */
+	/*
+	 * The session has ended, so the requests that had to fail have failed.
+	 */
 	end = raw_now_ms() + RAW_DEADLINE_MS;
 	while (!rec_reissues(t) && count_done(t, &l, -EIO) < l.owned) {
 		ASSERT_GT(end, raw_now_ms());
@@ -307,7 +312,7 @@ TEST_F(recover, L_52_queue_by_queue)
 	int cpu[2], first, second;
 
 	if (t->info.nr_hw_queues < 2)
-		SKIP(return, "needs two queues, hence two processors");
+		SKIP(return, "needs two queues, so two processors");
 	cpu[0] = rec_queue_cpu(t, 0);
 	cpu[1] = rec_queue_cpu(t, 1);
 	ASSERT_LE(0, cpu[0]);
@@ -328,7 +333,10 @@ TEST_F(recover, L_52_queue_by_queue)
 		EXPECT_TRUE(rec_waits(t, second));
 	}
 	ASSERT_EQ(0, rec_fetch_queue(t, 1, 0));
-	/* Ready, but not LIVE: new requests go, held ones may wait. */
+	/*
+	 * The queue is ready, the device not LIVE: it delivers new requests;
+	 * held ones may wait.
+	 */
 	first = rec_blk_on_cpu(t, cpu[1], CLIENT_WRITE, WIN, 4096);
 	EXPECT_EQ(4096, client_wait_serving(t->client, first, &t->ring,
 					    RAW_DEADLINE_MS));
@@ -347,9 +355,9 @@ TEST_F(recover, I_24_fetch_of_an_owned_tag)
 	int cpu, job;
 
 	if (running_on_mainline())
-		SKIP(return, "FETCH_REQ is accepted, the request is lost");
+		SKIP(return, "mainline accepts FETCH_REQ, the request is lost");
 	if (t->info.nr_hw_queues < 2)
-		SKIP(return, "needs two queues, hence two processors");
+		SKIP(return, "needs two queues, so two processors");
 	cpu = rec_queue_cpu(t, 0);
 	ASSERT_LE(0, cpu);
 	ASSERT_EQ(0, rec_live(t));
@@ -380,7 +388,10 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 	ASSERT_LE(0, job);
 	for (turn = 0; turn < 4; turn++) {
 		ASSERT_EQ(0, fx_serve(t, 0));
-		/* Nothing, one tag, the first queue, everything. */
+		/*
+		 * The server fetches nothing, one tag, the first queue,
+		 * everything.
+		 */
 		ret = 0;
 		if (turn == 1)
 			ret = raw_fetch(&t->ring, 0, 0);
@@ -389,21 +400,21 @@ TEST_F(recover, L_54_server_dies_during_recovery)
 		else if (turn == 3)
 			ret = raw_fetch_all(&t->ring);
 		ASSERT_EQ(0, ret);
-		ASSERT_EQ(0, rec_lose(t)) TH_LOG("turn %d", turn);
+		ASSERT_EQ(0, rec_lose(t)) TH_LOG("iteration %d", turn);
 		EXPECT_TRUE(rec_disk_there(t));
 	}
-	/* A queue that had been ready holds, or fails, again. */
+	/* A queue that had been ready holds or fails requests again. */
 	ASSERT_LE(0, rec_held(t, 1));
 	ASSERT_EQ(0, rec_recover(t));
 	res = client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 	/*
-	 * The block layer's requeue list may run late and give it to one of
-	 * these servers (L-52), whose death then is what L-1 says.
+	 * The block layer may requeue late, so that one of these servers gets
+	 * the request (L-52); it then ends by the policy of the flags (L-1).
 	 */
 	if (res != -EIO || rec_fails(t) || rec_reissues(t))
 		EXPECT_EQ(rec_held_result(t), res);
 	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
-	/* And a deletion at that point. */
+	/* A deletion works at that point, too. */
 	ASSERT_EQ(0, rec_lose(t));
 	ASSERT_EQ(0, rec_begin(t));
 	fx_close(t);
@@ -417,7 +428,7 @@ TEST_F(recover, L_55_without_start_recovery)
 
 	ASSERT_EQ(0, rec_live(t));
 	fx_close(t);
-	/* Opening the node is retried until the round has ended. */
+	/* Retry to open the node until the session has ended. */
 	ASSERT_EQ(0, rec_begin(t));
 	EXPECT_EQ(self->lost, raw_state(&t->ctl, self->id));
 	ASSERT_EQ(0, rec_end(t));
@@ -450,7 +461,10 @@ TEST_F(recover, L_51_taken_over_by_another_process)
 	EXPECT_EQ(0, memcmp(&p, &q, sizeof(p)));
 	job = rec_io(t, CLIENT_WRITE, 0);
 	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
-	/* Its death is seen in the pid, which is not a stranger's. */
+	/*
+	 * The pid shows the server's death, and does not become another
+	 * process's.
+	 */
 	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	ASSERT_EQ(0, raw_get_info(&t->ctl, self->id, &after));

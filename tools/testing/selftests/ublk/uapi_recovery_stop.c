@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Stopping, deleting, freezing and losing devices that survive their server,
- * with requests held, owned or dirty (lifecycle.md sections 3 to 6). The
+ * with held, owned or dirty requests (lifecycle.rst sections 3 to 6). The
  * recovery commands themselves are in uapi_recovery.c.
  *
  * runner: distro leaks
@@ -38,7 +38,7 @@ TEST_F(recover, L_57_stop_and_delete_without_a_server)
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(&t->ctl, self->id));
 	EXPECT_FALSE(rec_disk_there(t));
 	EXPECT_EQ(-EBUSY, rec_cmd(t, BEGIN, 0));
-	/* Nothing of the abort is left when the next server is ready. */
+	/* When the next server is ready, nothing of the abort is left. */
 	ASSERT_EQ(0, rec_live(t));
 	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));
 	ASSERT_EQ(0, rec_lose(t));
@@ -61,7 +61,7 @@ TEST_F(recover, L_44_stop_with_a_new_server_attached)
 	job = rec_io(t, CLIENT_READ, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	stop = client_ctrl(t->client, STOP, self->id, 0);
-	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("for the owned request");
+	EXPECT_TRUE(rec_waits(t, stop)) TH_LOG("it waits for the request that the server owns");
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
 					    RAW_DEADLINE_MS));
@@ -70,7 +70,7 @@ TEST_F(recover, L_44_stop_with_a_new_server_attached)
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 }
 
-/* An client job that opens the disk before the stop and reads during it. */
+/* A client job that opens the disk before the stop and reads during it. */
 struct late {
 	int id, go;
 	char *buf;
@@ -108,7 +108,7 @@ static void late_go(struct fixture *t, int job)
 	__atomic_store_n(&late_arg(t, job)->go, 2, __ATOMIC_RELEASE);
 }
 
-/* Start @nr of them and see the disk opened by each. */
+/* Start @nr of these jobs and wait until each has opened the disk. */
 static int late_start(struct fixture *t, int *jobs, int nr)
 {
 	struct late arg = { .id = t->info.dev_id, .buf = t->client->data };
@@ -150,14 +150,17 @@ TEST_F(recover, L_44_stop_of_a_busy_live_device)
 					    RAW_DEADLINE_MS));
 	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
 					 RAW_DEADLINE_MS));
-	/* The stop may be waiting for its flush yet, and these be served. */
+	/*
+	 * The stop may still wait for its flush, while these requests are
+	 * served.
+	 */
 	for (i = 0; i < 8; i++) {
 		ret = client_wait(t->client, jobs[i], RAW_DEADLINE_MS);
 		EXPECT_TRUE(ret == 4096 || !ret || ret == -EIO) {
 			TH_LOG("result %ld", ret);
 		}
 	}
-	/* The removed disk is empty, for who has it open (L-46). */
+	/* For a process that has it open, the removed disk is empty (L-46). */
 	late_go(t, jobs[8]);
 	ret = client_wait(t->client, jobs[8], RAW_DEADLINE_MS);
 	EXPECT_TRUE(!ret || ret == -EIO) TH_LOG("result %ld", ret);
@@ -181,7 +184,7 @@ TEST_F(recover, L_33_live_without_io)
 	ASSERT_EQ(0, ret);
 	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	/* A kernel thread takes the command back, before or after this. */
+	/* A kernel thread cancels the command, before or after this. */
 	do {
 		ASSERT_GT(end, raw_now_ms());
 		job = rec_io(t, CLIENT_READ, 0);
@@ -249,7 +252,7 @@ TEST_F(recover, L_35_freeze_waits_for_held_requests)
 				      RAW_DEADLINE_MS));
 }
 
-/* An client job that leaves dirty pages behind and keeps the disk open. */
+/* A client job that leaves dirty pages behind and keeps the disk open. */
 struct dirty {
 	int id, step;
 	char *buf;
@@ -299,7 +302,7 @@ TEST_F(recover, I_25_stop_writes_back_first)
 	__atomic_store_n(&d->step, 2, __ATOMIC_RELEASE);
 	EXPECT_EQ(65536, client_wait(t->client, job, RAW_DEADLINE_MS));
 	if (running_on_mainline() && !t->srv.store[WIN])
-		SKIP(return, "dirty data is lost with a live server");
+		SKIP(return, "mainline loses dirty data even with a live server");
 	EXPECT_EQ(0x5c, t->srv.store[WIN]);
 	EXPECT_EQ(0x5c, t->srv.store[WIN + 65535]);
 }
@@ -322,8 +325,8 @@ TEST_F(recover, L_101_server_dies_while_the_disk_is_registered)
 		ret = client_wait(t->client, job, RAW_QUIET_MS);
 		if (ret == RAW_TIMEOUT) {
 			/*
-			 * It waits for a server (L-100), which will not be the
-			 * one that was named; or it is just slow.
+			 * START_DEV waits for a server (L-100), and the next
+			 * one is not the named one; or it is only slow.
 			 */
 			s = server_launch(&t->info, SERVER_HOLD_NONE, false);
 			ASSERT_NE(NULL, s);
@@ -335,12 +338,15 @@ TEST_F(recover, L_101_server_dies_while_the_disk_is_registered)
 		}
 		state = raw_wait_state(&t->ctl, self->id,
 				       ret ? UBLK_S_DEV_DEAD : self->lost);
-		/* Seen there once, on a busy machine: the loss is not noticed. */
+		/*
+		 * With mainline, on a busy machine, the loss was once not
+		 * noticed.
+		 */
 		missed = state && running_on_mainline();
 		EXPECT_EQ(0, missed ? 0 : state);
 		EXPECT_EQ(0, rec_cmd(t, STOP, 0));
 		if (missed)
-			SKIP(return, "a server that died early is not missed");
+			SKIP(return, "mainline may not notice that a server died early");
 	}
 }
 
@@ -369,7 +375,7 @@ TEST_F(recover, L_50_killed_at_any_moment)
 		for (i = 0; i < 16; i++) {
 			ret = client_wait(t->client, jobs[i], REC_FAST_MS);
 			EXPECT_NE(RAW_TIMEOUT, ret) {
-				TH_LOG("turn %d job %d", n, i);
+				TH_LOG("iteration %d job %d", n, i);
 			}
 			EXPECT_TRUE(!rec_reissues(t) || ret == 65536);
 		}

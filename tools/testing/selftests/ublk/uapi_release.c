@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A server that is gone while its char node is not released yet
- * (improvements.md I-51, lifecycle.md L-20, L-23).
+ * A server has exited while its char node is not released yet (differences.rst
+ * I-51, lifecycle.rst L-20, L-23).
  *
- * The kernel releases files whose last reference is dropped in a kernel thread
- * one after the other. Here the disk comes first: its opener leaves a dirty page
- * that the server gets and never writes. Then the server is killed. Both had
- * their file in the file table of a ring only, which a kernel thread frees.
+ * When a kernel thread drops the last reference to a file, delayed_fput()
+ * releases such files one at a time. Here the disk comes first: its opener
+ * leaves a dirty page, and the server gets the write but never answers it. Then
+ * the server is killed. Both files were only in the file table of a ring, which
+ * a kernel thread frees.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 
 /* Set by the children. */
 struct shared {
-	int ready;		/* the server has fetched, the opener written */
+	int ready;		/* the server has fetched, or the opener has written */
 	int owned;		/* the server has the write */
 };
 
@@ -38,7 +39,7 @@ FIXTURE(release) {
 FIXTURE_SETUP(release)
 {
 	if (running_on_mainline())
-		SKIP(return, "files are not released any more afterwards");
+		SKIP(return, "mainline never releases these files");
 	FX_SETUP(&self->t, UR);
 	self->store = server_store();
 	ASSERT_NE(NULL, self->store);
@@ -56,13 +57,13 @@ static bool flag_set(int *flag)
 	return !proc_wait_count(flag, 1, RAW_DEADLINE_MS);
 }
 
-/* Keep the file in the ring's table and nowhere else. */
+/* Keep the file only in the ring's table. */
 static bool only_in_table(struct io_uring *ring, int fd)
 {
 	return !io_uring_register_files(ring, &fd, 1) && !close(fd);
 }
 
-/* Say so, and wait to be killed. */
+/* Report it, and wait to be killed. */
 static void stay(int *flag)
 {
 	__atomic_store_n(flag, 1, __ATOMIC_RELEASE);
@@ -70,7 +71,7 @@ static void stay(int *flag)
 		pause();
 }
 
-/* Serve all but a write. */
+/* Serve everything but a write. */
 static void serve(struct fixture *t, char *store, struct shared *sh)
 {
 	struct raw_srv *srv = &t->srv;
@@ -96,7 +97,7 @@ static void serve(struct fixture *t, char *store, struct shared *sh)
 	stay(&sh->owned);
 }
 
-/* Open the disk; a dirty page is left behind if @write. */
+/* Open the disk and, if @write, leave a dirty page behind. */
 static void open_disk(int id, bool write, struct shared *sh)
 {
 	static char page[4096] = "dirty";
@@ -119,7 +120,7 @@ static int kill_and_reap(pid_t pid)
 	return waitpid(pid, NULL, 0) == pid ? 0 : -errno;
 }
 
-/* The situation at the top of this file. 0, or the step that went wrong. */
+/* The situation at the top of this file. 0, or the step that failed. */
 static int strand(struct fixture *t, char *store, struct shared *sh)
 {
 	int id = t->info.dev_id;
@@ -141,13 +142,13 @@ static int strand(struct fixture *t, char *store, struct shared *sh)
 		open_disk(id, true, sh);
 	if (opener < 0 || !flag_set(&sh->ready))
 		return 3;
-	/* Its file is released, which writes the page, which waits. */
+	/* The release of the opener's file writes the page, and that waits. */
 	if (kill_and_reap(opener) || !flag_set(&sh->owned))
 		return 4;
 	return kill_and_reap(server) ? 5 : 0;
 }
 
-/* A server without I/O whose node is in the file table of its ring only. */
+/* A server without I/O; only its ring's table has the file of the node. */
 static void idle_server(const struct ublksrv_ctrl_dev_info *info,
 			struct shared *sh)
 {
@@ -160,7 +161,7 @@ static void idle_server(const struct ublksrv_ctrl_dev_info *info,
 	stay(&sh->ready);
 }
 
-/* One more device beside that of the fixture; id -1: whatever is free. */
+/* A second device beside the fixture's; id -1: any free number. */
 static int add_other(struct fixture *t, int id,
 		     struct ublksrv_ctrl_dev_info *info)
 {
@@ -177,7 +178,7 @@ static int add_other(struct fixture *t, int id,
 	return raw_set_params(&t->ctl, info->dev_id, &p);
 }
 
-/* Serve the device for a while, from START_DEV to its deletion. */
+/* Serve the device from START_DEV to its deletion. */
 static int live_and_die(struct fixture *t,
 			const struct ublksrv_ctrl_dev_info *info, char *store)
 {
@@ -214,7 +215,7 @@ TEST_F(release, I_51_recovered)
 	ASSERT_EQ(0, rec_start(t));
 	ASSERT_EQ(0, server_start(s));
 	EXPECT_EQ(0, rec_cmd(t, UBLK_U_CMD_END_USER_RECOVERY, s->pid));
-	/* The page is written after all, and the disk released. */
+	/* The next server writes the page, and then the disk is released. */
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC,
 				 t->info.dev_id, 0));
 	EXPECT_STREQ("dirty", self->store + WIN);
@@ -242,7 +243,7 @@ TEST_F(release, I_51_without_recovery)
 	EXPECT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
 }
 
-/* A tag of the only queue is all there is: nothing is canceled. */
+/* The server owns the only tag, so no command is canceled. */
 /* covers: I-51 L-20 */
 TEST_F(release, I_51_all_tags_owned)
 {
@@ -255,8 +256,8 @@ TEST_F(release, I_51_all_tags_owned)
 }
 
 /*
- * The number of another device whose node stands behind the disk is free at once,
- * and serves a new device of that number.
+ * The node of a second device waits behind the disk to be released. Its number
+ * is free at once, and a new device with that number works.
  */
 /* covers: I-51 L-60 C-72 C-11 */
 TEST_F(release, I_51_another_device)
@@ -286,8 +287,8 @@ TEST_F(release, I_51_another_device)
 }
 
 /*
- * A disk that stands behind the other is in use until that one is released. If
- * the deletion of both is asked for, both go, whichever is waited for first.
+ * A second disk that waits behind the first one is in use until that one is
+ * released. If both are to be deleted, both go, whichever is waited for first.
  */
 /* covers: I-51 L-60 L-46 C-72 C-73 */
 TEST_F(release, I_51_another_disk)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * UPDATE_SIZE (control.md C-88 to C-91, I-61), and the bounds of sizes given
- * elsewhere (I-62).
+ * UPDATE_SIZE (control.rst C-88 to C-91, I-61), and the limits of sizes given by
+ * other commands (I-62).
  *
  * runner: distro
  */
@@ -26,7 +26,7 @@ FIXTURE_VARIANT(resize) {
 	__u64 flags;
 };
 
-/* The flag is not looked at (C-88). */
+/* The command does not check the flag (C-88). */
 FIXTURE_VARIANT_ADD(resize, flag) {
 	.flags = UBLK_F_UPDATE_SIZE | UBLK_F_USER_RECOVERY,
 };
@@ -113,7 +113,7 @@ TEST_F(resize, C_91_in_every_state)
 	ASSERT_EQ(0, rec_end(t));
 	EXPECT_EQ(SECTORS, disk_sectors(t));
 	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, RAW_DEV_BYTES - 4096, 4096, 0));
-	/* Stored: the next disk has the size as well. */
+	/* The size is stored: the next disk has it as well. */
 	ASSERT_EQ(0, resize(t, 2 * SECTORS));
 	ASSERT_EQ(0, fx_stop(t));
 	fx_close(t);
@@ -150,7 +150,7 @@ static int uevent_socket(void)
 	return fd;
 }
 
-/* How many change events with RESIZE=1 for the disk come before it is quiet. */
+/* Count the change events of the disk with RESIZE=1 until none comes. */
 static int resize_events(struct fixture *t, int fd)
 {
 	long end = raw_now_ms() + 2 * RAW_QUIET_MS;
@@ -189,7 +189,7 @@ TEST_F(resize, C_90_uevent)
 	ASSERT_EQ(0, resize(t, SECTORS * 2));
 	EXPECT_EQ(1, resize_events(t, fd));
 	ASSERT_EQ(0, rec_lose(t));
-	EXPECT_EQ(0, resize_events(t, fd)) TH_LOG("none for states");
+	EXPECT_EQ(0, resize_events(t, fd)) TH_LOG("a change of state is no event");
 	ASSERT_EQ(0, resize(t, SECTORS));
 	EXPECT_EQ(1, resize_events(t, fd));
 	close(fd);
@@ -223,7 +223,7 @@ TEST_F(resize, I_61_sizes_that_cannot_be)
 	EXPECT_EQ(0, resize(t, SECTORS + 8));
 	EXPECT_EQ(SECTORS + 8, disk_sectors(t));
 	if (running_on_mainline())
-		SKIP(return, "accepts any size");
+		SKIP(return, "mainline accepts any size");
 }
 
 /* covers: I-62 C-56 C-114 */
@@ -250,7 +250,7 @@ TEST_F(resize, I_62_bounds_at_creation)
 		}
 	}
 	if (running_on_mainline())
-		SKIP(return, "dev_sectors is unbounded");
+		SKIP(return, "mainline does not limit dev_sectors");
 }
 
 TEST_HARNESS_MAIN

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the result of a COMMIT does to its request in copy mode: errors, success,
- * short reads and writes (data.md section 8). The modes without server buffers
- * are in uapi_counted.c.
+ * What the result of a COMMIT does to its request in copy mode: errors,
+ * success, short reads and writes (data.rst section 8). The modes without server
+ * buffers are in uapi_counted.c.
  *
- * Where this driver is stricter than mainline's (improvements.md), the test
- * states our behaviour and is skipped, with what mainline does, when it runs
- * on the distribution's driver.
+ * Where this driver is stricter than mainline's (differences.rst), the test
+ * checks our behaviour. With the distribution's driver it is skipped, with
+ * mainline's behaviour as the reason.
  *
  * runner: distro
  */
@@ -99,7 +99,7 @@ TEST_F(data, D_98_zero_and_too_much)
 	struct raw_ev ev;
 	int job;
 
-	/* A write that claims 0 or more than there was is a success. */
+	/* A write with result 0, or with more than its length, succeeds. */
 	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
 	ASSERT_EQ(0, fx_delivered(t, &ev));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
@@ -125,7 +125,7 @@ TEST_F(data, I_20_short_write_goes_on)
 	int job, i;
 
 	if (running_on_mainline())
-		SKIP(return, "a short write result counts as full success");
+		SKIP(return, "mainline takes a short write result for full success");
 	for (i = 0; i < 4096; i++)
 		t->client->data[i] = i / 512;
 	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
@@ -195,7 +195,7 @@ TEST_F(data, I_22_read_result_rounded_to_sectors)
 	int job;
 
 	if (running_on_mainline())
-		SKIP(return, "position and data of the rest disagree");
+		SKIP(return, "mainline's position and data of the rest do not match");
 	job = fx_begin(t, CLIENT_READ, WIN, 4096);
 	ASSERT_EQ(0, fx_delivered(t, &ev));
 	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x31, 4096);

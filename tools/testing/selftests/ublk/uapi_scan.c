@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Partition scan of devices that lose their server (lifecycle.md L-57, L-80 to
+ * Partition scan of devices that lose their server (lifecycle.rst L-57, L-80 to
  * L-85). The scan of a device that keeps its server is in uapi_start.c.
  *
  * runner: distro
@@ -101,7 +101,7 @@ TEST_F(scan, L_85_recovery_does_not_scan)
 	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
 	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_START_DEV, s->pid));
-	/* No table yet. This returns after the first scan. */
+	/* No table yet. START_DEV returns after the first scan. */
 	while (rescan(t) == -EINVAL)
 		usleep(1000);
 	EXPECT_FALSE(partition(t, 0));
@@ -114,7 +114,7 @@ TEST_F(scan, L_85_recovery_does_not_scan)
 	EXPECT_FALSE(partition(t, 3 * RAW_QUIET_MS));
 	EXPECT_EQ(0, rescan(t));
 	EXPECT_TRUE(partition(t, 0));
-	/* Partitions are the disk's: they outlive a server. */
+	/* Partitions belong to the disk: they survive the server. */
 	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	EXPECT_TRUE(partition(t, 0));
@@ -126,7 +126,9 @@ TEST_F(scan, L_85_recovery_does_not_scan)
 	EXPECT_FALSE(partition(t, 0));
 }
 
-/* A device whose partition scan waits for a server that does not answer. */
+/*
+ * Make a device whose partition scan waits for a server that does not answer.
+ */
 static struct server_proc *stuck(struct fixture *t)
 {
 	struct server_proc *s =
@@ -153,7 +155,7 @@ TEST_F(scan, L_84_server_dies_during_the_scan)
 	ASSERT_EQ(0, server_kill(s));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
 	EXPECT_GT(REC_FAST_MS, raw_now_ms() - start);
-	/* The next server is not kept waiting by the scan, but serves it. */
+	/* The scan does not make the next server wait, which serves it. */
 	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
 	ASSERT_NE(NULL, s);
 	write_table(s->store);
@@ -161,7 +163,7 @@ TEST_F(scan, L_84_server_dies_during_the_scan)
 	if (variant->flags & UBLK_F_USER_RECOVERY_REISSUE) {
 		EXPECT_TRUE(partition(t, RAW_DEADLINE_MS));
 	} else {
-		/* What the scan had asked for has failed. */
+		/* The reads of the first scan have failed. */
 		EXPECT_EQ(0, rescan(t));
 		EXPECT_TRUE(partition(t, 0));
 	}
@@ -184,7 +186,7 @@ TEST_F(scan, L_57_stop_during_a_held_scan)
 	EXPECT_EQ(0, cmd(t, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_GT(REC_FAST_MS, raw_now_ms() - start);
 	EXPECT_FALSE(rec_disk_there(t));
-	/* And a deletion. */
+	/* A deletion works, too. */
 	s = stuck(t);
 	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, server_kill(s));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * REG_BUF and UNREG_BUF: arguments, indexes, how long a registration lasts, and
- * what they wait for (control.md section 14). What a registered buffer does to
- * a request is in uapi_shmem_io.c.
+ * what the commands wait for (control.rst section 14). What a registered buffer
+ * does to a request is in uapi_shmem_io.c.
  *
  * runner: distro leaks
  */
@@ -78,7 +78,7 @@ TEST_F(shm, C_140_flag_not_set)
 
 	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
 	EXPECT_EQ(-EOPNOTSUPP, reg(t, self->mem, LEN, 0));
-	/* Before everything else. */
+	/* This is checked before everything else. */
 	EXPECT_EQ(-EOPNOTSUPP, reg(t, self->mem + 1, 0, 0xff));
 	EXPECT_EQ(-EOPNOTSUPP, raw_buf_cmd(&t->ctl, REG, t->info.dev_id,
 					   (void *)8, 24));
@@ -103,12 +103,12 @@ TEST_F(shm, C_141_structure)
 				       sizeof(r)));
 	memcpy(hole, &r, 16);
 	EXPECT_EQ(-EFAULT, raw_buf_cmd(&t->ctl, REG, id, hole, sizeof(r)));
-	/* What is not given is zero: no length, no flags. */
+	/* Missing members are zero: no length, no flags. */
 	EXPECT_EQ(-EINVAL, raw_buf_cmd(&t->ctl, REG, id, &r, 0));
 	EXPECT_EQ(-EINVAL, raw_buf_cmd(&t->ctl, REG, id, &r, 8));
 	EXPECT_EQ(0, raw_buf_cmd(&t->ctl, REG, id, hole, 16));
 	EXPECT_EQ(0, unreg(t, 0));
-	/* More than there is to read is as good. */
+	/* A longer buffer is accepted. */
 	r.addr += LEN;
 	EXPECT_EQ(0, raw_buf_cmd(&t->ctl, REG, id, &r, 4096));
 	EXPECT_EQ(0, unreg(t, 0));
@@ -142,9 +142,9 @@ TEST_F(shm, C_142_values)
 	EXPECT_EQ(-EINVAL, reg(t, mem, (1ULL << 32) + PAGE, 0));
 	EXPECT_EQ(-EINVAL, reg(t, mem, 1ULL << 63, 0));
 	EXPECT_EQ(-EINVAL, reg(t, mem, -PAGE, 0));
-	/* Length and alignment before the memory itself. */
+	/* Length and alignment are checked before the memory itself. */
 	EXPECT_EQ(-EINVAL, reg(t, (void *)1, PAGE, 0));
-	/* None of them took an index. */
+	/* The failed commands have used no index. */
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(i, reg(t, mem + i * LEN, LEN, i & 1 ? RO : 0));
 }
@@ -160,7 +160,7 @@ TEST_F(shm, C_146_memory_that_cannot_be_had)
 	EXPECT_EQ(-EFAULT, reg(t, NULL, PAGE, 0));
 	EXPECT_EQ(-EFAULT, reg(t, (void *)(1ULL << 62), PAGE, 0));
 	EXPECT_EQ(-EFAULT, reg(t, (void *)-16384ULL, 8192, 0));
-	/* The end of it is missing. */
+	/* The end of the range is not mapped. */
 	ASSERT_EQ(0, munmap(map + 2 * PAGE, PAGE));
 	EXPECT_EQ(-EFAULT, reg(t, map, 4 * PAGE, 0));
 	EXPECT_EQ(-EFAULT, reg(t, map, 3 * PAGE, RO));
@@ -169,12 +169,12 @@ TEST_F(shm, C_146_memory_that_cannot_be_had)
 	EXPECT_EQ(1, reg(t, map + 3 * PAGE, PAGE, 0));
 	EXPECT_EQ(0, unreg(t, 0));
 	EXPECT_EQ(0, unreg(t, 1));
-	/* Memory that may not be written is for READ_ONLY. */
+	/* Memory that is not writable needs READ_ONLY. */
 	ASSERT_EQ(0, mprotect(map, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, reg(t, map, PAGE, 0));
 	EXPECT_EQ(0, reg(t, map, PAGE, RO));
 	EXPECT_EQ(0, unreg(t, 0));
-	/* What failed has left nothing registered. */
+	/* The failed commands have registered nothing. */
 	ASSERT_EQ(0, mprotect(map, PAGE, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(0, reg(t, map, 2 * PAGE, 0));
 }
@@ -190,7 +190,10 @@ TEST_F(shm, C_148_pages_only_once)
 	EXPECT_EQ(-EEXIST, reg(t, mem, 4 * PAGE, 0));
 	EXPECT_EQ(-EEXIST, reg(t, mem, PAGE, RO));
 	EXPECT_EQ(-EEXIST, reg(t, mem + 3 * PAGE, 4 * PAGE, 0));
-	/* The pages of the failed attempt in front of the collision are free. */
+	/*
+	 * The pages of the failed command before the collision are not
+	 * registered.
+	 */
 	EXPECT_EQ(-EEXIST, reg(t, mem + 8 * PAGE - 5 * PAGE, 8 * PAGE, 0));
 	EXPECT_EQ(1, reg(t, mem + 4 * PAGE, 4 * PAGE, 0));
 	EXPECT_EQ(-EEXIST, reg(t, mem + 4 * PAGE, 8 * PAGE, 0));
@@ -231,7 +234,7 @@ TEST_F(shm, C_147_lowest_free_index)
 		EXPECT_EQ(i, reg(t, mem + i * PAGE, PAGE, 0));
 	EXPECT_EQ(0, unreg(t, 17));
 	EXPECT_EQ(-ENOENT, unreg(t, 17));
-	/* Only the lower 32 bits count. */
+	/* Only the lower 32 bits are used. */
 	EXPECT_EQ(0, unreg(t, 1ULL << 40 | 5));
 	EXPECT_EQ(5, reg(t, mem + 17 * PAGE, PAGE, 0));
 	EXPECT_EQ(17, reg(t, mem + 5 * PAGE, PAGE, RO));
@@ -302,7 +305,7 @@ TEST_F(shm, C_150_lasts_as_long_as_the_device)
 	struct fixture *t = &self->t;
 	char *mem = self->mem;
 
-	/* Before the node is opened, served, LIVE, stopped. */
+	/* Before the node is opened, while it is, served, LIVE, stopped. */
 	EXPECT_EQ(0, reg(t, mem, PAGE, 0));
 	ASSERT_EQ(0, fx_serve(t, 0));
 	EXPECT_EQ(1, reg(t, mem + PAGE, PAGE, 0));
@@ -315,7 +318,7 @@ TEST_F(shm, C_150_lasts_as_long_as_the_device)
 	fx_close(t);
 	EXPECT_EQ(4, reg(t, mem + 4 * PAGE, PAGE, 0));
 	EXPECT_EQ(-EEXIST, reg(t, mem + 2 * PAGE, PAGE, 0));
-	/* The next server finds them. */
+	/* The next server has the same registrations. */
 	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	ASSERT_EQ(0, fx_start(t));
@@ -325,7 +328,7 @@ TEST_F(shm, C_150_lasts_as_long_as_the_device)
 	fx_close(t);
 	ASSERT_EQ(0, raw_del(&t->ctl, t->info.dev_id));
 	EXPECT_EQ(-ENODEV, unreg(t, 0));
-	/* Its number is the next device's, the registrations are not. */
+	/* The next device gets the number, but not the registrations. */
 	ASSERT_EQ(0, fx_add(t, 1, 4, UBLK_F_SHMEM_ZC));
 	EXPECT_EQ(-ENOENT, unreg(t, 0));
 	EXPECT_EQ(0, reg(t, mem, PAGE, 0));
@@ -347,7 +350,7 @@ static long reg_in_child(void *arg)
 
 	if (!ret)
 		ret = raw_buf_cmd(&ctl, REG, a->t->info.dev_id, &r, sizeof(r));
-	/* And leave without a word. */
+	/* The process exits without unregistering. */
 	return ret;
 }
 
@@ -368,7 +371,7 @@ TEST_F(shm, C_150_outlives_the_process_that_registered)
 	EXPECT_EQ(0, unreg(t, 0));
 	EXPECT_EQ(0, unreg(t, 1));
 	EXPECT_EQ(0, reg(t, self->mem, LEN, 0));
-	/* Memory that has been unmapped since. */
+	/* Memory that has been unmapped in the meantime. */
 	EXPECT_EQ(1, reg(t, own, LEN, 0));
 	ASSERT_EQ(0, munmap(own, LEN));
 	EXPECT_EQ(0, unreg(t, 1));
@@ -393,7 +396,7 @@ static long locked_job(void *arg)
 	ret = raw_buf_cmd(&ctl, REG, id, &r, sizeof(r));
 	if (ret != -ENOMEM)
 		return ret < 0 ? ret : 100 + ret;
-	/* Just so much, twice in turn: it is given back as well. */
+	/* Exactly as much as allowed, twice: UNREG_BUF gives it back. */
 	r.len = 8 * PAGE;
 	for (id = 0; id < 2; id++) {
 		ret = raw_buf_cmd(&ctl, REG, a->t->info.dev_id, &r,
@@ -421,10 +424,10 @@ TEST_F(shm, I_4_memory_is_charged)
 	struct reg_args a = { .t = &self->t, .mem = self->mem };
 	bool mainline = running_on_mainline();
 
-	/* In a process of its own, whose limit is what counts. */
+	/* In another process, whose own limit applies. */
 	EXPECT_EQ(mainline ? 100 : 0, raw_in_process(locked_job, &a));
 	if (mainline)
-		SKIP(return, "pins any amount of memory");
+		SKIP(return, "mainline pins any amount of memory");
 }
 
 /* covers: C-151 C-156 I-41 */
@@ -447,19 +450,22 @@ TEST_F(shm, C_151_requests_in_flight)
 	ASSERT_EQ(0, fx_start(t));
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
-	/* A server that registers while it owns a request is not blocked. */
+	/* A server that owns a request can register without blocking. */
 	ret = raw_ctrl_cmd_ms(&t->ctl, REG, &cmd, mainline ? 300 : 5000);
 	EXPECT_EQ(mainline ? RAW_TIMEOUT : 0, ret);
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	EXPECT_EQ(LEN, fx_finish(t, job));
 	if (mainline) {
-		/* Its answer has come by now; it is dropped. */
+		/*
+		 * The answer of the first command has come by now and is
+		 * dropped.
+		 */
 		EXPECT_EQ(-EEXIST, reg(t, self->mem + 16 * PAGE, PAGE, 0));
 	}
 	EXPECT_EQ(0, unreg(t, 0));
 	EXPECT_EQ(0, fx_stop(t));
 	if (mainline)
-		SKIP(return, "waits for all requests of the disk");
+		SKIP(return, "mainline waits for all requests of the disk");
 }
 
 /* covers: I-41 C-151 L-58 */
@@ -472,14 +478,16 @@ TEST_F(shm, I_41_held_requests)
 	int job, ret;
 
 	if (running_on_mainline())
-		SKIP(return, "hangs, and everything behind it");
+		SKIP(return, "mainline hangs, and everything after it");
 	FX_REQUIRE(t, flags);
 	ASSERT_EQ(0, fx_up(t, 1, 4, flags));
 	EXPECT_EQ(0, reg(t, self->mem + 16 * PAGE, PAGE, 0));
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, rec_lose(t));
 	EXPECT_FALSE(client_done(t->client, job));
-	/* Done, or refused: but answered, and the device can go on. */
+	/*
+	 * The commands succeed or are refused, but end, and the device works.
+	 */
 	ret = reg(t, self->mem, LEN, 0);
 	EXPECT_TRUE(ret == 1 || ret == -EBUSY) TH_LOG("REG_BUF %d", ret);
 	ret = unreg(t, 0);

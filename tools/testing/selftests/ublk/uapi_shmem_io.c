@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests whose pages lie in a registered shared buffer: which ones match, what
- * the server is told, and what happens to their data (data.md section 11). The
- * registration commands are in uapi_shmem.c, NEED_GET_DATA in uapi_need_data.c.
+ * Requests whose pages lie in a registered shared buffer: which ones match,
+ * what the server is told, and what happens to their data (data.rst section 11).
+ * The registration commands are in uapi_shmem.c, NEED_GET_DATA in
+ * uapi_need_data.c.
  *
  * runner: distro
  */
@@ -17,7 +18,7 @@
 #define LEN	16384
 #define PAGE	4096
 #define RO	UBLK_SHMEM_BUF_READ_ONLY
-#define BEFORE	0x5c	/* in memory that is to be read into */
+#define BEFORE	0x5c	/* contents of memory before a read */
 
 FIXTURE(match) {
 	struct fixture t;
@@ -53,7 +54,7 @@ FIXTURE_SETUP(match)
 
 	FX_SETUP(t, variant->flags | UBLK_F_SHMEM_ZC);
 	self->mem = t->client->data;
-	/* The tests look no further; each page costs time on slow kernels. */
+	/* The tests use no more; each page costs time on slow kernels. */
 	memset(self->mem, 1, 2 << 20);
 	ASSERT_EQ(0, fx_up(t, variant->queues, 4,
 			   variant->flags | UBLK_F_SHMEM_ZC));
@@ -64,7 +65,7 @@ FIXTURE_TEARDOWN_PARENT(match)
 	FX_TEARDOWN(&self->t);
 }
 
-/* Index, or -errno. The server, this process, has the memory at @addr. */
+/* Register memory. Index or -errno. This process, the server, has it mapped. */
 static int reg(struct fixture *t, char *addr, __u64 len, __u32 flags)
 {
 	struct ublk_shmem_buf_reg r = {
@@ -84,13 +85,13 @@ static int unreg(struct fixture *t, int index)
 			   index);
 }
 
-/* Begin block I/O from or to byte @data of the client's memory. */
+/* Begin block I/O with the client's memory from byte @data on. */
 static int begin(struct fixture *t, enum client_blk_op op, __u32 data,
 		 __u32 len, int *job, struct raw_ev *ev)
 {
 	int ret;
 
-	/* What was written from there must not be there by chance. */
+	/* Make sure that a read cannot find the right data there already. */
 	if (op == CLIENT_READ || op == CLIENT_READAHEAD)
 		memset(t->client->data + data, BEFORE, len);
 	*job = client_blk(t->client, t->info.dev_id, op, WIN, len, data);
@@ -111,7 +112,7 @@ static bool unmatched(const struct raw_ev *ev)
 	return !(ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC);
 }
 
-/* Serve it and see the data arrive, whatever way it goes. */
+/* Serve the request and check that its data arrives, however it moves. */
 static bool served(struct fixture *t, struct raw_ev *ev, int job, __u32 data,
 		   __u32 len)
 {
@@ -127,7 +128,7 @@ TEST_F(match, D_122_write)
 	struct raw_ev *ev = &self->ev;
 	char *buf;
 
-	/* Not the first one, so that the index is seen. */
+	/* Not the first buffer, so that the index is not 0. */
 	ASSERT_EQ(0, reg(t, self->mem + (8 << 20), PAGE, 0));
 	ASSERT_EQ(1, reg(t, self->mem + (9 << 20), PAGE, RO));
 	ASSERT_EQ(2, reg(t, self->mem, 1 << 20, 0));
@@ -137,7 +138,7 @@ TEST_F(match, D_122_write)
 	EXPECT_TRUE(matched(ev, 2, 0));
 	EXPECT_EQ(UBLK_IO_OP_WRITE | UBLK_IO_F_SHMEM_ZC, ev->iod.op_flags);
 	EXPECT_EQ(LEN / 512, ev->iod.nr_sectors);
-	/* Nothing was copied to the server's own buffer. */
+	/* Nothing was copied into the server's own buffer. */
 	buf = raw_buf(&t->srv, ev->q, ev->tag);
 	EXPECT_EQ(0x33, buf[0]);
 	EXPECT_EQ(0x33, buf[LEN - 1]);
@@ -145,7 +146,7 @@ TEST_F(match, D_122_write)
 	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 5 * PAGE, 65536, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 2, 5 * PAGE));
 	EXPECT_TRUE(served(t, ev, self->job, 5 * PAGE, 65536));
-	/* The very last bytes, and one sector. */
+	/* The last sector of the buffer. */
 	ASSERT_EQ(0, begin(t, CLIENT_WRITE, (1 << 20) - 512, 512, &self->job,
 			   ev));
 	EXPECT_TRUE(matched(ev, 2, (1 << 20) - 512));
@@ -162,7 +163,7 @@ TEST_F(match, D_126_read)
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	ASSERT_EQ(0, begin(t, CLIENT_READ, 3 * PAGE, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 3 * PAGE));
-	/* What is in the buffer at the COMMIT is what is read. */
+	/* The read returns what the buffer contains at the COMMIT. */
 	memset(raw_buf(&t->srv, ev->q, ev->tag), 0x44, LEN);
 	raw_fill(self->mem + 3 * PAGE, LEN, 92);
 	raw_fill(t->srv.store, LEN, 92);
@@ -207,7 +208,7 @@ TEST_F(match, D_124_outside_and_across)
 	struct raw_ev *ev = &self->ev;
 	const enum client_blk_op ops[] = { CLIENT_WRITE, CLIENT_READ };
 	const __u32 none[] = {
-		/* across two buffers, over both ends, beside */
+		/* across two buffers, over both ends, outside */
 		16 * PAGE - 512, 15 * PAGE, 8 * PAGE - 512, 24 * PAGE - PAGE,
 		4 * PAGE, 64 * PAGE,
 	};
@@ -227,7 +228,7 @@ TEST_F(match, D_124_outside_and_across)
 			EXPECT_TRUE(served(t, ev, self->job, none[i], LEN));
 		}
 	}
-	/* Requests without data, and those of the page cache. */
+	/* Requests without data, and requests from the page cache. */
 	ASSERT_EQ(0, begin(t, CLIENT_FSYNC, 8 * PAGE, 0, &self->job, ev));
 	EXPECT_TRUE(unmatched(ev));
 	ASSERT_EQ(0, raw_serve(&t->ring, ev));
@@ -288,7 +289,7 @@ TEST_F(match, D_122_order_of_pages)
 	struct fixture *t = &self->t;
 	char *mem = self->mem;
 	struct vec_arg a = { .id = t->info.dev_id };
-	/* Offsets in pages; the first row is one piece in three parts. */
+	/* Offsets in pages; the parts of the first row are contiguous. */
 	const int rows[][3] = {
 		{ 2, 3, 4 }, { 4, 3, 2 }, { 2, 4, 5 }, { 2, 2, 3 },
 		{ 14, 15, 16 }, { 2, 3, 20 }, { 20, 2, 3 },
@@ -354,7 +355,7 @@ TEST_F(match, I_8_short_read)
 	struct raw_ev *ev = &self->ev;
 	int i;
 
-	/* The whole request succeeds, the rest of it as zeroes. */
+	/* The whole request succeeds; the rest of it reads as zeroes. */
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	ASSERT_EQ(0, begin(t, CLIENT_READ, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
@@ -369,7 +370,7 @@ TEST_F(match, I_8_short_read)
 	}
 	EXPECT_EQ(0, fx_stop(t));
 	if (mainline)
-		SKIP(return, "the tail keeps what was in memory before");
+		SKIP(return, "mainline leaves the rest of the memory unchanged");
 }
 
 /* covers: I-20 D-98 */
@@ -380,7 +381,7 @@ TEST_F(match, I_20_short_write_goes_on)
 	int i;
 
 	if (running_on_mainline())
-		SKIP(return, "a short write result counts as full success");
+		SKIP(return, "mainline takes a short write result for full success");
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	self->job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN,
 			       LEN, PAGE);
@@ -389,7 +390,7 @@ TEST_F(match, I_20_short_write_goes_on)
 		ASSERT_EQ(0, ev->res);
 		EXPECT_EQ((WIN >> 9) + 8 * i, ev->iod.start_sector);
 		EXPECT_EQ(32 - 8 * i, ev->iod.nr_sectors);
-		/* It lies further behind in the buffer now. */
+		/* The rest begins further on in the buffer. */
 		EXPECT_TRUE(matched(ev, 0, PAGE + PAGE * i));
 		ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, PAGE));
 	}
@@ -407,7 +408,7 @@ TEST_F(match, D_125_beside_the_mode_of_the_device)
 	int slot = 0;
 
 	if (!variant->flags)
-		SKIP(return, "copy mode does nothing then: D_126");
+		SKIP(return, "copy mode does nothing then (D-126)");
 	ASSERT_EQ(0, reg(t, self->mem, 1 << 20, 0));
 	raw_fill(self->mem, LEN, 97);
 	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
@@ -426,7 +427,7 @@ TEST_F(match, D_125_beside_the_mode_of_the_device)
 	EXPECT_EQ(0, memcmp(buf, self->mem, LEN));
 	ASSERT_EQ(0, raw_commit(r, ev->q, ev->tag, LEN));
 	if (variant->flags & UBLK_F_SUPPORT_ZERO_COPY) {
-		/* And counted as usual. */
+		/* The registration holds a reference as usual. */
 		EXPECT_TRUE(fx_open_still(t, self->job));
 		EXPECT_EQ(0, raw_unreg(r, slot));
 	}
@@ -445,7 +446,7 @@ TEST_F(match, C_156_unregistered_under_IO)
 	raw_fill(self->mem, LEN, 98);
 	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
-	/* It waits for this request or does not, but the request is fine. */
+	/* UNREG_BUF may wait for this request; the request works either way. */
 	job = client_ctrl(t->client, UBLK_U_CMD_UNREG_BUF, t->info.dev_id, 0);
 	client_wait(t->client, job, RAW_QUIET_MS);
 	EXPECT_FALSE(client_done(t->client, self->job));
@@ -455,7 +456,7 @@ TEST_F(match, C_156_unregistered_under_IO)
 	ASSERT_EQ(0, begin(t, CLIENT_WRITE, 0, LEN, &self->job, ev));
 	EXPECT_TRUE(unmatched(ev));
 	EXPECT_TRUE(served(t, ev, self->job, 0, LEN));
-	/* Registered again, as another one. */
+	/* Register it again, with another offset. */
 	ASSERT_EQ(0, reg(t, self->mem + PAGE, 1 << 20, 0));
 	ASSERT_EQ(0, begin(t, CLIENT_WRITE, PAGE, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, 0));
@@ -484,9 +485,9 @@ TEST_F(match, C_156_commands_and_IO_at_once)
 	bool there = false;
 
 	/*
-	 * Register and unregister without end, serving all the while. Every fourth
-	 * time the buffer stays until a request has come that finds it: on a slow
-	 * machine few would.
+	 * Register and unregister all the time while serving. Every fourth time
+	 * keep the buffer until a request finds it: on a slow machine few
+	 * requests would.
 	 */
 	raw_fill(self->mem, LEN, 99);
 	t->srv.shm[0] = self->mem;
@@ -510,7 +511,7 @@ TEST_F(match, C_156_commands_and_IO_at_once)
 		if (n < until || io_uring_peek_cqe(&t->ctl.ring, &cqe))
 			continue;
 		if (!there && !until && !(cycles++ % 4)) {
-			/* It is registered now, for all but the next request. */
+			/* Keep it for the requests after the next one. */
 			until = n + 2;
 			continue;
 		}
@@ -546,7 +547,7 @@ TEST_F(match, C_150_the_next_server)
 	ASSERT_EQ(0, begin(t, CLIENT_WRITE, PAGE, LEN, &self->job, ev));
 	EXPECT_TRUE(matched(ev, 0, PAGE));
 	ASSERT_EQ(0, rec_lose(t));
-	/* The request comes again, and matches again. */
+	/* The rest is delivered again, and matches again. */
 	ASSERT_EQ(0, rec_recover(t));
 	EXPECT_EQ(LEN, fx_finish(t, self->job));
 	EXPECT_EQ(0, memcmp(t->srv.store + WIN, self->mem + PAGE, LEN));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * START_DEV: its checks, its waiting, what a started device looks like
- * (control.md section 8), and the partition scan (lifecycle.md section 9).
+ * START_DEV: its checks, what it waits for, what a started device looks like
+ * (control.rst section 8), and the partition scan (lifecycle.rst section 9).
  *
  * runner: distro leaks
  */
@@ -47,7 +47,7 @@ FIXTURE_TEARDOWN_PARENT(start)
 	FX_TEARDOWN(&self->t);
 }
 
-/* START_DEV in the client, so that it may wait. */
+/* START_DEV by the client, as it may wait. */
 static int start_async(struct fixture *t, __u64 pid)
 {
 	return client_ctrl(t->client, START, t->info.dev_id, pid);
@@ -64,7 +64,7 @@ TEST_F(start, C_75a_early_refusals)
 	struct raw_ctrl *c = &self->t.ctl;
 	struct ublk_params p;
 
-	/* Nothing is ready, and none of these waits. */
+	/* The server is not ready, and none of these waits. */
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(c, START, self->id, 0));
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(c, START, self->id, -1));
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(c, START, self->id, 0x80000000ULL));
@@ -111,7 +111,9 @@ TEST_F(start, C_75d_interrupted_by_a_signal)
 	job = start_async(t, getpid());
 	ASSERT_TRUE(raw_wait_worker(t->client->pid));
 	EXPECT_TRUE(waits(t, job));
-	/* The waiting command keeps the deleted device findable. */
+	/*
+	 * The device is deleted, but can be found as long as the command waits.
+	 */
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_DEL_DEV_ASYNC, self->id,
 				 0));
 	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
@@ -146,9 +148,9 @@ TEST_F(start, C_75e_pid_of_the_opener)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, own_tid, &tid));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(c, START, self->id, tid))
-		TH_LOG("a thread is not the process");
+		TH_LOG("a thread id is not the process id");
 	EXPECT_EQ(UBLK_S_DEV_DEAD, raw_state(c, self->id));
-	/* Only the low 32 bits count. */
+	/* Only the lower 32 bits are used. */
 	EXPECT_EQ(0, client_wait_serving(t->client,
 					 start_async(t, 5ULL << 32 | getpid()),
 					 &t->ring, RAW_DEADLINE_MS));
@@ -166,7 +168,7 @@ TEST_F(start, D_2_served_by_a_child_of_the_opener)
 	ASSERT_LE(0, fd);
 	pid = fork();
 	if (!pid) {
-		/* The child uses the descriptor it got. */
+		/* The child uses the descriptor that it inherited. */
 		static struct raw_ring ring;
 		static struct raw_srv s;
 		struct raw_ev ev;
@@ -188,7 +190,10 @@ TEST_F(start, D_2_served_by_a_child_of_the_opener)
 		_exit(ev.res == -ENODEV ? 0 : 2);
 	}
 	ASSERT_LT(0, pid);
-	/* Ready by the child's fetches, but the opener is the server. */
+	/*
+	 * The child's fetches made the device ready, but the opener is the
+	 * server.
+	 */
 	EXPECT_EQ(-EINVAL, client_wait(t->client, start_async(t, pid),
 				       RAW_DEADLINE_MS));
 	close(fd);
@@ -219,7 +224,7 @@ TEST_F(start, C_75f_already_started)
 	ASSERT_EQ(0, raw_get_params(&t->ctl, self->id, &p));
 	EXPECT_EQ(259, p.devt.disk_major);
 	EXPECT_EQ(-EEXIST, raw_dev_cmd(&t->ctl, START, self->id, getpid()));
-	/* Order: a wrong pid comes first. */
+	/* A wrong pid is reported first. */
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(&t->ctl, START, self->id, 1));
 	ASSERT_EQ(0, client_wait(t->client, client_hold(t->client, self->id),
 				 RAW_DEADLINE_MS));
@@ -228,7 +233,7 @@ TEST_F(start, C_75f_already_started)
 	EXPECT_EQ(UBLK_S_DEV_DEAD, info.state);
 	EXPECT_EQ(-1, info.ublksrv_pid);
 	fx_close(t);
-	/* The next round is ready, but the old disk is still open. */
+	/* The next session is ready, but the old disk is still open. */
 	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(-EEXIST, raw_dev_cmd(&t->ctl, START, self->id, getpid()));
@@ -248,7 +253,7 @@ TEST_F(start, C_75g_stopping)
 	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, START, self->id, getpid()));
 	EXPECT_EQ(-EINVAL, raw_dev_cmd(&t->ctl, START, self->id, 1));
 	EXPECT_LT(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
-	/* The round ends, and with it the refusal. */
+	/* START_DEV works again when the session has ended. */
 	fx_close(t);
 	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
@@ -304,7 +309,7 @@ TEST_F(start, C_80_ready_with_a_canceled_command)
 	ASSERT_EQ(0, raw_fetch(&gone, 0, 0));
 	raw_ring_close(&gone);
 	t->srv.state[0] = RAW_X;
-	/* Canceled is still fetched. */
+	/* A canceled tag still counts as fetched. */
 	if (variant->queues * variant->depth > 1)
 		EXPECT_EQ(-EINVAL, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0,
 					    0, 0, 4096));
@@ -315,8 +320,8 @@ TEST_F(start, C_80_ready_with_a_canceled_command)
 	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
 	/*
-	 * No queue does I/O, the one with all its commands neither, once a
-	 * kernel thread has taken the command back.
+	 * No queue does I/O, not even the one with all its commands, when a
+	 * kernel thread has canceled the command.
 	 */
 	for (failed = 0; failed < 8; ) {
 		ASSERT_GT(end, raw_now_ms());
@@ -326,7 +331,7 @@ TEST_F(start, C_80_ready_with_a_canceled_command)
 			failed = 0;
 	}
 	EXPECT_EQ(0, fx_stop(t));
-	/* The next round is as good as new. */
+	/* The next session works. */
 	fx_close(t);
 	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
@@ -368,7 +373,7 @@ TEST_F(start, I_10_one_set_of_parameters)
 	int job;
 
 	if (running_on_mainline())
-		SKIP(return, "limits of one SET_PARAMS, capacity of another");
+		SKIP(return, "mainline has limits of one SET_PARAMS, capacity of another");
 	job = start_async(t, getpid());
 	EXPECT_TRUE(waits(t, job));
 	raw_params_init(&p);

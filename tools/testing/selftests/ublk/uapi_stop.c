@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * STOP_DEV on idle, busy, mounted and broken devices (control.md section 9,
- * lifecycle.md section 5). The device is served by the test itself; servers
- * that die meanwhile are in uapi_exit.c.
+ * STOP_DEV on idle, busy, mounted and broken devices (control.rst section 9,
+ * lifecycle.rst section 5). The test itself serves the device; servers that die
+ * during a stop are in uapi_exit.c.
  *
  * runner: distro
  */
@@ -72,7 +72,7 @@ static bool waits(struct fixture *t, int job)
 	return client_wait(t->client, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
-/* A read that this server got and has not answered. */
+/* A read that this server owns and has not answered. */
 static int own_one(struct fixture *t, int *job, struct raw_ev *ev)
 {
 	*job = client_blk(t->client, t->info.dev_id, CLIENT_READ, WIN, 4096, 0);
@@ -87,7 +87,9 @@ TEST_F(stop, C_82_dead_device)
 
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
-	/* The node was not open, so nothing is remembered of it. */
+	/*
+	 * Nobody had the node open, so the device does not remember the stop.
+	 */
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, fx_stop(t));
 	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, STOP, self->id, 0));
@@ -122,8 +124,8 @@ TEST_F(stop, C_82_idle_live_device)
 	snprintf(path, sizeof(path), "/dev/ublkb%d", self->id);
 	EXPECT_EQ(-1, access(path, F_OK));
 	/*
-	 * Nothing comes after the command's own completion: every ENODEV is
-	 * here already. Some were read while the stop was waited for.
+	 * Every ENODEV has been posted before the command's own completion. The
+	 * wait for the stop has read some of them.
 	 */
 	EXPECT_LE(0, raw_collect_abort(&t->ring, 0));
 	EXPECT_EQ(RAW_X, raw_tag_state(&t->srv, 0, 0));
@@ -142,7 +144,7 @@ TEST_F(stop, L_43_waits_for_an_owned_request)
 	ASSERT_EQ(0, own_one(t, &job, &ev));
 	stop = stop_async(t);
 	EXPECT_TRUE(waits(t, stop));
-	/* No ENODEV while a request is owned. */
+	/* No ENODEV while the server owns a request. */
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &other, RAW_QUIET_MS));
 	EXPECT_FALSE(client_done(t->client, job));
 	memset(raw_buf(&t->srv, ev.q, ev.tag), 0x29, 4096);
@@ -182,7 +184,7 @@ TEST_F(stop, I_42_fetch_does_not_hang_behind_stop)
 	int job, stop, ret;
 
 	if (running_on_mainline())
-		SKIP(return, "FETCH waits for the lock that STOP_DEV holds");
+		SKIP(return, "mainline's FETCH waits for the lock that STOP_DEV holds");
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, own_one(t, &job, &ev));
 	stop = stop_async(t);
@@ -211,7 +213,7 @@ TEST_F(stop, I_47_bad_server_blocks_no_other_device)
 	long start;
 
 	if (running_on_mainline())
-		SKIP(return, "ADD_DEV waits until the deletion has ended");
+		SKIP(return, "mainline's ADD_DEV waits until the deletion has ended");
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, own_one(t, &job, &ev));
 	del = client_ctrl(t->client, UBLK_U_CMD_DEL_DEV, self->id, 0);
@@ -243,7 +245,7 @@ TEST_F(stop, C_60_information_during_a_stop)
 	ASSERT_EQ(0, own_one(t, &job, &ev));
 	stop = stop_async(t);
 	EXPECT_TRUE(waits(t, stop));
-	/* Takes no lock that the stop holds. */
+	/* GET_DEV_INFO takes no lock that the stop holds. */
 	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
 	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
@@ -251,7 +253,7 @@ TEST_F(stop, C_60_information_during_a_stop)
 	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 }
 
-/* An client job that writes through the page cache and stops with it dirty. */
+/* A client job that writes through the page cache and keeps the disk open. */
 struct dirty_arg {
 	int id;
 	char *buf;
@@ -302,7 +304,7 @@ TEST_F(stop, L_47_dirty_pages_reach_the_server)
 			raw_serve(&t->ring, &ev);
 	}
 	EXPECT_EQ(65536, d->results[0]);
-	/* The opener does not delay the stop, and loses nothing. */
+	/* The opener does not delay the stop, and no data is lost. */
 	EXPECT_EQ(0, fx_stop(t));
 	EXPECT_FALSE(client_done(t->client, job));
 	EXPECT_EQ(0x5c, t->srv.store[WIN]);
@@ -351,7 +353,7 @@ TEST_F(stop, C_82_two_stops_at_once)
 	EXPECT_EQ(4096, client_wait(t->client, job, RAW_DEADLINE_MS));
 }
 
-/* A process that sends STOP_DEV and waits for it, to be killed. */
+/* A process that sends STOP_DEV and waits for it; the test kills it. */
 static pid_t stop_child(struct fixture *t)
 {
 	struct raw_ctrl ctl = { };
@@ -387,7 +389,7 @@ TEST_F(stop, I_49_waits_interruptibly)
 	int job;
 
 	if (running_on_mainline())
-		SKIP(return, "that driver's STOP_DEV cannot be killed");
+		SKIP(return, "mainline's STOP_DEV cannot be killed");
 	ASSERT_EQ(0, live(t));
 	ASSERT_EQ(0, own_one(t, &job, &ev));
 	pid = stop_child(t);
@@ -434,7 +436,7 @@ TEST_F(stop, L_44_stop_under_load)
 		EXPECT_NE(RAW_TIMEOUT, ret);
 		n += ret == 4096;
 	}
-	EXPECT_LE(1, n) TH_LOG("what was delivered is completed");
+	EXPECT_LE(1, n) TH_LOG("delivered requests are completed");
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 }
 

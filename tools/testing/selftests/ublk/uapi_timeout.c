@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests that a server does not answer in time (data.md section 16, I-3,
- * I-48). The block layer's timeout is set to less than a second; it looks about
- * once a second, so "soon" is a few seconds here.
+ * Requests that a server does not answer in time (data.rst section 16, I-3,
+ * I-48). The block layer's timeout is set to less than a second; it is checked
+ * about once a second, so "soon" means a few seconds here.
  *
  * runner: distro
  */
@@ -115,7 +115,7 @@ TEST_F(timeout, D_220_device_of_the_administrator)
 		ASSERT_EQ(0, server_kill(s));
 		return;
 	}
-	/* Unless the administrator wants a bound. */
+	/* An administrator can switch the timeout on. */
 	EXPECT_TRUE(action_is(t, "none"));
 	EXPECT_EQ(-EINVAL, set_action(t, "explode"));
 	EXPECT_EQ(0, set_action(t, "kill\n"));
@@ -147,7 +147,9 @@ TEST_F(timeout, I_48_recovery_after_a_timeout)
 	EXPECT_EQ(-EINTR, server_wait_exit(s, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_QUIESCED));
-	/* Held, not failed; a server that answers is left alone. */
+	/*
+	 * The request is held, not failed; a server that answers is not killed.
+	 */
 	EXPECT_EQ(RAW_TIMEOUT, client_wait(t->client, job, SEVERAL_MS));
 	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
 	ASSERT_NE(NULL, s);
@@ -183,10 +185,10 @@ TEST_F(timeout, D_221_device_of_a_user)
 	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
 }
 
-/* A process opens the node, its child serves and the opener leaves. */
+/* A process opens the node, its child serves, and the opener exits. */
 struct heir {
 	pid_t opener, server;
-	int step;		/* 1: fetched; 2, by the test: leave */
+	int step;		/* 1: fetched; 2, set by the test: the opener exits */
 };
 
 static void serve_as_heir(struct heir *h, struct fixture *t)
@@ -198,7 +200,7 @@ static void serve_as_heir(struct heir *h, struct fixture *t)
 	if (!ret)
 		ret = raw_fetch_all(&t->ring);
 	__atomic_store_n(&h->step, ret ? -1 : 1, __ATOMIC_RELEASE);
-	/* What comes is never answered. */
+	/* Requests are never answered. */
 	for (;;)
 		raw_event(&t->ring, &ev, 1000);
 }
@@ -209,7 +211,7 @@ static void run_opener(struct heir *h, struct fixture *t)
 
 	if (raw_srv_open(&t->srv, &t->info))
 		_exit(1);
-	/* Not straight into *h: the child would write its 0 there as well. */
+	/* In shared memory the child would overwrite the pid with 0. */
 	pid = fork();
 	if (!pid)
 		serve_as_heir(h, t);
@@ -259,7 +261,10 @@ TEST_F(timeout, I_3_the_one_who_serves_is_killed)
 	ASSERT_EQ(0, set_timeout(t));
 	__atomic_store_n(&h->step, 2, __ATOMIC_RELEASE);
 	ASSERT_EQ(h->opener, waitpid(h->opener, NULL, 0));
-	/* The recorded process is gone, and is nobody else. */
+	/*
+	 * The recorded process has ended; the pid does not become another
+	 * one's.
+	 */
 	snprintf(path, sizeof(path), "/dev/ublkc%u", t->info.dev_id);
 	ASSERT_EQ(0, unpriv_path_cmd(t, UBLK_U_CMD_GET_DEV_INFO, path, 0, &info,
 				     sizeof(info)));
@@ -272,7 +277,7 @@ TEST_F(timeout, I_3_the_one_who_serves_is_killed)
 		EXPECT_EQ(RAW_TIMEOUT, ret);
 		kill(h->server, SIGKILL);
 		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
-		SKIP(return, "the opener's number is looked up, nobody killed");
+		SKIP(return, "mainline looks up the opener's number and kills nobody");
 	}
 	EXPECT_EQ(-EIO, ret);
 	EXPECT_EQ(h->server, waitpid(h->server, NULL, 0));

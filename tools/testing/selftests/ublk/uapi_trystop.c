@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stops that can fail: TRY_STOP_DEV, which takes no disk away from somebody who
- * has it open (control.md C-84 to C-87, I-46), and a STOP_DEV that is
- * interrupted (I-49). Others are in uapi_stop.c.
+ * Stops that can fail: TRY_STOP_DEV, which fails while somebody has the disk
+ * open (control.rst C-84 to C-87, I-46), and a STOP_DEV that is interrupted
+ * (I-49). Others are in uapi_stop.c.
  *
  * runner: distro
  */
@@ -44,7 +44,7 @@ static int live(struct fixture *t)
 	return ret ? ret : fx_start(t);
 }
 
-/* TRY_STOP_DEV by the client, served meanwhile. */
+/* TRY_STOP_DEV by the client, while this process serves. */
 static int try_stop(struct fixture *t)
 {
 	int job = client_ctrl(t->client, TRY, t->info.dev_id, 0);
@@ -69,7 +69,7 @@ TEST_F(try_stop, C_84_no_disk)
 	ASSERT_EQ(0, rec_begin(t));
 	EXPECT_EQ(-ENODEV, raw_dev_cmd(&t->ctl, TRY, self->id, 0));
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
-	/* The commands are armed still: the start finds them. */
+	/* The commands are still armed, so START_DEV works. */
 	ASSERT_EQ(0, fx_start(t));
 	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, WIN, 4096, 0));
 	ASSERT_EQ(0, fx_stop(t));
@@ -85,7 +85,10 @@ TEST_F(try_stop, C_84_disk_in_use)
 	ASSERT_EQ(0, hold(t));
 	EXPECT_EQ(-EBUSY, try_stop(t));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	/* Nothing has changed: others can open and use it as well. */
+	/*
+	 * The failed stop had no effect: others can open and use the disk as
+	 * well.
+	 */
 	EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, WIN, 4096, 0));
 	EXPECT_EQ(-EBUSY, try_stop(t));
 	client_release(t->client);
@@ -95,7 +98,7 @@ TEST_F(try_stop, C_84_disk_in_use)
 	EXPECT_LE(0, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
 	EXPECT_EQ(RAW_X, raw_tag_state(&t->srv, 0, 0));
 	EXPECT_EQ(-ENODEV, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0,
-				    4096)) TH_LOG("stopping, as by STOP_DEV");
+				    4096)) TH_LOG("stopping, as after STOP_DEV");
 	EXPECT_EQ(-EBUSY, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV, self->id,
 				      getpid()));
 }
@@ -105,7 +108,7 @@ struct part_arg {
 	int step;
 };
 
-/* Make a partition, and keep it, not the whole disk, open. */
+/* Make a partition and keep it open, instead of the whole disk. */
 static long part_job(void *arg)
 {
 	struct blkpg_partition part = {
@@ -170,7 +173,7 @@ TEST_F(try_stop, C_84_partition_in_use)
 	EXPECT_EQ(0, try_stop(t));
 }
 
-/* Open as somebody with access to the node, but without CAP_SYS_ADMIN. */
+/* Open the disk with access to the node, but without CAP_SYS_ADMIN. */
 static long plain_open_job(void *arg)
 {
 	char path[32];
@@ -211,7 +214,7 @@ TEST_F(try_stop, I_46_refusal_ends_with_the_next_start)
 	ret = plain_open(t);
 	if (running_on_mainline()) {
 		EXPECT_EQ(-ENXIO, ret);
-		SKIP(return, "opens without privilege stay refused");
+		SKIP(return, "after mainline's, opens without privilege are still refused");
 	}
 	EXPECT_EQ(0, ret);
 }
@@ -242,7 +245,7 @@ TEST_F(try_stop, I_46_stuck_partition_scan)
 		ASSERT_EQ(0, server_kill(s));
 		EXPECT_NE(RAW_TIMEOUT, client_wait(t->client, job,
 						   RAW_DEADLINE_MS));
-		SKIP(return, "waits for the scan");
+		SKIP(return, "mainline waits for the scan");
 	}
 	EXPECT_EQ(-EBUSY, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, info->dev_id));
@@ -283,13 +286,13 @@ TEST_F(try_stop, I_49_stop_can_be_interrupted)
 	int job;
 
 	if (running_on_mainline())
-		SKIP(return, "waits for the server uninterruptibly");
+		SKIP(return, "mainline waits for the server uninterruptibly");
 	ASSERT_EQ(0, live(t));
 	job = client_blk(t->client, self->id, CLIENT_READ, WIN, 4096, 0);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EINTR, rec_canceled(t, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, raw_state(&t->ctl, self->id));
-	/* What was asked for happens all the same. */
+	/* The device stops nevertheless. */
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	EXPECT_EQ(4096, client_wait_serving(t->client, job, &t->ring,
 					    RAW_DEADLINE_MS));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices of ordinary users: the path check of control commands, what such a
- * device may not have, who may open its disk (control.md section 3 and C-44 to
- * C-48, lifecycle.md L-59, L-82, L-90, L-91; I-2).
+ * Devices of unprivileged users: the path check of control commands, features
+ * that such a device may not have, who may open its disk (control.rst section 3
+ * and C-44 to C-48, lifecycle.rst L-59, L-82, L-90, L-91; I-2).
  *
  * runner: distro
  */
@@ -84,7 +84,7 @@ TEST_F(user, C_44_who_may_add)
 	EXPECT_EQ(-EPERM, none);
 	EXPECT_EQ(0, ret);
 	EXPECT_EQ(t->features, features);
-	/* The flag is for those who need it. */
+	/* A privileged caller does not get the flag. */
 	raw_info_init(&info, 1, 1, UBLK_F_UNPRIVILEGED_DEV);
 	ASSERT_EQ(0, raw_add(&t->ctl, &info));
 	fx_remember(t, info.dev_id);
@@ -98,7 +98,7 @@ TEST_F(user, C_21_devices_of_the_administrator)
 	struct fixture *t = &self->t;
 
 	ASSERT_EQ(0, fx_add(t, 1, 4, 0));
-	/* Whatever the node says. */
+	/* The owner and mode of the node do not matter. */
 	ASSERT_EQ(0, unpriv_udev(t->info.dev_id, UNPRIV_UID, UNPRIV_GID, 0600));
 	EXPECT_EQ(-EPERM, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_EQ(-EPERM, cmd_by(t, UNPRIV_UID, INFO2, 0));
@@ -126,13 +126,13 @@ TEST_F(user, C_22_path_in_the_buffer)
 
 	memset(buf, 0, sizeof(buf));
 	memcpy(buf, self->node, n);
-	/* Also for the administrator. */
+	/* This is checked for the administrator, too. */
 	EXPECT_EQ(-EINVAL, odd_cmd(t, INFO, buf, sizeof(buf), 0));
 	EXPECT_EQ(-EINVAL, odd_cmd(t, INFO, buf, sizeof(buf), 4097));
 	EXPECT_EQ(-EINVAL, odd_cmd(t, INFO, buf, n, n + 1));
 	EXPECT_EQ(-EFAULT, odd_cmd(t, INFO, NULL, 128, n + 1));
 	EXPECT_EQ(-EFAULT, odd_cmd(t, INFO, (void *)8, 128, n + 1));
-	/* The first NUL ends it, or the length does. */
+	/* The path ends at the first NUL or after its length. */
 	for (i = 0; i < 3; i++) {
 		static const __u16 more[] = { 1, 9, 0 };
 		__u16 len = n + more[i];
@@ -142,7 +142,7 @@ TEST_F(user, C_22_path_in_the_buffer)
 			memset(buf, 'x', sizeof(buf));
 		memcpy(buf, self->node, n);
 		EXPECT_EQ(0, odd_cmd(t, INFO, buf, len + 64, len));
-		/* The reply follows the path, which is left alone. */
+		/* The reply follows the path, which is not changed. */
 		EXPECT_EQ(self->id, *(__u32 *)(buf + len + 12));
 		EXPECT_EQ(0, memcmp(buf, self->node, n));
 		EXPECT_EQ(-EINVAL, odd_cmd(t, INFO, buf, len + 63, len));
@@ -164,7 +164,7 @@ TEST_F(user, C_30_commands_without_an_access)
 	EXPECT_EQ(-EINVAL, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_DEL_DEV_ASYNC, 0));
 	EXPECT_EQ(-EINVAL, cmd_by(t, UNPRIV_UID, unknown, 0));
 	EXPECT_EQ(-EOPNOTSUPP, cmd_by(t, UNPRIV_UID, features_ioc, 0));
-	/* The path's length is looked at before that, its inode after. */
+	/* The length of the path is checked before that, its inode after. */
 	EXPECT_EQ(-EINVAL, unpriv_path_cmd(t, UBLK_U_CMD_DEL_DEV_ASYNC,
 					   "/nonexistent", 0, NULL, 0));
 	EXPECT_EQ(0, unpriv_state(t));
@@ -183,7 +183,7 @@ TEST_F(user, C_27_lookup)
 	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, "/dev/ublk-control"));
 	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, "/etc/passwd"));
 	EXPECT_EQ(-EPERM, info_by(t, UNPRIV_UID, "/dev"));
-	/* Links are followed, as far as the user may. */
+	/* Symbolic links are followed if the user has access. */
 	snprintf(path, sizeof(path), "%s/link", self->dir);
 	ASSERT_EQ(0, symlink(self->node, path));
 	EXPECT_EQ(0, info_by(t, UNPRIV_UID, path));
@@ -213,16 +213,22 @@ TEST_F(user, C_29_permission_of_the_node)
 	ASSERT_EQ(0, chmod(self->node, 0600));
 	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_EQ(-EACCES, info_by(t, UNPRIV_OTHER, self->node));
-	/* Who may use the node may command; not the owner alone. */
+	/*
+	 * Everybody with access to the node may send commands, not only the
+	 * owner.
+	 */
 	ASSERT_EQ(0, chmod(self->node, 0666));
 	EXPECT_EQ(0, info_by(t, UNPRIV_OTHER, self->node));
 	EXPECT_EQ(0, cmd_by(t, UNPRIV_OTHER, UBLK_U_CMD_STOP_DEV, 0));
-	/* As udev does with a group. */
+	/* The same with access by group, as udev gives it. */
 	ASSERT_EQ(0, chown(self->node, 0, gid));
 	ASSERT_EQ(0, chmod(self->node, 0660));
 	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_EQ(-EACCES, cmd_by(t, UNPRIV_OTHER, UBLK_U_CMD_STOP_DEV, 0));
-	/* The administrator passes the node's mode, not its identity. */
+	/*
+	 * The administrator may ignore the node's mode, but the path must be
+	 * right.
+	 */
 	ASSERT_EQ(0, chmod(self->node, 0));
 	EXPECT_EQ(0, unpriv_cmd(t, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_EQ(-EPERM, unpriv_path_cmd(t, UBLK_U_CMD_STOP_DEV, "/dev/null",
@@ -249,12 +255,12 @@ TEST_F(user, I_2_nodes_that_the_system_did_not_make)
 	ASSERT_EQ(0, chown(self->node, UNPRIV_OTHER, UNPRIV_OTHER));
 	ASSERT_EQ(0, chmod(self->node, 0666));
 	stranger = info_by(t, UNPRIV_UID, self->node);
-	/* Nobody could delete the device now, by that path. */
+	/* With that path nobody could delete the device now. */
 	ASSERT_EQ(0, chown(self->node, 0, 0));
 	if (running_on_mainline()) {
 		EXPECT_EQ(0, nodev);
 		EXPECT_EQ(0, stranger);
-		SKIP(return, "any inode with the device number will do");
+		SKIP(return, "mainline accepts any inode with the device number");
 	}
 	EXPECT_EQ(-EPERM, nodev);
 	EXPECT_EQ(-EPERM, stranger);
@@ -282,7 +288,9 @@ TEST_F(user, C_48_forbidden_features)
 	}
 }
 
-/* A server process of the user's; the device is LIVE then. NULL on failure. */
+/*
+ * Start a server process of the user; the device is LIVE then. NULL on failure.
+ */
 static struct server_proc *user_server(struct fixture *t, enum server_hold hold)
 {
 	struct server_proc *s = NULL;
@@ -345,12 +353,12 @@ TEST_F(user, C_47_no_recovery)
 	ASSERT_EQ(0, unpriv_add(t, 1, 4, ask));
 	EXPECT_EQ(ask & ~UBLK_F_USER_RECOVERY, t->info.flags & ask);
 	EXPECT_EQ(-EINVAL, unpriv_cmd(t, UBLK_U_CMD_START_USER_RECOVERY, 0));
-	/* Its server's exit stops it. */
+	/* The exit of its server stops it. */
 	s = user_server(t, SERVER_HOLD_NONE);
 	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, server_kill(s));
 	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
-	/* QUIESCE_DEV works, and the server's exit still stops it. */
+	/* QUIESCE_DEV works, and the exit of the server still stops it. */
 	s = user_server(t, SERVER_HOLD_NONE);
 	ASSERT_NE(NULL, s);
 	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_QUIESCE_DEV, 0));
@@ -374,14 +382,16 @@ TEST_F(user, L_90_who_may_open_the_disk)
 	EXPECT_EQ(4096, user_blk(t, UNPRIV_UID, gid, CLIENT_WRITE));
 	EXPECT_EQ(-EACCES, user_blk(t, UNPRIV_OTHER, other, CLIENT_READ));
 	EXPECT_EQ(4096, user_blk(t, 0, 0, CLIENT_READ));
-	/* Both ids must be the owner's, whatever the node's mode. */
+	/* Both ids must be the owner's, whatever the node's mode is. */
 	snprintf(path, sizeof(path), "/dev/ublkb%d", self->id);
 	ASSERT_EQ(0, chmod(path, 0666));
 	EXPECT_EQ(-EPERM, user_blk(t, UNPRIV_OTHER, other, CLIENT_READ));
 	EXPECT_EQ(-EPERM, user_blk(t, UNPRIV_UID, other, CLIENT_READ));
 	EXPECT_EQ(-EPERM, user_blk(t, UNPRIV_OTHER, gid, CLIENT_READ));
 	EXPECT_EQ(4096, user_blk(t, UNPRIV_UID, gid, CLIENT_READ));
-	/* Its daemon is unprivileged: nobody reads partitions from it. */
+	/*
+	 * The server is unprivileged, so the kernel does not read partitions.
+	 */
 	job = client_blk(t->client, self->id, CLIENT_RRPART, 0, 0, 0);
 	EXPECT_EQ(-EINVAL, client_wait(t->client, job, RAW_DEADLINE_MS));
 	EXPECT_EQ(0, cmd_by(t, UNPRIV_UID, UBLK_U_CMD_STOP_DEV, 0));
@@ -397,7 +407,7 @@ static long mount_job(void *arg)
 	if (ret)
 		return ret;
 	snprintf(path, sizeof(path), "/dev/ublkb%d", *(int *)arg);
-	/* Opening is what counts here; the first check a mount makes. */
+	/* Only the open matters: a mount opens the disk like this. */
 	ret = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
 	if (ret < 0)
 		return -EBADF;
@@ -418,12 +428,12 @@ TEST_F(user, L_90_device_of_the_administrator)
 				  client_start(t->client, mount_job,
 					       &t->info.dev_id, sizeof(int)),
 				  &t->ring, RAW_DEADLINE_MS);
-	/* The node decides about opens; mounting is another matter. */
+	/* The node's mode decides who opens it; a mount is refused. */
 	EXPECT_EQ(-EPERM, ret);
 	EXPECT_EQ(0, fx_stop(t));
 }
 
-/* Everything by the user, from opening the control node on. */
+/* The user does everything, beginning with opening the control node. */
 static long whole_life_job(void *arg)
 {
 	struct fixture *t = *(struct fixture **)arg;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * pread() and pwrite() on the char device: what is refused, in which order, and
- * how much is copied (data.md section 12). The other calls that do the same are
- * in uapi_user_copy_calls.c, copies that overlap a COMMIT in
- * uapi_user_copy_ref.c.
+ * how much is copied (data.rst section 12). The other system calls are in
+ * uapi_user_copy_calls.c, copies that overlap a COMMIT in uapi_user_copy_ref.c.
  *
  * runner: distro
  */
@@ -61,14 +60,14 @@ TEST_F(copy, D_143_positions)
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0, ev.res);
 	pos = raw_pos(ev.q, ev.tag, 0);
-	/* The queue is looked at first, then the tag. */
+	/* The queue is checked first, then the tag. */
 	EXPECT_EQ(-EINVAL, pos_read(t, self->mem, 1, raw_pos(1, ev.tag, 0)));
 	EXPECT_EQ(-EINVAL, pos_read(t, self->mem, 1,
 				    raw_pos(4095, ev.tag, 0)));
 	EXPECT_EQ(-EINVAL, pos_read(t, self->mem, 1, raw_pos(0, 4, 0)));
 	EXPECT_EQ(-EINVAL, pos_read(t, self->mem, 1, raw_pos(0, 65535, 0)));
 	EXPECT_EQ(-EINVAL, pos_write(t, self->mem, 1, raw_pos(0, 4, 0)));
-	/* Below the base, the position of read() and write() included. */
+	/* Below the base, also the file position of read() and write(). */
 	EXPECT_EQ(-EINVAL, pos_read(t, self->mem, 1, 0));
 	EXPECT_EQ(-EINVAL, pos_read(t, self->mem, 1, 4096));
 	EXPECT_EQ(-EINVAL, pos_read(t, self->mem, 1, 0x7fffffff));
@@ -120,16 +119,16 @@ TEST_F(copy, D_147_bounds_and_direction_of_a_write)
 	EXPECT_EQ(0, memcmp(mem, t->client->data, LEN));
 	EXPECT_EQ(LEN - 4097, raw_get(s, q, tag, mem, LEN, 4097));
 	EXPECT_EQ(0, memcmp(mem, t->client->data + 4097, LEN - 4097));
-	/* One more bit of offset is the next tag. */
+	/* The next bit above the offset is part of the tag. */
 	EXPECT_EQ(raw_pos(q, tag + 1, 0), raw_pos(q, tag, 0) + 33554432);
-	/* The offset is looked at before the direction. */
+	/* The offset is checked before the direction. */
 	EXPECT_EQ(-EINVAL, raw_put(s, q, tag, mem, 512, LEN + 1));
 	EXPECT_EQ(-EACCES, raw_put(s, q, tag, mem, 512, LEN));
 	EXPECT_EQ(-EACCES, raw_put(s, q, tag, mem, 512, 0));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	EXPECT_EQ(LEN, fx_finish(t, job));
 	EXPECT_EQ(0, memcmp(s->store + WIN, t->client->data, LEN));
-	/* The request is over. */
+	/* The request has ended. */
 	EXPECT_EQ(-EINVAL, raw_get(s, q, tag, mem, 512, 0));
 	EXPECT_EQ(-EINVAL, raw_get(s, q, tag, mem, 512, LEN + 1));
 	EXPECT_EQ(0, fx_stop(t));
@@ -154,7 +153,7 @@ TEST_F(copy, D_147_bounds_and_direction_of_a_read)
 	EXPECT_EQ(-EINVAL, raw_put(s, q, tag, mem, 512, LEN + 1));
 	EXPECT_EQ(-EINVAL, raw_get(s, q, tag, mem, 512, LEN + 1));
 	EXPECT_EQ(-EACCES, raw_get(s, q, tag, mem, 512, 0));
-	/* Overlapping, from the end, the last copy of a byte counts. */
+	/* Overlapping, from the end: for each byte the last copy is valid. */
 	EXPECT_EQ(1, raw_put(s, q, tag, mem + LEN - 1, 512, LEN - 1));
 	EXPECT_EQ(LEN, raw_put(s, q, tag, mem + LEN, LEN + 512, 0));
 	EXPECT_EQ(LEN - 700, raw_put(s, q, tag, mem + 700, LEN - 700, 700));
@@ -183,7 +182,7 @@ TEST_F(copy, D_149_faults)
 	EXPECT_EQ(0x2e, hole[1023]);
 	EXPECT_EQ(1024, raw_get(s, ev.q, ev.tag, hole, 4096, 4095));
 	EXPECT_EQ(0, raw_get(s, ev.q, ev.tag, hole + 1024, 4096, 0));
-	/* It hurts nobody: the data is still there. */
+	/* The failed copies did no harm: the data is still there. */
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	EXPECT_EQ(LEN, fx_finish(t, job));
 	EXPECT_EQ(0x2e, s->store[WIN + LEN - 1]);
@@ -228,7 +227,7 @@ TEST_F(copy, D_146_requests_without_data)
 			if (c.put)
 				break;
 		}
-		/* Only its owner holds it. */
+		/* Only its daemon can commit it. */
 		ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 0));
 		EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
 	}
@@ -359,7 +358,7 @@ TEST_F(no_copy, D_144_flag_not_set)
 	ASSERT_EQ(0, ev.res);
 	EXPECT_EQ(-EACCES, raw_get(&t->srv, ev.q, ev.tag, mem, 512, 0));
 	EXPECT_EQ(-EACCES, raw_put(&t->srv, ev.q, ev.tag, mem, 512, 0));
-	/* Before the tag, after bit 62 and the queue. */
+	/* This is checked before the tag, after bit 62 and the queue. */
 	EXPECT_EQ(-EACCES, raw_get(&t->srv, 0, 9999, mem, 512, 0));
 	EXPECT_EQ(-EINVAL, raw_get(&t->srv, 9, 0, mem, 512, 0));
 	EXPECT_EQ(-EINVAL, pos_read(t, mem, 512,

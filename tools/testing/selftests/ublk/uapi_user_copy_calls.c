@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * User copy by every system call that reads or writes: vectors, io_uring, the
- * ones that do not work, and contents in all sizes and pieces (data.md section
- * 12). The rules that all of them follow are tested in uapi_user_copy.c.
+ * ones that do not work, and data of all sizes in several pieces (data.rst
+ * section 12). uapi_user_copy.c tests the rules that all of them follow.
  *
  * runner: distro
  */
@@ -38,7 +38,7 @@ TEST_F(copy, D_149_vectors)
 	EXPECT_EQ(0, memcmp(mem + 100, t->client->data + 1, 4999));
 	EXPECT_EQ(0, memcmp(mem + 8000, t->client->data + 5000, LEN - 5000));
 	EXPECT_EQ(LEN - 10, preadv2(t->srv.fd, v, 3, pos + 10, 0));
-	/* A fault in the middle ends it there. */
+	/* A fault in the middle ends the copy there. */
 	v[1].iov_base = hole;
 	EXPECT_EQ(1 + 96, preadv(t->srv.fd, v, 3, pos));
 	EXPECT_EQ(0, memcmp(hole, t->client->data + 1, 96));
@@ -98,7 +98,7 @@ TEST_F(copy, D_153_done_when_submitted)
 	__u64 id;
 
 	if (running_on_mainline())
-		SKIP(return, "io_uring copies in a worker");
+		SKIP(return, "mainline's io_uring copies in a worker");
 	ASSERT_EQ(0, fx_start(t));
 	raw_fill(t->client->data, LEN, 40);
 	memset(self->mem, 1, LEN);
@@ -107,7 +107,7 @@ TEST_F(copy, D_153_done_when_submitted)
 		ASSERT_EQ(0, ring_copy_post(t, false, self->mem, LEN,
 					    raw_pos(ev.q, ev.tag, 0), 0,
 					    &id));
-		/* Its CQE is there, nobody had to be waited for. */
+		/* The CQE is already there without a wait. */
 		EXPECT_EQ(1, io_uring_cq_ready(&t->ring.ring));
 		EXPECT_EQ(LEN, raw_await(&t->ring, id, RAW_DEADLINE_MS));
 	}
@@ -184,7 +184,7 @@ TEST_F(copy, D_140_memory_that_is_not_user_memory)
 	ASSERT_EQ(0, raw_ring_open(&r, &t->srv, 0));
 	ASSERT_EQ(0, io_uring_register_buffers(&r.ring, &v, 1));
 	pos = raw_pos(0, 0, 0);
-	/* This comes before everything else, no disk included. */
+	/* This is checked before everything else, even without a disk. */
 	EXPECT_EQ(-EACCES, raw_fixed(&r, false, t->srv.fd, pos, 0,
 				     (uintptr_t)self->mem, 512));
 	ASSERT_EQ(0, fx_start(t));

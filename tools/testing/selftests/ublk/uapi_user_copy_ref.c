@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A user copy that is still going on when the request is committed, the device
- * stopped, or the server killed (data.md sections 7, 9 and 12). What one copy
+ * A user copy that is not finished when the request is committed, the device
+ * stopped, or the server killed (data.rst sections 7, 9 and 12). What one copy
  * may do is in uapi_user_copy.c.
  *
  * runner: distro leaks
@@ -73,7 +73,7 @@ TEST_F(held, D_154_commit_of_a_write_waits_for_the_copy)
 	EXPECT_EQ(512, raw_copy_any(&g));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, LEN));
 	EXPECT_TRUE(fx_open_still(t, job));
-	/* State R: armed for the daemon, open for everybody else. */
+	/* State R: armed for the daemon, still readable for everybody else. */
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, COMMIT, ev.q, ev.tag, LEN, 0));
 	EXPECT_EQ(-EBUSY, raw_call(&t->ring, UBLK_U_IO_REGISTER_IO_BUF, ev.q,
 				   ev.tag, 0, 20));
@@ -84,7 +84,7 @@ TEST_F(held, D_154_commit_of_a_write_waits_for_the_copy)
 	g.put = true;
 	EXPECT_EQ(-EACCES, raw_in_thread(raw_copy_any, &g));
 	g.put = false;
-	/* The next request does not get this tag. */
+	/* No other request gets this tag. */
 	job2 = client_blk(t->client, t->info.dev_id, CLIENT_FSYNC, 0, 0, 0);
 	if (variant->depth > 1) {
 		ASSERT_EQ(0, raw_request(&t->ring, &next, RAW_DEADLINE_MS));
@@ -125,7 +125,7 @@ TEST_F(held, D_154_a_read_gets_what_is_still_copied)
 	EXPECT_EQ(0, memcmp(self->stall.mem, t->client->data, LEN));
 	uffd_stall_close(&self->stall);
 
-	/* A committed failure is what it ends with. */
+	/* The request ends with the committed error. */
 	ASSERT_EQ(0, uffd_stall_open(&self->stall));
 	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &job, &ev));
 	ASSERT_EQ(0,
@@ -165,7 +165,7 @@ TEST_F(held, D_154_rings_closed_during_a_copy)
 	struct raw_ev ev;
 	int job;
 
-	/* The ring is gone, the process lives on, and so does the request. */
+	/* The ring is closed, but process and request go on. */
 	ASSERT_EQ(0, fx_up(t, 1, variant->depth, variant->flags));
 	raw_fill(t->client->data, LEN, 4);
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
@@ -182,7 +182,7 @@ TEST_F(held, D_154_rings_closed_during_a_copy)
 				    UBLK_S_DEV_DEAD));
 }
 
-/* In the server to be killed: begin a copy that does not end by itself. */
+/* In the server that the test kills: begin a copy that does not end. */
 static int keep_stalled(struct raw_ring *r, const struct raw_ev *ev)
 {
 	static struct uffd_stall s;
@@ -244,7 +244,7 @@ TEST_F(held, D_154_recovery_after_a_copy)
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_QUIESCED));
 	ASSERT_EQ(0, rec_start(t));
-	/* A tag that has not been fetched in this round has no data. */
+	/* A tag that was not fetched in this session has no data. */
 	ASSERT_EQ(0, fx_serve(t, 0));
 	for (g.tag = 0; g.tag < variant->depth; g.tag++)
 		EXPECT_EQ(-EINVAL, raw_copy_any(&g));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * REGISTER_IO_BUF and UNREGISTER_IO_BUF: what is refused and why, slots and
- * tables, what the buffer is good for (data.md section 10). Who waits for a
+ * tables, how the buffer can be used (data.rst section 10). What waits for a
  * registered buffer is in uapi_zero_copy_ref.c.
  *
  * runner: distro
@@ -58,7 +58,7 @@ FIXTURE_TEARDOWN_PARENT(zc)
 	FX_TEARDOWN(&self->t);
 }
 
-/* Between a file and the buffer in a slot. */
+/* Move data between a file and the buffer in a slot. */
 static int from_slot(struct fixture *t, int slot, __u64 addr, __u32 len)
 {
 	return raw_fixed(&t->ring, true, t->srv.buf_fd, 0, slot, addr, len);
@@ -77,7 +77,7 @@ struct reg_args {
 	int then;		/* result of UNREGISTER in the same ring */
 };
 
-/* REGISTER by a task that is nobody's daemon, in a ring of its own. */
+/* REGISTER by a task that is the daemon of no tag, in a ring of its own. */
 static long reg_elsewhere(void *arg)
 {
 	struct reg_args *a = arg;
@@ -115,7 +115,9 @@ TEST_F(zc, D_113_tags_without_a_request)
 			ASSERT_EQ(0, fx_start(t));
 	}
 	if (variant->ring == DEFER) {
-		/* On its way: nobody can register it yet. */
+		/*
+		 * While the request is being delivered nobody can register it.
+		 */
 		job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN,
 				 LEN, 0);
 		ASSERT_TRUE(fx_inflight(t, 1));
@@ -175,7 +177,7 @@ TEST_F(zc, D_108_slots)
 	EXPECT_EQ(-EINVAL, raw_reg(r, ev.q, ev.tag, 0xffffffff));
 	EXPECT_EQ(-EINVAL, raw_unreg(r, SLOTS));
 	EXPECT_EQ(-EINVAL, raw_unreg(r, 0xffffffff));
-	/* Into every slot there is, twice into none. */
+	/* Into every slot, and twice into a slot that does not exist. */
 	for (i = 0; i < SLOTS; i++) {
 		EXPECT_EQ(-EINVAL, raw_unreg(r, i));
 		EXPECT_EQ(0, raw_reg(r, ev.q, ev.tag, i)) {
@@ -187,7 +189,7 @@ TEST_F(zc, D_108_slots)
 		EXPECT_EQ(0, raw_unreg(r, i));
 		EXPECT_EQ(-EINVAL, raw_unreg(r, i));
 	}
-	/* The upper half of the address is not looked at. */
+	/* The upper half of the address is ignored. */
 	EXPECT_EQ(0, raw_reg(r, ev.q, ev.tag, 7 | 1ULL << 32));
 	EXPECT_EQ(-EBUSY, raw_reg(r, ev.q, ev.tag, 7));
 	EXPECT_EQ(0, raw_unreg(r, 7 | 1ULL << 63));
@@ -214,7 +216,7 @@ TEST_F(zc, D_116_unregister_needs_no_tag)
 	EXPECT_EQ(-EOPNOTSUPP, raw_call(r, _IO('v', 0x23), ev.q, ev.tag, 0,
 					20));
 	t->srv.legacy = variant->legacy;
-	/* Forced into a worker both come back to this task. */
+	/* A worker passes both commands to this task. */
 	EXPECT_EQ(0, raw_call_async(r, REGISTER, ev.q, ev.tag, 0, 20));
 	EXPECT_EQ(-EBUSY, raw_call_async(r, REGISTER, ev.q, ev.tag, 0, 20));
 	EXPECT_EQ(0, raw_call_async(r, UNREGISTER, 0, 0, 0, 20));
@@ -294,7 +296,7 @@ TEST_F(zc, D_112_register_from_anywhere)
 	EXPECT_EQ(0, raw_in_thread(reg_elsewhere, &a));
 	EXPECT_EQ(0, a.then);
 	EXPECT_EQ(0, raw_in_process(reg_elsewhere, &a));
-	/* What they clear is a slot of their own ring. */
+	/* They clear a slot of their own ring. */
 	ASSERT_EQ(0, raw_reg(&t->ring, ev.q, ev.tag, 3));
 	EXPECT_EQ(0, raw_in_thread(reg_elsewhere, &a));
 	EXPECT_EQ(0, a.then);
@@ -330,7 +332,7 @@ TEST_F(zc, D_120_buffer_of_a_write)
 	EXPECT_EQ(0, memcmp(buf, t->client->data + 4097, LEN - 4097));
 	EXPECT_EQ(1, from_slot(t, 20, LEN - 1, 1));
 	EXPECT_EQ(t->client->data[LEN - 1], buf[0]);
-	/* Outside, and the wrong way. */
+	/* Outside the buffer, and in the wrong direction. */
 	EXPECT_EQ(-EFAULT, from_slot(t, 20, 0, LEN + 1));
 	EXPECT_EQ(-EFAULT, from_slot(t, 20, LEN, 1));
 	EXPECT_EQ(-EFAULT, from_slot(t, 20, 1ULL << 40, 1));
@@ -483,7 +485,7 @@ TEST_F(no_zc, D_107_flag_not_set)
 	EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, 20));
 	EXPECT_EQ(-EINVAL, raw_in_thread(reg_elsewhere, &a));
 	EXPECT_EQ(-EINVAL, a.then);
-	/* Not even what was registered automatically. */
+	/* Not even a buffer that was registered automatically. */
 	EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, ev.tag));
 	ASSERT_EQ(0, raw_serve(&t->ring, &ev));
 	EXPECT_EQ(LEN, fx_finish(t, job));

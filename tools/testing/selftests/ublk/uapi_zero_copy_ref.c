@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A request whose buffer is still registered somewhere when it is committed,
- * the device stopped, or the server killed (data.md sections 7, 9 and 10).
- * Which registrations are refused is in uapi_zero_copy.c.
+ * A request whose buffer is still registered when it is committed, the device
+ * stopped, or the server killed (data.rst sections 7, 9 and 10). Refused
+ * registrations are in uapi_zero_copy.c.
  *
  * runner: distro
  */
@@ -15,7 +15,7 @@
 #define WIN		RAW_WIN_START
 #define LEN		8192
 #define COMMIT		UBLK_U_IO_COMMIT_AND_FETCH_REQ
-#define SLOT		20	/* not one that raw_serve() uses */
+#define SLOT		20	/* a slot that raw_serve() does not use */
 
 FIXTURE(ref) {
 	struct fixture t;
@@ -98,7 +98,7 @@ TEST_F(ref, state_R)
 	ASSERT_EQ(0, raw_reg(r, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(r, ev->q, ev->tag, LEN));
 	EXPECT_TRUE(fx_open_still(t, self->job));
-	/* As armed, for the daemon. */
+	/* The daemon gets the errors of an armed tag. */
 	EXPECT_EQ(-EBUSY, raw_call(r, COMMIT, ev->q, ev->tag, LEN, 0));
 	EXPECT_EQ(-EBUSY, raw_reg(r, ev->q, ev->tag, SLOT + 1));
 	EXPECT_EQ(-EBUSY, raw_call(r, UBLK_U_IO_NEED_GET_DATA, ev->q, ev->tag,
@@ -107,12 +107,12 @@ TEST_F(ref, state_R)
 				   0));
 	EXPECT_EQ(-EINVAL, raw_thread_call(&t->srv, COMMIT, ev->q, ev->tag,
 					   LEN, 0));
-	/* Others may even register what has been committed. */
+	/* Others may even register a request that has been committed. */
 	EXPECT_EQ(0, raw_in_thread(reg_elsewhere, &a));
-	/* The buffer can be used. */
+	/* The buffer still works. */
 	EXPECT_EQ(LEN, raw_fixed(r, true, t->srv.buf_fd, 0, SLOT, 0, LEN));
 	EXPECT_EQ(0, memcmp(t->srv.bufs, t->client->data, LEN));
-	/* The tag cannot, not for a request without data either. */
+	/* The tag is in use, for requests without data as well. */
 	job2 = client_blk(t->client, t->info.dev_id, CLIENT_FSYNC, 0, 0, 0);
 	if (variant->depth > 1) {
 		ASSERT_EQ(0, raw_request(r, &next, RAW_DEADLINE_MS));
@@ -177,7 +177,7 @@ TEST_F(ref, D_103_the_committed_result_counts)
 	EXPECT_TRUE(fx_open_still(t, self->job));
 	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
 	EXPECT_EQ(-ENOSPC, fx_finish(t, self->job));
-	/* Data that comes after the COMMIT is the reader's all the same. */
+	/* Data written after the COMMIT reaches the reader, too. */
 	ASSERT_EQ(0, fx_request(t, CLIENT_READ, WIN, LEN, &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
@@ -191,7 +191,7 @@ TEST_F(ref, D_103_the_committed_result_counts)
 	EXPECT_EQ(0, fx_stop(t));
 }
 
-/* By an update of the table, not a command of the driver. */
+/* Clear a slot by an update of the table instead of a ublk command. */
 static int clear_slot(struct raw_ring *r, int slot)
 {
 	struct iovec v = { NULL, 0 };
@@ -247,7 +247,7 @@ TEST_F(ref, D_104_operation_still_using_it)
 	ASSERT_EQ(0, request(t, CLIENT_READ, variant->depth, variant->flags,
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
-	/* Waits for somebody to write. */
+	/* The read waits until somebody writes to the pipe. */
 	ASSERT_EQ(0, raw_fixed_post(&t->ring, false, p[0], 0, SLOT, 0, LEN,
 				    &id));
 	EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
@@ -305,7 +305,7 @@ TEST_F(ref, I_50_ring_closed_with_a_committed_request)
 	struct raw_ev *ev = &self->ev;
 
 	if (running_on_mainline())
-		SKIP(return, "ring and request wait for each other");
+		SKIP(return, "mainline's ring and request wait for each other");
 	/* The ring has both the armed command and the last reference. */
 	ASSERT_EQ(0, request(t, CLIENT_WRITE, variant->depth, variant->flags,
 			     &self->job, ev));
@@ -313,13 +313,15 @@ TEST_F(ref, I_50_ring_closed_with_a_committed_request)
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
 	EXPECT_TRUE(fx_open_still(t, self->job));
 	fx_close(t);
-	/* Its result is known: the device may go, the request has ended. */
+	/*
+	 * The result is known: the request ends, and the device is not held up.
+	 */
 	EXPECT_EQ(LEN, client_wait(t->client, self->job, REC_FAST_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_DEAD));
 }
 
-/* In the server to be killed. */
+/* In the server that the test kills. */
 static int keep_registered(struct raw_ring *r, const struct raw_ev *ev)
 {
 	int i, ret;
@@ -332,7 +334,7 @@ static int keep_registered(struct raw_ring *r, const struct raw_ev *ev)
 	return 0;
 }
 
-/* The same, and committed: only the buffers keep it. */
+/* Register and commit: now only the buffers hold the request. */
 static int keep_committed(struct raw_ring *r, const struct raw_ev *ev)
 {
 	int ret = keep_registered(r, ev);
@@ -348,7 +350,7 @@ static int start_server(struct fixture *t, struct server_proc *s)
 			   RAW_DEADLINE_MS);
 }
 
-/* Kill a server that keeps a write like this. What the writer gets. */
+/* Kill a server that keeps a write like this. Returns the writer's result. */
 static long kill_keeping(struct fixture *t, int depth, __u64 flags,
 			 int (*how)(struct raw_ring *r, const struct raw_ev *ev))
 {
@@ -392,7 +394,7 @@ TEST_F(ref, I_50_server_killed_with_a_committed_request)
 	struct fixture *t = &self->t;
 
 	if (running_on_mainline())
-		SKIP(return, "ring and request wait for each other");
+		SKIP(return, "mainline's ring and request wait for each other");
 	EXPECT_EQ(LEN, kill_keeping(t, variant->depth, variant->flags,
 				    keep_committed));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
@@ -429,10 +431,10 @@ TEST_F(ref, D_106_reissued_after_the_buffers_are_released)
 
 /* A process with a ring that holds a request of its parent's device. */
 struct holder {
-	struct raw_ring *r;	/* of the server */
+	struct raw_ring *r;	/* ring of the server */
 	int q, tag;
-	int held;		/* 1 or -errno, by the holder */
-	int let_go;		/* by the test */
+	int held;		/* set by the holder: 1 or -errno */
+	int let_go;		/* set by the test */
 	pid_t pid;
 };
 
@@ -446,7 +448,7 @@ static void hold(struct holder *h)
 		ret = raw_table(&r);
 	if (!ret)
 		ret = raw_reg(&r, h->q, h->tag, SLOT);
-	/* Hold nothing of the server but the buffer. */
+	/* Keep nothing of the server but the buffer. */
 	close(h->r->ring.ring_fd);
 	munmap(s->desc[0], s->area);
 	close(s->fd);
@@ -478,7 +480,7 @@ static int start_holder(struct holder *h)
 }
 
 /* covers: D-106 C-92b */
-TEST_F(ref, D_106_the_round_ends_after_the_last_use)
+TEST_F(ref, D_106_the_session_ends_after_the_last_use)
 {
 	__u64 rec = UBLK_F_USER_RECOVERY;
 	struct fixture *t = &self->t;
@@ -530,7 +532,7 @@ TEST_F(ref, L_3_committed_before_the_server_went)
 	EXPECT_TRUE(fx_open_still(t, self->job));
 	__atomic_store_n(&h->let_go, 1, __ATOMIC_RELEASE);
 	waitpid(h->pid, NULL, 0);
-	/* Neither sent again nor failed: it ends as it was committed. */
+	/* It ends as committed: the driver neither requeues nor fails it. */
 	EXPECT_EQ(-ENOSPC, client_wait(t->client, self->job, REC_FAST_MS));
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_QUIESCED));
@@ -556,7 +558,7 @@ TEST_F(ref, D_118_another_device_clears_the_slot)
 			     &self->job, ev));
 	ASSERT_EQ(0, raw_reg(&t->ring, ev->q, ev->tag, SLOT));
 	ASSERT_EQ(0, raw_commit(&t->ring, ev->q, ev->tag, LEN));
-	/* Only opened, with no command sent. */
+	/* The second device is only opened, without a command. */
 	ASSERT_EQ(0, fx_add(u, 1, 4, UBLK_F_SUPPORT_ZERO_COPY));
 	fx_remember(t, u->info.dev_id);
 	memset(&own, 0, sizeof(own));

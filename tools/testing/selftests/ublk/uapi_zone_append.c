@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Zone append (data.md D-211, D-176, D-52): where the data went is what the
- * server says, at any place of the zone, in a command for one tag and in an
- * element of a batch.
+ * Zone append (data.rst D-211, D-176, D-52): the server says where the data
+ * went, at any position of the zone, in a per-tag command or an element of a
+ * batch.
  *
  * No system call appends to a zone of a block device. The kernel's NVMe target
- * does, so the disk is exported by it to the same machine ("loop" transport),
- * and the append is an NVMe command. Without those modules the tests skip.
+ * does, so it exports the disk to the same machine ("loop" transport), and the
+ * append is an NVMe command. Without those modules the tests skip.
  *
  * runner: distro leaks
  */
@@ -62,7 +62,7 @@ static int put(const char *value, const char *format, ...)
 	return ret;
 }
 
-/* No trace of the export is left, whatever the test has done. */
+/* Remove everything of the export, whatever the test has done. */
 static void unexport(void)
 {
 	char path[300], nqn[64];
@@ -90,7 +90,7 @@ static void unexport(void)
 	rmdir(SUBSYS);
 }
 
-/* Connect to the exported subsystem: the controller's instance. */
+/* Connect to the exported subsystem. Returns the controller's instance. */
 static int connect_loop(void)
 {
 	static const char opts[] = "transport=loop,nqn=" NQN;
@@ -117,7 +117,7 @@ static int mkdirs(void)
 	return 0;
 }
 
-/* Export the disk: the client's job, as the target reads zones. */
+/* Export the disk: a job of the client, as the target reads zones. */
 static long export_job(void *arg)
 {
 	char path[32];
@@ -169,7 +169,9 @@ struct append_arg {
 	__u64 result;
 };
 
-/* An NVMe zone append: the status, 0 is good; the position is in @result. */
+/*
+ * An NVMe zone append: the status, 0 for success; the position is in @result.
+ */
 static long append_job(void *arg)
 {
 	struct append_arg *a = arg;
@@ -195,7 +197,7 @@ static long append_job(void *arg)
 	return ret;
 }
 
-/* Append @len bytes to a zone; the job. */
+/* Append @len bytes to a zone. Returns the job. */
 static int append(struct exported *e, int zone, __u32 len)
 {
 	struct append_arg a = {
@@ -244,7 +246,7 @@ static int up(struct exported *e)
 	return e->nvme < 0 ? e->nvme : 0;
 }
 
-/* The next append; everything else is served. */
+/* Wait for the next append and serve everything else. */
 static int next_append(struct exported *e, struct raw_ev *ev)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -293,13 +295,16 @@ TEST_F(append, D_211_where_it_went)
 		EXPECT_EQ('a' + i, t->srv.store[((b->start + 8 * i) << 9) +
 						4095]);
 	}
-	/* The last blocks of the zone, and one too many. */
+	/* The last blocks of the zone, and then one block too many. */
 	b->wp = b->start + b->capacity - 8;
 	job = append(e, 7, 4096);
 	EXPECT_EQ(0, zones_wait(self->z, job));
 	EXPECT_EQ(b->start + b->capacity - 8, appended_at(e, job));
 	EXPECT_NE(0, zones_wait(self->z, append(e, 7, 4096)));
-	/* Taken as said, whatever the result; a short one is I-20. */
+	/*
+	 * The position is used whatever the result is; for a short result see
+	 * I-20.
+	 */
 	job = append(e, 8, 4096);
 	ASSERT_EQ(0, next_append(e, &ev));
 	ASSERT_EQ(0, commit(e, &ev, 512, self->z->zone[8].start + 4000));
@@ -320,7 +325,7 @@ TEST_F(append, D_211_where_it_went)
 	ASSERT_EQ(0, next_append(e, &ev));
 	ASSERT_EQ(0, commit(e, &ev, -EIO, 1));
 	EXPECT_LT(0, zones_wait(self->z, job));
-	/* No other request takes an address. */
+	/* The commit of any other request refuses an address. */
 	job = zones_report(self->z, 0, 1);
 	ASSERT_EQ(0, raw_event(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(-EINVAL, raw_call(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
@@ -335,7 +340,7 @@ struct batch_srv {
 	int appends, with_lba;
 };
 
-/* Serve until the job is done; appends with a position or without. */
+/* Serve until the job is done; commit appends with a position or without. */
 static long batch_wait(struct batch_srv *s, int job)
 {
 	struct io_client *a = s->e->z.t.client;
@@ -393,7 +398,7 @@ TEST_F(append, D_176_batch)
 	job = append(e, 3, 4096);
 	EXPECT_EQ(0, batch_wait(&s, job));
 	EXPECT_EQ(self->z->zone[3].start + 8, appended_at(e, job));
-	/* An element without position leaves all ones. */
+	/* Without a position in the element the append returns all ones. */
 	s.with_lba = 0;
 	job = append(e, 3, 4096);
 	EXPECT_EQ(0, batch_wait(&s, job));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Zone reports (data.md D-210, D-212 to D-215): the one that START_DEV makes
- * and checks, and those of BLKREPORTZONE; reports in several requests, answers
- * that are short, empty, wrong or errors, servers that die meanwhile. Zone
- * operations and parameters are in uapi_zoned_ops.c.
+ * Zone reports (data.rst D-210, D-212 to D-215): the one that START_DEV makes
+ * and checks, and those of BLKREPORTZONE; reports in several requests, replies
+ * that are short, empty, wrong or errors, servers that die during a report.
+ * Zone operations and parameters are in uapi_zoned_ops.c.
  *
  * runner: distro
  */
@@ -59,7 +59,7 @@ static char *sysfs(struct fixture *t, const char *name)
 	return text;
 }
 
-/* What BLKREPORTZONE gave is what the server has. */
+/* BLKREPORTZONE returned the zones of the server. */
 static bool same_zones(struct zones *z, int from, int nr)
 {
 	struct blk_zone_report *rep = (void *)z->t.client->data;
@@ -68,7 +68,7 @@ static bool same_zones(struct zones *z, int from, int nr)
 	       !memcmp(rep->zones, &z->zone[from], nr * sizeof(*rep->zones));
 }
 
-/* The next request, which has to be a report. */
+/* The next request, which must be a report. */
 static int next_report(struct zones *z, struct raw_ev *ev)
 {
 	int ret = raw_event(&z->t.ring, ev, RAW_DEADLINE_MS);
@@ -91,7 +91,7 @@ TEST_F(zoned, D_210_disk)
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	job = client_ctrl(t->client, UBLK_U_CMD_START_DEV, t->info.dev_id,
 			  getpid());
-	/* Not started yet, and LIVE already. */
+	/* The device is LIVE before START_DEV has ended. */
 	ASSERT_EQ(0, next_report(z, &ev));
 	EXPECT_FALSE(client_done(t->client, job));
 	EXPECT_EQ(0, ev.iod.start_sector);
@@ -105,7 +105,7 @@ TEST_F(zoned, D_210_disk)
 	EXPECT_EQ(5, atoi(sysfs(t, "max_open_zones")));
 	EXPECT_EQ(7, atoi(sysfs(t, "max_active_zones")));
 	EXPECT_EQ(4096, atoi(sysfs(t, "zone_append_max_bytes")));
-	/* Nobody looks for partitions. */
+	/* The kernel does not scan for partitions. */
 	EXPECT_EQ(RAW_TIMEOUT, raw_event(&t->ring, &ev, RAW_QUIET_MS));
 	EXPECT_EQ(0, zones_stop(z));
 }
@@ -133,7 +133,7 @@ TEST_F(zoned, D_212_report)
 	EXPECT_EQ(5, ev.iod.nr_zones);
 	EXPECT_EQ(8 * z->sectors, ev.iod.start_sector);
 	EXPECT_EQ(0, ev.iod.op_flags >> 8 & ~7);
-	/* Written like a read, within the kernel's buffer. */
+	/* Write the zones like the data of a read, into the kernel's buffer. */
 	EXPECT_EQ(-1, pread(t->srv.fd, &zone, 64, raw_pos(0, ev.tag, 0)));
 	EXPECT_EQ(EACCES, errno);
 	EXPECT_EQ(64, pwrite(t->srv.fd, &z->zone[8], 64,
@@ -188,7 +188,7 @@ TEST_F(zoned, D_215_short_answers)
 	struct raw_ev ev;
 	int job;
 
-	/* What is missing at the end is asked for again. */
+	/* The driver asks again for zones missing at the end. */
 	ASSERT_EQ(0, zones_up(z, 0, 64, LARGE));
 	z->report_most = 30;
 	job = zones_report(z, 0, 64);
@@ -221,7 +221,7 @@ TEST_F(zoned, I_43_no_progress)
 	ASSERT_EQ(0, zones_up(z, 0, 64, LARGE));
 	job = zones_report(z, 3, 4);
 	for (i = 0; i < 4 && running_on_mainline(); i++) {
-		ASSERT_EQ(0, next_report(z, &ev)) TH_LOG("asked again");
+		ASSERT_EQ(0, next_report(z, &ev)) TH_LOG("mainline asks again");
 		EXPECT_EQ(3 * z->sectors, ev.iod.start_sector);
 		ASSERT_EQ(0, raw_commit(&t->ring, 0, ev.tag, 0));
 	}
@@ -231,7 +231,7 @@ TEST_F(zoned, I_43_no_progress)
 		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 	}
 	EXPECT_EQ(running_on_mainline() ? 0 : -EIO, zones_wait(z, job));
-	/* A last entry with length 0 says the same. */
+	/* A last entry with length 0 means the same. */
 	if (!running_on_mainline()) {
 		struct blk_zone two[2] = { z->zone[3] };
 
@@ -273,7 +273,7 @@ TEST_F(zoned, I_28_report_of_several_requests)
 	EXPECT_EQ(0, zones_stop(z));
 }
 
-/* Spoil a zone for the check of START_DEV. */
+/* Damage a zone for the check of START_DEV. */
 static void spoil(struct blk_zone *b, int how)
 {
 	switch (how) {
@@ -335,7 +335,7 @@ TEST_F(zoned, D_214_start_checks_zones)
 			  raw_state(&t->ctl, t->info.dev_id));
 		z->zone[33] = saved;
 	}
-	/* A report that fails. */
+	/* The server fails a report. */
 	z->report_error = -ENOSPC;
 	EXPECT_EQ(-ENOSPC, zones_start(z));
 	z->report_error = -EIO;
@@ -348,7 +348,7 @@ TEST_F(zoned, D_214_start_checks_zones)
 			  raw_state(&t->ctl, t->info.dev_id));
 		z->nr = 64;
 	}
-	/* The commands are still there, and the zones are good now. */
+	/* The tags are still fetched, and the zones are correct now. */
 	z->zone[33].capacity = z->sectors;
 	EXPECT_EQ(0, zones_start(z));
 	EXPECT_EQ(0, zones_stop(z));
@@ -362,7 +362,7 @@ TEST_F(zoned, D_214_good_zones)
 	struct ublk_params p;
 	int i;
 
-	/* Capacities smaller than zones, all conditions. */
+	/* Capacities smaller than the zones, and all conditions. */
 	ASSERT_EQ(0, zones_add(z, 0, 64, LARGE));
 	for (i = 1; i < 64; i++)
 		z->zone[i].capacity -= 1024;
@@ -378,7 +378,7 @@ TEST_F(zoned, D_214_good_zones)
 	EXPECT_TRUE(same_zones(z, 0, 64));
 	EXPECT_EQ(0, zones_stop(z));
 	fx_close(t);
-	/* A last, smaller zone is not counted, so something is missing. */
+	/* A smaller last zone is not counted, so a zone is missing. */
 	ASSERT_EQ(0, raw_get_params(&t->ctl, t->info.dev_id, &p));
 	p.types &= ~UBLK_PARAM_TYPE_DEVT;
 	p.basic.dev_sectors -= z->sectors - 2048;
@@ -413,7 +413,7 @@ TEST_F(zoned, L_102_server_dies_during_the_report)
 		EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
 		EXPECT_EQ(UBLK_S_DEV_DEAD,
 			  raw_state(&t->ctl, t->info.dev_id));
-		/* The next server does better. */
+		/* The next server is started. */
 		ASSERT_EQ(0, fx_serve(t, 0));
 		ASSERT_EQ(0, raw_fetch_all(&t->ring));
 		EXPECT_EQ(0, zones_start(z));
@@ -422,7 +422,7 @@ TEST_F(zoned, L_102_server_dies_during_the_report)
 	}
 }
 
-/* Send START_DEV, get the report, keep it. Never returns. */
+/* Send START_DEV and keep the report. Never returns. */
 static void start_and_keep(struct zones *z, int tell)
 {
 	struct ublksrv_ctrl_cmd cmd = {
@@ -445,8 +445,8 @@ static void start_and_keep(struct zones *z, int tell)
 }
 
 /*
- * The process that waits for START_DEV is the one that owes it the report. It
- * can be killed, and nothing of it stays.
+ * The process that waits for START_DEV also owns the report. It can be killed,
+ * and leaves nothing behind.
  *
  * covers: L-102 I-43
  */
@@ -460,7 +460,7 @@ TEST_F(zoned, L_102_starting_server_is_killed)
 	char c;
 
 	if (running_on_mainline())
-		SKIP(return, "START_DEV keeps its sender from dying");
+		SKIP(return, "a process that sent mainline's START_DEV does not die");
 	ASSERT_EQ(0, zones_add(z, 0, 64, LARGE));
 	ASSERT_EQ(0, pipe(told));
 	pid = fork();
@@ -477,7 +477,7 @@ TEST_F(zoned, L_102_starting_server_is_killed)
 	ASSERT_EQ(pid, gone) TH_LOG("the server cannot be killed");
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_DEAD));
-	/* The next one does better. */
+	/* The next server is started. */
 	ASSERT_EQ(0, fx_serve(t, 0));
 	ASSERT_EQ(0, raw_fetch_all(&t->ring));
 	EXPECT_EQ(0, zones_start(z));

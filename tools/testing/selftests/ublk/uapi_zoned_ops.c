@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Zoned devices: parameters (control.md C-51i, C-113, C-117 to C-119, I-60),
- * zone operations and writes as the server sees them (data.md D-23, D-24), also
+ * Zoned devices: parameters (control.rst C-51i, C-113, C-117 to C-119, I-60),
+ * zone operations and writes as the server sees them (data.rst D-23, D-24), also
  * with batch commands and zero copy. Reports are in uapi_zoned.c, appends in
  * uapi_zone_append.c.
  *
@@ -57,7 +57,7 @@ TEST_F(zops, C_51i_feature_needs_a_mode)
 		fx_remember(t, t->info.dev_id);
 	}
 	EXPECT_EQ(0, zones_add(&self->z, 0, 64, LARGE));
-	/* Not a zoned disk: zone operations end before the driver. */
+	/* The disk is not zoned: zone operations fail before the driver. */
 	ASSERT_EQ(0, fx_up(t, 1, 4, UBLK_F_USER_COPY));
 	EXPECT_EQ(-ENOTTY, client_wait_serving(t->client,
 					       zones_op(&self->z, BLKRESETZONE,
@@ -76,11 +76,11 @@ TEST_F(zops, C_117_parameters)
 	ASSERT_EQ(0, raw_get_params(&t->ctl, t->info.dev_id, &good));
 	good.types &= ~UBLK_PARAM_TYPE_DEVT;
 	EXPECT_EQ(0, set(t, &good));
-	/* The part is needed, and not allowed without the feature. */
+	/* The zoned part is needed, and refused without the feature. */
 	p = good;
 	p.types &= ~UBLK_PARAM_TYPE_ZONED;
 	EXPECT_EQ(-EINVAL, set(t, &p));
-	/* Zones of a power of two. */
+	/* The zone size must be a power of two. */
 	p = good;
 	p.basic.chunk_sectors = 0;
 	EXPECT_EQ(-EINVAL, set(t, &p));
@@ -97,7 +97,7 @@ TEST_F(zops, C_117_parameters)
 	p = good;
 	p.zoned.max_active_zones = 65;
 	EXPECT_EQ(-EINVAL, set(t, &p));
-	/* A last, smaller zone does not count. */
+	/* A smaller last zone is not counted. */
 	p = good;
 	p.zoned.max_active_zones = 64;
 	p.zoned.max_open_zones = 64;
@@ -113,7 +113,7 @@ TEST_F(zops, C_117_parameters)
 	p.zoned.max_open_zones = 0;
 	memset(p.zoned.reserved, 0xff, sizeof(p.zoned.reserved));
 	EXPECT_EQ(0, set(t, &p));
-	/* More open than active ones: the block layer refuses that. */
+	/* The block layer refuses more open zones than active ones. */
 	p = good;
 	p.zoned.max_active_zones = 3;
 	EXPECT_EQ(0, set(t, &p));
@@ -157,7 +157,7 @@ TEST_F(zops, I_60_all_parts_are_validated)
 	p.zoned.max_open_zones = 0;
 	p.zoned.max_active_zones = 0;
 	EXPECT_EQ(want, set(t, &p));
-	/* What is right together is accepted. */
+	/* These parts fit together and are accepted. */
 	p = good;
 	p.types |= UBLK_PARAM_TYPE_DMA_ALIGN | UBLK_PARAM_TYPE_SEGMENT;
 	p.dma.alignment = 511;
@@ -166,7 +166,7 @@ TEST_F(zops, I_60_all_parts_are_validated)
 	EXPECT_EQ(0, set(t, &p));
 }
 
-/* One zone operation by the client: what the server got, and its result. */
+/* One zone operation by the client: the server's request, and the result. */
 static long one_op(struct zones *z, unsigned long cmd, int zone, int result,
 		   struct raw_ev *ev)
 {
@@ -205,14 +205,16 @@ TEST_F(zops, D_23_operations)
 		EXPECT_EQ(-EIO, one_op(z, ops[i].cmd, 5 + i, -EIO, &ev));
 		EXPECT_EQ(-ENOSPC, one_op(z, ops[i].cmd, 5, -ENOSPC, &ev));
 	}
-	/* No data. */
+	/* Zone operations have no data. */
 	i = zones_op(z, BLKOPENZONE, 7 * z->sectors, z->sectors);
 	ASSERT_EQ(0, raw_event(&t->ring, &ev, RAW_DEADLINE_MS));
 	EXPECT_EQ(-1, pread(t->srv.fd, &byte, 1, raw_pos(0, ev.tag, 0)));
 	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, zones_serve(z, &ev));
 	EXPECT_EQ(0, zones_wait(z, i));
-	/* A range is one request per zone, all zones are one for reset. */
+	/*
+	 * A range is one request per zone; a reset of all zones is one request.
+	 */
 	EXPECT_EQ(0, zones_wait(z, zones_op(z, BLKFINISHZONE, 9 * z->sectors,
 					    3 * z->sectors)));
 	for (i = 8; i < 13; i++)
@@ -289,7 +291,7 @@ TEST_F(zops, D_212_registered_report)
 	EXPECT_EQ(0, zones_stop(z));
 }
 
-/* raw_batch_wait() for a zoned disk. */
+/* Like raw_batch_wait(), for a zoned disk. */
 static long batch_wait(struct zones *z, struct raw_batch *b, int job)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -323,7 +325,7 @@ TEST_F(zops, D_164_batch)
 	ASSERT_EQ(0, raw_srv_open(&t->srv, &t->info));
 	ASSERT_EQ(0, raw_batch_open(b, &t->srv, 0));
 	ASSERT_EQ(0, raw_group_open(b, 0, 4, 64, 0));
-	/* Elements with a position, and without. */
+	/* Elements with a position and without. */
 	b->elem_flags = UBLK_BATCH_F_HAS_ZONE_LBA;
 	ASSERT_EQ(16, raw_elem_size(raw_batch_flags(b)));
 	EXPECT_EQ(0, raw_batch_elems(b, RAW_PREP, 0, &e, 1));

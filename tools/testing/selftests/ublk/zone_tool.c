@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the tests of the target zoned cannot do in shell.
+ * What the shell tests of the zoned target need a program for.
  *
  *	zone_tool compare DEVICE FILE
- *		the report of the disk (BLKREPORTZONE) is what the file holds,
+ *		compare the report of the disk (BLKREPORTZONE) with the file,
  *		read here by a second implementation of its format
  *	zone_tool write DEVICE FILE LOG
- *		write all sequential zones, several at a time, in blocks that
- *		carry their place, from the write pointers on, until done or
- *		until a write fails; LOG says how much was acknowledged
+ *		write all sequential zones from their write pointers on,
+ *		several at a time, in blocks that contain their position,
+ *		until they are full or a write fails; LOG says how much was
+ *		acknowledged
  *	zone_tool verify DEVICE FILE LOG
- *		what was acknowledged lies before the write pointers, and reads
- *		as it was written
+ *		check that acknowledged blocks lie before the write pointers
+ *		and read as they were written
  *	zone_tool damage FILE ZONE
  *		make a record of that zone invalid
  *
- * Exit status 0 for yes. FILE is asked for the shape of the disk.
+ * Exit status 0 for success. The shape of the disk comes from FILE.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,7 +41,7 @@ struct shape {
 
 static struct shape shape;
 static int dev_fd, file_fd;
-static volatile uint64_t *acked;	/* sectors of each zone */
+static volatile uint64_t *acked;	/* acknowledged sectors of each zone */
 static uint32_t next_zone;
 static int failed;
 
@@ -50,7 +51,7 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* CRC-32C, from the most significant bit: not as the target does it. */
+/* CRC-32C from the most significant bit, unlike the target's code. */
 static uint32_t crc32c(const unsigned char *p, size_t len)
 {
 	uint32_t crc = ~0U, out = 0;
@@ -144,7 +145,7 @@ static int complain(uint32_t zone, const char *what, uint64_t got, uint64_t want
 	return 1;
 }
 
-/* What the file says about a zone fits a condition and a pointer. */
+/* The file's condition and pointer of a zone match the report. */
 static int compare_wp(const struct blk_zone *z, uint32_t i)
 {
 	uint64_t wp = load_wp(i);
@@ -185,7 +186,7 @@ static int compare(void)
 	return bad;
 }
 
-/* A block of 32 bit words, each with the block's place in it. */
+/* A block of 32-bit words that contain the block's position. */
 static void fill(uint32_t *buf, uint64_t sector)
 {
 	uint32_t i;
@@ -227,7 +228,7 @@ static int write_all(void)
 	uint32_t z;
 	int i;
 
-	/* a pointer moves on when the data is there, told or not */
+	/* the pointer moves when the data is there, acknowledged or not */
 	for (z = shape.nr_conv; z < shape.nr; z++)
 		acked[z] = r->zones[z].cond == BLK_ZONE_COND_FULL ?
 			shape.capacity : r->zones[z].wp - r->zones[z].start;

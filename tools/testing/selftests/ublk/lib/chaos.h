@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the processes of the chaos test share.
+ * The processes of the chaos test and what they share.
  *
  *   chaos.c      the test itself: starts the others, watches, cleans up, judges
  *   chaos_ctl.c  processes that send control commands
  *   chaos_srv.c  one process that starts servers and kills them
  *   chaos_io.c   one process that starts block I/O and kills it
  *
- * struct chaos is memory shared by all of them. A member has one writer, or is
- * a counter that is only added to atomically.
+ * All of them share the memory of struct chaos. A member has one writer, or is
+ * a counter that is only incremented, atomically.
  */
 #ifndef UBLK_SELFTEST_CHAOS_H
 #define UBLK_SELFTEST_CHAOS_H
@@ -17,7 +17,7 @@
 
 #define CHAOS_DEVS	8
 #define CHAOS_CTLS	4
-/* Killed processes die, canceled commands end: within this time. */
+/* A killed process must end, and a canceled command too, within this time. */
 #define CHAOS_LIMIT_MS	60000
 #define CHAOS_ERRNOS	134
 

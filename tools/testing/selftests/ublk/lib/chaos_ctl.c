@@ -2,12 +2,12 @@
 /*
  * A process of the chaos test that sends control commands: see chaos.h.
  *
- * Two commands of three fit the state of their device, so that devices get far;
- * the others are any, most of them to devices of low numbers, so that those of
- * high numbers carry I/O for a while. A command that takes longer than the process's patience
- * is canceled and must then end: nothing in the control plane waits for a
- * server in a way that cannot be interrupted. Its result must be one that the
- * command may have.
+ * Two commands of three fit the state of their device, so that devices reach
+ * later states. The others are random, most of them to devices with low
+ * numbers, so that devices with high numbers carry I/O for a while. A command
+ * that takes longer than the process waits is canceled and must then end: no
+ * control command waits for a server in a way that cannot be interrupted. Its
+ * result must be one that the command may have.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,8 +18,8 @@
 
 static const struct {
 	__u32 op;
-	int weight;		/* of commands without regard to the state */
-	int errors[5];		/* that need no cancel, besides ENODEV */
+	int weight;		/* how many commands ignore the state */
+	int errors[5];		/* results allowed without a cancel, besides ENODEV */
 } ops[CHAOS_NR_OPS] = {
 	[CHAOS_ADD] = { UBLK_U_CMD_ADD_DEV, 6, { EEXIST } },
 	[CHAOS_SET_PARAMS] = { UBLK_U_CMD_SET_PARAMS, 6, { EACCES, EINVAL } },
@@ -52,7 +52,7 @@ static enum chaos_op any_op(struct chaos_rng *r)
 	return i;
 }
 
-/* What leads a device in this state to the next one. */
+/* The command that takes a device in this state to the next one. */
 static enum chaos_op fitting_op(struct chaos_rng *r, int state)
 {
 	static const enum chaos_op live[] = {
@@ -207,7 +207,7 @@ static bool may_be(enum chaos_op op, int err, bool canceled)
 	return false;
 }
 
-/* The main process watches slot->since, hence how long a cancel takes. */
+/* The main process watches slot->since, which shows how long a cancel takes. */
 static int run(struct chaos_ctl_slot *slot, struct raw_ctrl *ctl, __u32 op,
 	       const struct ublksrv_ctrl_cmd *cmd, int patience)
 {

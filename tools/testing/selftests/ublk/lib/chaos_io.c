@@ -2,10 +2,10 @@
 /*
  * The block I/O of the chaos test: see chaos.h.
  *
- * Processes that open a disk and read, write, flush, discard, or just hold it
- * open; some wait for each I/O, some have sixteen under way. Each is killed when
- * its time is over. It dies when its I/O ends, so at the latest when its device
- * is deleted.
+ * Processes open a disk and read, write, flush or discard, or only keep it
+ * open. Some wait for each I/O, some have sixteen in flight. Each is killed
+ * after a random time, and ends when its I/O ends, at the latest when its
+ * device is deleted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,14 +21,14 @@
 #define SLOTS	10
 #define DEPTH	16
 #define MAX_IO	(4096UL << 5)
-/* Small, so that what servers keep stays small. */
+/* A small area, so that the memory of the servers stays small. */
 #define IO_AREA	(16U << 20)
 
 struct io {
 	struct chaos *c;
 	struct chaos_rng rng;
 	struct io_uring ring;
-	char *buf;		/* DEPTH of MAX_IO */
+	char *buf;		/* DEPTH buffers of MAX_IO */
 };
 
 static __u64 offset(struct chaos_rng *r)
@@ -49,7 +49,7 @@ static void count(struct chaos *c, long res)
 		chaos_count(&c->io_failed);
 }
 
-/* One operation after the other until one fails, the disk opened for each. */
+/* One operation after the other until one fails; each opens the disk. */
 static void one_by_one(struct io *io, int id)
 {
 	static const enum client_blk_op all[] = {
@@ -75,7 +75,7 @@ static int open_disk(int id, int flags)
 	return open(path, flags | O_CLOEXEC);
 }
 
-/* Writes through the page cache, written back at the latest by close. */
+/* Writes through the page cache; close() writes back what is left of them. */
 static void buffered(struct io *io, int id)
 {
 	struct chaos_rng *r = &io->rng;
@@ -106,7 +106,7 @@ static void prep(struct io *io, int fd, unsigned int i)
 	sqe->user_data = i;
 }
 
-/* Sixteen at a time until the disk fails. */
+/* Keep sixteen requests in flight until the disk fails. */
 static void many(struct io *io, int id)
 {
 	int fd = open_disk(id, O_RDWR | O_DIRECT), res = 0;
@@ -141,7 +141,7 @@ static void hold(struct io *io, int id)
 		close(fd);
 }
 
-/* The number of a disk that is there, or any if none is soon found. */
+/* The number of a disk that exists, or any number if none is found soon. */
 static int some_disk(struct chaos_rng *r)
 {
 	char path[32];

@@ -3,9 +3,12 @@
  * The servers of the chaos test: see chaos.h.
  *
  * A server is a process of one or more threads that fetches all tags, or all
- * but one, and answers requests right, wrong, late or never, until it ends in
- * one of the ways of enum ending. It is killed when its time is over, whatever
- * it does then, and must die: it waits for nobody.
+ * but one, and answers requests correctly, wrongly, late or never, until it
+ * ends in one of the ways of enum ending. When its time is over it is killed,
+ * whatever it is doing, and must end, as a server waits for nobody.
+ *
+ * It is not a server_proc: that one takes its orders from the test and answers
+ * correctly, this one decides by itself and is started without waiting for it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +33,7 @@ enum ending {
 
 enum manner {
 	RIGHT, WRONG, LATE, NEVER, NR_MANNERS,
-	/* Most are right, or there would be little I/O. */
+	/* Most servers answer correctly, or there would be little I/O. */
 	MANNERS_RND = 3 * NR_MANNERS,
 };
 
@@ -41,8 +44,8 @@ struct server {
 	enum ending ending;
 	enum manner manner;
 	long end;		/* when the ending begins */
-	int partial;		/* leave the last tag out */
-	int sqe_flags;		/* of the fetches */
+	int partial;		/* do not fetch the last tag */
+	int sqe_flags;		/* of the fetch commands */
 	unsigned int ring_flags;
 	int threads;
 };
@@ -51,7 +54,7 @@ struct thread {
 	struct server *s;
 	struct chaos_rng rng;
 	struct raw_ring ring;
-	int first, last;	/* queues */
+	int first, last;	/* range of queues */
 };
 
 static int fetch(struct thread *t)
@@ -108,7 +111,7 @@ static void linger(void)
 		pause();
 }
 
-/* The time of this server is over. Returns if it shall go on. */
+/* The time of this server is over. Returns if it is to go on serving. */
 static void end(struct thread *t)
 {
 	struct raw_srv *srv = &t->s->srv;
@@ -125,7 +128,10 @@ static void end(struct thread *t)
 			pthread_exit(NULL);
 		break;
 	case END_FORK:
-		/* The child shares file and mappings, but no command. */
+		/*
+		 * The child shares the file and the mappings, but has no
+		 * command.
+		 */
 		if (!t->first && fork() > 0)
 			_exit(0);
 		linger();
@@ -173,7 +179,7 @@ static void *serve(void *arg)
 		else if (answer(t, &ev))
 			break;
 	}
-	/* Some servers stay when they are told to go. */
+	/* Some servers do not exit when the driver has ended their commands. */
 	if (!chaos_rnd(&t->rng, 5))
 		linger();
 	return NULL;
@@ -233,7 +239,7 @@ struct slot {
 	bool killed;
 };
 
-/* A device whose last server is gone, or any if there is none such. */
+/* A device whose last server has ended, or any device if there is none. */
 static int needy(struct chaos *c, struct chaos_rng *r)
 {
 	int i, id = chaos_rnd(r, CHAOS_DEVS);
@@ -269,8 +275,8 @@ static void start_server(struct chaos *c, struct chaos_rng *r,
 }
 
 /*
- * A server leads a group of its own, with what it has forked. All of it is
- * reaped here, and the slot is free when none is left.
+ * A server leads a process group with all that it has forked. All of the group
+ * is reaped here; the slot is free when nothing of it is left.
  */
 static void check_server(struct chaos *c, struct slot *slot)
 {

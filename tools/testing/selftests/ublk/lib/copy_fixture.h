@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The device of uapi_user_copy.c and uapi_user_copy_calls.c: with user copy
- * alone and beside the other modes that allow it, fetched, not started yet.
+ * alone, and together with the other modes that allow it; fetched, not started
+ * yet.
  *
- * It defines a fixture, so include it once in a program, behind the harness.
+ * It defines a fixture: include it once in a program, after the harness.
  */
 #ifndef UBLK_SELFTEST_COPY_FIXTURE_H
 #define UBLK_SELFTEST_COPY_FIXTURE_H
 
 #include "fixture.h"
 
-#define LEN	12288	/* of most requests */
+#define LEN	12288	/* length of most requests */
 
 FIXTURE(copy) {
 	struct fixture t;
-	char *mem;		/* 2 * RAW_IO_BYTES for the server */
+	char *mem;		/* 2 * RAW_IO_BYTES of memory for the server */
 };
 
 FIXTURE_VARIANT(copy) {

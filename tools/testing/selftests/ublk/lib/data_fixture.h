@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The device of uapi_data.c and uapi_result.c: LIVE, in copy mode, with the
- * test's process as its server. Both run everything with NEED_GET_DATA as well.
+ * test's process as its server. Both programs run everything with NEED_GET_DATA
+ * as well.
  *
- * It defines a fixture, so include it once in a program, behind the harness.
+ * It defines a fixture: include it once in a program, after the harness.
  */
 #ifndef UBLK_SELFTEST_DATA_FIXTURE_H
 #define UBLK_SELFTEST_DATA_FIXTURE_H

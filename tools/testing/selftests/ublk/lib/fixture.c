@@ -2,8 +2,8 @@
 /*
  * Common part of the uapi_*.c fixtures: see fixture.h.
  *
- * START_DEV and STOP_DEV go through the client while this process serves, for
- * the disk may be read by others (udev, partition scan) at any moment.
+ * The client sends START_DEV and STOP_DEV while this process serves, because
+ * others may read the disk at any moment (udev, partition scan).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,7 +53,7 @@ void fx_remember(struct fixture *t, int id)
 		t->ids[t->nr_ids++] = id;
 }
 
-/* ADD_DEV and SET_PARAMS; no partition scan where that can be chosen. */
+/* ADD_DEV and SET_PARAMS; without partition scan if the driver offers that. */
 int fx_add(struct fixture *t, int queues, int depth, __u64 flags)
 {
 	struct ublk_params p;
@@ -92,7 +92,7 @@ int fx_serve(struct fixture *t, unsigned int ring_flags)
 	return ret;
 }
 
-/* START_DEV for this process, serving meanwhile. */
+/* START_DEV for this process, while it serves. */
 int fx_start(struct fixture *t)
 {
 	int job = client_ctrl(t->client, UBLK_U_CMD_START_DEV, t->info.dev_id,
@@ -101,7 +101,7 @@ int fx_start(struct fixture *t)
 	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
-/* STOP_DEV, serving meanwhile. */
+/* STOP_DEV, while this process serves. */
 int fx_stop(struct fixture *t)
 {
 	int job = client_ctrl(t->client, UBLK_U_CMD_STOP_DEV, t->info.dev_id,
@@ -110,7 +110,7 @@ int fx_stop(struct fixture *t)
 	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
-/* End the round: ring first, for a command holds the char device. */
+/* End the session. The ring goes first: its commands hold the char device. */
 void fx_close(struct fixture *t)
 {
 	raw_ring_close(&t->ring);
@@ -130,8 +130,8 @@ int fx_up(struct fixture *t, int queues, int depth, __u64 flags)
 }
 
 /*
- * Begin block I/O in the test's window, with the client's data of the same place,
- * and wait until the server has the request. 0, RAW_TIMEOUT or -errno.
+ * Begin block I/O in the test's window, with the client's data at the same
+ * offset, and wait until the server has the request. 0, RAW_TIMEOUT or -errno.
  */
 int fx_request(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 	       int *job, struct raw_ev *ev)
@@ -143,13 +143,13 @@ int fx_request(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 	return raw_request(&t->ring, ev, RAW_DEADLINE_MS);
 }
 
-/* Block I/O with the first @len bytes of the client's data. The job. */
+/* Block I/O with the first @len bytes of the client's data. Returns the job. */
 int fx_begin(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len)
 {
 	return client_blk(t->client, t->info.dev_id, op, off, len, 0);
 }
 
-/* The next request of the test with its data, whatever steps that takes. */
+/* Wait for the test's next request and its data, with NEED_GET_DATA if used. */
 int fx_delivered(struct fixture *t, struct raw_ev *ev)
 {
 	int ret = raw_request(&t->ring, ev, RAW_DEADLINE_MS);
@@ -162,7 +162,7 @@ int fx_delivered(struct fixture *t, struct raw_ev *ev)
 	return ret ? ret : ev->res;
 }
 
-/* Submit a COMMIT with an address of the test's choice. */
+/* Submit a COMMIT with an address that the caller chooses. */
 int fx_commit_addr(struct fixture *t, struct raw_ev *ev, int result, void *addr)
 {
 	return raw_post(&t->ring, UBLK_U_IO_COMMIT_AND_FETCH_REQ, ev->q,
@@ -174,13 +174,13 @@ long fx_finish(struct fixture *t, int job)
 	return client_wait_serving(t->client, job, &t->ring, RAW_DEADLINE_MS);
 }
 
-/* The job does not end now. */
+/* The job has not ended and does not end soon. */
 bool fx_open_still(struct fixture *t, int job)
 {
 	return client_wait(t->client, job, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
-/* Wait until the disk has @n reads and writes in flight, that is, started. */
+/* Wait until the disk has @n reads and writes in flight (sysfs: inflight). */
 bool fx_inflight(struct fixture *t, int n)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -203,7 +203,7 @@ bool fx_inflight(struct fixture *t, int n)
 	return false;
 }
 
-/* Requests of the disk that have not ended, held ones too, or -ENODEV. */
+/* Requests of the disk that have not ended, requeued ones too, or -ENODEV. */
 int fx_requests(struct fixture *t)
 {
 	char path[64];
@@ -221,7 +221,7 @@ int fx_requests(struct fixture *t)
 	return n;
 }
 
-/* Wait until the request of @job, the disk's @n-th, has reached the driver. */
+/* Wait until the request of @job, the @n-th of the disk, is in the driver. */
 bool fx_arrived(struct fixture *t, int job, int n)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -234,7 +234,7 @@ bool fx_arrived(struct fixture *t, int job, int n)
 	return client_wait_sleep(t->client, job);
 }
 
-/* Block I/O on the device, served by this process like a RAM disk. */
+/* Block I/O on the device, while this process serves it like a RAM disk. */
 long fx_blk(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 	    __u32 data)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the fixtures of the uapi_*.c programs have in common: a control ring,
- * the client, one device with its server, and the numbers of all devices made.
+ * the I/O client, one device with its server, and the numbers of all devices
+ * made.
  *
- * A fixture holds a struct fixture and uses FIXTURE_TEARDOWN_PARENT(), so that
- * fx_cleanup() runs after the test's process has gone: no failed assertion can
- * leave a device behind, and a device that cannot be deleted fails the test.
+ * A fixture contains a struct fixture and uses FIXTURE_TEARDOWN_PARENT(), so
+ * that fx_cleanup() runs after the test's process has ended: a failed assertion
+ * cannot leave a device behind, and a device that cannot be deleted fails the
+ * test.
  */
 #ifndef UBLK_SELFTEST_FIXTURE_H
 #define UBLK_SELFTEST_FIXTURE_H
@@ -14,7 +16,7 @@
 
 #define FX_MAX_IDS	64
 
-/* Guests on a busy machine are slow: more than the harness's 30 seconds. */
+/* More than the harness's 30 seconds, as a guest on a busy machine is slow. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	100
 
@@ -52,7 +54,7 @@ bool fx_arrived(struct fixture *t, int job, int n);
 long fx_blk(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 	    __u32 data);
 
-/* For FIXTURE_SETUP(): everything a test needs before its device. */
+/* For FIXTURE_SETUP(): everything that a test needs before its device. */
 #define FX_SETUP(t, need) do { \
 	int fx_ret = fx_open(t); \
 	\

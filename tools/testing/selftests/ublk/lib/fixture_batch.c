@@ -2,7 +2,7 @@
 /*
  * Common part of the uapi_batch_*.c fixtures: see fixture_batch.h.
  *
- * As in fixture.c, what waits for this server is done by the client meanwhile.
+ * As in fixture.c, the client does everything that waits for this server.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "recovery.h"
 #include "fixture_batch.h"
 
-/* Open the char device and a ring with group 0; nothing is sent. */
+/* Open the char device and a ring with group 0; send nothing. */
 int fxb_serve(struct fixture_batch *u, unsigned int ring_flags)
 {
 	int ret = raw_srv_open(&u->t.srv, &u->t.info);
@@ -33,20 +33,20 @@ int fxb_fetch_all(struct fixture_batch *u)
 	return ret < 0 ? ret : 0;
 }
 
-/* START_DEV for this process, serving meanwhile. */
+/* START_DEV for this process, while it serves. */
 int fxb_start(struct fixture_batch *u)
 {
 	return fxb_wait(u, client_ctrl(u->t.client, UBLK_U_CMD_START_DEV,
 				       u->t.info.dev_id, getpid()));
 }
 
-/* Slots in the ring's buffer table, for AUTO_BUF_REG and zero copy. */
+/* Make a buffer table in the ring, for AUTO_BUF_REG and zero copy. */
 int fxb_table(struct fixture_batch *u, unsigned int slots)
 {
 	return io_uring_register_buffers_sparse(&u->b.ring, slots);
 }
 
-/* A LIVE device; a buffer table of one slot per tag and some more. */
+/* A LIVE device; the buffer table has one slot per tag and eight more. */
 int fxb_up(struct fixture_batch *u, int queues, int depth, __u64 flags)
 {
 	int ret = fx_add(&u->t, queues, depth, flags | UBLK_F_BATCH_IO);
@@ -62,14 +62,14 @@ int fxb_up(struct fixture_batch *u, int queues, int depth, __u64 flags)
 	return ret ? ret : fxb_start(u);
 }
 
-/* STOP_DEV, serving meanwhile. */
+/* STOP_DEV, while this process serves. */
 int fxb_stop(struct fixture_batch *u)
 {
 	return fxb_wait(u, client_ctrl(u->t.client, UBLK_U_CMD_STOP_DEV,
 				       u->t.info.dev_id, 0));
 }
 
-/* End the round. */
+/* End the session. */
 void fxb_close(struct fixture_batch *u)
 {
 	raw_batch_close(&u->b);
@@ -77,8 +77,8 @@ void fxb_close(struct fixture_batch *u)
 }
 
 /*
- * Start block I/O; what is written comes from the client's data at the offset
- * in the window, what is read goes there. The job, or -errno.
+ * Start block I/O. A write takes its data from the client's memory at the
+ * offset in the window, a read puts it there. Returns the job or -errno.
  */
 int fxb_blk(struct fixture_batch *u, enum client_blk_op op, __u64 off,
 	    __u32 len)
@@ -103,7 +103,7 @@ int fxb_request(struct fixture_batch *u, enum client_blk_op op, __u64 off,
 	return raw_batch_request(&u->b, ev, RAW_DEADLINE_MS);
 }
 
-/* Requests that the block layer has given to the driver. */
+/* How many requests the block layer has given to the driver. */
 int fxb_inflight(struct fixture_batch *u)
 {
 	char path[64];
@@ -120,7 +120,7 @@ int fxb_inflight(struct fixture_batch *u)
 	return n == 2 ? r + w : -EIO;
 }
 
-/* Requests reach the driver in the order in which they are made. */
+/* Without an I/O scheduler, requests reach the driver in submission order. */
 int fxb_no_scheduler(struct fixture_batch *u)
 {
 	char path[64];
@@ -138,7 +138,7 @@ int fxb_no_scheduler(struct fixture_batch *u)
 	return ret;
 }
 
-/* All block I/O of the client from now on is done by CPU 0: one queue. */
+/* From now on the client does all block I/O on CPU 0, so on one queue. */
 int fxb_one_cpu(struct fixture_batch *u)
 {
 	cpu_set_t set;
@@ -164,9 +164,10 @@ int fxb_wait_inflight(struct fixture_batch *u, int nr)
 }
 
 /*
- * Start 4 KiB requests at the steps @where of the window one after the other;
- * each has reached the driver before the next one is made. In flight is what
- * the driver has begun to take; its list has it when the thread sleeps.
+ * Start 4 KiB requests at the steps @where of the window, one after the other;
+ * each has reached the driver before the next one is started. A request counts
+ * as in flight when the driver begins to queue it; when its thread sleeps, the
+ * driver's list contains it.
  */
 int fxb_enqueue(struct fixture_batch *u, enum client_blk_op op,
 		const int *where, int nr, int *jobs)
@@ -187,7 +188,7 @@ int fxb_enqueue(struct fixture_batch *u, enum client_blk_op op,
 	return 0;
 }
 
-/* Which step of the window a request is about. */
+/* The step of the window that a request is for. */
 int fxb_where(const struct ublksrv_io_desc *iod)
 {
 	return ((iod->start_sector << 9) - RAW_WIN_START) / FXB_STEP;
@@ -198,7 +199,7 @@ struct burst_arg {
 	char *data;
 };
 
-/* One read per step; those whose first byte is the number of the step. */
+/* One read per step. Returns how many begin with the number of their step. */
 static long burst_io(struct io_uring *ring, int fd, struct burst_arg *a)
 {
 	struct io_uring_sqe *sqe;
@@ -252,8 +253,8 @@ static long burst_job(void *arg)
 }
 
 /*
- * @nr reads of 4 KiB at once, one at each step of the window, and so @rounds
- * times. The job's result is how many were good; fxb_mark() makes them good.
+ * Read 4 KiB at each of the first @nr steps of the window at once, @rounds
+ * times. The job's result says how many reads were correct, after fxb_mark().
  */
 int fxb_burst(struct fixture_batch *u, int nr, int rounds)
 {
@@ -265,7 +266,7 @@ int fxb_burst(struct fixture_batch *u, int nr, int rounds)
 	return client_start(u->t.client, burst_job, &a, sizeof(a));
 }
 
-/* What the reads of fxb_burst() are to find. */
+/* Write the contents that the reads of fxb_burst() expect. */
 void fxb_mark(char *store)
 {
 	int i;
@@ -274,7 +275,7 @@ void fxb_mark(char *store)
 		store[RAW_WIN_START + i * FXB_STEP] = i;
 }
 
-/* Nothing completes now. */
+/* No CQE arrives. */
 bool fxb_quiet(struct fixture_batch *u)
 {
 	struct raw_ev ev;
@@ -282,13 +283,13 @@ bool fxb_quiet(struct fixture_batch *u)
 	return raw_batch_request(&u->b, &ev, RAW_QUIET_MS) == RAW_TIMEOUT;
 }
 
-/* The job does not end, although this server takes what comes. */
+/* The job does not end, although this server serves what arrives. */
 bool fxb_waits(struct fixture_batch *u, int job)
 {
 	return rec_waits(&u->t, job);
 }
 
-/* End the round of a LIVE device, with requests or without. */
+/* End the session of a LIVE device, with requests or without. */
 int fxb_lose(struct fixture_batch *u)
 {
 	struct fixture *t = &u->t;
@@ -300,7 +301,7 @@ int fxb_lose(struct fixture_batch *u)
 	return ret ? ret : rec_start(t);
 }
 
-/* END_USER_RECOVERY for this process, serving meanwhile. */
+/* END_USER_RECOVERY for this process, while it serves. */
 int fxb_end_recovery(struct fixture_batch *u)
 {
 	return fxb_wait(u,
@@ -308,7 +309,7 @@ int fxb_end_recovery(struct fixture_batch *u)
 				    u->t.info.dev_id, getpid()));
 }
 
-/* The next server of a lost device (D-239: PREP, then FETCH_IO_CMDS). */
+/* The next server of a lost device: PREP, then FETCH_IO_CMDS (D-239). */
 int fxb_recover(struct fixture_batch *u)
 {
 	int ret = fxb_serve(u, 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the fixtures of the uapi_batch_*.c programs have in common: a device
- * with BATCH_IO, served by the test's own process through one ring with one
- * fetch command per queue, or by a process that is to be killed.
+ * with BATCH_IO. The test's own process serves it through one ring with one
+ * fetch command per queue, or another process that the test kills.
  */
 #ifndef UBLK_SELFTEST_FIXTURE_BATCH_H
 #define UBLK_SELFTEST_FIXTURE_BATCH_H
@@ -14,7 +14,7 @@
 #define FXB_BUFS		16
 #define FXB_BUF_BYTES	64
 
-/* Distance of the requests of fxb_enqueue() and fxb_burst(). */
+/* Distance between the requests of fxb_enqueue() and fxb_burst(). */
 #define FXB_STEP		65536
 
 struct fixture_batch {

@@ -3,9 +3,9 @@
  * The test's second process: see io_client.h.
  *
  * The test writes job numbers to a pipe; the client starts a thread per job.
- * A job's result is published by clearing "busy" after writing the rest. Block
- * I/O opens the disk for each job, so nothing stays open between jobs except
- * by client_hold().
+ * The thread writes the result of the job and then clears "busy", which
+ * publishes it. Block I/O opens the disk for each job, so nothing stays open
+ * between jobs except by client_hold().
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -121,7 +121,7 @@ bool client_done(struct io_client *c, int job)
 
 static long timed_out(struct io_client *c, int ms)
 {
-	/* A short wait is one that the test expects to end like this. */
+	/* A test may expect a timeout, but only of a short wait. */
 	if (ms >= CLIENT_LONG_MS)
 		proc_dump(c->pid);
 	return RAW_TIMEOUT;
@@ -179,7 +179,7 @@ static long ctrl_job(void *arg)
 
 	if (ret)
 		return ret;
-	/* Waits longer than any test does: the test sets the deadline. */
+	/* Longer than any test waits: the test sets the deadline. */
 	ret = raw_ctrl_cmd_ms(&ctl, c->op, &cmd, 1000000);
 	raw_ctrl_close(&ctl);
 	return ret;
@@ -245,7 +245,7 @@ static long blk_run(int fd, enum client_blk_op op, __u64 off, __u32 len,
 	return ret;
 }
 
-/* One operation on /dev/ublkbN, done by the caller itself. */
+/* One operation on /dev/ublkbN by the calling process itself. */
 long client_blk_run(int id, enum client_blk_op op, __u64 off, __u32 len,
 		    void *buf)
 {
@@ -275,8 +275,8 @@ static long blk_job(void *arg)
 }
 
 /*
- * Wait until the job of client_blk() has opened the disk: opening one that is
- * being removed may make the kernel look for a module, which takes its time.
+ * Wait until the job of client_blk() has opened the disk. Opening one that is
+ * being removed may make the kernel load a module, which takes a while.
  */
 bool client_wait_open(struct io_client *c, int job)
 {
@@ -292,8 +292,9 @@ bool client_wait_open(struct io_client *c, int job)
 }
 
 /*
- * Wait until the job's thread sleeps, or has ended. Drivers take requests
- * without sleeping: one that is known to have been made has then arrived.
+ * Wait until the job's thread sleeps, or the job has ended. A driver queues
+ * requests without sleeping, so a request that the thread has submitted has
+ * then reached the driver.
  */
 bool client_wait_sleep(struct io_client *c, int job)
 {

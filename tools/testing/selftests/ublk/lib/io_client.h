@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A second process that does what would block the test: block I/O on the
+ * A second process for everything that would block the test: block I/O on the
  * device that the test serves, and control commands that wait for the server.
  *
- * It is forked before the test opens anything, so that it holds no reference
- * to the char device, and it dies with the test. Each job runs in a thread of
- * its own; its argument and the data area are memory shared with the test.
+ * It is forked before the test opens anything, so that it holds no reference to
+ * the char device, and it dies with the test. Each job runs in a thread of its
+ * own; its argument and the data area are memory shared with the test.
  */
 #ifndef UBLK_SELFTEST_IO_CLIENT_H
 #define UBLK_SELFTEST_IO_CLIENT_H
@@ -21,8 +21,8 @@ typedef long (*client_fn)(void *arg);
 
 struct client_job {
 	client_fn fn;
-	int busy;		/* 1 from client_start() until the job is done */
-	pid_t tid;		/* its thread, once that runs */
+	int busy;		/* 1 from client_start() to the job's end */
+	pid_t tid;		/* its thread, once that runs, or 0 */
 	long res;
 	long ms;		/* how long it ran */
 	char arg[CLIENT_ARG] __attribute__((aligned(16)));

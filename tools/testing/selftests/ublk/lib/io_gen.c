@@ -2,9 +2,9 @@
 /*
  * Verifying I/O at depth 64: see io_gen.h. Used by the crash tests.
  *
- * The process has no connection to the server, not even inherited descriptors,
- * and is not killed while it may have requests: that would not end before they
- * do.
+ * The process has no connection to the server, not even inherited descriptors.
+ * The test does not kill it while it may have requests, as it would not end
+ * before they do.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "io_gen.h"
 #include "proc.h"
 
-/* Requests sent at a time. */
+/* How many requests are submitted at a time. */
 #define SEND	16
 
 struct slot {
@@ -74,7 +74,7 @@ void io_gen_free(struct io_gen *g)
 	munmap(g, sizeof(*g));
 }
 
-/* Put the first generation on a device, by way of its server's memory. */
+/* Write the first generation of all blocks into the server's memory. */
 void io_gen_fill(struct io_gen *g, char *store)
 {
 	int i;
@@ -91,7 +91,7 @@ static const __u64 *block_of(const char *mem, size_t i)
 	return (const __u64 *)(mem + i * IO_GEN_BLOCK);
 }
 
-/* Blocks whose contents in the server's memory cannot be. */
+/* Count the blocks in the server's memory with impossible contents. */
 __u64 io_gen_check(struct io_gen *g, const char *store)
 {
 	__u64 bad = 0;
@@ -134,7 +134,10 @@ static void finish_one(struct io_gen *g, int n, int res)
 	struct slot *s = &slots[n];
 
 	if (res != IO_GEN_BLOCK) {
-		/* A disk that is gone has no size: reads return 0. */
+		/*
+		 * A read returns 0 when the disk has been removed and has no
+		 * size.
+		 */
 		g->last_error = res < 0 ? res : -ENODEV;
 		g->errors++;
 	} else {
@@ -149,7 +152,7 @@ static void finish_one(struct io_gen *g, int n, int res)
 	free_slots[nr_free++] = n;
 }
 
-/* The processor decides which queue a request goes to. */
+/* Move to the next CPU: it decides which queue a request goes to. */
 static void hop(struct io_gen *g)
 {
 	static int cpu;
@@ -220,7 +223,7 @@ static int generate(struct io_gen *g)
 	return 0;
 }
 
-/* The contents are known (io_gen_fill() or an earlier run). 0 or -errno. */
+/* Call io_gen_fill() first, or have run it before. 0 or -errno. */
 int io_gen_start(struct io_gen *g)
 {
 	pid_t pid;
@@ -230,7 +233,7 @@ int io_gen_start(struct io_gen *g)
 		g->block[i].busy = 0;
 	g->stop = 0;
 	g->ready = 0;
-	/* Not straight into *g: the child would write its 0 there as well. */
+	/* In shared memory the child would overwrite the pid with 0. */
 	pid = fork();
 	if (pid < 0)
 		return -errno;

@@ -2,9 +2,10 @@
 /*
  * A process that keeps a disk busy and knows what every block must contain.
  *
- * Each 8-byte word of a block is its number and the generation of the write. A
- * block has one request at a time; a write that failed leaves its generation
- * possible but not certain, until the next one succeeds.
+ * Each 8-byte word of a block consists of the block's number and the generation
+ * of the write. A block has one request at a time. After a write that failed,
+ * the block may have the old generation or the new one, until the next write
+ * succeeds.
  */
 #ifndef UBLK_SELFTEST_IO_GEN_H
 #define UBLK_SELFTEST_IO_GEN_H
@@ -19,18 +20,18 @@ enum io_gen_mode { IO_GEN_READS, IO_GEN_WRITES, IO_GEN_MIXED };
 
 struct io_gen {
 	pid_t pid;
-	int id;			/* of the device */
+	int id;			/* number of the device */
 	enum io_gen_mode mode;
-	int stop;		/* by the test: finish and exit */
-	int give_up;		/* the first error ends it */
-	int cpus;		/* send from so many processors in turn, 0: any */
+	int stop;		/* set by the test: finish and exit */
+	int give_up;		/* exit at the first error */
+	int cpus;		/* submit from CPUs 0 to cpus - 1 in turn, 0: from any */
 	/* Written by the generator: */
 	int ready;
 	int inflight;
 	int last_error;
 	__u64 done;		/* successful requests */
 	__u64 errors;
-	__u64 bad;		/* blocks with contents that cannot be */
+	__u64 bad;		/* blocks with impossible contents */
 	struct {
 		__u32 sure, tried;
 		int busy;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The device of uapi_params.c and uapi_limits.c: just added, without parameters.
+ * The device of uapi_params.c and uapi_limits.c: just added, without
+ * parameters.
  *
- * It defines a fixture, so include it once in a program, behind the harness.
+ * It defines a fixture: include it once in a program, after the harness.
  */
 #ifndef UBLK_SELFTEST_PARAMS_FIXTURE_H
 #define UBLK_SELFTEST_PARAMS_FIXTURE_H

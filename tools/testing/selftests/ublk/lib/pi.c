@@ -2,8 +2,8 @@
 /*
  * Checksums and tuples of protection information: see pi.h.
  *
- * Bit by bit and slow; the answers that everybody knows are in
- * uapi_integrity.c.
+ * It computes bit by bit, which is slow; uapi_integrity.c compares with
+ * published check values.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -78,7 +78,7 @@ static void put_be(unsigned char *to, __u64 value, int bytes)
 	}
 }
 
-/* The tuple of one interval; its front metadata is taken as it is. */
+/* Make the tuple of one interval; @front is the metadata before the tuple. */
 static void make_tuple(const struct ublk_param_integrity *p, const void *data,
 		       __u64 ref, const void *front, unsigned char *tuple)
 {
@@ -106,8 +106,8 @@ static void make_tuple(const struct ublk_param_integrity *p, const void *data,
 }
 
 /*
- * Fill the tuples of @meta for @len bytes whose first interval has the
- * reference tag @ref. What is around the tuples is left as it is.
+ * Fill the tuples in @meta for @len bytes whose first interval has the
+ * reference tag @ref. Metadata around the tuples is not changed.
  */
 void pi_make(const struct ublk_param_integrity *p, const void *data,
 	     size_t len, __u64 ref, void *meta)
@@ -123,8 +123,8 @@ void pi_make(const struct ublk_param_integrity *p, const void *data,
 }
 
 /*
- * The first interval whose tuple is wrong, or -1. The reference tag counts if
- * the profile has one; the application tag never does.
+ * The first interval with a wrong tuple, or -1. The reference tag is checked if
+ * the profile has one, the application tag never.
  */
 int pi_bad(const struct ublk_param_integrity *p, const void *data, size_t len,
 	   __u64 ref, const void *meta)

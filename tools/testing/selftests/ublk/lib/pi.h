@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Protection information made and checked in userspace, by the definitions of
- * T10 and NVMe and not by the kernel's code, for uapi_integrity*.c.
+ * Protection information made and checked in userspace for uapi_integrity*.c,
+ * by the definitions of T10 and NVMe instead of the kernel's code.
  *
  * Metadata of an interval: metadata_size bytes, the tuple at pi_offset. The
  * guard covers the interval and the metadata before the tuple. A tuple is
  *   8 bytes	guard 2, application tag 2, reference tag 4	(IP, CRC16)
  *   16 bytes	guard 8, application tag 2, reference tag 6	(CRC64)
- * all big endian, except the guard of the IP checksum, which is in memory order.
+ * all big endian, except the guard of the IP checksum, which is in memory
+ * order.
  */
 #ifndef UBLK_SELFTEST_PI_H
 #define UBLK_SELFTEST_PI_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The ublk protocol spoken directly, for tests that have to say things a
- * correct server never says. Nothing in here uses libublk.
+ * The ublk protocol spoken directly, for tests that have to send what a correct
+ * server never sends. Nothing here uses libublk.
  *
  * Three layers:
  *   raw_ctrl   one ring on /dev/ublk-control, one command at a time
@@ -9,12 +9,12 @@
  *   raw_ring   one thread's ring for I/O commands of a raw_srv
  * and raw_data.c, what a server does in the modes without server buffers.
  *
- * Whoever uses a raw_ring is the daemon of the tags it fetches, so a raw_ring
- * belongs to one thread. Functions return 0 or more, or -errno; RAW_TIMEOUT is
- * no errno and means that no answer came before the deadline. Block I/O is
- * done by another process (io_client.h): a process that waits for its own server
- * cannot be killed. Covered statements are numbered as in
- * Documentation/block/ublk-abi/.
+ * The thread that uses a raw_ring is the daemon of the tags it fetches, so a
+ * raw_ring belongs to one thread. Functions return 0 or more, or -errno;
+ * RAW_TIMEOUT is no errno and means that no answer came before the deadline.
+ * Another process does the block I/O (io_client.h): a process that waits for
+ * its own server cannot be killed. Tests name the statements that they cover by
+ * their numbers in Documentation/block/ublk-abi/.
  */
 #ifndef UBLK_SELFTEST_RAW_H
 #define UBLK_SELFTEST_RAW_H
@@ -27,12 +27,12 @@
 #include <linux/ublk_cmd.h>
 
 #define RAW_TIMEOUT	(-100000)
-/* No command that is meant to end takes longer, in a slow guest either. */
+/* A command that is to end takes less time than this, in a slow guest too. */
 #define RAW_DEADLINE_MS	15000
-/* "Nothing comes" is concluded after this time. */
+/* After this time without an event a test concludes that none comes. */
 #define RAW_QUIET_MS	100
 
-/* Size of a large SQE, and where the command is in any SQE. */
+/* Size of a large SQE, and offset of the command in any SQE. */
 #define RAW_SQE128	128
 #define RAW_SQE_CMD	48
 
@@ -44,8 +44,8 @@
 #define RAW_IO_BYTES	(512U << 10)
 
 /*
- * Tests do their I/O in this window. What arrives outside is somebody else's
- * (partition scan, udev) and is answered silently.
+ * Tests do their I/O in this window. Requests outside come from others
+ * (partition scan, udev) and are served without telling the test.
  */
 #define RAW_WIN_START	(128ULL << 20)
 #define RAW_WIN_END	(192ULL << 20)
@@ -57,7 +57,7 @@ struct raw_ctrl {
 	__u64 seq;
 };
 
-/* What the test knows about a tag, as in data.md section 7. */
+/* What the test knows about a tag: the states of data.rst section 7. */
 enum raw_tag {
 	RAW_U, RAW_A, RAW_O, RAW_N, RAW_X,
 };
@@ -69,10 +69,10 @@ struct raw_srv {
 	size_t stride, area;	/* descriptor area: file offset step, length */
 	char *desc[RAW_MAX_QUEUES];
 	char *bufs;		/* one buffer of RAW_IO_BYTES per tag */
-	int buf_fd;		/* counted modes: the file that bufs is */
+	int buf_fd;		/* refcounted modes: the file that bufs maps */
 	char *shm[RAW_MAX_SHM];	/* shared buffers by index, if any */
 	char *store;		/* contents of the device, RAW_DEV_BYTES */
-	unsigned char *state;	/* enum raw_tag of each tag */
+	unsigned char *state;	/* enum raw_tag for each tag */
 };
 
 struct raw_ev {
@@ -87,8 +87,8 @@ struct raw_ev {
 struct raw_ring {
 	struct io_uring ring;
 	struct raw_srv *srv;
-	__u64 sqe_addr;		/* of the next commands */
-	__u8 auto_flags;	/* of the words of raw_fetch() and raw_commit() */
+	__u64 sqe_addr;		/* for the next commands */
+	__u8 auto_flags;	/* in the words of raw_fetch() and raw_commit() */
 	__u32 seq;
 	unsigned int stashed;
 	struct { __u64 user_data; int res; } stash[RAW_STASH];

@@ -3,9 +3,9 @@
  * Batch commands for the tests: see raw_batch.h.
  *
  * user_data of a command: provided-buffer group in bits 0..15, queue in 16..31,
- * command number in 32..39, sequence number above, which also tells several
- * fetch commands apart. As in raw_io.c, CQEs that arrive while one command is
- * waited for are stashed, in order.
+ * command number in 32..39, sequence number above, which also distinguishes
+ * several fetch commands. As in raw_io.c, CQEs that arrive during the wait for
+ * one command are stashed in order.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,8 +40,9 @@ void raw_batch_close(struct raw_batch *b)
 }
 
 /*
- * A group of @nr buffers (a power of two) of @bytes each, all of them provided;
- * with @bytes 0 the caller provides them. @flags: those of the buffer ring.
+ * Make a group of @nr buffers (a power of two) of @bytes each, and provide all
+ * of them. With @bytes 0 the caller provides them. @flags is for the buffer
+ * ring.
  */
 int raw_group_open(struct raw_batch *b, int group, unsigned int nr,
 		   unsigned int bytes, unsigned int flags)
@@ -123,7 +124,10 @@ int raw_batch_post(struct raw_batch *b, const struct raw_bcmd *cmd)
 	struct ublk_batch_io io = {
 		.q_id = cmd->q, .flags = cmd->flags, .nr_elem = cmd->nr,
 		.elem_bytes = cmd->size,
-		/* Not read, so never the same. */
+		/*
+		 * The driver does not read them, so send another value each
+		 * time.
+		 */
 		.reserved = b->seq, .reserved2 = ~0ULL << (b->seq & 31),
 	};
 	struct io_uring_sqe *sqe = get_sqe(b, cmd->op, cmd->q, cmd->group);
@@ -170,7 +174,7 @@ static int wait_cqe(struct raw_batch *b, long end, struct raw_cqe *c)
 	}
 }
 
-/* Wait for the CQE of command @seq and keep the others. */
+/* Wait for the CQE of command @seq and stash the others. */
 static int wait_seq(struct raw_batch *b, __u32 seq)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -233,7 +237,7 @@ int raw_batch_thread_call(struct raw_srv *s, const struct raw_bcmd *cmd)
 	return t.res;
 }
 
-/* A command of the other kind, for one tag, on this ring. */
+/* A per-tag command on this ring. */
 int raw_batch_io_call(struct raw_batch *b, __u32 op, int q, int tag,
 		      __u64 addr)
 {
@@ -278,7 +282,7 @@ int raw_elem_size(unsigned int flags)
 	       (flags & UBLK_BATCH_F_HAS_ZONE_LBA ? 8 : 0);
 }
 
-/* Element number @i of a buffer at @base, in the layout that @flags say. */
+/* Write element @i of a buffer at @base, in the layout of @flags. */
 void raw_elem_put(void *base, int i, unsigned int flags,
 		  const struct raw_elem *e)
 {
@@ -297,14 +301,14 @@ void raw_elem_put(void *base, int i, unsigned int flags,
 		memcpy(p, &e->zone_lba, 8);
 }
 
-/* Flags of PREP and COMMIT that suit the device. */
+/* The flags of PREP and COMMIT that the device's mode needs. */
 unsigned int raw_batch_flags(struct raw_batch *b)
 {
 	return b->elem_flags |
 	       (raw_copy_mode(b->srv) ? UBLK_BATCH_F_HAS_BUF_ADDR : 0);
 }
 
-/* PREP or COMMIT of these elements; the command's result. */
+/* PREP or COMMIT of these elements. Returns the command's result. */
 int raw_batch_elems(struct raw_batch *b, __u32 op, int q,
 		    const struct raw_elem *e, int nr)
 {
@@ -335,7 +339,7 @@ static struct raw_elem own_elem(struct raw_batch *b, int q, int tag, int result)
 	};
 }
 
-/* PREP tags [@tag, @tag + @nr) with their own buffers; the result. */
+/* PREP tags [@tag, @tag + @nr) with their own buffers. Returns the result. */
 int raw_batch_prep(struct raw_batch *b, int q, int tag, int nr)
 {
 	struct raw_elem *e = calloc(nr, sizeof(*e));
@@ -359,7 +363,7 @@ int raw_batch_prep_all(struct raw_batch *b)
 	return ret;
 }
 
-/* COMMIT of one tag: 0, or what went wrong. */
+/* COMMIT of one tag. 0, or an error. */
 int raw_batch_commit(struct raw_batch *b, int q, int tag, int result)
 {
 	struct raw_elem e = own_elem(b, q, tag, result);
@@ -370,7 +374,7 @@ int raw_batch_commit(struct raw_batch *b, int q, int tag, int result)
 	return ret < 0 ? ret : -EPROTO;
 }
 
-/* Send a fetch command; its sequence number, or -errno. */
+/* Send a fetch command. Returns its sequence number or -errno. */
 int raw_batch_fetch(struct raw_batch *b, int q, int group)
 {
 	struct raw_bcmd cmd = {
@@ -385,7 +389,7 @@ int raw_batch_fetch(struct raw_batch *b, int q, int group)
 	return ret;
 }
 
-/* Where the list of a CQE is, and what its buffer is from now on. */
+/* Find the list of a CQE, and give its buffer back or remember what is used. */
 static int take_tags(struct raw_batch *b, struct raw_bev *ev, int group)
 {
 	struct raw_group *g = &b->groups[group];
@@ -463,7 +467,7 @@ int raw_batch_next(struct raw_batch *b, struct raw_ev *ev, int ms)
 	return 0;
 }
 
-/* As raw_request(); res is 0 or that of a fetch command that has ended. */
+/* Like raw_request(); res is 0, or that of a fetch command that has ended. */
 int raw_batch_request(struct raw_batch *b, struct raw_ev *ev, int ms)
 {
 	long end = raw_now_ms() + ms;
@@ -480,7 +484,7 @@ int raw_batch_request(struct raw_batch *b, struct raw_ev *ev, int ms)
 	return RAW_TIMEOUT;
 }
 
-/* Answer a delivery the way a RAM disk does. */
+/* Serve a delivered tag like a RAM disk. */
 int raw_batch_serve(struct raw_batch *b, const struct raw_ev *ev)
 {
 	if (ev->res < 0)
@@ -489,8 +493,8 @@ int raw_batch_serve(struct raw_batch *b, const struct raw_ev *ev)
 }
 
 /*
- * Serve until every fetch command has ended. How many of this ring's have done
- * so with ENODEV, or what else one says, or RAW_TIMEOUT.
+ * Serve until every fetch command has ended. Returns how many commands of this
+ * ring ended with ENODEV, the first other result, or RAW_TIMEOUT.
  */
 int raw_batch_collect_abort(struct raw_batch *b, int ms)
 {
@@ -502,7 +506,10 @@ int raw_batch_collect_abort(struct raw_batch *b, int ms)
 		ret = raw_batch_next(b, &ev, end - raw_now_ms());
 		if (!ret)
 			ret = raw_batch_serve(b, &ev);
-		/* Buffers are back by now; a slow server runs out of them. */
+		/*
+		 * The server was too slow and ran out of buffers; they are back
+		 * by now.
+		 */
 		if (!ret && ev.res == -ENOBUFS)
 			ret = raw_batch_fetch(b, ev.q, 0);
 		else if (!ret && ev.res && ev.res != UBLK_IO_RES_ABORT)
@@ -513,7 +520,7 @@ int raw_batch_collect_abort(struct raw_batch *b, int ms)
 	return b->aborted;
 }
 
-/* client_wait_serving() for a batch device. */
+/* Like client_wait_serving(), for a batch device. */
 long raw_batch_wait(struct io_client *a, int job, struct raw_batch *b, int ms)
 {
 	long end = raw_now_ms() + ms;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Batch commands spoken directly (data.md section 13), beside raw.h.
+ * Batch commands spoken directly (data.rst section 13), on top of raw.h.
  *
- * A raw_batch is one ring with groups of provided buffers on the char device
- * of a raw_srv. A CQE of a fetch command lists many tags; raw_batch_event()
- * gives the CQE as it came, raw_batch_request() one tag after the other.
- * Buffers go back to their group when the list has been read, except those of
- * a group with "keep".
+ * A raw_batch is one ring with groups of provided buffers on the char device of
+ * a raw_srv. A CQE of a fetch command lists many tags: raw_batch_event()
+ * returns the CQE as it came, raw_batch_request() one tag after the other. A
+ * buffer goes back to its group when its list has been read, except in a group
+ * with "keep".
  *
  * Results as in raw.h: 0 or more, -errno, RAW_TIMEOUT.
  */
@@ -20,7 +20,7 @@
 #define RAW_FETCH	UBLK_U_IO_FETCH_IO_CMDS
 #define RAW_NR_FETCH	0x27
 
-/* Not in every installed header. */
+/* Some installed headers do not define these. */
 #define RAW_CMD_MULTISHOT	(1U << 1)
 #define RAW_BUF_RING_INC	2
 #define RAW_CQE_BUF_MORE	(1U << 4)
@@ -29,7 +29,7 @@
 #define RAW_GROUP_BUFS	64
 #define RAW_CQE_TAGS	128	/* the most that one CQE lists (D-187) */
 
-/* A batch command; what is not named is 0. */
+/* A batch command; a member that is not named is 0. */
 struct raw_bcmd {
 	__u32 op;
 	__u16 q, flags, nr;
@@ -41,7 +41,7 @@ struct raw_bcmd {
 	__u16 group;
 };
 
-/* An element of PREP or COMMIT, all members. */
+/* An element of PREP or COMMIT with all members. */
 struct raw_elem {
 	__u16 tag, buf_index;
 	__s32 result;
@@ -77,7 +77,7 @@ struct raw_batch {
 	__u32 seq;
 	int fetches;		/* commands that have not ended */
 	int aborted;		/* those that ended with ENODEV */
-	__u16 elem_flags;	/* besides HAS_BUF_ADDR, for prep and commit */
+	__u16 elem_flags;	/* besides HAS_BUF_ADDR, for PREP and COMMIT */
 	struct raw_group groups[RAW_GROUPS];
 	unsigned int stashed;
 	struct raw_cqe stash[RAW_STASH];

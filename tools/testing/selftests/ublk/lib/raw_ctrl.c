@@ -2,9 +2,9 @@
 /*
  * Control commands for the tests: see raw.h.
  *
- * A command is sent on a ring with 128-byte SQEs and waited for with a
- * deadline. A command whose deadline passed may still complete later; its CQE
- * carries an old sequence number and is dropped then.
+ * A command goes out on a ring with 128-byte SQEs and is waited for with a
+ * deadline. After a timeout it may still complete later; its CQE has an old
+ * sequence number and is dropped.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -106,7 +106,7 @@ static int wait_seq(struct raw_ctrl *c, __u64 seq, int ms)
 	}
 }
 
-/* The next SQE, filled but not submitted; its user_data is c->seq. */
+/* Fill the next SQE but do not submit it; its user_data is c->seq. */
 struct io_uring_sqe *raw_ctrl_prep(struct raw_ctrl *c, __u32 op,
 				   const struct ublksrv_ctrl_cmd *cmd)
 {
@@ -125,7 +125,7 @@ struct io_uring_sqe *raw_ctrl_prep(struct raw_ctrl *c, __u32 op,
 	return sqe;
 }
 
-/* Opcode @op is sent as it is; see raw_ctrl_cmd() for the legacy form. */
+/* Sends opcode @op unchanged; raw_ctrl_cmd() makes the legacy form. */
 int raw_ctrl_cmd_ms(struct raw_ctrl *c, __u32 op,
 		    const struct ublksrv_ctrl_cmd *cmd, int ms)
 {
@@ -188,7 +188,7 @@ int raw_add(struct raw_ctrl *c, struct ublksrv_ctrl_dev_info *info)
 			   sizeof(*info));
 }
 
-/* DEL_DEV with the path that a device of an ordinary user needs (C-22). */
+/* DEL_DEV with the path that an unprivileged device needs (C-22). */
 int raw_del(struct raw_ctrl *c, int id)
 {
 	char path[32] = "";
@@ -270,7 +270,7 @@ int raw_get_params(struct raw_ctrl *c, int id, struct ublk_params *p)
 	return raw_buf_cmd(c, UBLK_U_CMD_GET_PARAMS, id, p, sizeof(*p));
 }
 
-/* Open /dev/ublkcN; EBUSY and a missing node are retried (F-16). */
+/* Open /dev/ublkcN; retry on EBUSY and while the node is missing (F-16). */
 int raw_char_open(int id)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -289,7 +289,7 @@ int raw_char_open(int id)
 	return -errno;
 }
 
-/* Number of possible CPU ids: one more than the last one. */
+/* Number of possible CPU ids: the highest one plus one. */
 int raw_possible_cpus(void)
 {
 	FILE *f = fopen("/sys/devices/system/cpu/possible", "r");
@@ -322,7 +322,7 @@ long raw_read_ulong(const char *path)
 	return ret ? ret : (long)val;
 }
 
-/* From the calling thread, and nothing else. */
+/* Drop the capabilities of the calling thread only. */
 static int drop_capability(int cap)
 {
 	struct __user_cap_header_struct h = {
@@ -343,13 +343,13 @@ int raw_drop_privileges(void)
 	return drop_capability(CAP_SYS_ADMIN);
 }
 
-/* RLIMIT_MEMLOCK counts from here on. */
+/* From here on RLIMIT_MEMLOCK limits the thread. */
 int raw_drop_ipc_lock(void)
 {
 	return drop_capability(CAP_IPC_LOCK);
 }
 
-/* Mainline's driver takes a capacity that no disk can have (I-62). */
+/* Mainline's driver accepts a capacity that no disk can have (I-62). */
 static bool probe_mainline(void)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -372,9 +372,9 @@ static bool probe_mainline(void)
 }
 
 /*
- * Is the driver under test the one of the distribution? The runner says so in
- * UBLK_TEST_DRIVER ("distro" or "ours"); without that a harmless difference
- * decides.
+ * Is the driver under test the distribution's? The runner says so in
+ * UBLK_TEST_DRIVER ("distro" or "ours"); without it, a harmless difference
+ * tells.
  */
 bool running_on_mainline(void)
 {
@@ -384,8 +384,8 @@ bool running_on_mainline(void)
 }
 
 /*
- * Wait until a command of that process which sleeps is being executed: io_uring
- * has made a worker thread for it.
+ * Wait until a sleeping command of that process is being executed: io_uring has
+ * then created a worker thread for it.
  */
 bool raw_wait_worker(pid_t pid)
 {

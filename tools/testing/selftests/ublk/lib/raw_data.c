@@ -3,10 +3,11 @@
  * Data in the modes without server buffers (user copy, zero copy, automatic
  * registration): see raw.h.
  *
- * raw_move() is what raw_serve() uses: between the request and the tag's
- * buffer, which in these modes is memory and a file at the same time, so that
- * READ_FIXED and WRITE_FIXED have something to work with. The functions for
- * one step each are for tests that do the steps in the wrong order.
+ * raw_serve() calls raw_move(), which moves data between the request and the
+ * tag's buffer. In these modes the buffer is memory and a file at the same
+ * time, so that READ_FIXED and WRITE_FIXED have a file to work with. The
+ * functions for single steps are for tests that do the steps in the wrong
+ * order.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,14 +20,14 @@
 #include "proc.h"
 #include "raw.h"
 
-/* File position of a byte of a request's data. */
+/* File offset of a byte of a request's data. */
 __u64 raw_pos(int q, int tag, __u64 off)
 {
 	return UBLKSRV_IO_BUF_OFFSET + ((__u64)q << UBLK_QID_OFF |
 					(__u64)tag << UBLK_TAG_OFF | off);
 }
 
-/* From a write request. Bytes, or -errno. */
+/* Copy from a write request. Bytes or -errno. */
 long raw_get(struct raw_srv *s, int q, int tag, void *buf, size_t len,
 	     __u64 off)
 {
@@ -35,7 +36,7 @@ long raw_get(struct raw_srv *s, int q, int tag, void *buf, size_t len,
 	return n < 0 ? -errno : n;
 }
 
-/* Into a read request. Bytes, or -errno. */
+/* Copy into a read request. Bytes or -errno. */
 long raw_put(struct raw_srv *s, int q, int tag, const void *buf, size_t len,
 	     __u64 off)
 {
@@ -54,7 +55,9 @@ long raw_copy_any(void *raw_copy)
 	return raw_get(c->s, c->q, c->tag, c->buf, c->len, c->off);
 }
 
-/* An empty buffer table: a slot per tag for raw_serve(), RAW_SLOTS more. */
+/*
+ * Make an empty buffer table: a slot per tag for raw_serve(), RAW_SLOTS more.
+ */
 int raw_table(struct raw_ring *r)
 {
 	struct ublksrv_ctrl_dev_info *i = &r->srv->info;
@@ -73,7 +76,7 @@ int raw_unreg(struct raw_ring *r, __u64 slot)
 	return raw_call(r, UBLK_U_IO_UNREGISTER_IO_BUF, 0, 0, 0, slot);
 }
 
-/* For an SQE of one's own: queue, tag and number are such as no command has. */
+/* For an SQE of the caller's own: no command has this queue, tag and number. */
 __u64 raw_user_data(struct raw_ring *r)
 {
 	r->seq++;
@@ -82,7 +85,7 @@ __u64 raw_user_data(struct raw_ring *r)
 
 /*
  * Begin to move @len bytes between @off in @fd and @addr in a slot's buffer;
- * @write is to the file.
+ * @write: to the file.
  */
 int raw_fixed_post(struct raw_ring *r, bool write, int fd, __u64 off,
 		   int slot, __u64 addr, __u32 len, __u64 *user_data)
@@ -104,7 +107,7 @@ int raw_fixed_post(struct raw_ring *r, bool write, int fd, __u64 off,
 	return ret < 0 ? ret : 0;
 }
 
-/* Bytes, or -errno, or RAW_TIMEOUT. */
+/* Move and wait. Bytes, -errno or RAW_TIMEOUT. */
 int raw_fixed(struct raw_ring *r, bool write, int fd, __u64 off, int slot,
 	      __u64 addr, __u32 len)
 {
@@ -152,7 +155,9 @@ static int move_fixed(struct raw_ring *r, const struct raw_ev *ev, __u32 len)
 	return ret;
 }
 
-/* Between a read or write and the tag's buffer, as the device's mode is. */
+/*
+ * Move data between a read or write and the tag's buffer, by the device's mode.
+ */
 int raw_move(struct raw_ring *r, const struct raw_ev *ev)
 {
 	struct raw_srv *s = r->srv;
@@ -181,7 +186,7 @@ void raw_fill(char *p, size_t len, unsigned int seed)
 	}
 }
 
-/* At most a page of memory, @len bytes, in front of a hole; or NULL. */
+/* The last @len bytes of a page that is followed by a hole, or NULL. */
 char *raw_hole(size_t len)
 {
 	char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
@@ -206,7 +211,7 @@ static void *run_call(void *arg)
 	return NULL;
 }
 
-/* fn(arg) in a thread, hence a task, that is nobody's daemon. */
+/* Run fn(arg) in a new thread, which is the daemon of no tag. */
 long raw_in_thread(raw_fn fn, void *arg)
 {
 	struct call c = { .fn = fn, .arg = arg };
@@ -219,7 +224,7 @@ long raw_in_thread(raw_fn fn, void *arg)
 	return c.res;
 }
 
-/* fn(arg) in a process that has inherited every descriptor. */
+/* Run fn(arg) in a process that has inherited every descriptor. */
 long raw_in_process(raw_fn fn, void *arg)
 {
 	struct call *c = proc_shared(sizeof(*c));

@@ -2,10 +2,9 @@
 /*
  * The char device for the tests: see raw.h.
  *
- * user_data of a command is: tag in bits 0..15, queue in 16..31, command
- * number in 32..39, sequence number above. raw_call() waits for one CQE and
- * stashes the others for raw_event(), so nothing that the driver says is lost,
- * and order among the others is kept.
+ * user_data of a command: tag in bits 0..15, queue in 16..31, command number in
+ * 32..39, sequence number above. raw_call() waits for one CQE and stashes the
+ * others for raw_event(), in order, so no CQE of the driver is lost.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +30,7 @@ static void *map_anon(size_t len, int how)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Buffers that are a file as well, for READ_FIXED and WRITE_FIXED. */
+/* Buffers that are also a file, for READ_FIXED and WRITE_FIXED. */
 static void *map_file(int *fd, size_t len)
 {
 	void *p;
@@ -49,8 +48,8 @@ static size_t nr_tags(struct raw_srv *s)
 }
 
 /*
- * Open the char device of @info, the reply of ADD_DEV, and map its
- * descriptors. @s->store may be set to memory shared with others before.
+ * Open the char device of @info, the reply of ADD_DEV, and map its descriptors.
+ * The caller may set @s->store to shared memory before.
  */
 int raw_srv_open(struct raw_srv *s, const struct ublksrv_ctrl_dev_info *info)
 {
@@ -84,7 +83,7 @@ int raw_srv_open(struct raw_srv *s, const struct ublksrv_ctrl_dev_info *info)
 	return 0;
 }
 
-/* Give up the descriptor and all mappings; rings are closed before. */
+/* Close the descriptor and unmap everything. Close the rings before. */
 void raw_srv_close(struct raw_srv *s)
 {
 	int q;
@@ -135,7 +134,7 @@ int raw_ring_open(struct raw_ring *r, struct raw_srv *s, unsigned int flags)
 
 	memset(r, 0, sizeof(*r));
 	r->srv = s;
-	/* Every tag may complete at once; nothing may overflow. */
+	/* All tags may complete at once: the CQ ring must not overflow. */
 	p.flags |= IORING_SETUP_CQSIZE;
 	p.cq_entries = 4096 + 64;
 	if (nr_tags(s) > 4096)
@@ -213,7 +212,7 @@ static int wait_cqe(struct raw_ring *r, long end, __u64 *user_data, int *res)
 	}
 }
 
-/* The result of one command; what else completes is kept for raw_event(). */
+/* Wait for the result of one command and stash the others for raw_event(). */
 int raw_await(struct raw_ring *r, __u64 user_data, int ms)
 {
 	long end = raw_now_ms() + ms;
@@ -253,8 +252,8 @@ static int call_flags(struct raw_ring *r, __u32 op, int q, int tag, int result,
 }
 
 /*
- * Submit a command that completes by itself, an error for example, and return
- * its result. What the test knows of the tag does not change.
+ * Submit a command that completes by itself, with an error for example, and
+ * return its result. The test's state of the tag does not change.
  */
 int raw_call(struct raw_ring *r, __u32 op, int q, int tag, int result,
 	     __u64 addr)
@@ -293,7 +292,7 @@ static void *thread_call(void *arg)
 	return NULL;
 }
 
-/* raw_call() from a thread, hence a task, that is nobody's daemon. */
+/* raw_call() from a new thread, which is the daemon of no tag. */
 int raw_thread_call(struct raw_srv *s, __u32 op, int q, int tag, int result,
 		    __u64 addr)
 {
@@ -310,7 +309,7 @@ int raw_thread_call(struct raw_srv *s, __u32 op, int q, int tag, int result,
 	return t.res;
 }
 
-/* No other mode: the driver copies between request and buffer (D-22). */
+/* In no other mode the driver copies between request and buffer (D-22). */
 bool raw_copy_mode(const struct raw_srv *s)
 {
 	return !(s->info.flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY |
@@ -318,8 +317,8 @@ bool raw_copy_mode(const struct raw_srv *s)
 }
 
 /*
- * What a batch element for the tag names: its buffer, or the slot of its own
- * number in the buffer table (AUTO_BUF_REG), or nothing.
+ * What a batch element names for the tag: its buffer, its slot in the buffer
+ * table (AUTO_BUF_REG), or nothing.
  */
 __u64 raw_addr(struct raw_srv *s, int q, int tag)
 {
@@ -329,8 +328,8 @@ __u64 raw_addr(struct raw_srv *s, int q, int tag)
 }
 
 /*
- * Submit a command that the driver keeps, with a registration word of the
- * caller's choice.
+ * Submit a command that the driver keeps, with a registration word that the
+ * caller chooses.
  */
 int raw_arm(struct raw_ring *r, __u32 op, int q, int tag, int result,
 	    __u64 addr, __u64 word)
@@ -355,8 +354,8 @@ static int arm(struct raw_ring *r, __u32 op, int q, int tag, int result)
 }
 
 /*
- * With a polling thread, submitted is not issued yet: send something that
- * fails at once behind it.
+ * With SQPOLL a submitted command may not have been issued yet: submit a
+ * command after it that fails at once, and wait for that.
  */
 static int raw_issued(struct raw_ring *r)
 {
@@ -368,7 +367,7 @@ static int raw_issued(struct raw_ring *r)
 	return ret == -EINVAL ? 0 : -EPROTO;
 }
 
-/* Fetch with the tag's own buffer; a failure shows up as an event. */
+/* Fetch with the tag's own buffer; a failed fetch is an event. */
 int raw_fetch(struct raw_ring *r, int q, int tag)
 {
 	return arm(r, UBLK_U_IO_FETCH_REQ, q, tag, 0);
@@ -393,7 +392,7 @@ int raw_commit(struct raw_ring *r, int q, int tag, int result)
 	return arm(r, UBLK_U_IO_COMMIT_AND_FETCH_REQ, q, tag, result);
 }
 
-/* The next CQE, whatever it is. 0, RAW_TIMEOUT or -errno. */
+/* The next CQE of any kind. 0, RAW_TIMEOUT or -errno. */
 int raw_event(struct raw_ring *r, struct raw_ev *ev, int ms)
 {
 	struct raw_srv *s = r->srv;
@@ -428,7 +427,7 @@ int raw_event(struct raw_ring *r, struct raw_ev *ev, int ms)
 	return 0;
 }
 
-/* Between the store and where the request's data comes from or goes to. */
+/* Copy between the store and the memory that has the request's data. */
 static int move_data(struct raw_srv *s, const struct raw_ev *ev, bool read,
 		     char *data, __u64 len)
 {
@@ -448,9 +447,9 @@ static int move_data(struct raw_srv *s, const struct raw_ev *ev, bool read,
 }
 
 /*
- * Do what a request asks for on the store, the way a RAM disk does. Returns
- * the result to commit. In modes where only a ring gets at the data it is in
- * the tag's buffer: see raw_serve().
+ * Execute a request on the store like a RAM disk and return the result to
+ * commit. In modes where only a ring can move the data, it is in the tag's
+ * buffer: see raw_serve().
  */
 int raw_answer(struct raw_srv *s, const struct raw_ev *ev)
 {
@@ -473,8 +472,8 @@ int raw_answer(struct raw_srv *s, const struct raw_ev *ev)
 }
 
 /*
- * Answer a delivery; an event that is no delivery is left alone. A write that
- * was only announced comes again with its data.
+ * Serve a delivered request; ignore any other event. With NEED_GET_DATA a write
+ * comes again with its data.
  */
 int raw_serve(struct raw_ring *r, const struct raw_ev *ev)
 {
@@ -495,7 +494,7 @@ int raw_serve(struct raw_ring *r, const struct raw_ev *ev)
 	return raw_commit(r, ev->q, ev->tag, ret ? ret : res);
 }
 
-/* Not what the test asked for: udev, a partition scan. */
+/* The request does not come from the test but from udev or a partition scan. */
 bool raw_foreign(const struct raw_ev *ev)
 {
 	__u64 off = ev->iod.start_sector << 9;
@@ -505,7 +504,7 @@ bool raw_foreign(const struct raw_ev *ev)
 	       (off < RAW_WIN_START || off >= RAW_WIN_END);
 }
 
-/* The next event that concerns the test; other people's reads are served. */
+/* The next event that concerns the test; reads of others are served here. */
 int raw_request(struct raw_ring *r, struct raw_ev *ev, int ms)
 {
 	long end = raw_now_ms() + ms;
@@ -523,8 +522,8 @@ int raw_request(struct raw_ring *r, struct raw_ev *ev, int ms)
 }
 
 /*
- * Serve until the driver has given every fetched tag back with ENODEV. Return
- * how many did so here, or RAW_TIMEOUT.
+ * Serve until the driver has ended every fetched command with ENODEV. Returns
+ * how many ended here, or RAW_TIMEOUT.
  */
 int raw_collect_abort(struct raw_ring *r, int ms)
 {

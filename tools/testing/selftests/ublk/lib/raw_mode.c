@@ -100,7 +100,7 @@ static int move(struct raw_mode *m, const struct raw_ev *ev, bool write)
 	return ret < 0 ? ret : ret == len ? 0 : -EIO;
 }
 
-/* The result of a request that came by batch commands. */
+/* Serve a request that came by batch commands. Returns the result to commit. */
 static int answer(struct raw_mode *m, const struct raw_ev *ev)
 {
 	int op = ublksrv_get_op(&ev->iod), ret = 0, res;
@@ -115,7 +115,7 @@ static int answer(struct raw_mode *m, const struct raw_ev *ev)
 	return ret ? ret : res;
 }
 
-/* Do what a request asks for, as a RAM disk, and commit it. 0 or -errno. */
+/* Serve a request like a RAM disk and commit it. 0 or -errno. */
 int raw_mode_serve(struct raw_mode *m, const struct raw_ev *ev)
 {
 	if (!has(m, UBLK_F_BATCH_IO))

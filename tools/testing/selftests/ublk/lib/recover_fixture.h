@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The device of uapi_recovery.c and uapi_recovery_stop.c: one that survives its
- * server, with each of the three policies; not started yet.
+ * server, with each of the three recovery policies; not started yet.
  *
- * It defines a fixture, so include it once in a program, behind the harness.
+ * It defines a fixture: include it once in a program, after the harness.
  */
 #ifndef UBLK_SELFTEST_RECOVER_FIXTURE_H
 #define UBLK_SELFTEST_RECOVER_FIXTURE_H

@@ -21,7 +21,7 @@ int rec_lost_state(__u64 flags)
 						      UBLK_S_DEV_QUIESCED;
 }
 
-/* START_USER_RECOVERY; EBUSY is retried, as the old round may not have ended. */
+/* START_USER_RECOVERY. Retry on EBUSY: the old session may not have ended. */
 int rec_start(struct fixture *t)
 {
 	long end = raw_now_ms() + RAW_DEADLINE_MS;
@@ -37,7 +37,7 @@ int rec_start(struct fixture *t)
 	return ret;
 }
 
-/* End the round of a LIVE device, with requests or without. */
+/* End the session of a LIVE device, with requests or without. */
 int rec_lose(struct fixture *t)
 {
 	int ret;
@@ -56,7 +56,7 @@ int rec_begin(struct fixture *t)
 	return ret ? ret : raw_fetch_all(&t->ring);
 }
 
-/* END_USER_RECOVERY for this process, serving meanwhile. */
+/* END_USER_RECOVERY for this process, while it serves. */
 int rec_end(struct fixture *t)
 {
 	int job = client_ctrl(t->client, UBLK_U_CMD_END_USER_RECOVERY,
@@ -78,8 +78,8 @@ bool rec_waits(struct fixture *t, int job)
 }
 
 /*
- * Send a control command that waits, see that it does, and cancel it, which
- * interrupts it. Return: its result, or RAW_TIMEOUT.
+ * Send a control command that waits, check that it waits, and cancel it, which
+ * interrupts it. Returns its result, or RAW_TIMEOUT.
  */
 int rec_canceled(struct fixture *t, __u32 op, __u64 data)
 {
@@ -160,7 +160,7 @@ static long cpu_job(void *arg)
 	return client_blk_run(c->id, c->op, c->off, c->len, c->buf);
 }
 
-/* Block I/O by the client on one CPU, hence on one queue. Returns the job. */
+/* The client does block I/O on one CPU, so on one queue. Returns the job. */
 int rec_blk_on_cpu(struct fixture *t, int cpu, enum client_blk_op op, __u64 off,
 		   __u32 len)
 {
@@ -198,7 +198,7 @@ int rec_io(struct fixture *t, enum client_blk_op op, int n)
 			  4096 * n);
 }
 
-/* The tags of queue @q from @tag on. */
+/* Fetch the tags of queue @q from @tag on. */
 int rec_fetch_queue(struct fixture *t, int q, int tag)
 {
 	int ret = 0;
@@ -213,7 +213,7 @@ bool rec_fails(struct fixture *t)
 	return t->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO;
 }
 
-/* A request sent while there is no server: its job, or -EPROTO. */
+/* Submit a request while there is no server. Returns its job, or -EPROTO. */
 int rec_held(struct fixture *t, int n)
 {
 	int before = fx_requests(t);
@@ -232,7 +232,7 @@ bool rec_reissues(struct fixture *t)
 	return t->info.flags & UBLK_F_USER_RECOVERY_REISSUE;
 }
 
-/* What that request ends with, once there is a server. */
+/* The result of that request after the recovery. */
 long rec_held_result(struct fixture *t)
 {
 	return rec_fails(t) ? -EREMOTEIO : 4096;

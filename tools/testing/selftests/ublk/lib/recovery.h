@@ -2,17 +2,17 @@
 /*
  * A test that serves a recoverable device loses it and takes it over again.
  *
- * The server is the test's own process: it "dies" by closing rings, mappings
- * and the char node, which ends the round as a death does, and is its own
- * successor. What is on the device survives in t->srv.store. Servers that
- * really die are in server_proc.h and server_proc.h.
+ * The server is the test's own process. It "dies" by closing rings, mappings
+ * and the char node, which ends the session like a death, and is the next
+ * server, too. The contents of the device stay in t->srv.store. Servers that
+ * really die are in server_proc.h.
  */
 #ifndef UBLK_SELFTEST_RECOVERY_H
 #define UBLK_SELFTEST_RECOVERY_H
 
 #include "fixture.h"
 
-/* A dead server's requests end within this time (L-23). */
+/* Requests of a server that died end within this time (L-23). */
 #define REC_FAST_MS	5000
 
 int rec_lost_state(__u64 flags);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User copies that stop half way: see uffd_stall.h. One copy at a time: a thread of
- * its own makes it, the test's thread sees the fault and answers it.
+ * User copies that stop halfway: see uffd_stall.h. One copy at a time: a thread
+ * of its own makes the copy, the test's thread sees the fault and resolves it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 #define PAGE 4096
 
-/* -ENOSYS or -EPERM where the kernel has no userfaultfd for its own faults. */
+/* -ENOSYS or -EPERM if userfaultfd cannot handle faults of the kernel here. */
 int uffd_stall_open(struct uffd_stall *s)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -55,8 +55,8 @@ static void *copy(void *arg)
 }
 
 /*
- * Begin to copy two pages of a request from another thread and wait until it
- * is in the middle. 0, -EPROTO if it ended at once, RAW_TIMEOUT.
+ * Begin to copy two pages of a request in another thread and wait until the
+ * copy has stopped halfway. 0, -EPROTO if it ended at once, RAW_TIMEOUT.
  */
 int uffd_stall_copy(struct uffd_stall *s, struct raw_srv *srv, int q, int tag,
 		    bool put)
@@ -86,7 +86,7 @@ int uffd_stall_copy(struct uffd_stall *s, struct raw_srv *srv, int q, int tag,
 	return RAW_TIMEOUT;
 }
 
-/* Provide the page and see the copy end. What it returned, or -errno. */
+/* Provide the page and wait for the copy. What it returned, or -errno. */
 long uffd_stall_release(struct uffd_stall *s, const char *page)
 {
 	struct uffdio_copy c = {

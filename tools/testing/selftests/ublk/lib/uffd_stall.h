@@ -2,9 +2,9 @@
 /*
  * Memory on which a copy by the kernel stops until the test lets it go on.
  *
- * The first page is there, the second one faults and is provided on request
- * (userfaultfd), so that a test can look at what else happens in the middle of
- * a pread() or pwrite() that another thread has begun.
+ * The first page is present. The second one faults, and the test provides it
+ * when it wants to (userfaultfd), so that a test can check what else happens in
+ * the middle of a pread() or pwrite() that another thread has begun.
  */
 #ifndef UBLK_SELFTEST_UFFD_STALL_H
 #define UBLK_SELFTEST_UFFD_STALL_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An ordinary user and his devices: see unpriv_user.h. Used by uapi_unpriv.c and
- * uapi_timeout.c.
+ * An unprivileged user and the user's devices: see unpriv_user.h. Used by
+ * uapi_unpriv.c and uapi_timeout.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include "unpriv_user.h"
 
 /*
- * The system calls themselves, as those of libc change all threads. The
- * effective uid decides about capabilities, the saved one is the way back.
+ * Use the system calls directly, as those of libc change all threads. The
+ * effective uid decides about capabilities; the saved uid is the way back.
  */
 int unpriv_become(uid_t uid, gid_t gid)
 {
@@ -33,7 +33,7 @@ int unpriv_end(void)
 	return 0;
 }
 
-/* What a udev rule does: both nodes, those that are there, become the user's. */
+/* Give the nodes that exist to the user, as a udev rule does. */
 int unpriv_udev(int id, uid_t uid, gid_t gid, mode_t mode)
 {
 	static const char * const kinds[] = { "c", "b" };
@@ -76,7 +76,7 @@ int unpriv_path_cmd(struct fixture *t, __u32 op, const char *path, __u64 data,
 	return ret;
 }
 
-/* A command without a buffer, on the device's own node. */
+/* A command without a buffer, with the path of the device's own node. */
 int unpriv_cmd(struct fixture *t, __u32 op, __u64 data)
 {
 	char path[32];
@@ -122,7 +122,7 @@ int unpriv_set_params(struct fixture *t)
 			       sizeof(p));
 }
 
-/* ADD_DEV and SET_PARAMS by the user, with the nodes made his in between. */
+/* ADD_DEV and SET_PARAMS by the user, who gets the nodes in between. */
 int unpriv_add(struct fixture *t, int queues, int depth, __u64 flags)
 {
 	int ret;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The test as an ordinary user, for devices with UNPRIVILEGED_DEV.
+ * The test as an unprivileged user, for devices with UNPRIVILEGED_DEV.
  *
- * The calling thread takes another uid and gid and, for as long, has no
- * capability; the saved uid 0 brings both back. Control commands and children
- * started meanwhile have the user's credentials. Nodes are given to the user as
- * udev would.
+ * The calling thread takes another uid and gid and has no capability until it
+ * takes root's back, which the saved uid 0 allows. Control commands and
+ * children started in between have the user's credentials. The user gets the
+ * nodes as from udev.
  */
 #ifndef UBLK_SELFTEST_UNPRIV_USER_H
 #define UBLK_SELFTEST_UNPRIV_USER_H

@@ -2,7 +2,7 @@
 /*
  * The zoned disk of the tests: see zones.h.
  *
- * Requests that wait for this server are made by the client; the report that it
+ * The client submits the requests that wait for this server; the report that it
  * gets is at the start of its data area.
  */
 #define _GNU_SOURCE
@@ -57,7 +57,7 @@ int zones_add(struct zones *z, __u64 flags, int nr, __u32 max_sectors)
 	return raw_set_params(&t->ctl, t->info.dev_id, &p);
 }
 
-/* START_DEV for this process, serving meanwhile. */
+/* START_DEV for this process, while it serves. */
 int zones_start(struct zones *z)
 {
 	return zones_wait(z, client_ctrl(z->t.client, UBLK_U_CMD_START_DEV,
@@ -81,7 +81,7 @@ int zones_stop(struct zones *z)
 					 z->t.info.dev_id, 0));
 }
 
-/* Write the zones that a report asks for to its buffer. */
+/* Write the zones that a report wants into its buffer. */
 static int answer_report(struct zones *z, const struct raw_ev *ev)
 {
 	int from = ev->iod.start_sector / z->sectors;
@@ -142,7 +142,7 @@ static int append(struct zones *z, const struct raw_ev *ev, struct blk_zone *b,
 	return len;
 }
 
-/* Do what is asked for: the result to commit, and where an append went. */
+/* Execute a request: the result to commit, and where an append wrote. */
 int zones_answer(struct zones *z, const struct raw_ev *ev, __u64 *lba)
 {
 	int op = ublksrv_get_op(&ev->iod), i, ret;
@@ -230,7 +230,7 @@ static long zone_job(void *arg)
 	return ret;
 }
 
-/* BLKREPORTZONE by the client; the job, whose result is 0 or -errno. */
+/* BLKREPORTZONE by the client. Returns the job; its result is 0 or -errno. */
 int zones_report(struct zones *z, int from, int nr)
 {
 	struct blk_zone_report *rep = (void *)z->t.client->data;
@@ -245,13 +245,13 @@ int zones_report(struct zones *z, int from, int nr)
 	return client_start(z->t.client, zone_job, &a, sizeof(a));
 }
 
-/* The zones that zones_report() has got; how many is in the header before. */
+/* The zones that zones_report() got; their number is in the header before. */
 struct blk_zone *zones_reported(struct zones *z)
 {
 	return ((struct blk_zone_report *)z->t.client->data)->zones;
 }
 
-/* BLKOPENZONE and others on a range of sectors; the job. */
+/* BLKOPENZONE and others on a range of sectors. Returns the job. */
 int zones_op(struct zones *z, unsigned long ioctl, __u64 sector, __u64 nr)
 {
 	struct zone_arg a = {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A zoned disk for the uapi_zoned*.c programs: a raw server with user copy that
- * keeps zones and answers reports and zone operations. Tests may bend what it
- * reports.
+ * keeps zones and executes reports and zone operations. Tests may change what
+ * it reports.
  *
- * The zones cover RAW_DEV_BYTES; the first is conventional, unless asked
- * otherwise. The server does not enforce order of writes: the block layer and
- * the tests are to be right.
+ * The zones cover RAW_DEV_BYTES; the first one is conventional unless a test
+ * changes that. The server does not check the order of writes: that is up to
+ * the block layer and the tests.
  */
 #ifndef UBLK_SELFTEST_ZONES_H
 #define UBLK_SELFTEST_ZONES_H
@@ -22,8 +22,8 @@ struct zones {
 	__u32 sectors;			/* of a zone */
 	struct blk_zone zone[ZONES_MAX];
 	/* Written by tests: */
-	int report_error;		/* committed for reports instead */
-	int report_most;		/* zones per answer, 0 for all wanted */
+	int report_error;		/* the result committed for reports instead */
+	int report_most;		/* at most so many zones per report, 0: no limit */
 	/* Written by zones_serve(): */
 	int reports;
 	struct ublksrv_io_desc last;	/* of the last request */
