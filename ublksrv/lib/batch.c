@@ -136,7 +136,7 @@ void batch_set_send(struct worker *w)
 static struct batch_command *batch_command(struct worker *w, __u32 op,
 					   __u64 user_data)
 {
-	struct batch_command *c = (struct batch_command *)worker_sqe(w);
+	struct batch_command *c = (struct batch_command *)ring_sqe(w);
 	struct batch *b = w->batch;
 
 	if (unlikely(!c))
@@ -183,7 +183,7 @@ void batch_on_link_commit(struct worker *w, struct io *io, int res)
 {
 	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u tag %u: driver refused a commit: %s",
 		 w->dev->info.dev_id, io->id.q_id, io->id.tag, strerror(-res));
-	worker_fatal(w, res);
+	ring_fatal(w, res);
 }
 
 static void batch_send_commit(struct worker *w, struct batch_commit *bc)
@@ -205,7 +205,7 @@ static void batch_start_timer(struct worker *w)
 	static const struct __kernel_timespec ts = {
 		.tv_nsec = BATCH_LOOK_MS * 1000 * 1000,
 	};
-	struct io_uring_sqe *sqe = worker_sqe(w);
+	struct io_uring_sqe *sqe = ring_sqe(w);
 
 	if (unlikely(!sqe))
 		return;
@@ -273,7 +273,7 @@ void batch_on_commit(struct worker *w, struct batch_commit *bc, int res)
 			res = -EIO;
 		ublk_log(UBLK_LOG_ERR, "dev %u: queue %u: driver refused a commit: %s",
 			 w->dev->info.dev_id, w->queue->pub.id, strerror(-res));
-		worker_fatal(w, res);
+		ring_fatal(w, res);
 	}
 }
 
@@ -341,7 +341,7 @@ void batch_on_fetch(struct worker *w, int res, unsigned int flags)
 	}
 	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u: driver refused to fetch: %s",
 		 w->dev->info.dev_id, w->queue->pub.id, strerror(-res));
-	worker_fatal(w, res);
+	ring_fatal(w, res);
 }
 
 /* ---- start and end ------------------------------------------------------ */

@@ -28,7 +28,7 @@ void ublk_io_complete(struct ublk_io *pub, int res)
 struct io_uring_sqe *ublk_io_sqe(struct ublk_io *pub)
 {
 	struct io *io = to_io(pub);
-	struct io_uring_sqe *sqe = worker_sqe(to_queue(pub->q)->worker);
+	struct io_uring_sqe *sqe = ring_sqe(to_queue(pub->q)->worker);
 
 	if (unlikely(!sqe))
 		return NULL;

@@ -35,7 +35,7 @@ void offload_exit(struct worker *w)
 
 int offload_arm(struct worker *w)
 {
-	struct io_uring_sqe *sqe = worker_sqe(w);
+	struct io_uring_sqe *sqe = ring_sqe(w);
 
 	if (!sqe)
 		return w->fatal;
@@ -74,11 +74,11 @@ void offload_woken(struct worker *w, int res)
 	struct io *io, *next;
 
 	if (atomic_load(&w->abort)) {
-		worker_fatal(w, -ECANCELED);
+		ring_fatal(w, -ECANCELED);
 		return;
 	}
 	if (res < 0 && res != -EAGAIN && res != -EINTR) {
-		worker_fatal(w, res);
+		ring_fatal(w, res);
 		return;
 	}
 	offload_arm(w);

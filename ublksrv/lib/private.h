@@ -1,6 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
- * Structures of libublk, grouped by the file that owns them.
+ * Structures of libublk, and its internal functions by file.
+ *
+ * Layers, from top to bottom; a file calls files of lower lines only:
+ *
+ *   recover
+ *   dev
+ *   worker
+ *   mode io queue
+ *   offload shmem
+ *   copy zcopy
+ *   tag batch
+ *   buf affinity ring
+ *   ctrl params
+ *   log
+ *
+ * Calls that go up, and why: none.
+ *
+ * That is without the function pointers of struct worker: mode_set_up() fills
+ * them, so that no function on the path of a request tests the mode. Through
+ * them batch_deliver() calls shmem.c, copy.c and zcopy.c.
  *
  * Threads: a struct worker and everything below it (queues, tags, ring)
  * belong to one thread from worker_start() until that thread has ended.
@@ -29,7 +48,7 @@
 #define AFFINITY_BYTES	1024	/* CPU masks: 8192 CPUs */
 
 /* File table of a worker's ring. Slot 0 is the char device. */
-#define WORKER_FILES	64
+#define RING_FILES	64
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -268,21 +287,24 @@ static inline struct io *to_io(struct ublk_io *pub)
 /* worker.c */
 int worker_start(struct worker *w);
 void worker_join(struct worker *w);
-struct io_uring_sqe *worker_flush(struct worker *w);
-void worker_fatal(struct worker *w, int err);
+
+/* ring.c */
+int ring_init(struct worker *w, unsigned int tags);
+struct io_uring_sqe *ring_flush(struct worker *w);
+void ring_fatal(struct worker *w, int err);
 
 /*
  * Next free SQE, not initialised. NULL only when the kernel refuses to take
- * what is queued; worker_fatal() has been called then.
+ * what is queued; ring_fatal() has been called then.
  */
-static inline struct io_uring_sqe *worker_sqe(struct worker *w)
+static inline struct io_uring_sqe *ring_sqe(struct worker *w)
 {
 	struct io_uring_sq *sq = &w->ring.sq;
 	unsigned int tail = sq->sqe_tail;
 
 	if (unlikely(tail - *(volatile unsigned int *)sq->khead >=
 		     sq->ring_entries))
-		return worker_flush(w);
+		return ring_flush(w);
 	sq->sqe_tail = tail + 1;
 	return &sq->sqes[tail & sq->ring_mask];
 }

@@ -22,7 +22,7 @@ int ublk_queue_fixed_fd(struct ublk_queue *pub, int fd)
 	struct worker *w = to_queue(pub)->worker;
 	int ret;
 
-	if (w->nr_files == WORKER_FILES)
+	if (w->nr_files == RING_FILES)
 		return -ENFILE;
 	ret = io_uring_register_files_update(&w->ring, w->nr_files, &fd, 1);
 	if (ret < 0)

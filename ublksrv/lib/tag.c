@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct io) == 64, "a tag is one cache line");
 static inline void tag_command(struct worker *w, struct io *io, __u32 op,
 			       __u64 kind, int res, __u64 addr, __u64 reg)
 {
-	struct command *c = (struct command *)worker_sqe(w);
+	struct command *c = (struct command *)ring_sqe(w);
 
 	if (unlikely(!c))
 		return;
@@ -125,7 +125,7 @@ void tag_on_command(struct worker *w, struct io *io, int res)
 	}
 	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u tag %u: driver refused a command: %s",
 		 w->dev->info.dev_id, io->id.q_id, io->id.tag, strerror(-res));
-	worker_fatal(w, res);
+	ring_fatal(w, res);
 }
 
 /*

@@ -9,7 +9,7 @@
  * the system call that waits for the next ones.
  *
  * The loop ends when every tag has got its ENODEV. A tag that the target still
- * works on has not, so nothing of the backend is left then. worker_fatal() is
+ * works on has not, so nothing of the backend is left then. ring_fatal() is
  * the other way out: it leaves at once, and the end of the ring makes the
  * driver fail whatever the tags own.
  */
@@ -26,41 +26,8 @@
 #define PR_GET_IO_FLUSHER	58
 #endif
 
-#define WORKER_MAX_SQ	4096
-#define WORKER_BATCH_CQES	256
 /* The shortest that the scheduler allows. */
 #define WORKER_SLICE_NS		100000
-
-__thread struct worker *worker_self;
-
-void worker_fatal(struct worker *w, int err)
-{
-	if (!w->fatal)
-		w->fatal = err;
-}
-
-/* The SQ is full in the middle of a turn. */
-struct io_uring_sqe *worker_flush(struct worker *w)
-{
-	struct io_uring_sq *sq = &w->ring.sq;
-	int ret = 0, tries;
-
-	for (tries = 0; tries < 1000; tries++) {
-		unsigned int tail = sq->sqe_tail;
-
-		if (tail - *(volatile unsigned int *)sq->khead <
-		    sq->ring_entries) {
-			sq->sqe_tail = tail + 1;
-			return &sq->sqes[tail & sq->ring_mask];
-		}
-		ret = io_uring_submit(&w->ring);
-		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&
-		    ret != -EBUSY)
-			break;
-	}
-	worker_fatal(w, ret < 0 ? ret : -EBUSY);
-	return NULL;
-}
 
 /* Everything that is not on the path of every request. */
 static void worker_on_other(struct worker *w, __u64 ud, int res,
@@ -135,58 +102,10 @@ static void worker_loop(struct worker *w)
 		ret = io_uring_submit_and_wait(&w->ring, w->nr_wait);
 		if (unlikely(ret < 0) && ret != -EINTR && ret != -EAGAIN &&
 		    ret != -EBUSY)
-			worker_fatal(w, ret);
+			ring_fatal(w, ret);
 		else
 			worker_reap(w);
 	}
-}
-
-/* Best flags first; an old kernel refuses unknown ones with EINVAL. */
-static int worker_ring_init(struct worker *w, unsigned int tags)
-{
-	static const unsigned int flags[] = {
-		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_NO_SQARRAY,
-		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-		IORING_SETUP_COOP_TASKRUN,
-		IORING_SETUP_COOP_TASKRUN,
-		0,
-	};
-	unsigned int entries = tags < WORKER_MAX_SQ ? tags : WORKER_MAX_SQ;
-	unsigned int i;
-	int ret = -EINVAL;
-
-	for (i = 0; i < ARRAY_SIZE(flags) && ret == -EINVAL; i++) {
-		struct io_uring_params p = {
-			.flags = flags[i] | IORING_SETUP_CQSIZE |
-				 IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,
-			/*
-			 * command, backend and cancel per tag; the wake, and
-			 * batches
-			 */
-			.cq_entries = 3 * tags + 16 + WORKER_BATCH_CQES,
-		};
-
-		ret = io_uring_queue_init_params(entries < 8 ? 8 : entries,
-						 &w->ring, &p);
-	}
-	if (ret)
-		return ublk_error(ret, "io_uring: %s", strerror(-ret));
-
-	/* saves a lookup per system call; not essential */
-	io_uring_register_ring_fd(&w->ring);
-
-	ret = io_uring_register_files_sparse(&w->ring, WORKER_FILES);
-	if (ret >= 0)
-		ret = io_uring_register_files_update(&w->ring, 0,
-						     &w->dev->char_fd, 1);
-	if (ret < 0) {
-		io_uring_queue_exit(&w->ring);
-		return ublk_error(ret, "io_uring: registering files: %s",
-				  strerror(-ret));
-	}
-	w->nr_files = 1;
-	return 0;
 }
 
 /*
@@ -264,7 +183,7 @@ static int worker_open(struct worker *w)
 
 	tags = batch ? w->dev->info.queue_depth : w->queue->nr_tags;
 	mode_set_up(w);
-	ret = worker_ring_init(w, tags);
+	ret = ring_init(w, tags);
 	if (!ret && flags & UBLK_F_AUTO_BUF_REG)
 		ret = zcopy_open(w, tags);
 	if (!ret && batch)

@@ -58,5 +58,5 @@ void zcopy_on_unregister(struct worker *w, struct io *io, int res)
 		return;
 	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u tag %u: driver refused to unregister a buffer: %s",
 		 w->dev->info.dev_id, io->id.q_id, io->id.tag, strerror(-res));
-	worker_fatal(w, res);
+	ring_fatal(w, res);
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * A worker's io_uring: how it is set up, and what to do when its SQ is full.
+ *
+ * Everything below worker.c that sends something uses ring_sqe() (private.h)
+ * and reports an error that the worker cannot survive with ring_fatal(). In the
+ * worker's thread only.
+ */
+#include "private.h"
+
+#define RING_MAX_SQ	4096
+#define RING_BATCH_CQES	256
+
+__thread struct worker *worker_self;
+
+void ring_fatal(struct worker *w, int err)
+{
+	if (!w->fatal)
+		w->fatal = err;
+}
+
+/* The SQ is full in the middle of a turn: submit it, then take an SQE. */
+struct io_uring_sqe *ring_flush(struct worker *w)
+{
+	struct io_uring_sq *sq = &w->ring.sq;
+	int ret = 0, tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		unsigned int tail = sq->sqe_tail;
+
+		if (tail - *(volatile unsigned int *)sq->khead <
+		    sq->ring_entries) {
+			sq->sqe_tail = tail + 1;
+			return &sq->sqes[tail & sq->ring_mask];
+		}
+		ret = io_uring_submit(&w->ring);
+		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&
+		    ret != -EBUSY)
+			break;
+	}
+	ring_fatal(w, ret < 0 ? ret : -EBUSY);
+	return NULL;
+}
+
+/* Best flags first; an old kernel refuses unknown ones with EINVAL. */
+int ring_init(struct worker *w, unsigned int tags)
+{
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_NO_SQARRAY,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+		IORING_SETUP_COOP_TASKRUN,
+		IORING_SETUP_COOP_TASKRUN,
+		0,
+	};
+	unsigned int entries = tags < RING_MAX_SQ ? tags : RING_MAX_SQ;
+	unsigned int i;
+	int ret = -EINVAL;
+
+	for (i = 0; i < ARRAY_SIZE(flags) && ret == -EINVAL; i++) {
+		struct io_uring_params p = {
+			.flags = flags[i] | IORING_SETUP_CQSIZE |
+				 IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,
+			/*
+			 * command, backend and cancel per tag; the wake, and
+			 * batches
+			 */
+			.cq_entries = 3 * tags + 16 + RING_BATCH_CQES,
+		};
+
+		ret = io_uring_queue_init_params(entries < 8 ? 8 : entries,
+						 &w->ring, &p);
+	}
+	if (ret)
+		return ublk_error(ret, "io_uring: %s", strerror(-ret));
+
+	/* saves a lookup per system call; not essential */
+	io_uring_register_ring_fd(&w->ring);
+
+	ret = io_uring_register_files_sparse(&w->ring, RING_FILES);
+	if (ret >= 0)
+		ret = io_uring_register_files_update(&w->ring, 0,
+						     &w->dev->char_fd, 1);
+	if (ret < 0) {
+		io_uring_queue_exit(&w->ring);
+		return ublk_error(ret, "io_uring: registering files: %s",
+				  strerror(-ret));
+	}
+	w->nr_files = 1;
+	return 0;
+}
