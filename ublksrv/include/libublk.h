@@ -462,9 +462,9 @@ void ublk_io_complete(struct ublk_io *io, int res);
 struct io_uring_sqe *ublk_io_sqe(struct ublk_io *io);
 
 /**
- * ublk_io_prep_read - fill an SQE: from a descriptor to the request's data
+ * ublk_io_prep_read - an SQE that reads from a descriptor into the request
  * @io: tag of a read
- * @sqe: from ublk_io_sqe()
+ * @sqe: from ublk_io_sqe(), or NULL to take one
  * @fd: source; a table index if the caller sets IOSQE_FIXED_FILE in sqe->flags
  * @pos: position in it
  * @len: bytes
@@ -473,23 +473,29 @@ struct io_uring_sqe *ublk_io_sqe(struct ublk_io *io);
  * Works in every mode, wherever the data lies.
  *
  * Context: the queue's thread.
+ * Return: the SQE, whose flags may be set afterwards; or NULL, see
+ * ublk_io_sqe()
  */
-void ublk_io_prep_read(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
-		       __u64 pos, __u32 len, __u32 off);
+struct io_uring_sqe *ublk_io_prep_read(struct ublk_io *io,
+				       struct io_uring_sqe *sqe, int fd,
+				       __u64 pos, __u32 len, __u32 off);
 
 /**
- * ublk_io_prep_write - fill an SQE: from the request's data to a descriptor
+ * ublk_io_prep_write - an SQE that writes the request's data to a descriptor
  * @io: tag of a write or zone append
- * @sqe: from ublk_io_sqe(); rw_flags may be set afterwards
+ * @sqe: from ublk_io_sqe(), or NULL to take one
  * @fd: destination; as ublk_io_prep_read()
  * @pos: position in it
  * @len: bytes
  * @off: where in the request's data, in bytes; @off + @len stays within it
  *
  * Context: the queue's thread.
+ * Return: the SQE, whose flags and rw_flags may be set afterwards; or NULL, see
+ * ublk_io_sqe()
  */
-void ublk_io_prep_write(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
-			__u64 pos, __u32 len, __u32 off);
+struct io_uring_sqe *ublk_io_prep_write(struct ublk_io *io,
+					struct io_uring_sqe *sqe, int fd,
+					__u64 pos, __u32 len, __u32 off);
 
 /**
  * ublk_io_complete_after - end a request when an SQE has done all of it

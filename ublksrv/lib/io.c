@@ -95,10 +95,14 @@ void io_on_linked(struct worker *w, struct io *io, int res)
 }
 
 /* A registered buffer begins at address 0 (D-120). */
-static inline void io_prep(struct ublk_io *io, struct io_uring_sqe *sqe,
-			   unsigned int op, unsigned int op_fixed, int fd,
-			   __u64 pos, __u32 len, __u32 off)
+static inline struct io_uring_sqe *
+io_prep(struct ublk_io *io, struct io_uring_sqe *sqe, unsigned int op,
+	unsigned int op_fixed, int fd, __u64 pos, __u32 len, __u32 off)
 {
+	if (!sqe)
+		sqe = ublk_io_sqe(io);
+	if (unlikely(!sqe))
+		return NULL;
 	if (io->buf) {
 		io_uring_prep_rw(op, sqe, fd, (char *)io->buf + off, len, pos);
 	} else {
@@ -106,20 +110,23 @@ static inline void io_prep(struct ublk_io *io, struct io_uring_sqe *sqe,
 				 len, pos);
 		sqe->buf_index = io->slot;
 	}
+	return sqe;
 }
 
-void ublk_io_prep_read(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
-		       __u64 pos, __u32 len, __u32 off)
+struct io_uring_sqe *ublk_io_prep_read(struct ublk_io *io,
+				       struct io_uring_sqe *sqe, int fd,
+				       __u64 pos, __u32 len, __u32 off)
 {
-	io_prep(io, sqe, IORING_OP_READ, IORING_OP_READ_FIXED, fd, pos, len,
-		off);
+	return io_prep(io, sqe, IORING_OP_READ, IORING_OP_READ_FIXED, fd, pos,
+		       len, off);
 }
 
-void ublk_io_prep_write(struct ublk_io *io, struct io_uring_sqe *sqe, int fd,
-			__u64 pos, __u32 len, __u32 off)
+struct io_uring_sqe *ublk_io_prep_write(struct ublk_io *io,
+					struct io_uring_sqe *sqe, int fd,
+					__u64 pos, __u32 len, __u32 off)
 {
-	io_prep(io, sqe, IORING_OP_WRITE, IORING_OP_WRITE_FIXED, fd, pos, len,
-		off);
+	return io_prep(io, sqe, IORING_OP_WRITE, IORING_OP_WRITE_FIXED, fd,
+		       pos, len, off);
 }
 
 void ublk_io_set_zone_lba(struct ublk_io *pub, __u64 sector)

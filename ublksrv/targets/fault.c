@@ -276,11 +276,8 @@ static void fault_issue(struct ublk_queue *q, struct ublk_io *io)
 		.off = fio->done,
 		.fallback = fio->fallback,
 	};
-	struct io_uring_sqe *sqe = ublk_io_sqe(io);
 
-	/* without one the queue is about to give up */
-	if (sqe)
-		file_prep(&f->file, io, sqe, &piece);
+	file_prep(&f->file, io, &piece);
 }
 
 /* The delay is over, if there was one. */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <linux/types.h>
+#include <linux/ublk_cmd.h>
 
 struct io_uring_sqe;
 struct ublk_io;
@@ -95,17 +96,21 @@ struct file_piece {
  *
  * Return: false for zone operations and those that do not exist
  */
-bool file_op_known(unsigned int op);
+static inline bool file_op_known(unsigned int op)
+{
+	return op <= UBLK_IO_OP_WRITE_ZEROES && op != UBLK_IO_OP_WRITE_SAME;
+}
 
 /**
- * file_prep - fill an SQE with a piece of a request
+ * file_prep - an SQE that does a piece of a request
  * @f: file
  * @io: request with a known operation
- * @sqe: from ublk_io_sqe()
  * @p: piece
+ *
+ * Return: the SQE, or NULL: the queue's thread is about to end
  */
-void file_prep(struct file *f, struct ublk_io *io, struct io_uring_sqe *sqe,
-	       const struct file_piece *p);
+struct io_uring_sqe *file_prep(struct file *f, struct ublk_io *io,
+			       const struct file_piece *p);
 
 /**
  * file_can_fall_back - is there another way to do what has failed

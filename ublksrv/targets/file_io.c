@@ -17,11 +17,6 @@
 #include "file.h"
 #include "libublk.h"
 
-bool file_op_known(unsigned int op)
-{
-	return op <= UBLK_IO_OP_WRITE_ZEROES && op != UBLK_IO_OP_WRITE_SAME;
-}
-
 static void file_prep_discard(struct file *f, struct io_uring_sqe *sqe, int fd,
 			      __u64 pos, __u64 len, bool fallback)
 {
@@ -40,20 +35,39 @@ static void file_prep_zero(struct io_uring_sqe *sqe, int fd, __u64 pos,
 					FALLOC_FL_PUNCH_HOLE), pos, len);
 }
 
-void file_prep(struct file *f, struct ublk_io *io, struct io_uring_sqe *sqe,
-	       const struct file_piece *p)
+static struct io_uring_sqe *file_prep_data(struct file *f, struct ublk_io *io,
+					   const struct file_piece *p)
 {
-	__u32 flags = io->desc->op_flags;
+	struct io_uring_sqe *sqe;
 
+	if (ublk_io_op(io) == UBLK_IO_OP_READ)
+		sqe = ublk_io_prep_read(io, NULL, p->fd, p->pos, p->len,
+					p->off);
+	else
+		sqe = ublk_io_prep_write(io, NULL, p->fd, p->pos, p->len,
+					 p->off);
+	if (!sqe)
+		return NULL;
+	if (ublk_io_op(io) == UBLK_IO_OP_WRITE &&
+	    io->desc->op_flags & UBLK_IO_F_FUA)
+		sqe->rw_flags = RWF_DSYNC;
+	/*
+	 * io_uring cannot submit without waiting what the disk below has to
+	 * split. It would try first, and hand the SQE to an io-wq thread then.
+	 */
+	if (p->len > f->max_io)
+		sqe->flags |= IOSQE_ASYNC;
+	return sqe;
+}
+
+static struct io_uring_sqe *file_prep_other(struct file *f, struct ublk_io *io,
+					    const struct file_piece *p)
+{
+	struct io_uring_sqe *sqe = ublk_io_sqe(io);
+
+	if (!sqe)
+		return NULL;
 	switch (ublk_io_op(io)) {
-	case UBLK_IO_OP_READ:
-		ublk_io_prep_read(io, sqe, p->fd, p->pos, p->len, p->off);
-		break;
-	case UBLK_IO_OP_WRITE:
-		ublk_io_prep_write(io, sqe, p->fd, p->pos, p->len, p->off);
-		if (flags & UBLK_IO_F_FUA)
-			sqe->rw_flags = RWF_DSYNC;
-		break;
 	case UBLK_IO_OP_FLUSH:
 		io_uring_prep_fsync(sqe, p->fd, IORING_FSYNC_DATASYNC);
 		break;
@@ -62,15 +76,20 @@ void file_prep(struct file *f, struct ublk_io *io, struct io_uring_sqe *sqe,
 		break;
 	default:
 		file_prep_zero(sqe, p->fd, p->pos, p->len, p->fallback ||
-			       flags & UBLK_IO_F_NOUNMAP);
+			       io->desc->op_flags & UBLK_IO_F_NOUNMAP);
 	}
-	sqe->flags |= IOSQE_FIXED_FILE;
-	/*
-	 * What the disk below has to split cannot be submitted without waiting:
-	 * io_uring would find that out, and then use a worker all the same.
-	 */
-	if (ublk_io_op(io) <= UBLK_IO_OP_WRITE && p->len > f->max_io)
-		sqe->flags |= IOSQE_ASYNC;
+	return sqe;
+}
+
+struct io_uring_sqe *file_prep(struct file *f, struct ublk_io *io,
+			       const struct file_piece *p)
+{
+	struct io_uring_sqe *sqe = ublk_io_op(io) <= UBLK_IO_OP_WRITE ?
+		file_prep_data(f, io, p) : file_prep_other(f, io, p);
+
+	if (sqe)
+		sqe->flags |= IOSQE_FIXED_FILE;
+	return sqe;
 }
 
 bool file_can_fall_back(struct file *f, const struct ublk_io *io, int res)

@@ -199,12 +199,9 @@ static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 		.off = lio->done,
 		.fallback = lio->fallback,
 	};
-	struct io_uring_sqe *sqe = ublk_io_sqe(io);
+	struct io_uring_sqe *sqe = file_prep(&loop->file, io, &piece);
 
-	if (!sqe)
-		return;
-	file_prep(&loop->file, io, sqe, &piece);
-	if (ublk_io_op(io) <= UBLK_IO_OP_WRITE)
+	if (sqe && ublk_io_op(io) <= UBLK_IO_OP_WRITE)
 		ublk_io_complete_after(io, sqe, len);
 }
 

@@ -304,12 +304,8 @@ static bool stripe_prep(struct ublk_queue *q, struct ublk_io *io,
 		.off = off,
 		.fallback = sio->fallback,
 	};
-	struct io_uring_sqe *sqe = ublk_io_sqe(io);
 
-	/* without one the queue is about to give up */
-	if (sqe)
-		file_prep(&s->files[part.member], io, sqe, &piece);
-	return sqe;
+	return file_prep(&s->files[part.member], io, &piece);
 }
 
 static void stripe_issue_data(struct ublk_queue *q, struct ublk_io *io)

@@ -376,20 +376,23 @@ static void zoned_issue(struct ublk_queue *q, struct ublk_io *io)
 	struct zoned_io *zio = io->priv;
 	__u64 pos = zd->store.data_off + (zio->sector << 9) + zio->done;
 	__u32 len = (io->desc->nr_sectors << 9) - zio->done;
-	struct io_uring_sqe *sqe = ublk_io_sqe(io);
+	struct io_uring_sqe *sqe;
 
-	if (!sqe)
-		return;		/* the queue is about to give up */
-	if (zio->syncing)
-		io_uring_prep_fsync(sqe, (intptr_t)q->priv,
-				    IORING_FSYNC_DATASYNC);
-	else if (zoned_op_writes(io))
-		ublk_io_prep_write(io, sqe, (intptr_t)q->priv, pos, len,
-				   zio->done);
-	else
-		ublk_io_prep_read(io, sqe, (intptr_t)q->priv, pos, len,
-				  zio->done);
-	sqe->flags |= IOSQE_FIXED_FILE;
+	if (zio->syncing) {
+		sqe = ublk_io_sqe(io);
+		if (sqe)
+			io_uring_prep_fsync(sqe, (intptr_t)q->priv,
+					    IORING_FSYNC_DATASYNC);
+	} else if (zoned_op_writes(io)) {
+		sqe = ublk_io_prep_write(io, NULL, (intptr_t)q->priv, pos, len,
+					 zio->done);
+	} else {
+		sqe = ublk_io_prep_read(io, NULL, (intptr_t)q->priv, pos, len,
+					zio->done);
+	}
+	/* without one the queue's thread is about to end */
+	if (sqe)
+		sqe->flags |= IOSQE_FIXED_FILE;
 }
 
 static int zoned_admit(struct zoned *zd, struct ublk_io *io)
