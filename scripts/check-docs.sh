@@ -344,8 +344,9 @@ check_man_targets() {
 		source=ublksrv/targets/$name.c
 		page=ublksrv/man/ublk-$name.5.rst
 		[ -e "$page" ] || { echo "no page $page"; rc=1; continue; }
-		sed -nE "s/^\t\{ \"([a-z0-9-]+)[|\"].*, '(.)', UBLK_OPT_.*/-\2 --\1/p
-			s/^\t\{ \"([a-z0-9-]+)[|\"].*, 0, UBLK_OPT_.*/--\1/p" \
+		sed -nE "s/^\t\t\.name = \"([a-z0-9-]+)[|\"].* \.letter = '(.)',.*/-\2 --\1/p
+			t
+			s/^\t\t\.name = \"([a-z0-9-]+)[|\"].*/--\1/p" \
 			"$source" | sort >"$tmp/source"
 		sed -n '/^OPTIONS$/,/^SEE ALSO$/p' "$page" |
 			sed -nE 's/^(-.) [A-Z]+, (--[a-z0-9-]+).*/\1 \2/p

@@ -60,7 +60,9 @@ static int make(const struct ublk_target *t, const char *line)
 		argv[argc++] = word;
 	if (t == &loop_target)
 		argv[argc++] = path;
-	table = (struct opt_table){ t->opts, config, t->name };
+	table = (struct opt_table){
+		.opts = t->opts, .base = config, .owner = t->name,
+	};
 	ktap_eq(opt_parse(&table, 1, argc, argv), 0);
 	dev = NULL;
 	return ublk_dev_new(&dev, &opts, t, config);

@@ -20,22 +20,41 @@ struct cfg {
 };
 
 static const struct ublk_opt first[] = {
-	{ "flag", 'a', UBLK_OPT_FLAG, 0, offsetof(struct cfg, flag),
-	  NULL, NULL, 0, 0, "a flag" },
-	{ "num|old_num", 'n', UBLK_OPT_UINT, 0, offsetof(struct cfg, num),
-	  "N", "3", 1, 10, "a number" },
+	{
+		.name = "flag", .letter = 'a', .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct cfg, flag),
+		.help = "a flag",
+	},
+	{
+		.name = "num|old_num", .letter = 'n', .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct cfg, num),
+		.arg = "N", .def = "3", .min = 1, .max = 10, .help = "a number",
+	},
 	{ 0 }
 };
 
 static const struct ublk_opt second[] = {
-	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct cfg, size),
-	  "SIZE", NULL, 0, 1ULL << 40, "a size" },
-	{ "str", 0, UBLK_OPT_STR, UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
-	  offsetof(struct cfg, str), "TEXT", NULL, 0, 0, "a text" },
-	{ "path", 'f', UBLK_OPT_PATH, 0, offsetof(struct cfg, path),
-	  "FILE", NULL, 0, 0, "a file" },
-	{ "other", 'a', UBLK_OPT_FLAG, 0, offsetof(struct cfg, other),
-	  NULL, NULL, 0, 0, "the letter of --flag" },
+	{
+		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct cfg, size),
+		.arg = "SIZE", .max = 1ULL << 40, .help = "a size",
+	},
+	{
+		.name = "str", .type = UBLK_OPT_STR,
+		.flags = UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct cfg, str),
+		.arg = "TEXT", .help = "a text",
+	},
+	{
+		.name = "path", .letter = 'f', .type = UBLK_OPT_PATH,
+		.offset = offsetof(struct cfg, path),
+		.arg = "FILE", .help = "a file",
+	},
+	{
+		.name = "other", .letter = 'a', .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct cfg, other),
+		.help = "the letter of --flag",
+	},
 	{ 0 }
 };
 
@@ -45,7 +64,8 @@ static struct cfg cfg;
 static int parse(const char *line)
 {
 	struct opt_table tables[] = {
-		{ first, &cfg, "first" }, { second, &cfg, "second" },
+		{ .opts = first, .base = &cfg, .owner = "first" },
+		{ .opts = second, .base = &cfg, .owner = "second" },
 	};
 	static char copy[256];
 	char *argv[20] = { "cmd" };
@@ -157,7 +177,7 @@ static void test_letter_of_target_wins(void)
 
 static void test_path_is_absolute(void)
 {
-	struct opt_table t = { second, &cfg, "second" };
+	struct opt_table t = { .opts = second, .base = &cfg, .owner = "second" };
 
 	ktap_eq(parse("t -f ."), 0);
 	ktap_true(cfg.path && cfg.path[0] == '/');
@@ -174,14 +194,21 @@ static int parse_list(int argc, char **argv, char ***files, char ***words)
 		char **files, **words;
 	} c = { 0 };
 	static const struct ublk_opt opts[] = {
-		{ "file", 'f', UBLK_OPT_PATH, UBLK_OPT_LIST |
-		  UBLK_OPT_POSITIONAL | UBLK_OPT_REQUIRED, 0,
-		  "FILE", NULL, 0, 0, "files" },
-		{ "word", 'w', UBLK_OPT_STR, UBLK_OPT_LIST, sizeof(char **),
-		  "TEXT", NULL, 0, 0, "words" },
+		{
+			.name = "file", .letter = 'f', .type = UBLK_OPT_PATH,
+			.flags = UBLK_OPT_LIST | UBLK_OPT_POSITIONAL |
+				UBLK_OPT_REQUIRED,
+			.offset = 0,
+			.arg = "FILE", .help = "files",
+		},
+		{
+			.name = "word", .letter = 'w', .type = UBLK_OPT_STR,
+			.flags = UBLK_OPT_LIST, .offset = sizeof(char **),
+			.arg = "TEXT", .help = "words",
+		},
 		{ 0 }
 	};
-	struct opt_table t = { opts, &c, "list" };
+	struct opt_table t = { .opts = opts, .base = &c, .owner = "list" };
 	int ret = opt_parse(&t, 1, argc, argv);
 
 	if (ret)

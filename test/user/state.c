@@ -41,7 +41,9 @@ static void record(void)
 		.shmem = shmem,
 	};
 	static char cfg[64] __attribute__((aligned(16)));
-	struct opt_table table = { null_target.opts, cfg, "null" };
+	struct opt_table table = {
+		.opts = null_target.opts, .base = cfg, .owner = "null",
+	};
 	char add[] = "add", opt[] = "-s1M", *argv[3] = { add, opt };
 	struct ublk_dev *dev = NULL;
 
@@ -198,18 +200,37 @@ struct cfg {
 };
 
 static const struct ublk_opt cfg_opts[] = {
-	{ "num|number", 'n', UBLK_OPT_UINT, 0, offsetof(struct cfg, num),
-	  "N", "3", 1, 10, "" },
-	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct cfg, size),
-	  "SIZE", NULL, 512, 0, "" },
-	{ "flag", 0, UBLK_OPT_FLAG, 0, offsetof(struct cfg, flag),
-	  NULL, NULL, 0, 0, "" },
-	{ "str", 0, UBLK_OPT_STR, 0, offsetof(struct cfg, str),
-	  "TEXT", "word", 0, 0, "" },
-	{ "path", 'f', UBLK_OPT_PATH, UBLK_OPT_REQUIRED,
-	  offsetof(struct cfg, path), "FILE", NULL, 0, 0, "" },
-	{ "list", 'l', UBLK_OPT_PATH, UBLK_OPT_LIST,
-	  offsetof(struct cfg, list), "FILE", NULL, 0, 0, "" },
+	{
+		.name = "num|number", .letter = 'n', .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct cfg, num),
+		.arg = "N", .def = "3", .min = 1, .max = 10, .help = "",
+	},
+	{
+		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct cfg, size),
+		.arg = "SIZE", .min = 512, .help = "",
+	},
+	{
+		.name = "flag", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct cfg, flag),
+		.help = "",
+	},
+	{
+		.name = "str", .type = UBLK_OPT_STR,
+		.offset = offsetof(struct cfg, str),
+		.arg = "TEXT", .def = "word", .help = "",
+	},
+	{
+		.name = "path", .letter = 'f', .type = UBLK_OPT_PATH,
+		.flags = UBLK_OPT_REQUIRED,
+		.offset = offsetof(struct cfg, path),
+		.arg = "FILE", .help = "",
+	},
+	{
+		.name = "list", .letter = 'l', .type = UBLK_OPT_PATH,
+		.flags = UBLK_OPT_LIST, .offset = offsetof(struct cfg, list),
+		.arg = "FILE", .help = "",
+	},
 	{ 0 }
 };
 

@@ -41,7 +41,9 @@ static inline int t_make(const struct ublk_target *t, const char *line)
 	snprintf(copy, sizeof(copy), "%s", line);
 	for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
 		argv[argc++] = word;
-	t_table = (struct opt_table){ t->opts, t_config, t->name };
+	t_table = (struct opt_table){
+		.opts = t->opts, .base = t_config, .owner = t->name,
+	};
 	t_dev = NULL;
 	ret = opt_parse(&t_table, 1, argc, argv);
 	if (!ret)

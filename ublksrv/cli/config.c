@@ -185,7 +185,9 @@ static const struct ublk_opt *config_find(const struct ublk_target *target,
 /* Defaults; text is made the configuration's own, as config_free() expects. */
 static int config_defaults(const struct ublk_target *target, void *cfg)
 {
-	struct opt_table table = { target->opts, cfg, target->name };
+	struct opt_table table = {
+		.opts = target->opts, .base = cfg, .owner = target->name,
+	};
 	const struct ublk_opt *o;
 	int ret;
 

@@ -25,17 +25,34 @@ struct del_cfg {
 };
 
 static const struct ublk_opt del_opts[] = {
-	{ "number|dev_id", 'n', UBLK_OPT_UINT, UBLK_OPT_POSITIONAL,
-	  offsetof(struct del_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
-	  "device to delete" },
-	{ "all", 'a', UBLK_OPT_FLAG, 0, offsetof(struct del_cfg, all),
-	  NULL, NULL, 0, 0, "delete every device" },
-	{ "timeout", 0, UBLK_OPT_UINT, 0, offsetof(struct del_cfg, timeout),
-	  "SECONDS", "30", 1, 86400, "how long to wait for it" },
-	{ "async", 0, UBLK_OPT_FLAG, 0, offsetof(struct del_cfg, async),
-	  NULL, NULL, 0, 0, "do not wait until the number is free" },
-	{ "quiet", 0, UBLK_OPT_FLAG, 0, offsetof(struct del_cfg, quiet),
-	  NULL, NULL, 0, 0, "accepted for scripts, prints nothing anyway" },
+	{
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.flags = UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct del_cfg, id),
+		.arg = "ID", .max = UBLK_ID_AUTO - 1,
+		.help = "device to delete",
+	},
+	{
+		.name = "all", .letter = 'a', .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct del_cfg, all),
+		.help = "delete every device",
+	},
+	{
+		.name = "timeout", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct del_cfg, timeout),
+		.arg = "SECONDS", .def = "30", .min = 1, .max = 86400,
+		.help = "how long to wait for it",
+	},
+	{
+		.name = "async", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct del_cfg, async),
+		.help = "do not wait until the number is free",
+	},
+	{
+		.name = "quiet", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct del_cfg, quiet),
+		.help = "accepted for scripts, prints nothing anyway",
+	},
 	{ 0 }
 };
 

@@ -30,10 +30,17 @@ struct list_dev {
 };
 
 static const struct ublk_opt list_opts[] = {
-	{ "number|dev_id", 'n', UBLK_OPT_UINT, 0, offsetof(struct list_cfg, id),
-	  "ID", NULL, 0, UBLK_ID_AUTO - 1, "only this device" },
-	{ "json", 0, UBLK_OPT_FLAG, 0, offsetof(struct list_cfg, json),
-	  NULL, NULL, 0, 0, "print JSON" },
+	{
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct list_cfg, id),
+		.arg = "ID", .max = UBLK_ID_AUTO - 1,
+		.help = "only this device",
+	},
+	{
+		.name = "json", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct list_cfg, json),
+		.help = "print JSON",
+	},
 	{ 0 }
 };
 

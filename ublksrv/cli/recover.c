@@ -25,14 +25,23 @@ struct recover_cfg {
 };
 
 static const struct ublk_opt recover_opts[] = {
-	{ "number|dev_id", 'n', UBLK_OPT_UINT, UBLK_OPT_POSITIONAL,
-	  offsetof(struct recover_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
-	  "device to serve again" },
-	{ "foreground", 0, UBLK_OPT_FLAG, 0,
-	  offsetof(struct recover_cfg, foreground), NULL, NULL, 0, 0,
-	  "serve from this process, do not daemonise" },
-	{ "quiet", 0, UBLK_OPT_FLAG, 0, offsetof(struct recover_cfg, quiet),
-	  NULL, NULL, 0, 0, "print nothing on success" },
+	{
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.flags = UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct recover_cfg, id),
+		.arg = "ID", .max = UBLK_ID_AUTO - 1,
+		.help = "device to serve again",
+	},
+	{
+		.name = "foreground", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct recover_cfg, foreground),
+		.help = "serve from this process, do not daemonise",
+	},
+	{
+		.name = "quiet", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct recover_cfg, quiet),
+		.help = "print nothing on success",
+	},
 	{ 0 }
 };
 

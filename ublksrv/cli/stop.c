@@ -21,14 +21,23 @@ struct stop_cfg {
 };
 
 static const struct ublk_opt stop_opts[] = {
-	{ "number|dev_id", 'n', UBLK_OPT_UINT, UBLK_OPT_POSITIONAL,
-	  offsetof(struct stop_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
-	  "device to stop" },
-	{ "if-unused|safe", 0, UBLK_OPT_FLAG, 0,
-	  offsetof(struct stop_cfg, if_unused), NULL, NULL, 0, 0,
-	  "only if nobody has the disk open" },
-	{ "timeout", 0, UBLK_OPT_UINT, 0, offsetof(struct stop_cfg, timeout),
-	  "SECONDS", "30", 1, 86400, "how long to wait for it" },
+	{
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.flags = UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct stop_cfg, id),
+		.arg = "ID", .max = UBLK_ID_AUTO - 1, .help = "device to stop",
+	},
+	{
+		.name = "if-unused|safe", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct stop_cfg, if_unused),
+		.help = "only if nobody has the disk open",
+	},
+	{
+		.name = "timeout", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct stop_cfg, timeout),
+		.arg = "SECONDS", .def = "30", .min = 1, .max = 86400,
+		.help = "how long to wait for it",
+	},
 	{ 0 }
 };
 
@@ -106,11 +115,19 @@ struct quiesce_cfg {
 };
 
 static const struct ublk_opt quiesce_opts[] = {
-	{ "number|dev_id", 'n', UBLK_OPT_UINT, UBLK_OPT_POSITIONAL,
-	  offsetof(struct quiesce_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
-	  "device whose daemon shall go" },
-	{ "timeout", 0, UBLK_OPT_UINT, 0, offsetof(struct quiesce_cfg, timeout),
-	  "MS", "10000", 1, 86400000, "how long to wait for requests in flight" },
+	{
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.flags = UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct quiesce_cfg, id),
+		.arg = "ID", .max = UBLK_ID_AUTO - 1,
+		.help = "device whose daemon shall go",
+	},
+	{
+		.name = "timeout", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct quiesce_cfg, timeout),
+		.arg = "MS", .def = "10000", .min = 1, .max = 86400000,
+		.help = "how long to wait for requests in flight",
+	},
 	{ 0 }
 };
 

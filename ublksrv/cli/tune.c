@@ -18,12 +18,19 @@ struct resize_cfg {
 };
 
 static const struct ublk_opt resize_opts[] = {
-	{ "number|dev_id", 'n', UBLK_OPT_UINT, 0,
-	  offsetof(struct resize_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
-	  "device to resize" },
-	{ "size", 's', UBLK_OPT_SIZE, UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
-	  offsetof(struct resize_cfg, size), "SIZE", NULL, 1, LLONG_MAX,
-	  "new capacity" },
+	{
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct resize_cfg, id),
+		.arg = "ID", .max = UBLK_ID_AUTO - 1,
+		.help = "device to resize",
+	},
+	{
+		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
+		.flags = UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct resize_cfg, size),
+		.arg = "SIZE", .min = 1, .max = LLONG_MAX,
+		.help = "new capacity",
+	},
 	{ 0 }
 };
 
@@ -116,15 +123,24 @@ struct affinity_cfg {
 };
 
 static const struct ublk_opt affinity_opts[] = {
-	{ "number|dev_id", 'n', UBLK_OPT_UINT, 0,
-	  offsetof(struct affinity_cfg, id), "ID", NULL, 0, UBLK_ID_AUTO - 1,
-	  "device" },
-	{ "queue", 'q', UBLK_OPT_UINT, UBLK_OPT_REQUIRED,
-	  offsetof(struct affinity_cfg, queue), "QUEUE", NULL, 0,
-	  UBLK_MAX_NR_QUEUES - 1, "number of the queue" },
-	{ "cpus|cpuset", 0, UBLK_OPT_STR, UBLK_OPT_REQUIRED,
-	  offsetof(struct affinity_cfg, list), "LIST", NULL, 0, 0,
-	  "CPUs of its threads, as 0-3,6" },
+	{
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct affinity_cfg, id),
+		.arg = "ID", .max = UBLK_ID_AUTO - 1, .help = "device",
+	},
+	{
+		.name = "queue", .letter = 'q', .type = UBLK_OPT_UINT,
+		.flags = UBLK_OPT_REQUIRED,
+		.offset = offsetof(struct affinity_cfg, queue),
+		.arg = "QUEUE", .max = UBLK_MAX_NR_QUEUES - 1,
+		.help = "number of the queue",
+	},
+	{
+		.name = "cpus|cpuset", .type = UBLK_OPT_STR,
+		.flags = UBLK_OPT_REQUIRED,
+		.offset = offsetof(struct affinity_cfg, list),
+		.arg = "LIST", .help = "CPUs of its threads, as 0-3,6",
+	},
 	{ 0 }
 };
 

@@ -19,9 +19,12 @@ struct owner_cfg {
 };
 
 static const struct ublk_opt owner_opts[] = {
-	{ "node", 0, UBLK_OPT_STR, UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
-	  offsetof(struct owner_cfg, node), "NODE", NULL, 0, 0,
-	  "ublkcN, ublkbN, a partition, or N" },
+	{
+		.name = "node", .type = UBLK_OPT_STR,
+		.flags = UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct owner_cfg, node),
+		.arg = "NODE", .help = "ublkcN, ublkbN, a partition, or N",
+	},
 	{ 0 }
 };
 

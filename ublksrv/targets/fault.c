@@ -60,20 +60,37 @@ struct fault_io {
 };
 
 static const struct ublk_opt fault_opts[] = {
-	{ "file", 'f', UBLK_OPT_PATH, UBLK_OPT_POSITIONAL,
-	  offsetof(struct fault_cfg, file), "FILE", NULL, 0, 0,
-	  "file or block device with the data, else memory" },
-	{ "rule", 0, UBLK_OPT_STR, UBLK_OPT_LIST,
-	  offsetof(struct fault_cfg, rules), "OP:KEY=VALUE,...", NULL, 0, 0,
-	  "what goes wrong, may be repeated" },
-	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct fault_cfg, size),
-	  "SIZE", NULL, 512, LLONG_MAX,
-	  "capacity, if not that of the file; 1G of memory" },
-	{ "seed", 0, UBLK_OPT_UINT, 0, offsetof(struct fault_cfg, seed),
-	  "N", "1", 0, 0, "start of all that happens by chance" },
-	{ "buffered-io|buffered_io", 0, UBLK_OPT_FLAG, 0,
-	  offsetof(struct fault_cfg, buffered), NULL, NULL, 0, 0,
-	  "use the page cache, not direct IO" },
+	{
+		.name = "file", .letter = 'f', .type = UBLK_OPT_PATH,
+		.flags = UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct fault_cfg, file),
+		.arg = "FILE",
+		.help = "file or block device with the data, else memory",
+	},
+	{
+		.name = "rule", .type = UBLK_OPT_STR,
+		.flags = UBLK_OPT_LIST,
+		.offset = offsetof(struct fault_cfg, rules),
+		.arg = "OP:KEY=VALUE,...",
+		.help = "what goes wrong, may be repeated",
+	},
+	{
+		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct fault_cfg, size),
+		.arg = "SIZE", .min = 512, .max = LLONG_MAX,
+		.help = "capacity, if not that of the file; 1G of memory",
+	},
+	{
+		.name = "seed", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct fault_cfg, seed),
+		.arg = "N", .def = "1",
+		.help = "start of all that happens by chance",
+	},
+	{
+		.name = "buffered-io|buffered_io", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct fault_cfg, buffered),
+		.help = "use the page cache, not direct IO",
+	},
 	{ 0 }
 };
 

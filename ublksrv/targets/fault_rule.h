@@ -139,14 +139,23 @@ static inline int fault_parse_errno(const char *text, int *err)
 		const char *name;
 		int err;
 	} names[] = {
-		{ "EIO", EIO }, { "ENOSPC", ENOSPC }, { "EOPNOTSUPP", EOPNOTSUPP },
-		{ "ETIMEDOUT", ETIMEDOUT }, { "ENOLINK", ENOLINK },
-		{ "EREMOTEIO", EREMOTEIO }, { "EBADE", EBADE },
-		{ "ENODATA", ENODATA }, { "EILSEQ", EILSEQ },
-		{ "ENOMEM", ENOMEM }, { "EBUSY", EBUSY }, { "EAGAIN", EAGAIN },
-		{ "ENODEV", ENODEV }, { "ETOOMANYREFS", ETOOMANYREFS },
-		{ "EOVERFLOW", EOVERFLOW }, { "ETIME", ETIME },
-		{ "EINVAL", EINVAL },
+		{ .name = "EIO", .err = EIO },
+		{ .name = "ENOSPC", .err = ENOSPC },
+		{ .name = "EOPNOTSUPP", .err = EOPNOTSUPP },
+		{ .name = "ETIMEDOUT", .err = ETIMEDOUT },
+		{ .name = "ENOLINK", .err = ENOLINK },
+		{ .name = "EREMOTEIO", .err = EREMOTEIO },
+		{ .name = "EBADE", .err = EBADE },
+		{ .name = "ENODATA", .err = ENODATA },
+		{ .name = "EILSEQ", .err = EILSEQ },
+		{ .name = "ENOMEM", .err = ENOMEM },
+		{ .name = "EBUSY", .err = EBUSY },
+		{ .name = "EAGAIN", .err = EAGAIN },
+		{ .name = "ENODEV", .err = ENODEV },
+		{ .name = "ETOOMANYREFS", .err = ETOOMANYREFS },
+		{ .name = "EOVERFLOW", .err = EOVERFLOW },
+		{ .name = "ETIME", .err = ETIME },
+		{ .name = "EINVAL", .err = EINVAL },
 	};
 	const char *end;
 	__u64 val;
@@ -188,11 +197,11 @@ static inline int fault_parse_key(struct fault_rule *r, const char *key,
 		__u64 *at;
 		__u64 min, max;
 	} numbers[] = {
-		{ "nth", &r->nth, 1, ~0ULL },
-		{ "every", &r->every, 1, ~0ULL },
-		{ "percent", &r->percent, 1, 100 },
-		{ "count", &r->count, 1, ~0ULL },
-		{ "short", &r->shortened, 0, 1ULL << 32 },
+		{ .name = "nth", .at = &r->nth, .min = 1, .max = ~0ULL },
+		{ .name = "every", .at = &r->every, .min = 1, .max = ~0ULL },
+		{ .name = "percent", .at = &r->percent, .min = 1, .max = 100 },
+		{ .name = "count", .at = &r->count, .min = 1, .max = ~0ULL },
+		{ .name = "short", .at = &r->shortened, .max = 1ULL << 32 },
 	};
 	const char *end;
 	size_t i;
@@ -224,12 +233,12 @@ static inline int fault_parse_ops(struct fault_rule *r, char *text)
 		const char *name;
 		__u32 ops;
 	} names[] = {
-		{ "read", 1U << UBLK_IO_OP_READ },
-		{ "write", 1U << UBLK_IO_OP_WRITE },
-		{ "flush", 1U << UBLK_IO_OP_FLUSH },
-		{ "discard", 1U << UBLK_IO_OP_DISCARD },
-		{ "zeroes", 1U << UBLK_IO_OP_WRITE_ZEROES },
-		{ "all", ~0U },
+		{ .name = "read", .ops = 1U << UBLK_IO_OP_READ },
+		{ .name = "write", .ops = 1U << UBLK_IO_OP_WRITE },
+		{ .name = "flush", .ops = 1U << UBLK_IO_OP_FLUSH },
+		{ .name = "discard", .ops = 1U << UBLK_IO_OP_DISCARD },
+		{ .name = "zeroes", .ops = 1U << UBLK_IO_OP_WRITE_ZEROES },
+		{ .name = "all", .ops = ~0U },
 	};
 	char *save, *word;
 	size_t i;

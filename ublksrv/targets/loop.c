@@ -38,19 +38,34 @@ struct loop_io {
 };
 
 static const struct ublk_opt loop_opts[] = {
-	{ "file", 'f', UBLK_OPT_PATH, UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
-	  offsetof(struct loop_cfg, file), "FILE", NULL, 0, 0,
-	  "file or block device" },
-	{ "offset", 'o', UBLK_OPT_SIZE, 0, offsetof(struct loop_cfg, offset),
-	  "SIZE", NULL, 0, LLONG_MAX, "where the disk starts in it" },
-	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct loop_cfg, size),
-	  "SIZE", NULL, 1, LLONG_MAX, "capacity, instead of all the rest" },
-	{ "buffered-io|buffered_io", 0, UBLK_OPT_FLAG, 0,
-	  offsetof(struct loop_cfg, buffered), NULL, NULL, 0, 0,
-	  "use the page cache, not direct IO" },
-	{ "read-only|read_only", 0, UBLK_OPT_FLAG, 0,
-	  offsetof(struct loop_cfg, read_only), NULL, NULL, 0, 0,
-	  "do not write to the file" },
+	{
+		.name = "file", .letter = 'f', .type = UBLK_OPT_PATH,
+		.flags = UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct loop_cfg, file),
+		.arg = "FILE", .help = "file or block device",
+	},
+	{
+		.name = "offset", .letter = 'o', .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct loop_cfg, offset),
+		.arg = "SIZE", .max = LLONG_MAX,
+		.help = "where the disk starts in it",
+	},
+	{
+		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct loop_cfg, size),
+		.arg = "SIZE", .min = 1, .max = LLONG_MAX,
+		.help = "capacity, instead of all the rest",
+	},
+	{
+		.name = "buffered-io|buffered_io", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct loop_cfg, buffered),
+		.help = "use the page cache, not direct IO",
+	},
+	{
+		.name = "read-only|read_only", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct loop_cfg, read_only),
+		.help = "do not write to the file",
+	},
 	{ 0 }
 };
 

@@ -30,8 +30,12 @@ struct mem {
 };
 
 static const struct ublk_opt mem_opts[] = {
-	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct mem_cfg, size),
-	  "SIZE", "1G", 512, LLONG_MAX, "capacity" },
+	{
+		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct mem_cfg, size),
+		.arg = "SIZE", .def = "1G", .min = 512, .max = LLONG_MAX,
+		.help = "capacity",
+	},
 	{ 0 }
 };
 

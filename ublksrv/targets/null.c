@@ -16,8 +16,12 @@ struct null_cfg {
 };
 
 static const struct ublk_opt null_opts[] = {
-	{ "size", 's', UBLK_OPT_SIZE, 0, offsetof(struct null_cfg, size),
-	  "SIZE", "250G", 0, LLONG_MAX, "capacity" },
+	{
+		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct null_cfg, size),
+		.arg = "SIZE", .def = "250G", .max = LLONG_MAX,
+		.help = "capacity",
+	},
 	{ 0 }
 };
 

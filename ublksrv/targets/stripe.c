@@ -46,19 +46,30 @@ struct stripe_io {
 };
 
 static const struct ublk_opt stripe_opts[] = {
-	{ "file", 'f', UBLK_OPT_PATH,
-	  UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL | UBLK_OPT_LIST,
-	  offsetof(struct stripe_cfg, files), "FILE", NULL, 0, 0,
-	  "file or block device, for each member in order" },
-	{ "chunk-size|chunk_size", 0, UBLK_OPT_SIZE, 0,
-	  offsetof(struct stripe_cfg, chunk), "SIZE", "64K", 4096, 1U << 26,
-	  "bytes on one member before the next one, a power of two" },
-	{ "buffered-io|buffered_io", 0, UBLK_OPT_FLAG, 0,
-	  offsetof(struct stripe_cfg, buffered), NULL, NULL, 0, 0,
-	  "use the page cache, not direct IO" },
-	{ "read-only|read_only", 0, UBLK_OPT_FLAG, 0,
-	  offsetof(struct stripe_cfg, read_only), NULL, NULL, 0, 0,
-	  "do not write to the members" },
+	{
+		.name = "file", .letter = 'f', .type = UBLK_OPT_PATH,
+		.flags = UBLK_OPT_REQUIRED | UBLK_OPT_POSITIONAL |
+			UBLK_OPT_LIST,
+		.offset = offsetof(struct stripe_cfg, files),
+		.arg = "FILE",
+		.help = "file or block device, for each member in order",
+	},
+	{
+		.name = "chunk-size|chunk_size", .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct stripe_cfg, chunk),
+		.arg = "SIZE", .def = "64K", .min = 4096, .max = 1U << 26,
+		.help = "bytes on one member before the next one, a power of two",
+	},
+	{
+		.name = "buffered-io|buffered_io", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct stripe_cfg, buffered),
+		.help = "use the page cache, not direct IO",
+	},
+	{
+		.name = "read-only|read_only", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct stripe_cfg, read_only),
+		.help = "do not write to the members",
+	},
 	{ 0 }
 };
 
