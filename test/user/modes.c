@@ -403,7 +403,7 @@ static void test_complete_after(void)
 		enum ublk_mode mode;
 		enum ublk_choice batch;
 		bool linked;
-	} rows[] = {
+	} kinds[] = {
 		{ UBLK_MODE_COPY, UBLK_CHOICE_NO, true },
 		{ UBLK_MODE_COPY, UBLK_CHOICE_YES, false },
 		{ UBLK_MODE_USER_COPY, UBLK_CHOICE_NO, false },
@@ -415,11 +415,11 @@ static void test_complete_after(void)
 	size_t i;
 	int n, t;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		reset();
 		mock.features = ALL;
-		opts.mode = rows[i].mode;
-		opts.batch = rows[i].batch;
+		opts.mode = kinds[i].mode;
+		opts.batch = kinds[i].batch;
 		tgt.mode = RING;
 		tgt.after = true;
 		tgt.fd = memfd_create("file", MFD_CLOEXEC);
@@ -431,9 +431,9 @@ static void test_complete_after(void)
 			t = mock_request(0, UBLK_IO_OP_READ, n, 8);
 			ktap_eq(mock_wait(0, t), 4096);
 		}
-		ktap_eq(mock_nr_linked(), rows[i].linked ? 20 : 0);
-		ktap_eq(tgt.nr_done, rows[i].linked ? 0 : 20);
-		if (rows[i].linked)
+		ktap_eq(mock_nr_linked(), kinds[i].linked ? 20 : 0);
+		ktap_eq(tgt.nr_done, kinds[i].linked ? 0 : 20);
+		if (kinds[i].linked)
 			ktap_true(mock_nr_enter() - before <= 21);
 
 		/* short, then failing, then as before */

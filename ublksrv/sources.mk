@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The sources of libublk, of the targets and of the program, and the warnings
+# that they are compiled with. Included by ublksrv/Makefile and by the tests that
+# compile the same files. The names are relative to this directory. A file that
+# is added is found.
+
+ublksrv-dir := $(dir $(lastword $(MAKEFILE_LIST)))
+ublksrv-src = $(sort $(patsubst $(ublksrv-dir)%,%,\
+	$(wildcard $(ublksrv-dir)$(1)/*.c)))
+
+LIB_SRC	:= $(call ublksrv-src,lib)
+TGT_SRC	:= $(call ublksrv-src,targets)
+CLI_SRC	:= $(call ublksrv-src,cli)
+
+WARN	:= -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
+	   -Wstrict-prototypes
