@@ -126,7 +126,7 @@ check_program_files() {
 	subcommands >"$tmp/subcommands"
 	[ -s "$tmp/subcommands" ] || { echo "found no subcommands"; return 1; }
 	while read -r file name; do
-		[ "$file" = "ublksrv/cli/${name//-/_}.c" ] && continue
+		[ "$file" = "ublksrv/cli/$name.c" ] && continue
 		echo "subcommand $name is in $file"
 		rc=1
 	done <"$tmp/subcommands"

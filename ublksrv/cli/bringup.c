@@ -51,7 +51,7 @@ static int bringup_wait_disk(struct ublk_dev *dev)
 	ret = ublk_ctrl_get_params(ublk_dev_ctrl(dev), id, &params);
 	if (ret)
 		return ublk_error(ret, "GET_PARAMS: %s", strerror(-ret));
-	return nodes_wait_disk(&params, id, DISK_MS);
+	return devnodes_wait_disk(&params, id, DISK_MS);
 }
 
 static int bringup_record(const struct daemon_args *args, struct ublk_dev *dev)

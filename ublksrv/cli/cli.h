@@ -64,10 +64,10 @@ const char *name_of_state(unsigned int state);
 const char *name_of_feature(unsigned int bit);
 int names_of_features(__u64 mask, char *buf, size_t len);
 
-/* nodes.c: /sys and /dev */
-int nodes_list(__u32 **ids);
-int nodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms);
-int nodes_wait_gone(__u32 id, unsigned int ms);
+/* devnodes.c: /sys and /dev */
+int devnodes_list(__u32 **ids);
+int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms);
+int devnodes_wait_gone(__u32 id, unsigned int ms);
 
 /*
  * state.c: what is remembered about a device that is served by this program,
@@ -134,14 +134,14 @@ int daemon_run(const struct daemon_args *args);
 /* bringup.c */
 int bringup(const struct daemon_args *args, struct ublk_dev **dev);
 
-/* control.c: what the commands on existing devices share */
-int control_open(__u32 id, struct ublk_ctrl **ctrl,
-		 struct ublksrv_ctrl_dev_info *info);
-int control_explain(__u32 id, int err);
-int control_open_daemon(__u32 id, pid_t pid);
-bool control_daemon_ended(int pidfd, unsigned int ms);
-int control_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
-		       unsigned int ms, struct ublksrv_ctrl_dev_info *info);
+/* common.c: what the commands on existing devices share */
+int common_open(__u32 id, struct ublk_ctrl **ctrl,
+		struct ublksrv_ctrl_dev_info *info);
+int common_explain(__u32 id, int err);
+int common_open_daemon(__u32 id, pid_t pid);
+bool common_daemon_ended(int pidfd, unsigned int ms);
+int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
+		      unsigned int ms, struct ublksrv_ctrl_dev_info *info);
 
 /* list.c */
 int list_print(struct ublk_ctrl *ctrl, __u32 id);

@@ -13,13 +13,13 @@
 #include "cli.h"
 
 /**
- * control_explain - the sentence for an error that any command can give
+ * common_explain - the sentence for an error that any command can give
  * @id: device
  * @err: negative errno
  *
  * Return: @err
  */
-int control_explain(__u32 id, int err)
+int common_explain(__u32 id, int err)
 {
 	switch (-err) {
 	case ENODEV:
@@ -35,15 +35,15 @@ int control_explain(__u32 id, int err)
 }
 
 /**
- * control_open - open the control device and look up a device
+ * common_open - open the control device and look up a device
  * @id: device
  * @ctrl: receives a handle
  * @info: receives what the driver tells
  *
  * Return: 0 or negative errno with a sentence, and nothing open
  */
-int control_open(__u32 id, struct ublk_ctrl **ctrl,
-		 struct ublksrv_ctrl_dev_info *info)
+int common_open(__u32 id, struct ublk_ctrl **ctrl,
+		struct ublksrv_ctrl_dev_info *info)
 {
 	int ret;
 
@@ -53,19 +53,19 @@ int control_open(__u32 id, struct ublk_ctrl **ctrl,
 	ret = ublk_ctrl_get_info(*ctrl, id, info);
 	if (ret) {
 		ublk_ctrl_close(*ctrl);
-		return control_explain(id, ret);
+		return common_explain(id, ret);
 	}
 	return 0;
 }
 
 /**
- * control_open_daemon - a descriptor of the process that serves a device
+ * common_open_daemon - a descriptor of the process that serves a device
  * @id: device
  * @pid: from the driver, which forgets the one of a stopped device
  *
  * Return: pidfd, or -1 when there is none
  */
-int control_open_daemon(__u32 id, pid_t pid)
+int common_open_daemon(__u32 id, pid_t pid)
 {
 	struct state st;
 
@@ -77,13 +77,13 @@ int control_open_daemon(__u32 id, pid_t pid)
 }
 
 /**
- * control_daemon_ended - wait for the end of a process
- * @pidfd: from control_open_daemon(), or -1
+ * common_daemon_ended - wait for the end of a process
+ * @pidfd: from common_open_daemon(), or -1
  * @ms: deadline
  *
  * Return: true if it has ended
  */
-bool control_daemon_ended(int pidfd, unsigned int ms)
+bool common_daemon_ended(int pidfd, unsigned int ms)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	int ret;
@@ -97,7 +97,7 @@ bool control_daemon_ended(int pidfd, unsigned int ms)
 }
 
 /**
- * control_wait_state - wait until a device has left a state
+ * common_wait_state - wait until a device has left a state
  * @ctrl: handle
  * @id: device
  * @not_state: that state
@@ -106,8 +106,8 @@ bool control_daemon_ended(int pidfd, unsigned int ms)
  *
  * Return: 0, -ETIMEDOUT, or what the driver says
  */
-int control_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
-		       unsigned int ms, struct ublksrv_ctrl_dev_info *info)
+int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
+		      unsigned int ms, struct ublksrv_ctrl_dev_info *info)
 {
 	struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
 	unsigned int i;

@@ -62,7 +62,7 @@ static int del_explain(__u32 id, int err, unsigned int seconds)
 		return ublk_error(err,
 				  "dev %u: not gone after %u s, /dev/ublkb%u is still in use; unmount or close it, then the number gets free",
 				  id, seconds, id);
-	return control_explain(id, err);
+	return common_explain(id, err);
 }
 
 /* Only stopped when this returns; the daemon and the nodes may linger. */
@@ -95,18 +95,18 @@ static int del_one(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
 	if (ret)
 		return del_explain(id, ret, seconds);
 
-	pidfd = control_open_daemon(id, info.ublksrv_pid);
+	pidfd = common_open_daemon(id, info.ublksrv_pid);
 	ublk_ctrl_set_deadline(ctrl, seconds * 1000);
 	ret = ublk_ctrl_del_dev(ctrl, id);
 	/* the daemon has let go of the device; see its process off */
 	if (!ret)
-		control_daemon_ended(pidfd, DAEMON_MS);
+		common_daemon_ended(pidfd, DAEMON_MS);
 	if (pidfd >= 0)
 		close(pidfd);
 	if (ret)
 		return del_explain(id, ret, seconds);
 	state_remove_stale(id);
-	return nodes_wait_gone(id, NODES_MS);
+	return devnodes_wait_gone(id, NODES_MS);
 }
 
 /*
@@ -135,7 +135,7 @@ static int del_all(struct ublk_ctrl *ctrl, const struct del_cfg *cfg)
 	__u32 *ids;
 	int nr, i, ret = 0, err;
 
-	nr = nodes_list(&ids);
+	nr = devnodes_list(&ids);
 	if (nr < 0)
 		return ublk_error(nr, "reading sysfs: %s", strerror(-nr));
 	del_stop_orphans(ctrl, ids, nr, cfg->timeout);

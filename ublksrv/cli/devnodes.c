@@ -15,7 +15,7 @@
 #include "cli.h"
 #include "opt.h"
 
-#define NODES_CLASS	"/sys/class/ublk-char"
+#define DEVNODES_CLASS	"/sys/class/ublk-char"
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -25,12 +25,12 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /**
- * nodes_list - numbers of all devices, ascending
+ * devnodes_list - numbers of all devices, ascending
  * @ids: receives an array for free()
  *
  * Return: how many, or negative errno
  */
-int nodes_list(__u32 **ids)
+int devnodes_list(__u32 **ids)
 {
 	struct dirent *e;
 	__u64 id;
@@ -39,7 +39,7 @@ int nodes_list(__u32 **ids)
 	DIR *dir;
 
 	*ids = NULL;
-	dir = opendir(NODES_CLASS);
+	dir = opendir(DEVNODES_CLASS);
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
 	while ((e = readdir(dir))) {
@@ -58,7 +58,7 @@ int nodes_list(__u32 **ids)
 	return nr;
 }
 
-static void nodes_pause(void)
+static void devnodes_pause(void)
 {
 	struct timespec ts = { .tv_nsec = 5 * 1000 * 1000 };
 
@@ -66,14 +66,14 @@ static void nodes_pause(void)
 }
 
 /**
- * nodes_wait_disk - wait until the disk's node is the disk
+ * devnodes_wait_disk - wait until the disk's node is the disk
  * @p: parameters with the devt part
  * @id: device
  * @ms: deadline
  *
  * Return: 0 or -ETIMEDOUT with a sentence
  */
-int nodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
+int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 {
 	dev_t want = makedev(p->devt.disk_major, p->devt.disk_minor);
 	struct stat st;
@@ -86,7 +86,7 @@ int nodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 		if (!stat(path, &st) && S_ISBLK(st.st_mode) &&
 		    st.st_rdev == want && !access(path, R_OK))
 			return 0;
-		nodes_pause();
+		devnodes_pause();
 	}
 	return ublk_error(-ETIMEDOUT,
 			  "%s did not appear; mount devtmpfs on /dev, or see whether udev works",
@@ -94,7 +94,7 @@ int nodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 }
 
 /* The nodes of a deleted device. Return: 0 or -ETIMEDOUT */
-int nodes_wait_gone(__u32 id, unsigned int ms)
+int devnodes_wait_gone(__u32 id, unsigned int ms)
 {
 	char b[32], c[32];
 	unsigned int i;
@@ -104,7 +104,7 @@ int nodes_wait_gone(__u32 id, unsigned int ms)
 	for (i = 0; i <= ms; i += 5) {
 		if (access(b, F_OK) && access(c, F_OK))
 			return 0;
-		nodes_pause();
+		devnodes_pause();
 	}
 	return ublk_error(-ETIMEDOUT, "dev %u: deleted, but its nodes are still in /dev",
 			  id);

@@ -60,7 +60,7 @@ static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
 	if (!ret)
 		ret = ublk_ctrl_get_params(ctrl, id, &d->params);
 	if (ret)
-		return control_explain(id, ret);
+		return common_explain(id, ret);
 	names_of_features(d->info.flags, d->flags, sizeof(d->flags));
 	if (!state_read(id, &d->state)) {
 		/* of an earlier device with this number, or of a dead daemon */
@@ -182,7 +182,7 @@ static int list_all(struct ublk_ctrl *ctrl, json_t *array)
 	__u32 *ids;
 	int nr, i, ret = 0;
 
-	nr = nodes_list(&ids);
+	nr = devnodes_list(&ids);
 	if (nr < 0)
 		return ublk_error(nr, "reading sysfs: %s", strerror(-nr));
 	for (i = 0; i < nr && !ret; i++) {

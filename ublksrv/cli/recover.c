@@ -16,7 +16,7 @@
 /* A daemon that was just killed gets that long to be gone. */
 #define GRACE_MS	2000
 /* The end of its round follows, see ublk_dev_recover(). */
-#define ROUND_MS	10000
+#define SESSION_MS	10000
 
 struct recover_cfg {
 	__u64 id;
@@ -56,16 +56,16 @@ static int recover_wait_old(struct ublk_ctrl *ctrl,
 
 	if (info->state != UBLK_S_DEV_LIVE)
 		return 0;
-	pidfd = pid > 0 ? control_open_daemon(id, pid) : -1;
-	ended = control_daemon_ended(pidfd, GRACE_MS);
+	pidfd = pid > 0 ? common_open_daemon(id, pid) : -1;
+	ended = common_daemon_ended(pidfd, GRACE_MS);
 	if (pidfd >= 0)
 		close(pidfd);
-	ret = ended ? control_wait_state(ctrl, id, UBLK_S_DEV_LIVE, ROUND_MS,
-					 info) : -ETIMEDOUT;
+	ret = ended ? common_wait_state(ctrl, id, UBLK_S_DEV_LIVE, SESSION_MS,
+					info) : -ETIMEDOUT;
 	if (ret == -ETIMEDOUT)
 		return ublk_error(-EBUSY, "dev %u: is still served by process %d; \"ublk quiesce -n %u\" makes it hand over",
 				  id, pid, id);
-	return ret ? control_explain(id, ret) : 0;
+	return ret ? common_explain(id, ret) : 0;
 }
 
 /* Is the device one that waits for a server? */
@@ -122,7 +122,7 @@ static int recover_config(struct ublk_ctrl *ctrl, const struct state *st,
 
 	ret = ublk_ctrl_get_params(ctrl, st->id, &params);
 	if (ret)
-		return control_explain(st->id, ret);
+		return common_explain(st->id, ret);
 	ret = config_unpack(st->target, st->options, &args->cfg);
 	if (ret)
 		return ublk_error(ret, "dev %u: %s: %s", st->id,
@@ -138,7 +138,7 @@ static int recover_prepare(__u32 id, struct daemon_args *args)
 	struct state st;
 	int ret;
 
-	ret = control_open(id, &ctrl, &info);
+	ret = common_open(id, &ctrl, &info);
 	if (ret)
 		return ret;
 	ret = recover_check(ctrl, &info);

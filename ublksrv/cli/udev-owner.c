@@ -70,7 +70,7 @@ static int owner_run(int argc, char **argv)
 	ret = ublk_ctrl_get_info(ctrl, id, &info);
 	ublk_ctrl_close(ctrl);
 	if (ret)
-		return cli_fail(control_explain(id, ret));
+		return cli_fail(common_explain(id, ret));
 	if (!(info.flags & UBLK_F_UNPRIVILEGED_DEV))
 		return EXIT_FAILED;
 	printf("%u %u\n", info.owner_uid, info.owner_gid);

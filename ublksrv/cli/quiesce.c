@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * "ublk quiesce": end the daemon and leave the disk, for another daemon to
+ * continue. Returns when the daemon has ended, or at the deadline.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+/* Until the daemon's process has ended. */
+#define DAEMON_MS	5000
+/* Until the driver has ended the daemon's session. */
+#define SESSION_MS	10000
+
+struct quiesce_cfg {
+	__u64 id;
+	__u64 timeout;
+};
+
+static const struct ublk_opt quiesce_opts[] = {
+	{
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.flags = UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct quiesce_cfg, id),
+		.arg = "ID", .max = UBLK_ID_AUTO - 1,
+		.help = "device whose daemon shall go",
+	},
+	{
+		.name = "timeout", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct quiesce_cfg, timeout),
+		.arg = "MS", .def = "10000", .min = 1, .max = 86400000,
+		.help = "how long to wait for requests in flight",
+	},
+	{ 0 }
+};
+
+static int quiesce_explain(const struct quiesce_cfg *cfg, int err)
+{
+	__u32 id = cfg->id;
+
+	switch (-err) {
+	case EBUSY:
+		return ublk_error(err, "dev %u: requests are still in flight after %llu ms; nothing has changed, try a longer --timeout",
+				  id, (unsigned long long)cfg->timeout);
+	case EOPNOTSUPP:
+		return ublk_error(err, "dev %u: cannot be quiesced; add it with --user-recovery and a driver that has QUIESCE",
+				  id);
+	case ENODEV:
+		return ublk_error(-EINVAL, "dev %u: is not started, so there is nothing to hand over",
+				  id);
+	default:
+		return common_explain(id, err);
+	}
+}
+
+/* The driver has told the daemon; now it has to leave. */
+static int quiesce_wait(struct ublk_ctrl *ctrl, __u32 id, int pidfd)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret;
+
+	ret = common_wait_state(ctrl, id, UBLK_S_DEV_LIVE, SESSION_MS, &info);
+	if (ret == -ETIMEDOUT)
+		return ublk_error(ret, "dev %u: quiesced, but its daemon does not go; kill it, then \"ublk recover -n %u\"",
+				  id, id);
+	if (ret)
+		return common_explain(id, ret);
+	if (info.state == UBLK_S_DEV_DEAD)
+		return ublk_error(-EINVAL, "dev %u: was stopped meanwhile", id);
+	common_daemon_ended(pidfd, DAEMON_MS);
+	return 0;
+}
+
+static int quiesce_device(const struct quiesce_cfg *cfg)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_ctrl *ctrl;
+	int pidfd, ret;
+
+	ret = common_open(cfg->id, &ctrl, &info);
+	if (ret)
+		return ret;
+	pidfd = common_open_daemon(cfg->id, info.ublksrv_pid);
+	/* the driver's own deadline comes first */
+	ublk_ctrl_set_deadline(ctrl, cfg->timeout + SESSION_MS);
+	ret = info.flags & UBLK_F_QUIESCE ?
+		ublk_ctrl_quiesce_dev(ctrl, cfg->id, cfg->timeout) :
+		-EOPNOTSUPP;
+	ublk_ctrl_set_deadline(ctrl, 0);
+	if (ret)
+		quiesce_explain(cfg, ret);
+	else
+		ret = quiesce_wait(ctrl, cfg->id, pidfd);
+	if (pidfd >= 0)
+		close(pidfd);
+	ublk_ctrl_close(ctrl);
+	return ret;
+}
+
+static int quiesce_run(int argc, char **argv)
+{
+	struct quiesce_cfg cfg = { .id = UBLK_ID_AUTO };
+	int ret;
+
+	ret = cli_parse(&quiesce_command, &cfg, argc, argv);
+	if (ret >= 0)
+		return ret;
+	ret = cli_need_id(&quiesce_command, cfg.id);
+	if (ret)
+		return ret;
+	ret = quiesce_device(&cfg);
+	return ret ? cli_fail(ret) : EXIT_OK;
+}
+
+const struct cli_command quiesce_command = {
+	.name = "quiesce",
+	.args = "-n ID [--timeout MS]",
+	.summary = "end the daemon, hold the disk for \"ublk recover\"",
+	.opts = quiesce_opts,
+	.run = quiesce_run,
+};
