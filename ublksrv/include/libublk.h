@@ -9,9 +9,9 @@
  *   struct ublk_target  what a device does with its requests
  *
  * Functions return 0 (or a count) or a negative errno; ublk_strerror_last()
- * has the sentence that belongs to the last failure in the calling thread.
- * The library calls back into its user through the target and the log
- * function only. Sizes are bytes unless a name says sectors (512 bytes).
+ * returns the message of the last failure in the calling thread. The library
+ * calls back into its user through the target and the log function only. Sizes
+ * are in bytes unless the name has "sectors", which are 512 bytes.
  */
 #ifndef LIBUBLK_H
 #define LIBUBLK_H
@@ -66,12 +66,12 @@ void ublk_log(enum ublk_log_level level, const char *fmt, ...)
 	__attribute__((__format__(__printf__, 2, 3)));
 
 /**
- * ublk_error - record the sentence of a failure
+ * ublk_error - record the message of a failure
  * @err: negative errno
  * @fmt: printf format: what failed, why, and what to do about it
  *
- * For targets as well as for the library. The one who knows the cause calls
- * it; callers only hand @err up.
+ * For targets as well as for the library. The function that finds the cause
+ * calls it; its callers only return @err.
  *
  * Return: @err
  */
@@ -79,7 +79,7 @@ int ublk_error(int err, const char *fmt, ...)
 	__attribute__((__format__(__printf__, 2, 3)));
 
 /**
- * ublk_strerror_last - sentence of the last failure in this thread
+ * ublk_strerror_last - message of the last failure in this thread
  *
  * Return: text, never NULL; valid until the next failure in this thread.
  */
@@ -108,7 +108,7 @@ void ublk_ctrl_close(struct ublk_ctrl *ctrl);
  * @ctrl: handle
  * @ms: milliseconds; 0 waits without limit
  *
- * A command that runs out of time is cancelled and gives -ETIMEDOUT. One that
+ * A command that runs out of time is cancelled and returns -ETIMEDOUT. One that
  * the driver cannot interrupt goes on in the background.
  */
 void ublk_ctrl_set_deadline(struct ublk_ctrl *ctrl, unsigned int ms);
@@ -124,7 +124,8 @@ int ublk_ctrl_add_dev(struct ublk_ctrl *ctrl,
 		      struct ublksrv_ctrl_dev_info *info);
 
 /**
- * ublk_ctrl_del_dev - DEL_DEV: stop, delete, wait for the number (C-70..C-74)
+ * ublk_ctrl_del_dev - DEL_DEV: stop, delete, wait until the number is free
+ *	(C-70..C-74)
  * @ctrl: handle
  * @id: device
  *
@@ -142,7 +143,7 @@ int ublk_ctrl_del_dev(struct ublk_ctrl *ctrl, __u32 id);
 int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, __u32 id);
 
 /**
- * ublk_ctrl_start_dev - START_DEV, waits until all tags are fetched (C-75)
+ * ublk_ctrl_start_dev - START_DEV: wait until all tags are fetched (C-75)
  * @ctrl: handle
  * @id: device
  * @pid: process that opened the char device
@@ -152,7 +153,7 @@ int ublk_ctrl_del_dev_async(struct ublk_ctrl *ctrl, __u32 id);
 int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, __u32 id, pid_t pid);
 
 /**
- * ublk_ctrl_stop_dev - STOP_DEV, waits for requests in flight (C-82)
+ * ublk_ctrl_stop_dev - STOP_DEV: wait for requests in flight (C-82)
  * @ctrl: handle
  * @id: device
  *
@@ -161,11 +162,11 @@ int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, __u32 id, pid_t pid);
 int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, __u32 id);
 
 /**
- * ublk_ctrl_try_stop_dev - TRY_STOP_DEV: stop unless somebody has it open
+ * ublk_ctrl_try_stop_dev - TRY_STOP_DEV: stop unless the disk is open
  * @ctrl: handle
  * @id: device
  *
- * Return: 0, -EBUSY with openers, or another negative errno
+ * Return: 0, -EBUSY if it is open, or another negative errno
  */
 int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, __u32 id);
 
@@ -173,7 +174,7 @@ int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, __u32 id);
  * ublk_ctrl_set_params - SET_PARAMS (C-101..C-123)
  * @ctrl: handle
  * @id: device
- * @params: parameters; the members len and types say which
+ * @params: parameters; its member types says which parts are valid
  *
  * Return: 0 or negative errno
  */
@@ -184,7 +185,7 @@ int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
  * ublk_ctrl_get_params - GET_PARAMS (C-124..C-131)
  * @ctrl: handle
  * @id: device
- * @params: receives what the driver has
+ * @params: receives the parameters
  *
  * Return: 0 or negative errno
  */
@@ -229,7 +230,7 @@ int ublk_ctrl_get_features(struct ublk_ctrl *ctrl, __u64 *features);
  * @ctrl: handle
  * @id: device
  *
- * Return: 0, -EBUSY while the old server is not gone, others
+ * Return: 0, -EBUSY until the old server's session has ended, others
  */
 int ublk_ctrl_start_recovery(struct ublk_ctrl *ctrl, __u32 id);
 
@@ -247,7 +248,7 @@ int ublk_ctrl_end_recovery(struct ublk_ctrl *ctrl, __u32 id, pid_t pid);
  * ublk_ctrl_quiesce_dev - QUIESCE_DEV (C-97..C-100)
  * @ctrl: handle
  * @id: device
- * @ms: how long to wait for idle tags; 0 for as long as it takes
+ * @ms: how long to wait for idle tags; 0 waits without limit
  *
  * Return: 0 or negative errno
  */
@@ -314,7 +315,7 @@ enum ublk_opt_type {
  * @type: type of the member at @offset
  * @flags: UBLK_OPT_*
  * @offset: offsetof() in the configuration
- * @arg: what the argument is called in help, NULL for flags
+ * @arg: name of the argument in help, NULL for flags
  * @def: default as it would be typed, or NULL
  * @min: lowest value of a number
  * @max: highest value of a number; 0 means no limit
@@ -356,14 +357,14 @@ struct ublk_queue {
 /**
  * struct ublk_io - a tag, while its request belongs to the server
  * @desc: the request; stays unchanged until ublk_io_complete()
- * @buf: data buffer, at least max_io_buf_bytes long, page aligned; NULL while
- *	the data lies in the ring's buffer table, which only happens to targets
- *	with UBLK_TARGET_RING_DATA
+ * @buf: data buffer, at least max_io_buf_bytes long, page aligned; NULL if the
+ *	data is in the ring's buffer table, only for targets with
+ *	UBLK_TARGET_RING_DATA
  * @priv: io_size bytes of the target, zeroed once at start
  * @q: queue; may be another thread's at the tag's next request
  * @tag: tag number
- * @slot: where in the ring's buffer table the data lies if @buf is NULL
- * @lib: the library's
+ * @slot: slot of the data in the ring's buffer table if @buf is NULL
+ * @lib: for the library
  */
 struct ublk_io {
 	const struct ublksrv_io_desc *desc;
@@ -376,9 +377,9 @@ struct ublk_io {
 };
 
 /*
- * Flag of a target: it never touches io->buf with the CPU, data moves by SQEs
- * from ublk_io_prep_read() and ublk_io_prep_write(), or not at all. Only such
- * targets get modes without an io->buf.
+ * Flag of a target: it never touches io->buf with the CPU; SQEs from
+ * ublk_io_prep_read() and ublk_io_prep_write() move the data, if anything does.
+ * Only such targets get modes without an io->buf.
  */
 #define UBLK_TARGET_RING_DATA	0x1
 
@@ -388,7 +389,7 @@ struct ublk_io {
  * @name: as in "ublk add -t NAME"
  * @summary: one line for help
  * @opts: options, or NULL
- * @config_size: size of the configuration that @opts fill
+ * @config_size: size of the configuration that @opts describes
  * @io_size: bytes of private memory per tag
  * @open: check the configuration, open the backing store, fill
  *	ublk_dev_params(). The device does not exist yet, so a failure leaves
@@ -396,16 +397,16 @@ struct ublk_io {
  * @close: undo @open; called once for each successful @open
  * @queue_open: optional; in the queue's thread before the first request
  * @queue_close: optional; in the queue's thread after the last request
- * @submit: a request arrived; ends in exactly one ublk_io_complete()
- * @done: optional; all work from ublk_io_sqe() is finished. @res is the first
- *	error or the sum of the results. Either sends more work or completes.
- *	Without it the request is completed with @res.
+ * @submit: a request has arrived; leads to exactly one ublk_io_complete()
+ * @done: optional; all SQEs of the request are finished. @res is the first
+ *	error or the sum of the results. Takes more SQEs or completes the
+ *	request. Without it the library completes the request with @res.
  * @flags: UBLK_TARGET_*
- * @features: UBLK_F_* that the target cannot do without, UBLK_F_ZONED say; see
- *	ublk_dev_require() for those that depend on the configuration
+ * @features: UBLK_F_* that the target needs, such as UBLK_F_ZONED; see
+ *	ublk_dev_require() for features that depend on the configuration
  *
- * New members are only added at the end; what an older target does not have
- * counts as zero.
+ * New members are only added at the end. Those that an older target lacks count
+ * as zero.
  */
 struct ublk_target {
 	size_t struct_size;
@@ -470,7 +471,7 @@ struct io_uring_sqe *ublk_io_sqe(struct ublk_io *io);
  * @len: bytes
  * @off: where in the request's data, in bytes; @off + @len stays within it
  *
- * Works in every mode, wherever the data lies.
+ * Works in every mode.
  *
  * Context: the queue's thread.
  * Return: the SQE, whose flags may be set afterwards; or NULL, see
@@ -504,11 +505,10 @@ struct io_uring_sqe *ublk_io_prep_write(struct ublk_io *io,
  *	ublk_io_prep_write()
  * @res: result of the request if the SQE transfers its whole length
  *
- * May save a turn of the queue's loop: the library lets the kernel go on from
- * the transfer to the end of the request. A transfer that fails or is short
- * goes to done() as always; so may one that succeeds, when the library sees no
- * gain. After this call the target does nothing more with @sqe and, until
- * done(), with @io.
+ * May save a turn of the queue's loop: the library links the end of the request
+ * to the transfer. A transfer that fails or is short is passed to done() as
+ * always, and so is one that succeeds if the library did not link it. After
+ * this call the target does nothing more with @sqe and, until done(), with @io.
  *
  * Context: the queue's thread, in submit() or done().
  */
@@ -516,7 +516,7 @@ void ublk_io_complete_after(struct ublk_io *io, struct io_uring_sqe *sqe,
 			    int res);
 
 /**
- * ublk_io_set_zone_lba - where a zone append went (D-211)
+ * ublk_io_set_zone_lba - report where a zone append wrote (D-211)
  * @io: tag of a zone append, before ublk_io_complete()
  * @sector: first sector that was written
  *
@@ -606,12 +606,13 @@ enum ublk_choice {
  * @batch: commands for many requests at once
  * @io_threads: threads per hardware queue, 0 for one, up to
  *	UBLK_MAX_IO_THREADS and @depth
- * @shmem: file, in shared memory or hugetlbfs say, that the device's users map
- *	too: requests whose data lies in it are served from there; or NULL
+ * @shmem: file that users of the device map, too, for instance in a tmpfs or
+ *	hugetlbfs; requests whose data is in it are served without a copy; or
+ *	NULL
  *
- * A mode that is named has to be possible; what is left to the library depends
- * on driver, target and privileges, and why is logged. With ublk_dev_recover()
- * the device has its mode already; @mode and @batch are not looked at.
+ * A mode that is named has to be possible. Otherwise the library chooses one
+ * that driver, target and privileges allow; ublk_dev_mode_reason() says why. In
+ * ublk_dev_recover() the mode of the device replaces @mode and @batch.
  */
 struct ublk_dev_opts {
 	size_t struct_size;
@@ -643,9 +644,9 @@ int ublk_dev_new(struct ublk_dev **dev, const struct ublk_dev_opts *opts,
 		 const struct ublk_target *target, void *cfg);
 
 /**
- * ublk_dev_require - a feature that this configuration cannot do without
+ * ublk_dev_require - require features that this configuration needs
  * @dev: handle, in the target's open()
- * @features: UBLK_F_*, UBLK_F_INTEGRITY say; features of a mode, such as
+ * @features: UBLK_F_*, such as UBLK_F_INTEGRITY; features of a mode, such as
  *	UBLK_F_USER_COPY, restrict the choice of the mode
  */
 void ublk_dev_require(struct ublk_dev *dev, __u64 features);
@@ -662,11 +663,11 @@ int ublk_dev_add(struct ublk_dev *dev);
  * ublk_dev_recover - take over a device without a server: new -> added
  * @dev: handle, made with the number and the buffer size of the device
  *
- * In the place of ublk_dev_add(). Number of queues, depth, features and
+ * Takes the place of ublk_dev_add(). Number of queues, depth, features and
  * parameters are those of the device (L-51); the target must offer the same
  * blocks, at least the size, and writing if the disk is writable. Waits some
- * seconds for the end of an old server. Whatever fails from here on leaves the
- * device waiting for a server.
+ * seconds for the end of an old server. If this or a later step fails, the
+ * device waits for another server.
  *
  * Return: 0; -EBUSY while it is served; -EINVAL when it was not added with
  * UBLK_F_USER_RECOVERY or the target does not fit; others
@@ -704,7 +705,7 @@ int ublk_dev_event_fd(const struct ublk_dev *dev);
  * ublk_dev_failed - did a thread end for another reason than a stop
  * @dev: handle, started
  *
- * Return: 0, or the negative errno with its sentence
+ * Return: 0, or the negative errno of its failure with a message
  */
 int ublk_dev_failed(struct ublk_dev *dev);
 
@@ -712,7 +713,7 @@ int ublk_dev_failed(struct ublk_dev *dev);
  * ublk_dev_wait - wait until all threads have ended: started -> stopped
  * @dev: handle
  *
- * For a device that somebody else stopped or deleted. Sends no command.
+ * For a device that another process stopped or deleted. Sends no command.
  *
  * Return: 0 or -EPERM
  */
@@ -722,9 +723,9 @@ int ublk_dev_wait(struct ublk_dev *dev);
  * ublk_dev_detach - end the threads at once: started -> stopped
  * @dev: handle
  *
- * As if the process died: the driver does with requests and disk what the
- * device's recovery features say. For handing over a device, or to let go of
- * one after ublk_dev_failed(). Sends no command.
+ * Has the effect of the process's death: the recovery features of the device
+ * say what the driver does with requests and disk. For handing over a device,
+ * or for leaving one after ublk_dev_failed(). Sends no command.
  *
  * Return: 0 or -EPERM
  */
@@ -734,10 +735,10 @@ int ublk_dev_detach(struct ublk_dev *dev);
  * ublk_dev_stop - remove the disk, end the threads: started -> stopped
  * @dev: handle
  *
- * Waits for requests in flight, like STOP_DEV. Also right after somebody else
- * stopped or deleted the device, or after ublk_dev_failed().
+ * Waits for requests in flight, like STOP_DEV. May also be called after another
+ * process stopped or deleted the device, or after ublk_dev_failed().
  *
- * Return: 0 or negative errno; the threads are gone in any case
+ * Return: 0 or negative errno; the threads have ended in any case
  */
 int ublk_dev_stop(struct ublk_dev *dev);
 
@@ -745,7 +746,7 @@ int ublk_dev_stop(struct ublk_dev *dev);
  * ublk_dev_del - delete the device
  * @dev: handle, added or later but not started
  *
- * Return: 0, also when somebody else deleted it; or negative errno
+ * Return: 0, also if another process deleted it; or negative errno
  */
 int ublk_dev_del(struct ublk_dev *dev);
 
@@ -767,8 +768,8 @@ struct ublk_ctrl *ublk_dev_ctrl(struct ublk_dev *dev);
  * ublk_dev_info - what the driver granted
  * @dev: handle
  *
- * Return: asked for values before ublk_dev_add(), granted ones after it; in the
- * target's open() the features do not have the mode's yet
+ * Return: the requested values before ublk_dev_add(), the granted ones after
+ * it; in the target's open() the features of the mode are not there yet
  */
 const struct ublksrv_ctrl_dev_info *ublk_dev_info(const struct ublk_dev *dev);
 
@@ -814,8 +815,8 @@ unsigned int ublk_dev_io_threads(const struct ublk_dev *dev);
  *
  * The mode itself shows in the flags of ublk_dev_info().
  *
- * Return: text without newline; "" where nothing was left to choose, or the
- * fastest mode was possible
+ * Return: text without newline; "" if the caller named the mode, or if the
+ * fastest one was possible
  */
 const char *ublk_dev_mode_reason(const struct ublk_dev *dev);
 
@@ -853,12 +854,12 @@ void ublk_params_init(struct ublk_params *p, __u32 io_buf_bytes);
 int ublk_params_set_size(struct ublk_params *p, __u64 bytes);
 
 /**
- * ublk_params_check - would the driver and the block layer take them
+ * ublk_params_check - would the driver and the block layer accept them
  * @p: parameters
  * @io_buf_bytes: longest request
  * @features: UBLK_F_* of the device
  *
- * Return: 0 or -EINVAL with a sentence
+ * Return: 0 or -EINVAL with a message
  */
 int ublk_params_check(const struct ublk_params *p, __u32 io_buf_bytes,
 		      __u64 features);

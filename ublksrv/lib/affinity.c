@@ -2,22 +2,23 @@
 /*
  * Bind a queue's thread to the CPUs that submit to the queue.
  *
- * The driver reports possible CPUs. What is offline, or not allowed to this
- * process (cpuset, taskset), is left out; if nothing remains the thread keeps
- * the CPUs it has, because a thread that cannot run hangs the disk.
+ * GET_QUEUE_AFFINITY reports possible CPUs. affinity_set() leaves out those
+ * that are offline or not allowed for this process (cpuset, taskset). If none
+ * remains, the thread keeps its CPUs, because a thread that cannot run hangs
+ * the disk.
  */
 #include <sched.h>
 
 #include "private.h"
 
-/* @cpus has AFFINITY_BYTES. In the controlling thread. */
+/* Called in the controlling thread; @cpus has AFFINITY_BYTES. */
 int affinity_get(struct ublk_dev *dev, unsigned int qid, cpu_set_t *cpus)
 {
 	return ublk_ctrl_get_affinity(dev->ctrl, dev->info.dev_id, qid, cpus,
 				      AFFINITY_BYTES);
 }
 
-/* In the queue's thread. Return: 0 or the reason why nothing was changed. */
+/* Called in the queue's thread. Return: 0; or an errno, and nothing changed */
 int affinity_set(const cpu_set_t *cpus)
 {
 	const unsigned long *want = (const unsigned long *)cpus;

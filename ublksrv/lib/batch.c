@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Batch commands: one that brings many requests, one that ends many
- * (data.md section 13).
+ * Batch commands: FETCH_IO_CMDS delivers many requests, COMMIT_IO_CMDS ends
+ * many (ublk-abi, data, section 13).
  *
- * In the worker's thread only. Tags arrive in buffers of the ring's provided
- * group 0, named by the CQEs of one multishot FETCH_IO_CMDS; a buffer goes back
- * as soon as its tags are read. Results are collected in an array and sent
- * as one COMMIT_IO_CMDS at the end of the loop's turn.
+ * Everything here runs in the worker's thread. One multishot FETCH_IO_CMDS
+ * writes tags into buffers of the provided group 0 and posts a CQE for each
+ * buffer; the buffer is provided again as soon as its tags are read. Results
+ * are collected in an array, which one COMMIT_IO_CMDS sends at the end of the
+ * loop's turn.
  *
- * A commit completes when it is submitted. The turn waits for one CQE more per
- * commit, or the end of a commit would wake the thread for nothing. If it has
- * been refused and nothing else happens, a timer wakes the thread, so that no
- * request waits for ever; it runs only while there are commits.
+ * A commit completes while io_uring submits it. The turn waits for one more CQE
+ * for each commit; otherwise the CQE of the commit would end the wait at once.
+ * If the driver refuses a commit and nothing else completes, a timer ends the
+ * wait, so that no request hangs. It runs only while there are commits.
  *
- * nr_live counts the fetch command, the tags that the server owns, and the
- * commits without CQE: the loop ends when there is nothing left of them.
+ * nr_live counts the fetch command, the tags that the server owns and the
+ * commits without a CQE. The loop ends when it is zero.
  */
 #include <sys/mman.h>
 
@@ -26,16 +27,16 @@
 #define BATCH_MAX_BUFS	256U
 /* Tags per CQE, at most (D-187). */
 #define BATCH_MAX_TAGS	128U
-/* Arrays of results: one being filled, the others with the driver. */
+/* Arrays of results: one is being filled, the driver has the others. */
 #define BATCH_COMMITS	4
-/* How long it may take to see that a commit was refused. */
+/* How long a refused commit may go unnoticed. */
 #define BATCH_LOOK_MS	250
 
 #ifndef IORING_URING_CMD_MULTISHOT
 #define IORING_URING_CMD_MULTISHOT	(1U << 1)
 #endif
 
-/* Results on their way; stays as it is until the CQE (D-174). */
+/* Results that the driver reads; does not change until the CQE (D-174). */
 struct batch_commit {
 	char *elems;
 	unsigned int first, nr;		/* elements sent last */
@@ -48,7 +49,7 @@ struct batch {
 	unsigned int elem_bytes;
 	__u16 flags;			/* of PREP and COMMIT */
 	bool timer;			/* is running */
-	/* for worker.link, while that makes sense */
+	/* for worker.link, when a CQE brings one request */
 	void (*link)(struct worker *w, struct io *io, int res);
 
 	struct io_uring_buf_ring *ring;
@@ -103,7 +104,7 @@ static void batch_send(struct worker *w, struct io *io, int res)
 	b->tail += 8;
 }
 
-/* With the buffer of the next request. */
+/* Also names the buffer for the tag's next request. */
 static void batch_send_addr(struct worker *w, struct io *io, int res)
 {
 	struct batch *b = w->batch;
@@ -114,7 +115,7 @@ static void batch_send_addr(struct worker *w, struct io *io, int res)
 	b->tail += 16;
 }
 
-/* With where a zone append went; zoned devices are not in copy mode. */
+/* Also names the LBA of a zone append. Zoned devices are never in copy mode. */
 static void batch_send_lba(struct worker *w, struct io *io, int res)
 {
 	batch_send_addr(w, io, res);
@@ -156,8 +157,8 @@ static struct batch_command *batch_command(struct worker *w, __u32 op,
 }
 
 /*
- * A commit of one request, behind the SQE that serves it. Worth it for a request
- * that came alone; others are better off with a commit for all.
+ * Link the commit of one request to the SQE that serves it. That pays for a
+ * request that was delivered alone; several are cheaper in one commit.
  */
 static void batch_link(struct worker *w, struct io *io, int res)
 {
@@ -172,13 +173,13 @@ static void batch_link(struct worker *w, struct io *io, int res)
 	w->nr_live--;
 }
 
-/* A linked commit was not made. */
+/* The SQE before a linked commit failed, so io_uring cancelled the commit. */
 void batch_unlinked(struct worker *w)
 {
 	w->nr_live++;
 }
 
-/* A linked commit was refused. */
+/* The driver refused a linked commit. */
 void batch_on_link_commit(struct worker *w, struct io *io, int res)
 {
 	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u tag %u: driver refused a commit: %s",
@@ -221,9 +222,9 @@ void batch_on_timer(struct worker *w)
 }
 
 /*
- * Send what has been collected. A tag is in the array once, so it has room even
- * if everything has to wait for the next turn because all others are with the
- * driver.
+ * Send the collected results. If the driver still has all other arrays, they
+ * wait for the next turn. There is room for that: each tag is in the array
+ * once.
  */
 static void batch_commit(struct worker *w)
 {
@@ -252,9 +253,10 @@ void batch_flush(struct worker *w)
 }
 
 /*
- * The CQE of a commit. Fewer than all elements: the reason comes when the one
- * that failed is sent again, as the first (D-174, D-238). An error there means
- * that driver and library disagree about the tag, as in tag_on_command().
+ * The CQE of a commit. If the driver handled only some of the elements, the one
+ * that failed is sent again as the first, and the CQE of that commit has the
+ * reason (D-174, D-238). An error there means that driver and library disagree
+ * about the tag, as in tag_on_command().
  */
 void batch_on_commit(struct worker *w, struct batch_commit *bc, int res)
 {
@@ -321,9 +323,9 @@ static void batch_deliver(struct worker *w, unsigned int bid, unsigned int nr)
 }
 
 /*
- * Tags, or the end of the fetch command. ENODEV is the last one (D-232). With
- * ENOBUFS tags wait in the driver for the next one (D-190, D-191); the buffers
- * have come back, or will before it is submitted.
+ * A CQE of the fetch command: tags, or its end. After ENODEV there is no other
+ * one (D-232). After ENOBUFS the driver keeps the tags for the next command
+ * (D-190, D-191); all buffers are provided again before that is submitted.
  */
 void batch_on_fetch(struct worker *w, int res, unsigned int flags)
 {
@@ -347,8 +349,8 @@ void batch_on_fetch(struct worker *w, int res, unsigned int flags)
 /* ---- start and end ------------------------------------------------------ */
 
 /*
- * All tags of the hardware queue, all or none (D-170), in its first thread.
- * Nothing else is on the ring yet.
+ * Prepare all tags of the hardware queue, in its first thread. The command
+ * prepares all or none (D-170). Nothing else is on the ring yet.
  */
 int batch_prepare(struct worker *w)
 {
@@ -383,7 +385,7 @@ int batch_prepare(struct worker *w)
 	return 0;
 }
 
-/* Begin to fetch; as tag_fetch() about what is refused at once. */
+/* Begin to fetch. As tag_fetch(), reports a command that is refused at once. */
 int batch_fetch(struct worker *w)
 {
 	struct io_uring_cqe *cqe;
@@ -435,7 +437,7 @@ static int batch_alloc(struct batch *b, unsigned int depth, __u64 flags)
 	return 0;
 }
 
-/* The ring of provided buffers, and all of them in it. */
+/* Register the ring of provided buffers, and fill it. */
 static int batch_provide(struct worker *w)
 {
 	struct batch *b = w->batch;
@@ -476,7 +478,7 @@ int batch_open(struct worker *w)
 	return batch_provide(w);
 }
 
-/* After the end of the ring. */
+/* Called after io_uring_queue_exit(). */
 void batch_close(struct worker *w)
 {
 	struct batch *b = w->batch;

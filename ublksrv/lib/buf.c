@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * IO buffers of a thread's tags: one mapping, one page aligned piece per tag.
- * There are none where the data stays in the request's pages.
+ * IO buffers of a thread's tags: one mapping with a page aligned buffer for
+ * each tag. Devices with zero copy have none.
  *
- * Called by queue.c in the queue's thread, after it has been bound to its
- * CPUs, so pages come from the node that uses them. Pages are only allocated
- * when a request touches them, unless they are to be locked.
+ * Called by queue.c in the queue's thread, after that has been bound to its
+ * CPUs, so that the pages come from their NUMA node. The kernel allocates a
+ * page when a request touches it, or all of them at once if they are locked.
  */
 #include <sys/mman.h>
 
@@ -14,7 +14,7 @@
 int buf_alloc(struct queue *q, size_t io_bytes, bool lock)
 {
 	size_t len = io_bytes * q->nr_tags;
-	/* the driver copies, so commands name the buffer (D-40, D-41) */
+	/* for the driver to copy, so commands name it (D-40, D-41) */
 	bool named = !(q->pub.dev->info.flags & UBLK_F_USER_COPY);
 	unsigned int i;
 	void *mem;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * User copy: the library moves the data between the request and io->buf by
- * pread() and pwrite() on the char device (data.md section 12).
+ * pread() and pwrite() on the char device (ublk-abi, data, section 12).
  *
- * copy_deliver() stands before the target's submit(), copy_commit() before the
- * command that ends the request; both in the queue's thread. The calls are
- * synchronous: a driver without a nonblocking path moves what comes through
- * the ring in another thread, at many times the cost.
+ * copy_deliver() runs before the target's submit(), copy_commit() before the
+ * command that ends the request, both in the queue's thread. The calls are
+ * synchronous: if the driver has no nonblocking path, io_uring runs such a
+ * transfer in an io-wq thread, at many times the cost.
  */
 #include <unistd.h>
 
@@ -14,7 +14,7 @@
 
 #include "private.h"
 
-/* Moving all @len bytes, or the reason why not. */
+/* Move @len bytes. Return: 0 or negative errno */
 static int copy_move(struct io *io, bool in, __u32 len)
 {
 	int fd = io->pub.q->dev->char_fd;

@@ -2,12 +2,13 @@
 /*
  * /dev/ublk-control: one function per control command.
  *
- * Every command goes through ctrl_run(): a 128 byte SQE on the handle's own
- * ring (C-2), an optional deadline, and for devices with UNPRIVILEGED_DEV the
- * path of the char device in front of the payload (C-22). The feature word of
- * the device used last is remembered, to know whether that path is wanted.
+ * ctrl_exec() sends every command as a 128 byte SQE on the handle's own ring
+ * (C-2), with an optional deadline. For devices with UNPRIVILEGED_DEV the path
+ * of the char device precedes the payload (C-22). The handle remembers the
+ * features of the device that it used last, so ctrl_run() knows whether to send
+ * the path.
  *
- * Knows nothing of threads, targets or the life cycle: see dev.c.
+ * Threads, targets and the life cycle of a device are in dev.c.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,8 +30,8 @@ struct ublk_ctrl {
 };
 
 /*
- * A command: what goes into struct ublksrv_ctrl_cmd. Payload is copied through
- * a bounce buffer, so that the path can precede it.
+ * A command: the values for struct ublksrv_ctrl_cmd. The payload is copied
+ * through a buffer in which the path can precede it.
  */
 struct ctrl_req {
 	__u32 op;
@@ -123,8 +124,8 @@ static int ctrl_wait(struct ublk_ctrl *c, __u64 seq, unsigned int ms)
 }
 
 /*
- * The deadline has passed. A command in an interruptible wait ends now; one
- * that does not is left behind, its CQE is skipped later.
+ * The deadline has passed. Cancelling ends a command that waits interruptibly.
+ * Any other is abandoned, and ctrl_wait() skips its CQE later.
  */
 static int ctrl_cancel(struct ublk_ctrl *c, __u64 seq)
 {
@@ -215,7 +216,7 @@ int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, __u32 id,
 
 		req.op = UBLK_U_CMD_GET_DEV_INFO;
 		ret = ctrl_exec(ctrl, &req, false);
-		/* without a path it says nothing but EINVAL to a user */
+		/* a user always gets EINVAL then; the first error says more */
 		if (ret == -EINVAL && first != -EOPNOTSUPP)
 			ret = first;
 	}
@@ -309,7 +310,7 @@ int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
 	};
 
 	copy.len = sizeof(copy);
-	/* the driver refuses its own answer otherwise (C-129) */
+	/* GET_PARAMS sets it, SET_PARAMS refuses it (C-129) */
 	copy.types &= ~UBLK_PARAM_TYPE_DEVT;
 	return ctrl_run(ctrl, &req);
 }

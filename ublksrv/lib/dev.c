@@ -3,14 +3,14 @@
  * The life of a device that this process serves:
  * new -> added -> configured -> started -> stopped.
  *
- * One controlling thread calls these functions, in that order; each checks the
- * stage. They send the control commands (ctrl.c), map the queues (queue.c) and
- * start and end the threads (worker.c). Whatever fails leaves the device in
- * the stage it was in, so ublk_dev_del() and ublk_dev_free() clean up.
+ * One controlling thread calls these functions in that order; each checks the
+ * stage. They send the control commands (ctrl.c), map the queues (queue.c), and
+ * start and end the threads (worker.c). After a failure the device is in a
+ * stage from which ublk_dev_del() and ublk_dev_free() clean up.
  *
- * A device whose server went away enters by ublk_dev_recover() (recover.c) in
- * the place of ublk_dev_add(); it keeps its parameters, and a failure leaves it
- * waiting for the next server.
+ * For a device that lost its server, ublk_dev_recover() (recover.c) takes the
+ * place of ublk_dev_add(). The device keeps its parameters, and after a failure
+ * it waits for the next server.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 
 #include "private.h"
 
-/* Longest request by default: of a device with buffers, and of one without. */
+/* Longest request by default: with IO buffers, and with zero copy. */
 #define IO_BUF_DEFAULT		(512U << 10)
 #define IO_BUF_ZERO_COPY	(2U << 20)
 
@@ -43,7 +43,7 @@ int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
 			  call, stage_names[stage], stage_names[dev->stage]);
 }
 
-/* The user has left the length of requests open, and the target has kept it. */
+/* Without buffers requests may be longer, unless the target limits them. */
 static void dev_set_io_buf(struct ublk_dev *dev)
 {
 	struct ublk_param_basic *basic = &dev->params.basic;
@@ -76,8 +76,8 @@ static int dev_check_opts(const struct ublk_dev_opts *o)
 }
 
 /*
- * What a user of an older version passes is shorter; members that he does not
- * know are zero.
+ * Copy a structure of the caller. If the caller was built against an older
+ * version its structure is shorter, and the newer members become zero.
  */
 static int dev_import(void *own, size_t size, const void *given,
 		      size_t given_size, size_t least)
@@ -122,7 +122,7 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 	dev->info.nr_hw_queues = opts->nr_queues;
 	dev->info.queue_depth = opts->depth;
 	dev->info.max_io_buf_bytes = opts->io_buf_bytes ? : IO_BUF_DEFAULT;
-	/* as the target sees it; mode_choose() adds the rest */
+	/* for the target's open(); mode_choose() adds those of the mode */
 	dev->info.flags = opts->features;
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_cond_init(&dev->cond, NULL);
@@ -183,7 +183,7 @@ int ublk_dev_add(struct ublk_dev *dev)
 		return ublk_error(ret, "driver refused to add the device: %s",
 				  strerror(-ret));
 
-	/* unknown features are dropped silently (F-5) */
+	/* the driver silently drops features it does not know (F-5) */
 	missing = dev->features & ~dev->info.flags;
 	if (missing) {
 		ublk_ctrl_del_dev(dev->ctrl, dev->info.dev_id);
@@ -198,7 +198,7 @@ int ublk_dev_add(struct ublk_dev *dev)
 	return 0;
 }
 
-/* udev may be late with the node's permissions, an old round may linger. */
+/* udev may set the permissions late, an old session may not have ended yet. */
 static int dev_open_char(struct ublk_dev *dev)
 {
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
@@ -224,7 +224,7 @@ static void dev_release_queues(struct ublk_dev *dev)
 {
 	unsigned int i;
 
-	/* others point into the first thread's */
+	/* backwards: the first thread's queue owns what others point to */
 	for (i = dev->nr_workers; dev->queues && i-- > 0;)
 		queue_exit(&dev->queues[i]);
 	for (i = 0; dev->workers && i < dev->nr_workers; i++)
@@ -251,7 +251,7 @@ static int dev_init_workers(struct ublk_dev *dev)
 		w->cpus = calloc(1, AFFINITY_BYTES);
 		if (!w->cpus)
 			return ublk_error(-ENOMEM, "out of memory");
-		/* without an answer the thread is simply not bound */
+		/* if this fails, the thread is not bound */
 		affinity_get(dev, i / dev->io_threads, w->cpus);
 	}
 	return 0;
@@ -265,7 +265,7 @@ int ublk_dev_configure(struct ublk_dev *dev)
 	ret = dev_need(dev, UBLK_STAGE_ADDED, "configure");
 	if (ret)
 		return ret;
-	/* first: commands of ordinary users count on the node's permissions */
+	/* first: an ordinary user's commands need the node's permissions */
 	dev->char_fd = dev_open_char(dev);
 	if (dev->char_fd < 0)
 		return dev->char_fd;
@@ -314,7 +314,7 @@ static void dev_join(struct ublk_dev *dev, bool abort)
 		worker_join(&dev->workers[i]);
 }
 
-/* Every @step-th thread from @from on, until each has sent its commands. */
+/* Start every @step-th thread from @from on, and wait until each is ready. */
 static int dev_start_some(struct ublk_dev *dev, unsigned int from,
 			  unsigned int step)
 {
@@ -337,7 +337,7 @@ static int dev_start_some(struct ublk_dev *dev, unsigned int from,
 	return ret;
 }
 
-/* A queue's first thread prepares what the others count on (D-239). */
+/* The first thread of a queue prepares the tags for the others (D-239). */
 static int dev_start_workers(struct ublk_dev *dev)
 {
 	unsigned int t;
@@ -380,8 +380,8 @@ int ublk_dev_start(struct ublk_dev *dev)
 		return 0;
 	}
 	/*
-	 * There is no disk, so nobody waits for what the threads own; or it is
-	 * held again, for the next server.
+	 * No request is lost: there is no disk yet, or the driver holds its
+	 * requests for the next server.
 	 */
 	dev_join(dev, true);
 	dev_release_queues(dev);
@@ -444,8 +444,8 @@ int ublk_dev_stop(struct ublk_dev *dev)
 		return ret;
 	failed = ublk_dev_failed(dev);
 	/*
-	 * A failed thread has left requests open. They end when the char node
-	 * is closed, and only then does STOP_DEV.
+	 * A failed thread has left requests open, and STOP_DEV would wait for
+	 * them. The driver ends them when the char device is closed.
 	 */
 	if (!failed) {
 		ret = ublk_ctrl_stop_dev(dev->ctrl, dev->info.dev_id);
@@ -456,8 +456,9 @@ int ublk_dev_stop(struct ublk_dev *dev)
 				   strerror(-ret));
 	}
 	/*
-	 * In batch mode a fetch command that was at work during the stop may
-	 * not be told of it (D-195); there are no requests left to lose.
+	 * In batch mode the driver may not complete a fetch command that was
+	 * running during the stop (D-195). No requests are left then, so the
+	 * threads can be ended at once.
 	 */
 	dev_join(dev, failed || ret || dev->info.flags & UBLK_F_BATCH_IO);
 	dev_release_queues(dev);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A request in a target's hands: what targets call between submit() and the
- * end of the request.
+ * Functions that a target calls between submit() and the end of a request.
  *
- * Everything runs in the thread of the request's queue, but
- * ublk_io_complete() and the integrity functions, which may come from any.
- * How a completed request gets to the driver is the worker's commit function,
- * chosen once from the device's mode (mode.c); nothing here asks for the mode.
- * Where the data lies shows in io->buf: nowhere means the ring's buffer table.
+ * Targets call ublk_io_complete() and the integrity functions from any thread,
+ * the others from the thread of the request's queue. worker->commit sends a
+ * result to the driver; mode_set_up() chose it, so nothing here tests the mode.
+ * If io->buf is NULL, the data is in the ring's buffer table.
  */
 #include <unistd.h>
 
@@ -60,10 +58,10 @@ void io_on_backend(struct worker *w, struct io *io, int res)
 }
 
 /*
- * The last SQE in the queue belongs to @io. It is followed by the commit, which
- * the kernel starts when the SQE has succeeded, and its own CQE is left out
- * then. What fails or is short breaks the link: the SQE has its CQE, and the
- * commit is cancelled without one, as always behind IOSQE_CQE_SKIP_SUCCESS.
+ * @sqe is the last one in the SQ. Link the commit to it: io_uring starts the
+ * commit when the SQE has succeeded, and posts no CQE for the SQE. An SQE that
+ * fails or is short breaks the link: it has a CQE, and io_uring cancels the
+ * commit without one, because IOSQE_CQE_SKIP_SUCCESS is set.
  */
 void ublk_io_complete_after(struct ublk_io *pub, struct io_uring_sqe *sqe,
 			    int res)
@@ -72,7 +70,7 @@ void ublk_io_complete_after(struct ublk_io *pub, struct io_uring_sqe *sqe,
 	struct io_uring_sq *sq = &w->ring.sq;
 	struct io *io = to_io(pub);
 
-	/* a chain is submitted in one piece */
+	/* a chain is submitted as a whole, so the SQ needs room for it */
 	if (!w->link || pub->lib & IO_REGISTERED ||
 	    sq->sqe_tail - *(volatile unsigned int *)sq->khead >=
 	    sq->ring_entries)
@@ -83,7 +81,7 @@ void ublk_io_complete_after(struct ublk_io *pub, struct io_uring_sqe *sqe,
 	w->link(w, io, res);
 }
 
-/* The SQE did not do all, so the request is the target's again. */
+/* A linked SQE failed or was short: the target goes on with the request. */
 void io_on_linked(struct worker *w, struct io *io, int res)
 {
 	if (w->batch)

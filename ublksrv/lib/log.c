@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Messages and the sentence of the last failure.
+ * Log messages, and the message of the last failure.
  *
- * ublk_error() only records; whoever started the failing operation decides
- * whether to print. ublk_log() is for what nobody asked for: a warning in a
- * queue's thread, a fallback that was taken. Nothing here is called per
- * request.
+ * ublk_error() records a message; the caller of the failed operation decides
+ * whether to print it. ublk_log() reports what no caller waits for: a warning
+ * in a queue's thread, or a fallback. Nothing here is called per request.
  */
 #include <stdio.h>
 
@@ -42,7 +41,7 @@ int ublk_error(int err, const char *fmt, ...)
 	char text[sizeof(last_error)];
 	va_list ap;
 
-	/* an argument may be the previous sentence */
+	/* an argument may be the previous message */
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Which way the data of a device goes, and whether commands go in batches.
+ * The mode of a device: how its data moves, and whether it has batch commands.
  *
- * mode_choose() decides once per device, in ublk_dev_new(): what the user
- * named has to be possible, what he left open becomes the fastest that is.
- * mode_set_up() makes the functions of it that a worker calls per request, so
- * that none of them asks for the mode. "Fastest" is what bench/ measures.
+ * mode_choose() decides once per device, in ublk_dev_new(). An explicit choice
+ * must be possible; otherwise it picks the fastest mode that is. bench/
+ * measures which one that is. mode_set_up() stores the functions of the mode in
+ * struct worker, so that nothing on the path of a request tests the mode.
  */
 #include <stdio.h>
 
@@ -13,7 +13,7 @@
 
 /* What the choice depends on. */
 struct mode_env {
-	__u64 have;		/* of the driver, or all if it does not tell */
+	__u64 have;		/* of the driver, none if it cannot tell */
 	__u64 need;
 	unsigned int target_flags;
 	unsigned int depth, io_threads;
@@ -70,7 +70,7 @@ static const char *mode_not_user_copy(const struct mode_env *env)
 	return NULL;
 }
 
-/* Why @mode cannot be; NULL if it can. */
+/* Return: why @mode is not possible, or NULL */
 static const char *mode_why_not(enum ublk_mode mode, const struct mode_env *env)
 {
 	switch (mode) {
@@ -136,11 +136,11 @@ static const char *mode_not_batch(const struct mode_env *env)
 }
 
 /*
- * Why batch commands, though possible, are not for somebody who has not asked
- * for them. Threads of a queue: requests are spread over them by tag, while
- * batch commands leave that to the driver, which keeps one thread busy first
- * (D-192). Recovery: the driver of Linux 7.3 fails requests that were not yet
- * delivered when the server went, and all during a quiesce (D-195).
+ * Return: why batch commands, though possible, are not the default, or NULL.
+ * Several threads of a queue share its requests by tag; with batch commands the
+ * driver distributes them, and keeps one thread busy first (D-192). When the
+ * server of a recoverable device dies, the driver of Linux 7.3 fails requests
+ * that were not delivered yet, and all requests during a quiesce (D-195).
  */
 static const char *mode_rather_no_batch(const struct mode_env *env)
 {
@@ -188,7 +188,7 @@ static int mode_pick_shmem(const struct mode_env *env, __u64 *flags)
 	return 0;
 }
 
-/* GET_FEATURES is newer than the driver itself: what is unknown is tried. */
+/* A driver without GET_FEATURES has none of the features of a mode. */
 static __u64 mode_driver_features(struct ublk_dev *dev)
 {
 	__u64 have;
@@ -199,9 +199,9 @@ static __u64 mode_driver_features(struct ublk_dev *dev)
 /**
  * mode_choose - decide on the mode of a new device
  * @dev: handle, its target is open; receives features and reason
- * @opts: what was asked for
+ * @opts: the user's choice
  *
- * Return: 0, or -EOPNOTSUPP with a sentence
+ * Return: 0, or -EOPNOTSUPP with a message
  */
 int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts)
 {
@@ -236,24 +236,24 @@ int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts)
  * @dev: handle, its target is open
  * @flags: of the device
  *
- * Return: 0, or -EINVAL with a sentence
+ * Return: 0, or -EINVAL with a message
  */
 int mode_check(const struct ublk_dev *dev, __u64 flags)
 {
 	__u32 id = dev->info.dev_id;
 
 	if (dev->required & ~flags)
-		return ublk_error(-EINVAL, "dev %u: the disk was made without feature 0x%llx, which what serves it now needs",
+		return ublk_error(-EINVAL, "dev %u: the disk was added without feature 0x%llx, which its target needs",
 				  id, (unsigned long long)(dev->required & ~flags));
 	if (flags & UBLK_F_SUPPORT_ZERO_COPY && !(flags & UBLK_F_AUTO_BUF_REG))
-		return ublk_error(-EINVAL, "dev %u: was made by a program that registers buffers itself; recover it with that",
+		return ublk_error(-EINVAL, "dev %u: was added by a program that registers buffers itself; recover it with that one",
 				  id);
 	if (flags & UBLK_F_SHMEM_ZC && !dev->shmem)
 		return ublk_error(-EINVAL, "dev %u: uses shared memory; name its file",
 				  id);
 	if (flags & UBLK_F_AUTO_BUF_REG &&
 	    !(dev->own.flags & UBLK_TARGET_RING_DATA))
-		return ublk_error(-EINVAL, "dev %u: moves data by zero copy, what serves it now cannot",
+		return ublk_error(-EINVAL, "dev %u: moves data by zero copy, which its target does not support",
 				  id);
 	return 0;
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Reach a worker from another thread: completed requests, and abort.
+ * Send completed requests, or an abort, to a worker from another thread.
  *
- * A foreign thread pushes the tag on the worker's done list and, if the list
- * was empty, writes to the eventfd of which the worker's ring always has one
- * read pending. The worker takes the whole list at once. The list is a stack
- * under a mutex: requests that finish out of the ring are slow ones, order
- * between them means nothing.
+ * The other thread pushes the tag on the worker's done list and, if the list
+ * was empty, writes to an eventfd. The worker's ring always has a read of that
+ * pending; the worker then takes the whole list at once. The list is a stack
+ * under a mutex: such requests are slow anyway, and their order does not
+ * matter.
  *
- * The read is armed once and again after each wake-up, so a worker that is
- * never woken pays nothing for it.
+ * offload_arm() submits the read at the start and after each wake-up, so a
+ * worker that is never woken pays nothing for it.
  */
 #include <sys/eventfd.h>
 
@@ -91,7 +91,7 @@ void offload_woken(struct worker *w, int res)
 		int result = io->res;
 
 		next = io->next;
-		/* shared with what a request uses while it is open */
+		/* next and res share their memory with these */
 		io->pending = 0;
 		io->sum = 0;
 		w->commit(w, io, result);

@@ -2,8 +2,8 @@
 /*
  * Device parameters: defaults, capacity, and a check before the driver's.
  *
- * The check is the driver's own (logic/limits.h); made here as well, the user
- * reads a sentence instead of EINVAL, and before a device has been created.
+ * The check is the driver's (logic/limits.h). Because it is made here first,
+ * the user reads a message instead of EINVAL, and before the device is created.
  */
 #include <limits.h>
 
@@ -40,7 +40,7 @@ int ublk_params_set_size(struct ublk_params *p, __u64 bytes)
 	return 0;
 }
 
-/* Why the basic part is refused; NULL when the reason is elsewhere. */
+/* Return: the reason why the check failed */
 static const char *params_why(const struct ublk_params *p,
 			      const struct ublk_limits_env *env)
 {

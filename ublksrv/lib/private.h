@@ -86,7 +86,7 @@ struct io_id {
  * thread completes requests.
  *
  * pending and sum are only valid between submit() and the commit; next and res
- * only while the tag is on a done list.
+ * only while the tag is on the worker's done list.
  */
 struct io {
 	struct ublk_io pub;
@@ -100,7 +100,7 @@ struct io {
 		struct io *next;
 	};
 	/*
-	 * for the driver: the buffer, or where a zone append went, or a single
+	 * for the driver: the buffer, or the LBA of a zone append, or the one
 	 * element of a linked batch commit
 	 */
 	__u64 addr;
@@ -108,16 +108,16 @@ struct io {
 
 /*
  * A thread's share of a hardware queue: all of it, unless several threads
- * serve the queue. The first thread's owns what is marked so, the others
- * point there.
+ * serve the queue. The first thread's queue owns the members that say so; the
+ * others point to them.
  */
 struct queue {
 	struct ublk_queue pub;
 	struct worker *worker;
 	struct queue *first;
-	struct io *ios;			/* first's: all tags */
-	void *io_priv;			/* first's */
-	const void *descs;		/* first's: mapping of descriptors */
+	struct io *ios;			/* all tags; the first owns them */
+	void *io_priv;			/* the first's */
+	const void *descs;		/* the first's; mapped descriptors */
 	size_t descs_len;
 	/* Tags that this thread fetches: base, base + step, ... */
 	unsigned int base, step, nr_tags;
@@ -129,23 +129,33 @@ struct queue {
 enum worker_state {
 	WORKER_STARTING,
 	WORKER_READY,			/* all fetch commands are submitted */
-	WORKER_FAILED,			/* did not get that far */
+	WORKER_FAILED,			/* failed before that */
 };
 
 struct worker {
 	struct io_uring ring;
-	/* What the mode and the target make of a request, in this order. */
+	/*
+	 * The steps of a request, in this order. mode_set_up() lets a pointer
+	 * skip the steps that the mode does not need:
+	 *
+	 * deliver	shmem.c: let io->buf point to the data, then call next
+	 * next		copy.c: get the data of a write; zcopy.c: register it
+	 * submit	the target; io.c gets the CQEs of its SQEs
+	 * done		the target, or NULL
+	 * commit	copy.c: return the data of a read; zcopy.c: unregister it
+	 * send		tag.c, batch.c: send the command that ends the request
+	 */
 	void (*deliver)(struct ublk_queue *q, struct ublk_io *io);
 	void (*next)(struct ublk_queue *q, struct ublk_io *io);
 	void (*submit)(struct ublk_queue *q, struct ublk_io *io);
 	void (*done)(struct ublk_queue *q, struct ublk_io *io, int res);
 	void (*commit)(struct worker *w, struct io *io, int res);
 	void (*send)(struct worker *w, struct io *io, int res);
-	/* The commit that follows an SQE; NULL where there is something between. */
+	/* Sends a commit linked to an SQE; NULL if the mode forbids that. */
 	void (*link)(struct worker *w, struct io *io, int res);
 	struct queue *queue;
 	struct batch *batch;		/* NULL with commands per tag */
-	/* tags without their last CQE; in batch mode what is not over yet */
+	/* tags without their last CQE; for batch mode see batch.c */
 	unsigned int nr_live;
 	unsigned int nr_wait;		/* CQEs that a turn waits for */
 	__u8 reg_flags;			/* UBLK_AUTO_BUF_REG_* */

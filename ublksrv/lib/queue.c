@@ -79,7 +79,7 @@ static int queue_map(struct queue *q, struct ublk_dev *dev)
 	return 0;
 }
 
-/* Memory of the hardware queue's tags, for all its threads. */
+/* Allocate the tags of the hardware queue, for all its threads. */
 static int queue_alloc(struct queue *q, struct ublk_dev *dev)
 {
 	size_t priv = (dev->target->io_size + 63) & ~63UL;
@@ -106,7 +106,7 @@ static int queue_alloc(struct queue *q, struct ublk_dev *dev)
 	return queue_map(q, dev);
 }
 
-/* Which tags are this thread's own, and where they lie in its buffer table. */
+/* Assign the thread's own tags, and their slots in its ring's buffer table. */
 static void queue_assign(struct queue *q, struct ublk_dev *dev)
 {
 	bool batch = dev->info.flags & UBLK_F_BATCH_IO;

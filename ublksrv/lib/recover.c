@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Take over a device whose server went away: the first step, in the place of
- * ublk_dev_add(). The rest of the life of a device is in dev.c.
+ * Take over a device that lost its server. ublk_dev_recover() takes the place
+ * of ublk_dev_add(); the other steps are in dev.c.
  *
- * The disk stays what it is, with its parameters and its way to move data; what
- * serves it now has to offer the same. A failure leaves it waiting for the next
- * server.
+ * The disk keeps its parameters and its mode, so the target must be able to
+ * serve them. After a failure the device waits for the next server.
  */
 #include <time.h>
 
@@ -13,7 +12,7 @@
 
 #define RECOVER_DEADLINE_MS	15000
 
-/* START_USER_RECOVERY, while the old server's round comes to its end (C-94). */
+/* START_USER_RECOVERY is EBUSY until the old server's session ends (C-94). */
 static int recover_start(struct ublk_dev *dev)
 {
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
@@ -37,7 +36,7 @@ static int recover_start(struct ublk_dev *dev)
 	return 0;
 }
 
-/* The disk stays what it is, so the target has to offer the same. */
+/* Can the target serve the disk as it is? */
 static int recover_check(struct ublk_dev *dev, const struct ublk_params *disk)
 {
 	const struct ublk_param_basic *now = &dev->params.basic;
@@ -45,16 +44,16 @@ static int recover_check(struct ublk_dev *dev, const struct ublk_params *disk)
 	__u32 id = dev->info.dev_id;
 
 	if (now->logical_bs_shift > was->logical_bs_shift)
-		return ublk_error(-EINVAL, "dev %u: the disk has blocks of %u bytes, what serves it now needs %u",
+		return ublk_error(-EINVAL, "dev %u: the disk has blocks of %u bytes, its target now needs %u",
 				  id, 1U << was->logical_bs_shift,
 				  1U << now->logical_bs_shift);
 	if (now->dev_sectors < was->dev_sectors)
-		return ublk_error(-EINVAL, "dev %u: the disk has %llu sectors, what serves it now only %llu",
+		return ublk_error(-EINVAL, "dev %u: the disk has %llu sectors, its target now only %llu",
 				  id, (unsigned long long)was->dev_sectors,
 				  (unsigned long long)now->dev_sectors);
 	if ((now->attrs ^ was->attrs) & UBLK_ATTR_READ_ONLY &&
 	    !(was->attrs & UBLK_ATTR_READ_ONLY))
-		return ublk_error(-EINVAL, "dev %u: the disk is writable, what serves it now is not",
+		return ublk_error(-EINVAL, "dev %u: the disk is writable, its target now is not",
 				  id);
 	return 0;
 }

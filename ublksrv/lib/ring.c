@@ -2,9 +2,9 @@
 /*
  * A worker's io_uring: how it is set up, and what to do when its SQ is full.
  *
- * Everything below worker.c that sends something uses ring_sqe() (private.h)
- * and reports an error that the worker cannot survive with ring_fatal(). In the
- * worker's thread only.
+ * Files below worker.c take SQEs with ring_sqe() (private.h). ring_fatal() ends
+ * the worker after an error that it cannot handle. Everything here runs in the
+ * worker's thread.
  */
 #include "private.h"
 

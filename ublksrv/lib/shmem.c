@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Shared memory: a file that the device's users map as well, registered with
- * the driver. Requests whose data lies in it are served from this mapping, and
- * nothing is copied (data.md section 11).
+ * Shared memory: a file that users of the device map, too, registered with the
+ * driver. Requests whose data is in it are served from this mapping, without a
+ * copy (ublk-abi, data, section 11).
  *
  * The registration belongs to the device and outlives its server (C-150). A
- * server that takes over maps the same file again; it must not register it
- * again, because that waits for held requests (C-151).
+ * server that takes over maps the same file. It must not register it again:
+ * REG_BUF would wait for requests that are held (C-151).
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@
 
 #include "private.h"
 
-/* The library registers one buffer, and the lowest index is free then. */
+/* The library registers one buffer, which gets the lowest index. */
 #define SHMEM_INDEX	0
 #define SHMEM_MAX	(1ULL << 32)
 
@@ -52,7 +52,7 @@ void shmem_unmap(struct ublk_dev *dev)
 	dev->shmem = NULL;
 }
 
-/* Before the disk exists, so there is no queue that has to stand still. */
+/* Called before the disk exists, so REG_BUF has no queue to freeze. */
 int shmem_register(struct ublk_dev *dev)
 {
 	int ret;
@@ -68,10 +68,10 @@ int shmem_register(struct ublk_dev *dev)
 		return ublk_error(ret, "shared memory: driver refused it: %s",
 				  strerror(-ret));
 	return ret == SHMEM_INDEX ? 0 :
-		ublk_error(-EBUSY, "shared memory: the device has some already");
+		ublk_error(-EBUSY, "shared memory: the device already has some");
 }
 
-/* Where the data is: in the shared memory, or in the tag's own buffer. */
+/* Let io->buf point to the shared memory or to the tag's own buffer. */
 void shmem_deliver(struct ublk_queue *pub, struct ublk_io *io)
 {
 	struct queue *q = to_queue(pub);

@@ -2,13 +2,13 @@
 /*
  * The commands for one tag each: fetch, commit, get data, (un)register.
  *
- * In the worker's thread only. All commands of a tag are sent by the thread
- * that fetched it (D-230), on one ring, with the char device in slot 0 of its
- * file table. A device with batch commands uses batch.c instead; it only
- * registers buffers from here.
+ * Everything here runs in the worker's thread. The thread that fetched a tag
+ * sends all its commands (D-230), on one ring, with the char device in slot 0
+ * of its file table. A device with batch commands uses batch.c instead, and
+ * this file only to register buffers.
  *
- * What tag_set_send() chooses from is on the path of every request and is kept
- * to one SQE: 64 bytes from constants, the tag and the result.
+ * The functions that tag_set_send() chooses from are on the path of every
+ * request. Each fills one SQE: 64 bytes from constants, the tag and the result.
  */
 #include "private.h"
 
@@ -59,7 +59,7 @@ static inline void tag_command(struct worker *w, struct io *io, __u32 op,
 	};
 }
 
-/* Where the tag's next request is to be registered (data.md section 11). */
+/* Slot for the tag's next request and flags (ublk-abi, data, section 11). */
 static inline __u64 tag_reg_word(const struct worker *w, const struct io *io)
 {
 	return io->pub.slot | (__u64)w->reg_flags << 16;
@@ -71,8 +71,8 @@ static void tag_send_copy(struct worker *w, struct io *io, int res)
 		    io->addr, 0);
 }
 
-/* Without a buffer the address is where a zone append went, else 0. */
-static void tag_send_counted(struct worker *w, struct io *io, int res)
+/* Without a buffer the address is the LBA of a zone append, or 0. */
+static void tag_send_refcounted(struct worker *w, struct io *io, int res)
 {
 	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
 		    io->addr, 0);
@@ -93,7 +93,7 @@ void tag_set_send(struct worker *w)
 	if (flags & UBLK_F_AUTO_BUF_REG)
 		w->send = tag_send_registered;
 	else if (flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY))
-		w->send = tag_send_counted;
+		w->send = tag_send_refcounted;
 	else
 		w->send = tag_send_copy;
 }
@@ -107,10 +107,10 @@ void tag_register(struct worker *w, struct io *io, bool on)
 }
 
 /*
- * A command completed with something else than "request delivered". ENODEV is
- * the last CQE of the tag (D-232). Any other error means that driver and
- * library disagree about the tag, whose request would never end: give up the
- * worker, so that the driver fails what it owns.
+ * A command completed without delivering a request. ENODEV is the last CQE of
+ * the tag (D-232). Any other error means that driver and library disagree about
+ * the tag, whose request would never end. So the worker ends, and the driver
+ * fails the requests that it owns.
  */
 void tag_on_command(struct worker *w, struct io *io, int res)
 {
@@ -129,9 +129,9 @@ void tag_on_command(struct worker *w, struct io *io, int res)
 }
 
 /*
- * Queue every tag's first command, and see whether it is taken: one that is
- * refused at once has its CQE now, and START_DEV would wait for it in vain.
- * ENODEV is a stop and left to the loop.
+ * Send the first command of every tag. If the driver refuses one, its CQE is
+ * there at once, and START_DEV would wait for that tag forever, so report it.
+ * ENODEV means a stop, which the loop handles.
  */
 int tag_fetch(struct queue *q)
 {

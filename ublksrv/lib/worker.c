@@ -4,14 +4,14 @@
  * share of a queue.
  *
  * The thread makes the ring itself (SINGLE_ISSUER), opens the queue, fetches
- * its tags, reports through dev->lock that it is ready, and then makes one
- * submit-and-wait per turn: what all CQEs of a turn lead to is submitted by
- * the system call that waits for the next ones.
+ * its tags, and reports through dev->lock that it is ready. Each turn of its
+ * loop is one io_uring_submit_and_wait(): it submits the SQEs that the CQEs of
+ * the last turn led to, and waits for the next CQEs.
  *
- * The loop ends when every tag has got its ENODEV. A tag that the target still
- * works on has not, so nothing of the backend is left then. ring_fatal() is
- * the other way out: it leaves at once, and the end of the ring makes the
- * driver fail whatever the tags own.
+ * The loop ends when every tag has got its ENODEV. A tag whose request the
+ * target still works on has not got it, so no backend SQE is pending then.
+ * After ring_fatal() the loop ends at once; when the ring is closed, the driver
+ * fails the requests that its tags own.
  */
 #include <sched.h>
 #include <signal.h>
@@ -29,7 +29,7 @@
 /* The shortest that the scheduler allows. */
 #define WORKER_SLICE_NS		100000
 
-/* Everything that is not on the path of every request. */
+/* CQEs that are not on the path of every request. */
 static void worker_on_other(struct worker *w, __u64 ud, int res,
 			    unsigned int flags)
 {
@@ -109,8 +109,8 @@ static void worker_loop(struct worker *w)
 }
 
 /*
- * What this thread allocates must not wait for writeback to the very disk that
- * it serves.
+ * Memory that this thread allocates must not wait for writeback to the disk
+ * that it serves.
  */
 static void worker_set_io_flusher(struct worker *w)
 {
@@ -136,10 +136,10 @@ struct worker_sched_attr {
 };
 
 /*
- * A queue's thread runs briefly and waits often. With the shortest slice there
- * is it may run as soon as a request comes: whoever sent it finds the request
- * done when it begins to wait. The thread gets no larger share by that. Kernels
- * before 6.12 take no notice.
+ * A queue's thread runs briefly and waits often. With the shortest slice the
+ * scheduler runs it as soon as a request arrives, so that the request is often
+ * done before its sender begins to wait. The thread's share of the CPU does not
+ * grow. Kernels before 6.12 ignore the slice.
  */
 static void worker_set_slice(void)
 {
@@ -201,7 +201,7 @@ static int worker_open(struct worker *w)
 
 static void worker_close(struct worker *w)
 {
-	/* first the ring: operations in flight use the buffers */
+	/* the ring first: operations in flight use the buffers */
 	if (w->nr_files)
 		io_uring_queue_exit(&w->ring);
 	batch_close(w);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Zero copy: the request's pages lie in the buffer table of the ring, put there
- * by the driver before delivery (AUTO_BUF_REG) and taken out by the commit.
+ * Zero copy: the driver registers a request's pages in the buffer table of the
+ * ring before delivery (AUTO_BUF_REG), and unregisters them at the commit.
  *
- * Backend SQEs name the slot (io.c). A thread's ring has one slot per tag, so
- * commits go to the ring the buffer is in (D-130, D-240). Where the driver
- * could not register a buffer and says so (FALLBACK), it is registered from
- * here, and taken out again before the commit.
+ * Backend SQEs name the slot (io.c). A thread's ring has one slot per tag, so a
+ * commit is sent on the ring that has the buffer (D-130, D-240). If the driver
+ * could not register a buffer (UBLK_AUTO_BUF_REG_FALLBACK), zcopy_deliver()
+ * registers it, and zcopy_commit() unregisters it.
  */
 #include "private.h"
 
@@ -43,7 +43,7 @@ void zcopy_on_register(struct worker *w, struct io *io, int res)
 
 void zcopy_commit(struct worker *w, struct io *io, int res)
 {
-	/* in this order on the ring, hence before the commit */
+	/* the ring keeps the order: before the commit */
 	if (unlikely(io->pub.lib & IO_REGISTERED)) {
 		io->pub.lib &= ~IO_REGISTERED;
 		tag_register(w, io, false);
@@ -51,7 +51,7 @@ void zcopy_commit(struct worker *w, struct io *io, int res)
 	w->send(w, io, res);
 }
 
-/* A slot that stays taken keeps its request open and the tag unusable. */
+/* A buffer that stays registered keeps its request open, the tag unusable. */
 void zcopy_on_unregister(struct worker *w, struct io *io, int res)
 {
 	if (!res)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
- * What the kernel's <linux/types.h> gives to the driver's logic/ headers and
- * the one of userspace does not. Found before the system's header, and only by
- * the library's own sources: nothing of it reaches users of libublk.h.
+ * Types of the kernel's <linux/types.h> that the driver's logic/ headers use
+ * and the header of userspace lacks. Only the sources of libublk find this
+ * file, before the system's; users of libublk.h do not see it.
  */
 #ifndef UBLK_SHIM_LINUX_TYPES_H
 #define UBLK_SHIM_LINUX_TYPES_H
