@@ -118,7 +118,7 @@ static const struct ublk_opt add_opts[] = {
 		.name = "user-recovery-reissue|user_recovery_reissue",
 		.letter = 'i', .type = UBLK_OPT_FLAG,
 		.offset = OFF(reissue),
-		.help = "as -r, and send again what the dead daemon had",
+		.help = "as -r, and reissue the requests of the dead daemon",
 	},
 	{
 		.name = "user-recovery-fail-io|user_recovery_fail_io",
@@ -171,7 +171,7 @@ static const char *add_type_of(const char *arg, const char *next)
 	return arg[2] ? arg + 2 : next;
 }
 
-/* The target decides which options exist, so it is looked for first. */
+/* Find the target first, because it decides which options exist. */
 static const char *add_find_type(int argc, char **argv)
 {
 	const char *type = NULL, *found;

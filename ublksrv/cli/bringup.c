@@ -3,9 +3,9 @@
  * All steps from a command line to a disk that can be opened, for a new device
  * ("add") and for one that lost its server ("recover").
  *
- * Runs in the process that will serve the device. A new device that fails is
- * deleted; a recovered one is left waiting for the next attempt, with its
- * run-state file as it was.
+ * Runs in the process that will serve the device. After a failure a new device
+ * is deleted; a recovered one waits for the next attempt, with its run-state
+ * file as it was.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #define DISK_MS		10000	/* until the disk's node is in /dev */
 
-/* What was asked for has to be there, what is only wanted need not. */
+/* Refuse features that the driver lacks, add optional ones that it has. */
 static int bringup_features(const struct daemon_args *args,
 			    struct ublk_dev_opts *opts)
 {
@@ -29,7 +29,7 @@ static int bringup_features(const struct daemon_args *args,
 		return ret;
 	ret = ublk_ctrl_get_features(ctrl, &have);
 	ublk_ctrl_close(ctrl);
-	/* a driver before GET_FEATURES: it says no by itself */
+	/* a driver without GET_FEATURES refuses them itself */
 	if (ret)
 		return 0;
 	missing = opts->features & ~have;
@@ -90,7 +90,7 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 	*pdev = dev;
 	return 0;
 
-	/* the sentence of the first failure is the one to report */
+	/* report the message of the first failure */
 err_stop:
 	snprintf(why, sizeof(why), "%s", ublk_strerror_last());
 	ublk_dev_stop(dev);
@@ -142,10 +142,10 @@ err_free:
 
 /**
  * bringup - create or take over a device and start to serve it
- * @args: what
+ * @args: what to serve, and how
  * @dev: receives the started device
  *
- * Return: 0 or negative errno with a sentence
+ * Return: 0 or negative errno with a message
  */
 int bringup(const struct daemon_args *args, struct ublk_dev **dev)
 {

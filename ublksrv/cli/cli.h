@@ -2,8 +2,8 @@
 /*
  * Parts of the program "ublk", grouped by file.
  *
- * A subcommand returns the exit status. Functions that fail have recorded a
- * sentence with ublk_error(); the subcommand prints it once with cli_fail().
+ * A subcommand returns the exit status. A function that fails has recorded a
+ * message with ublk_error(); the subcommand prints it once with cli_fail().
  */
 #ifndef UBLK_CLI_H
 #define UBLK_CLI_H
@@ -30,7 +30,7 @@ enum cli_exit {
  * @args: synopsis of its arguments
  * @summary: one line for help
  * @opts: its options
- * @run: does it; argv[0] is the name. Returns an exit status.
+ * @run: executes it; argv[0] is the name. Returns an exit status.
  */
 struct cli_command {
 	const char *name;
@@ -70,8 +70,8 @@ int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms);
 int devnodes_wait_gone(__u32 id, unsigned int ms);
 
 /*
- * state.c: what is remembered about a device that is served by this program,
- * one file per device.
+ * state.c: records of the devices that this program serves, one file per
+ * device.
  */
 struct json_t;
 
@@ -83,13 +83,13 @@ struct state {
 	bool mlock;
 	unsigned int io_threads;		/* per queue */
 	char *shmem;				/* file, or NULL */
-	__u64 shmem_dev, shmem_ino;		/* which file that was */
+	__u64 shmem_dev, shmem_ino;		/* identify that file */
 	struct json_t *options;			/* for config_unpack() */
 	unsigned int nr_tids;
 	pid_t *tids;				/* io_threads for each queue */
 	const struct ublk_target *target;	/* NULL when unknown */
 	char *target_name;
-	char *target_text;			/* options, for people */
+	char *target_text;			/* options, to be printed */
 };
 
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
@@ -102,7 +102,7 @@ void state_free(struct state *st);
 void state_remove(__u32 id, pid_t pid);
 void state_remove_stale(__u32 id);
 
-/* mode.c: how data moves, in words */
+/* mode.c: how data moves, as options and as text */
 struct mode_args {
 	bool copy;
 	bool user_copy;
@@ -121,7 +121,7 @@ int mode_check_shmem(const struct state *st);
 /* daemon.c */
 struct daemon_args {
 	struct ublk_dev_opts dev;
-	__u64 wanted;		/* features for where the driver has them */
+	__u64 wanted;		/* features to use if the driver has them */
 	const struct ublk_target *target;
 	void *cfg;
 	bool recover;		/* the device exists and waits for a server */
@@ -134,7 +134,7 @@ int daemon_run(const struct daemon_args *args);
 /* bringup.c */
 int bringup(const struct daemon_args *args, struct ublk_dev **dev);
 
-/* common.c: what the commands on existing devices share */
+/* common.c: shared by the commands on existing devices */
 int common_open(__u32 id, struct ublk_ctrl **ctrl,
 		struct ublksrv_ctrl_dev_info *info);
 int common_explain(__u32 id, int err);

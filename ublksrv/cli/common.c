@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the commands on existing devices share: find the device, explain what
- * the driver says, and wait for daemons and states, always with a deadline.
+ * Shared by the commands on existing devices: find the device, explain an error
+ * of the driver, wait for daemons and states. Every wait has a deadline.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include "cli.h"
 
 /**
- * common_explain - the sentence for an error that any command can give
+ * common_explain - record the message for an error of any command
  * @id: device
  * @err: negative errno
  *
@@ -38,9 +38,9 @@ int common_explain(__u32 id, int err)
  * common_open - open the control device and look up a device
  * @id: device
  * @ctrl: receives a handle
- * @info: receives what the driver tells
+ * @info: receives the driver's answer
  *
- * Return: 0 or negative errno with a sentence, and nothing open
+ * Return: 0; or negative errno with a message, and nothing is open
  */
 int common_open(__u32 id, struct ublk_ctrl **ctrl,
 		struct ublksrv_ctrl_dev_info *info)
@@ -61,7 +61,7 @@ int common_open(__u32 id, struct ublk_ctrl **ctrl,
 /**
  * common_open_daemon - a descriptor of the process that serves a device
  * @id: device
- * @pid: from the driver, which forgets the one of a stopped device
+ * @pid: from the driver, which has none for a stopped device
  *
  * Return: pidfd, or -1 when there is none
  */
@@ -104,7 +104,7 @@ bool common_daemon_ended(int pidfd, unsigned int ms)
  * @ms: deadline
  * @info: receives the last answer of the driver
  *
- * Return: 0, -ETIMEDOUT, or what the driver says
+ * Return: 0, -ETIMEDOUT, or an error of the driver
  */
 int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
 		      unsigned int ms, struct ublksrv_ctrl_dev_info *info)

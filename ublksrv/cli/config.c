@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A target's configuration as JSON: what "add" was told, so that "recover" need
- * not be told again.
+ * A target's configuration as JSON: "add" records the options, so that
+ * "recover" needs none.
  *
- * Every option is written under its first long name, also when it has its
- * default: defaults of a newer program may differ. File names are bytes, JSON
- * is UTF-8, so a name that is not becomes {"hex": "..."}.
+ * Every option is written under its first long name, even with its default
+ * value, because the defaults of a newer program may differ. JSON is UTF-8; a
+ * file name that is not becomes {"hex": "..."}.
  *
- * Used by state.c and recover.c; knows neither files nor devices.
+ * Used by state.c and recover.c, which have the file and the device.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -136,7 +136,7 @@ json_t *config_pack(const struct ublk_target *target, const void *cfg)
 
 static bool config_in_range(const struct ublk_opt *o, __u64 val)
 {
-	/* 0 is what an option without default has when it is not given */
+	/* 0: an option without default that was not given */
 	return (!val && !o->def) ||
 		(val >= o->min && (!o->max || val <= o->max));
 }
@@ -182,7 +182,7 @@ static const struct ublk_opt *config_find(const struct ublk_target *target,
 	return NULL;
 }
 
-/* Defaults; text is made the configuration's own, as config_free() expects. */
+/* Set the defaults. Text is copied, because config_free() frees it. */
 static int config_defaults(const struct ublk_target *target, void *cfg)
 {
 	struct opt_table table = {

@@ -18,7 +18,7 @@
 json_t *config_pack_text(const char *text);
 
 /**
- * config_unpack_text - what config_pack_text() made
+ * config_unpack_text - the reverse of config_pack_text()
  * @val: value
  *
  * Return: text for free(), or NULL
@@ -35,21 +35,21 @@ char *config_unpack_text(const json_t *val);
 json_t *config_pack(const struct ublk_target *target, const void *cfg);
 
 /**
- * config_unpack - a configuration from what config_pack() made
+ * config_unpack - the reverse of config_pack()
  * @target: target
  * @options: object; an option that it lacks gets its default
  * @cfg: receives the configuration, for config_free()
  *
- * An option that this program does not know is refused: to leave it out could
- * mean to write to a wrong place.
+ * Refuses an option that this program does not know: without it, data could be
+ * written to a wrong place.
  *
- * Return: 0; -EBADMSG or -ENOMEM with a sentence
+ * Return: 0; -EBADMSG or -ENOMEM with a message
  */
 int config_unpack(const struct ublk_target *target, json_t *options,
 		  void **cfg);
 
 /**
- * config_set_size - make a configuration ask for a capacity
+ * config_set_size - set the capacity in a configuration
  * @target: target
  * @cfg: its configuration
  * @bytes: value for the option "size", if the target has one
@@ -57,7 +57,7 @@ int config_unpack(const struct ublk_target *target, json_t *options,
 void config_set_size(const struct ublk_target *target, void *cfg, __u64 bytes);
 
 /**
- * config_free - release what config_unpack() made
+ * config_free - release a configuration of config_unpack()
  * @target: target
  * @cfg: configuration or NULL
  */

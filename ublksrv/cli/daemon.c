@@ -2,15 +2,15 @@
 /*
  * Serve a device: in this process, or in a daemon that this process waits for.
  *
- * The daemon reports through a pipe, first its pid, then that the disk is
- * there, or the sentence and exit status of the failure. The caller passes
- * that on, so it does not matter to scripts in which process something went
- * wrong. A caller that has gone away before that is a reason to give up.
+ * The daemon reports through a pipe: first its pid, then that the disk is
+ * there, or the message and exit status of the failure. The caller prints the
+ * message and exits with that status, so scripts need not care which process
+ * failed. If the caller has exited before, the daemon stops the device.
  *
- * SIGTERM and SIGINT stop and delete the device, also a recoverable one. When
- * somebody else stopped it there is nothing to do but to go; when it was
- * quiesced, or a thread of a recoverable device failed, the device is left for
- * "recover", and with it the run-state file.
+ * SIGTERM and SIGINT stop and delete the device, even a recoverable one. If
+ * another process stopped it, the daemon just ends. If it was quiesced, or if a
+ * thread of a recoverable device failed, the daemon leaves the device and the
+ * run-state file for "recover".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ struct report {
 	char text[256];
 };
 
-/* What the caller has open, a lock file say, is not for the daemon to hold. */
+/* Do not keep open what the caller has open, such as a lock file. */
 static void daemon_close_others(int keep)
 {
 	if (keep > STDERR_FILENO + 1)
@@ -44,7 +44,7 @@ static void daemon_close_others(int keep)
 	close_range(keep + 1, ~0U, 0);
 }
 
-/* Returns false when nobody listens any more. */
+/* Return: false if the caller has exited */
 static bool report_send(int fd, struct report *r)
 {
 	return fd < 0 || write(fd, r, sizeof(*r)) == sizeof(*r);
@@ -62,7 +62,7 @@ static void daemon_syslog(enum ublk_log_level level, const char *msg)
 	syslog(prio[level], "%s", msg);
 }
 
-/* From now on nobody waits for this process. */
+/* The caller is about to exit: leave its terminal, log to the system log. */
 static void daemon_detach(void)
 {
 	int fd = open("/dev/null", O_RDWR);
@@ -79,7 +79,7 @@ static void daemon_detach(void)
 	ublk_set_log(daemon_syslog, UBLK_LOG_INFO);
 }
 
-/* What was left to the library, and what became of it. */
+/* Log the mode, and why the library did not choose a faster one. */
 static void daemon_log_mode(struct ublk_dev *dev)
 {
 	const struct ublksrv_ctrl_dev_info *info = ublk_dev_info(dev);
@@ -107,7 +107,7 @@ static bool daemon_sleep(struct ublk_dev *dev, int signal_fd)
 	}
 }
 
-/* Every tag has got its ENODEV: because of a quiesce, or of a stop? */
+/* The threads have ended. Return: true if "recover" is to continue the device */
 static bool daemon_hands_over(struct ublk_dev *dev)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -115,7 +115,7 @@ static bool daemon_hands_over(struct ublk_dev *dev)
 
 	if (!(ublk_dev_info(dev)->flags & UBLK_F_USER_RECOVERY))
 		return false;
-	/* a stop takes the disk away before it tells the daemon (L-43) */
+	/* a stop removes the disk before the tags get their ENODEV (L-43) */
 	return !ublk_ctrl_get_info(ublk_dev_ctrl(dev), id, &info) &&
 		info.state != UBLK_S_DEV_DEAD;
 }
@@ -260,13 +260,13 @@ static int daemon_wait_ready(const struct daemon_args *args, int fd)
 		ret = list_print(ctrl, r.id);
 		ublk_ctrl_close(ctrl);
 	}
-	/* deleted already? it was ready all the same */
+	/* it was ready, even if it is deleted by now */
 	return ret == -ENODEV ? EXIT_OK : ret ? cli_fail(ret) : EXIT_OK;
 }
 
 /**
  * daemon_run - serve a device as asked for on the command line
- * @args: what
+ * @args: what to serve, and how
  *
  * Return: exit status of the program; comes from the daemon process as well
  */

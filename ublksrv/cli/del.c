@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * "ublk del": stop and delete devices, wait until nothing of them is left.
+ * "ublk del": stop and delete devices, and wait until they do not exist any
+ * more.
  *
  * The driver frees the number when the daemon has closed the char device and
- * the last opener of the disk is gone. The first follows from the stop, the
- * second may never happen, hence the deadline.
+ * the last opener has closed the disk. The first follows from the stop. The
+ * second may never happen, so the wait has a deadline.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -65,7 +66,7 @@ static int del_explain(__u32 id, int err, unsigned int seconds)
 	return common_explain(id, err);
 }
 
-/* Only stopped when this returns; the daemon and the nodes may linger. */
+/* The device is only stopped then; its daemon and nodes may still exist. */
 static int del_async(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -98,7 +99,7 @@ static int del_one(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
 	pidfd = common_open_daemon(id, info.ublksrv_pid);
 	ublk_ctrl_set_deadline(ctrl, seconds * 1000);
 	ret = ublk_ctrl_del_dev(ctrl, id);
-	/* the daemon has let go of the device; see its process off */
+	/* the daemon has closed the device; wait until its process ends */
 	if (!ret)
 		common_daemon_ended(pidfd, DAEMON_MS);
 	if (pidfd >= 0)
@@ -110,9 +111,9 @@ static int del_one(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
 }
 
 /*
- * A disk that waits for a daemon can keep others, which are closed, from being
- * released (Documentation/block/ublk.rst, "Waits and what ends them"): it goes
- * first. What fails here fails again when the device is deleted.
+ * A disk that waits for a daemon can delay the release of other disks, which
+ * are closed (Documentation/block/ublk.rst, "Waits and what ends them"), so it
+ * is stopped first. An error is ignored here: deleting the device fails, too.
  */
 static void del_stop_orphans(struct ublk_ctrl *ctrl, const __u32 *ids, int nr,
 			     unsigned int seconds)
@@ -144,7 +145,7 @@ static int del_all(struct ublk_ctrl *ctrl, const struct del_cfg *cfg)
 			del_one(ctrl, ids[i], cfg->timeout);
 		if (!err || err == -ENODEV)
 			continue;
-		/* the others shall go all the same */
+		/* delete the others in any case */
 		if (ret)
 			fprintf(stderr, "ublk: %s\n", ublk_strerror_last());
 		ret = ret ? : err;

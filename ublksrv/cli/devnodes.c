@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the file system shows of devices: which exist (/sys/class/ublk-char),
- * and whether their nodes in /dev are there. All waits have a deadline.
+ * Devices in the file system: which ones exist (/sys/class/ublk-char), and
+ * whether their nodes are in /dev. Every wait has a deadline.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -66,12 +66,12 @@ static void devnodes_pause(void)
 }
 
 /**
- * devnodes_wait_disk - wait until the disk's node is the disk
+ * devnodes_wait_disk - wait until /dev/ublkbN is the disk
  * @p: parameters with the devt part
  * @id: device
  * @ms: deadline
  *
- * Return: 0 or -ETIMEDOUT with a sentence
+ * Return: 0 or -ETIMEDOUT with a message
  */
 int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 {
@@ -82,7 +82,7 @@ int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 
 	snprintf(path, sizeof(path), "/dev/ublkb%u", id);
 	for (i = 0; i <= ms; i += 5) {
-		/* readable: udev gives it to its owner, which may take a while */
+		/* readable: udev may not have given it to its owner yet */
 		if (!stat(path, &st) && S_ISBLK(st.st_mode) &&
 		    st.st_rdev == want && !access(path, R_OK))
 			return 0;
@@ -93,7 +93,7 @@ int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 			  path);
 }
 
-/* The nodes of a deleted device. Return: 0 or -ETIMEDOUT */
+/* Wait for the end of a deleted device's nodes. Return: 0 or -ETIMEDOUT */
 int devnodes_wait_gone(__u32 id, unsigned int ms)
 {
 	char b[32], c[32];

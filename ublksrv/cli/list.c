@@ -2,8 +2,8 @@
 /*
  * "ublk list": the devices, as text for people and scripts or as JSON.
  *
- * The first two lines of a device keep their words in place (7: pid, 9: state);
- * scripts count on it. New things go to new lines.
+ * Scripts rely on the places of the words in the first two lines of a device
+ * (7: pid, 9: state). New facts get new lines.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,13 +19,13 @@ struct list_cfg {
 	bool json;
 };
 
-/* All that is known of a device. */
+/* What the driver and the run-state file have about a device. */
 struct list_dev {
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;
 	struct state state;
 	bool has_state;
-	bool has_daemon;	/* which is the one in @state */
+	bool has_daemon;	/* it has one, which wrote @state */
 	char flags[512];
 };
 
@@ -44,7 +44,7 @@ static const struct ublk_opt list_opts[] = {
 	{ 0 }
 };
 
-/* For a daemon, by "ublk recover". */
+/* Does the device wait for "ublk recover"? */
 static bool list_waits(const struct ublksrv_ctrl_dev_info *info)
 {
 	return info->state == UBLK_S_DEV_QUIESCED ||
@@ -63,7 +63,7 @@ static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
 		return common_explain(id, ret);
 	names_of_features(d->info.flags, d->flags, sizeof(d->flags));
 	if (!state_read(id, &d->state)) {
-		/* of an earlier device with this number, or of a dead daemon */
+		/* it may be of an earlier device, or of a dead daemon */
 		d->has_daemon = d->state.pid == d->info.ublksrv_pid;
 		d->has_state = d->has_daemon ||
 			(list_waits(&d->info) &&
@@ -74,7 +74,7 @@ static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
 	return 0;
 }
 
-/* Of a thread, as far as it is known who serves the device. */
+/* Return: thread id, or -1 if it is not known */
 static pid_t list_tid(const struct list_dev *d, unsigned int q, unsigned int t)
 {
 	unsigned int i = q * d->state.io_threads + t;
@@ -187,10 +187,10 @@ static int list_all(struct ublk_ctrl *ctrl, json_t *array)
 		return ublk_error(nr, "reading sysfs: %s", strerror(-nr));
 	for (i = 0; i < nr && !ret; i++) {
 		ret = list_one(ctrl, ids[i], array);
-		/* deleted since */
+		/* it was deleted in the meantime */
 		if (ret == -ENODEV)
 			ret = 0;
-		/* an ordinary user sees his own */
+		/* ordinary users see their own devices */
 		if (geteuid() && (ret == -EPERM || ret == -EACCES))
 			ret = 0;
 	}

@@ -2,7 +2,7 @@
 /*
  * The program "ublk": table of subcommands, help, version, exit status.
  *
- * Every subcommand is a file with one struct cli_command.
+ * The subcommand NAME is in NAME.c, which has one struct cli_command.
  */
 #include <errno.h>
 #include <string.h>
@@ -42,7 +42,7 @@ int cli_exit_status(int err)
 	}
 }
 
-/* Print the sentence of a failure. Return: exit status */
+/* Print the message of a failure. Return: exit status */
 int cli_fail(int err)
 {
 	fprintf(stderr, "ublk: %s\n", ublk_strerror_last());

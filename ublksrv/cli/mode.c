@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How the data of a device moves, in words: options of "add", the line of
- * "list", and what "recover" asks the library for.
+ * The mode of a device, as options of "add", as a line of "list", and as the
+ * library's options for "recover".
  *
- * What is possible decides the library (lib/mode.c); here is only what cannot
- * be meant together.
+ * lib/mode.c decides which modes are possible. This file only refuses options
+ * that contradict each other.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -94,8 +94,8 @@ const char *mode_text(__u64 flags)
 }
 
 /*
- * The driver knows the pages of the file that was there when the device was
- * added; data of another file under that name would go astray.
+ * The driver has the pages of the file that existed when the device was added.
+ * With another file of that name, it would move data to wrong pages.
  */
 int mode_check_shmem(const struct state *st)
 {
@@ -104,10 +104,10 @@ int mode_check_shmem(const struct state *st)
 	if (!st->shmem)
 		return 0;
 	if (stat(st->shmem, &now))
-		return ublk_error(-errno, "dev %u: shared memory %s: %s; all that is left is \"ublk del -n %u\"",
+		return ublk_error(-errno, "dev %u: shared memory %s: %s; the device can only be deleted, \"ublk del -n %u\"",
 				  st->id, st->shmem, strerror(errno), st->id);
 	if (now.st_dev != st->shmem_dev || now.st_ino != st->shmem_ino)
-		return ublk_error(-EINVAL, "dev %u: shared memory %s is another file than before; all that is left is \"ublk del -n %u\"",
+		return ublk_error(-EINVAL, "dev %u: shared memory %s is another file than before; the device can only be deleted, \"ublk del -n %u\"",
 				  st->id, st->shmem, st->id);
 	return 0;
 }

@@ -6,9 +6,8 @@
  * number; rows of the second table follow those of the first. A letter of the
  * second table wins over the same letter of the first.
  *
- * UBLK_OPT_PATH values are made absolute here: the daemon leaves the working
- * directory. They and the members of lists are the only ones that are
- * allocated.
+ * UBLK_OPT_PATH values are made absolute, because the daemon leaves the working
+ * directory. Only these values and the members of lists are allocated.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -246,7 +245,7 @@ static void opt_build(struct opt_parser *p, const struct opt_table *tables,
 	}
 }
 
-/* "TARGET: " when there is one; the command's name is the caller's part. */
+/* "TARGET: ", or "" without one; the caller adds the name of the command. */
 static const char *opt_who(const struct opt_table *tables, int nr)
 {
 	static char who[64];
@@ -263,7 +262,7 @@ static int opt_unknown(const struct opt_table *tables, int nr, int c,
 	const char *who = opt_who(tables, nr);
 	char text[64];
 
-	/* a known option that lacks its argument, or has one too many */
+	/* a known option without its argument, or with one it does not take */
 	if (optopt >= OPT_HELP || c == ':')
 		return ublk_error(-EINVAL, "%soption \"%s\" %s", who,
 				  argv[optind - 1], c == ':' ?
@@ -321,7 +320,7 @@ static int opt_run(struct opt_parser *p, const struct opt_table *tables,
 	return 0;
 }
 
-/* "OWNER " where there are two; a command's own name is the caller's part. */
+/* "OWNER " if there are two; the caller adds the name of the command. */
 static const char *opt_owner(const struct opt_row *row, int nr)
 {
 	static char who[64];

@@ -16,7 +16,7 @@
  * struct opt_table - options and where their values go
  * @opts: rows, ended by one without name
  * @base: configuration that the rows' offsets refer to
- * @owner: who has these options, for messages
+ * @owner: command or target with these options, for messages
  */
 struct opt_table {
 	const struct ublk_opt *opts;
@@ -31,7 +31,7 @@ struct opt_table {
  * @argc: arguments, argv[0] is the command's name
  * @argv: may be reordered; strings are kept by reference
  *
- * Return: 0; 1 when help was asked for; -EINVAL with a sentence
+ * Return: 0; 1 if help was asked for; -EINVAL with a message
  */
 int opt_parse(const struct opt_table *tables, int nr, int argc, char **argv);
 
@@ -39,7 +39,7 @@ int opt_parse(const struct opt_table *tables, int nr, int argc, char **argv);
  * opt_defaults - fill a configuration with the defaults of its options
  * @table: table
  *
- * Return: 0 or -EINVAL with a sentence
+ * Return: 0 or -EINVAL with a message
  */
 int opt_defaults(const struct opt_table *table);
 
@@ -51,7 +51,7 @@ int opt_defaults(const struct opt_table *table);
 void opt_help(FILE *out, const struct ublk_opt *opts);
 
 /**
- * opt_free - release what opt_parse() allocated
+ * opt_free - release the values that opt_parse() allocated
  * @table: table
  */
 void opt_free(const struct opt_table *table);
@@ -89,12 +89,12 @@ const char *opt_name(const struct ublk_opt *opt, char *buf, size_t len);
  * @list: member of the configuration
  * @text: allocated text; freed when this fails
  *
- * Return: 0 or -ENOMEM with a sentence
+ * Return: 0 or -ENOMEM with a message
  */
 int opt_list_add(char ***list, char *text);
 
 /**
- * opt_list_free - release such a value
+ * opt_list_free - release the value of an option with UBLK_OPT_LIST
  * @list: member of the configuration, NULL afterwards
  */
 void opt_list_free(char ***list);

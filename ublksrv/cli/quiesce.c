@@ -24,7 +24,7 @@ static const struct ublk_opt quiesce_opts[] = {
 		.flags = UBLK_OPT_POSITIONAL,
 		.offset = offsetof(struct quiesce_cfg, id),
 		.arg = "ID", .max = UBLK_ID_AUTO - 1,
-		.help = "device whose daemon shall go",
+		.help = "device whose daemon is to end",
 	},
 	{
 		.name = "timeout", .type = UBLK_OPT_UINT,
@@ -54,7 +54,7 @@ static int quiesce_explain(const struct quiesce_cfg *cfg, int err)
 	}
 }
 
-/* The driver has told the daemon; now it has to leave. */
+/* The driver has completed the daemon's commands: wait until it ends. */
 static int quiesce_wait(struct ublk_ctrl *ctrl, __u32 id, int pidfd)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -62,7 +62,7 @@ static int quiesce_wait(struct ublk_ctrl *ctrl, __u32 id, int pidfd)
 
 	ret = common_wait_state(ctrl, id, UBLK_S_DEV_LIVE, SESSION_MS, &info);
 	if (ret == -ETIMEDOUT)
-		return ublk_error(ret, "dev %u: quiesced, but its daemon does not go; kill it, then \"ublk recover -n %u\"",
+		return ublk_error(ret, "dev %u: quiesced, but its daemon does not end; kill it, then \"ublk recover -n %u\"",
 				  id, id);
 	if (ret)
 		return common_explain(id, ret);

@@ -2,9 +2,10 @@
 /*
  * "ublk recover": a new daemon for a device whose daemon died or was quiesced.
  *
- * What serves the device is in its run-state file, how many queues it has and
- * the rest in the driver. Everything that can be judged without touching the
- * device is judged here, before there is a daemon; bringup.c does the rest.
+ * The run-state file of the device has the target and its options, the driver
+ * has the number of queues and the other parameters. This file checks all that
+ * can be checked without changing the device, before a daemon starts; bringup.c
+ * does the rest.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,9 +14,9 @@
 #include "cli.h"
 #include "config.h"
 
-/* A daemon that was just killed gets that long to be gone. */
+/* How long a killed daemon may take to end. */
 #define GRACE_MS	2000
-/* The end of its round follows, see ublk_dev_recover(). */
+/* How long its session may take to end after that. */
 #define SESSION_MS	10000
 
 struct recover_cfg {
@@ -45,7 +46,7 @@ static const struct ublk_opt recover_opts[] = {
 	{ 0 }
 };
 
-/* Wait for the end of a server that was killed a moment ago. */
+/* The old server may have been killed a moment ago: wait until it has ended. */
 static int recover_wait_old(struct ublk_ctrl *ctrl,
 			    struct ublksrv_ctrl_dev_info *info)
 {
@@ -94,7 +95,7 @@ static int recover_load(__u32 id, const struct ublksrv_ctrl_dev_info *info,
 	int ret = state_read(id, st);
 
 	if (ret == -EBADMSG)
-		return ublk_error(ret, "dev %u: %s is damaged; all that is left is \"ublk del -n %u\"",
+		return ublk_error(ret, "dev %u: %s is damaged; the device can only be deleted, \"ublk del -n %u\"",
 				  id, state_name(id), id);
 	if (ret)
 		return ublk_error(ret, "dev %u: %s: %s; only the program that added the device can recover it, or \"ublk del -n %u\"",
@@ -111,8 +112,8 @@ static int recover_load(__u32 id, const struct ublksrv_ctrl_dev_info *info,
 }
 
 /*
- * The target is asked for the disk's present size, whatever it was added with:
- * it may have been resized, and the backing store too.
+ * Ask the target for the disk's present size, not for that of "add": the disk
+ * and its backing store may have been resized.
  */
 static int recover_config(struct ublk_ctrl *ctrl, const struct state *st,
 			  struct daemon_args *args)
@@ -161,7 +162,7 @@ static int recover_prepare(__u32 id, struct daemon_args *args)
 	if (!ret)
 		ret = recover_config(ctrl, &st, args);
 	if (!ret) {
-		/* for as long as args->cfg */
+		/* freed together with args->cfg */
 		args->dev.shmem = st.shmem;
 		st.shmem = NULL;
 	}

@@ -47,7 +47,7 @@ static const struct ublk_opt affinity_opts[] = {
 	{ 0 }
 };
 
-/* One "N" or "N-M". Return: what follows, or NULL */
+/* Parse "N" or "N-M". Return: the text behind it, or NULL */
 static const char *cpus_parse_range(const char *text, struct cpus *cpus)
 {
 	unsigned long first, last, cpu;
@@ -85,8 +85,9 @@ static int cpus_parse(const char *list, struct cpus *cpus)
 }
 
 /*
- * One of the threads of a queue, if the record is of the process that serves it
- * now; @nr receives how many there are.
+ * Find a thread of the queue in the run-state file, if that is of the process
+ * that serves the device now. @nr receives the number of the queue's threads.
+ * Return: thread id or negative errno
  */
 static pid_t affinity_tid(const struct affinity_cfg *cfg,
 			  const struct ublksrv_ctrl_dev_info *info,
@@ -139,7 +140,7 @@ static int affinity_apply(const struct affinity_cfg *cfg, pid_t tid,
 	if (sched_getaffinity(tid, sizeof(have), (cpu_set_t *)&have) < 0)
 		return ublk_error(-errno, "dev %u: thread %d: %s", id, tid,
 				  strerror(errno));
-	/* the kernel leaves out what is offline or not in the cpuset */
+	/* the kernel leaves out CPUs that are offline or not in the cpuset */
 	if (memcmp(&have, want, sizeof(have)))
 		ublk_log(UBLK_LOG_WARN, "dev %u: some of the CPUs %s are not there or not allowed for its daemon",
 			 id, cfg->list);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Run-state files: <runtime dir>/ublk/N.json, what is known about device N
- * beyond what the driver tells.
+ * Run-state files: <runtime dir>/ublk/N.json has what the driver does not know
+ * about device N.
  *
- * Written by the daemon when the device is ready: complete, under another
- * name, then renamed. Removed by the daemon, or by "del" when the daemon died.
- * Only the process named in a file, or anyone once that process is gone,
- * removes it. Readers treat a file they cannot use as missing. The file of a
- * recoverable device outlives its daemon: "recover" needs nothing else.
+ * When the device is ready, the daemon writes the file under another name and
+ * renames it. The daemon removes it, or "del" if the daemon died: only the
+ * process named in a file may remove it, or any process after that one has
+ * ended. Readers treat a file that they cannot use as missing. The file of a
+ * recoverable device outlives its daemon, for "recover".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@
 
 #define STATE_VERSION	1
 
-/* An ordinary user has a directory of his own; the system's is root's. */
+/* The system's directory belongs to root; ordinary users have their own. */
 static const char *state_dir(void)
 {
 	const char *dir = getenv("UBLK_RUN_DIR");
@@ -44,7 +44,7 @@ static const char *state_dir(void)
 	return own;
 }
 
-/* In a directory that others may write to, others may have been first. */
+/* In /tmp, another user may have made the directory first. */
 static int state_make_dir(void)
 {
 	const char *dir = state_dir();
@@ -96,7 +96,7 @@ static json_t *state_pack_params(const struct ublk_params *p)
 			 "dma_alignment", (int)p->dma.alignment);
 }
 
-/* The file and which one it was; nothing where there is none. */
+/* The name and the identity of the file; null if there is none. */
 static json_t *state_pack_shmem(const char *path)
 {
 	struct stat st;
@@ -161,9 +161,9 @@ static int state_save(const char *path, const json_t *root)
  * @dev: started device
  * @target: its target
  * @cfg: the target's configuration
- * @opts: what was asked for
+ * @opts: the options of the device
  *
- * Return: 0 or negative errno with a sentence
+ * Return: 0 or negative errno with a message
  */
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 		const void *cfg, const struct ublk_dev_opts *opts)
@@ -285,7 +285,7 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 }
 
 /**
- * state_read - read what is recorded about a device
+ * state_read - read the record of a device
  * @id: device
  * @st: filled, for state_free()
  *
@@ -310,7 +310,7 @@ int state_read(__u32 id, struct state *st)
 }
 
 /**
- * state_free - release what state_read() filled
+ * state_free - release a record of state_read()
  * @st: record
  */
 void state_free(struct state *st)
@@ -328,7 +328,7 @@ void state_free(struct state *st)
  * @st: record
  * @info: device with that number
  *
- * Return: true if what cannot change is equal
+ * Return: true if everything that cannot change is equal
  */
 bool state_matches(const struct state *st,
 		   const struct ublksrv_ctrl_dev_info *info)
@@ -351,7 +351,7 @@ static int state_lock(void)
 }
 
 /**
- * state_remove - forget a device
+ * state_remove - remove the record of a device
  * @id: device
  * @pid: only if this process recorded it
  */
@@ -372,7 +372,7 @@ void state_remove(__u32 id, pid_t pid)
 	close(lock);
 }
 
-/* One that nobody has waited for has ended as well, though it takes signals. */
+/* A zombie has ended, too, although it can be sent signals. */
 static bool state_process_ended(pid_t pid)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -387,7 +387,7 @@ static bool state_process_ended(pid_t pid)
 }
 
 /**
- * state_remove_stale - forget a device whose process is gone
+ * state_remove_stale - remove the record of a device whose process has ended
  * @id: device that does not exist any more
  */
 void state_remove_stale(__u32 id)

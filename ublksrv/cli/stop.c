@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * "ublk stop": remove the disk and end the daemon, but leave the device. Returns
- * when the daemon has ended, or at the deadline.
+ * "ublk stop": remove the disk and end the daemon, but leave the device.
+ * Returns when the daemon has ended, or at the deadline.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ static const struct ublk_opt stop_opts[] = {
 	{
 		.name = "if-unused|safe", .type = UBLK_OPT_FLAG,
 		.offset = offsetof(struct stop_cfg, if_unused),
-		.help = "only if nobody has the disk open",
+		.help = "only if the disk is not open",
 	},
 	{
 		.name = "timeout", .type = UBLK_OPT_UINT,

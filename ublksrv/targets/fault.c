@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Target fault: a disk that goes wrong as told, to test what uses disks.
+ * Target fault: a disk with injected faults, to test programs that use disks.
  *
  * Requests are done on a file, or on anonymous memory, as the target loop does
- * them. Before that fault_rule.h says what happens to a request: it is
- * delayed, fails, is done in part, or the daemon kills itself at a point of its
- * life. All rules that match apply.
+ * them. Before that, all rules (fault_rule.h) that match a request apply to it:
+ * they delay it, let it fail, do only a part of it, or kill the daemon at one
+ * of four points.
  *
- * Chance comes from generators that start from --seed, one per queue, so a
- * queue that sees the same requests treats them the same. Counters of rules
- * are the device's and start again with each daemon.
+ * Each queue has a random number generator that starts from --seed, so it
+ * treats the same requests in the same way. The counters of the rules belong to
+ * the device and start again with each daemon.
  */
 #include <errno.h>
 #include <limits.h>
@@ -27,7 +27,7 @@
 #include "file.h"
 #include "targets.h"
 
-#define FAULT_COMMIT_MS	200	/* enough to tell the driver */
+#define FAULT_COMMIT_MS	200	/* enough for the commit to be sent */
 
 struct fault_cfg {
 	const char *file;
@@ -72,7 +72,7 @@ static const struct ublk_opt fault_opts[] = {
 		.flags = UBLK_OPT_LIST,
 		.offset = offsetof(struct fault_cfg, rules),
 		.arg = "OP:KEY=VALUE,...",
-		.help = "what goes wrong, may be repeated",
+		.help = "a fault and when it happens, may be repeated",
 	},
 	{
 		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
@@ -84,7 +84,7 @@ static const struct ublk_opt fault_opts[] = {
 		.name = "seed", .type = UBLK_OPT_UINT,
 		.offset = offsetof(struct fault_cfg, seed),
 		.arg = "N", .def = "1",
-		.help = "start of all that happens by chance",
+		.help = "start of the random numbers",
 	},
 	{
 		.name = "buffered-io|buffered_io", .type = UBLK_OPT_FLAG,
@@ -111,7 +111,7 @@ static int fault_parse_rules(struct fault *f, char * const *text)
 	return 0;
 }
 
-/* Memory is a file without a name. */
+/* The memory is a memfd. */
 static int fault_open_memory(struct fault *f, __u64 size)
 {
 	int fd = memfd_create("ublk-fault", MFD_CLOEXEC), ret;
@@ -248,7 +248,7 @@ static void fault_queue_close(struct ublk_queue *q)
 	q->priv = NULL;
 }
 
-/* Nothing gets a chance to clean up: that is the point. */
+/* SIGKILL, so that nothing is cleaned up. */
 static void fault_die(void)
 {
 	kill(getpid(), SIGKILL);
@@ -275,7 +275,7 @@ static void fault_complete(struct ublk_io *io, int res)
 	if (die == FAULT_DIE_DONE || die == FAULT_DIE_TORN)
 		fault_die();
 	ublk_io_complete(io, res);
-	/* by another thread: this one has to submit the commit */
+	/* from another thread, because this one has to submit the commit */
 	if (die == FAULT_DIE_COMMIT &&
 	    !pthread_create(&thread, NULL, fault_die_later, NULL))
 		pthread_detach(thread);
@@ -403,7 +403,7 @@ static void fault_done(struct ublk_queue *q, struct ublk_io *io, int res)
 const struct ublk_target fault_target = {
 	UBLK_TARGET(),
 	.name = "fault",
-	.summary = "a disk that goes wrong as told",
+	.summary = "a disk with injected faults",
 	.opts = fault_opts,
 	.config_size = sizeof(struct fault_cfg),
 	.io_size = sizeof(struct fault_io),

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
- * Rules of the target fault: which requests go wrong, and how.
+ * Rules of the target fault: which faults, for which requests.
  *
  *	OP[+OP...]:KEY=VALUE[,KEY=VALUE...]
  *
- * OP is read, write, flush, discard, zeroes or all. Which requests of these:
+ * OP is read, write, flush, discard, zeroes or all. Keys that select requests:
  *
- *	sectors=A-B	those that touch one of them
+ *	sectors=A-B	only requests that touch one of these sectors
  *	nth=N		only the Nth of the rest, from 1
- *	every=N		each Nth of the rest
+ *	every=N		every Nth of the rest
  *	percent=N	each with this probability
  *	count=N		not more than N in all
  *
- * and what happens to them, all that is named:
+ * and keys for what happens to them, one or more:
  *
  *	delay=MS, delay=MS-MS	wait that long, or a random time between
  *	errno=NAME|NUMBER	fail, without touching the data
- *	short=BYTES		transfer only so much, and say so
+ *	short=BYTES		transfer only so much, and return that
  *	die=POINT		the daemon kills itself, see enum fault_die
  *
- * Parsing and matching, no effects; fault.c has those, and the lock for the
- * counters. Proved by test/unit/fault_rule.c.
+ * This file parses and matches; fault.c has the effects and the lock for the
+ * counters. Tested by test/unit/fault_rule.c.
  */
 #ifndef UBLK_FAULT_RULE_H
 #define UBLK_FAULT_RULE_H
@@ -35,11 +35,11 @@
 
 /**
  * enum fault_die - when the daemon kills itself
- * @FAULT_LIVE: not at all
+ * @FAULT_LIVE: never
  * @FAULT_DIE_SUBMIT: the request has arrived, nothing is done
  * @FAULT_DIE_TORN: the first half of its sectors is transferred
- * @FAULT_DIE_DONE: all is transferred, the driver does not know
- * @FAULT_DIE_COMMIT: some milliseconds after the driver was told
+ * @FAULT_DIE_DONE: all is transferred, but not committed
+ * @FAULT_DIE_COMMIT: some milliseconds after the commit
  */
 enum fault_die {
 	FAULT_LIVE,
@@ -64,8 +64,8 @@ enum fault_die {
  * @has_short: @shortened is given
  * @shortened: bytes
  * @die: when
- * @seen: requests so far that all but nth, every, percent and count fit
- * @hits: requests so far that it was applied to
+ * @seen: requests so far whose operation and sectors match
+ * @hits: requests so far that the rule was applied to
  */
 struct fault_rule {
 	__u32 ops;
@@ -97,7 +97,7 @@ struct fault_plan {
 /* Bytes of a rule's text with its end. */
 #define FAULT_RULE_MAX	256
 
-/* A small generator: every seed gives another sequence, always the same. */
+/* splitmix64: every seed has its own sequence, always the same. */
 static inline __u64 fault_random(__u64 *state)
 {
 	__u64 z = *state += 0x9e3779b97f4a7c15ULL;
@@ -259,7 +259,7 @@ static inline int fault_parse_ops(struct fault_rule *r, char *text)
  * fault_parse - a rule from its text
  * @r: filled
  * @text: the text
- * @bad: receives the word that is wrong, when one is
+ * @bad: receives the word that is wrong
  *
  * Return: 0, or -EINVAL
  */
@@ -301,7 +301,7 @@ static inline int fault_parse(struct fault_rule *r, const char *text,
  * @r: rule
  * @op: UBLK_IO_OP_*
  * @sector: first sector
- * @nr: sectors; 0 for a flush, which has no place
+ * @nr: sectors; 0 for a flush
  * @rnd: state of fault_random()
  *
  * Return: true if it does
@@ -325,7 +325,7 @@ static inline bool fault_match(struct fault_rule *r, unsigned int op,
 }
 
 /**
- * fault_apply - add what a rule that matched does
+ * fault_apply - add the effects of a rule that matched
  * @r: rule
  * @p: plan; @limit is the length of the request at first
  * @rnd: state of fault_random()

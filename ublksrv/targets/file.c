@@ -89,7 +89,7 @@ static int file_probe_block(struct file *f, const struct stat *st)
 	return 0;
 }
 
-/* Beyond the end a punch changes nothing, but is refused all the same. */
+/* Beyond the end it changes nothing, but fails where it is not supported. */
 static bool file_can_punch(const struct file *f)
 {
 	__u64 end = (f->size + 0xfffff) & ~0xfffffULL;
@@ -160,8 +160,9 @@ static int file_open_fd(const char *path, bool read_only, bool *direct)
 }
 
 /*
- * Who reads a disk has not accessed the file below it: reads set no access time,
- * nor ask whether it is due. Only the owner may have it so; others go without.
+ * Reads of the disk do not set the file's access time, and save the check
+ * whether to do so. Only the owner of the file and root may set O_NOATIME; for
+ * others fcntl() fails, which does no harm.
  */
 static void file_set_noatime(const struct file *f)
 {

@@ -20,7 +20,7 @@ struct ublk_io;
  * @fd: descriptor
  * @block: block device, not a regular file
  * @direct: opened with O_DIRECT
- * @rotational: on a disk that turns
+ * @rotational: on a rotating disk
  * @size: bytes
  * @block_size: positions and lengths must be multiples of it
  * @physical_size: what is written without read-modify-write
@@ -30,7 +30,7 @@ struct ublk_io;
  * @max_discard: longest discard in bytes, 0 when there is none
  * @can_zero: write zeroes without sending data works
  * @max_io: longest transfer that the disk below takes in one piece
- * @no_cmd_discard: the kernel is too old for it, found out on use
+ * @no_cmd_discard: the kernel has no discard command, set when one fails
  */
 struct file {
 	int fd;
@@ -56,7 +56,7 @@ struct file {
  * @read_only: open for reading only
  * @direct: use O_DIRECT where that works
  *
- * Return: 0 or negative errno with a sentence
+ * Return: 0 or negative errno with a message
  */
 int file_open(struct file *f, const char *path, bool read_only, bool direct);
 
@@ -67,7 +67,7 @@ int file_open(struct file *f, const char *path, bool read_only, bool direct);
 void file_close(struct file *f);
 
 /**
- * file_set_buffered - leave direct IO, which also frees from its alignment
+ * file_set_buffered - turn off direct IO, and the alignment that it needs
  * @f: file
  *
  * Return: 0 or negative errno
@@ -94,7 +94,7 @@ struct file_piece {
  * file_op_known - can the operation be done on a file
  * @op: UBLK_IO_OP_*
  *
- * Return: false for zone operations and those that do not exist
+ * Return: false for zone operations and unknown ones
  */
 static inline bool file_op_known(unsigned int op)
 {
@@ -113,7 +113,7 @@ struct io_uring_sqe *file_prep(struct file *f, struct ublk_io *io,
 			       const struct file_piece *p);
 
 /**
- * file_can_fall_back - is there another way to do what has failed
+ * file_can_fall_back - is there another way to do a failed operation
  * @f: file
  * @io: request
  * @res: negative errno of the first attempt

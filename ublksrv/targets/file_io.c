@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * What a request becomes on a backing store: read and write, fdatasync for
- * flush, RWF_DSYNC for FUA, hole punching and block discard for discard and
- * write zeroes. Called by targets for each request, in the queue's thread.
+ * The SQEs for requests on a backing store. A flush becomes fdatasync, FUA
+ * becomes RWF_DSYNC; discard and write zeroes become hole punching, zeroing or
+ * a block discard. Targets call this for each request, in the queue's thread.
  *
- * Block devices: discard by command is new in Linux 6.12, and punching a hole
- * is refused by disks that cannot unmap; the kernel's own zeroing is left. So
- * a request may be issued a second time, as a fallback.
+ * Block devices: the discard command is new in Linux 6.12, and disks that
+ * cannot unmap refuse hole punching. Then the target issues the request a
+ * second time, as a fallback, which punches a hole or lets the kernel write
+ * zeroes.
  */
 #include <errno.h>
 #include <linux/falloc.h>

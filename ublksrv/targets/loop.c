@@ -2,12 +2,12 @@
 /*
  * Target loop: a file or block device as the disk.
  *
- * Requests become io_uring operations on the queue's ring. Short transfers go
- * on from where they ended, and a request is committed with its full length or
+ * Requests become io_uring operations on the queue's ring. A short transfer is
+ * continued where it ended, and a request is committed with its full length or
  * an error (D-233).
  *
- * file.c knows what the backing store can do; here is how it becomes
- * parameters. file_io.c knows which operations requests become.
+ * file.c finds out what the backing store can do; this file makes parameters of
+ * that. file_io.c fills the SQEs.
  */
 #include <errno.h>
 #include <limits.h>
@@ -48,13 +48,13 @@ static const struct ublk_opt loop_opts[] = {
 		.name = "offset", .letter = 'o', .type = UBLK_OPT_SIZE,
 		.offset = offsetof(struct loop_cfg, offset),
 		.arg = "SIZE", .max = LLONG_MAX,
-		.help = "where the disk starts in it",
+		.help = "where in the file the disk starts",
 	},
 	{
 		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,
 		.offset = offsetof(struct loop_cfg, size),
 		.arg = "SIZE", .min = 1, .max = LLONG_MAX,
-		.help = "capacity, instead of all the rest",
+		.help = "capacity, if not up to the end of the file",
 	},
 	{
 		.name = "buffered-io|buffered_io", .type = UBLK_OPT_FLAG,
@@ -111,7 +111,7 @@ static void loop_fill_params(struct ublk_params *p, const struct file *f,
 		p->discard.max_write_zeroes_sectors = UINT_MAX >> 9;
 }
 
-/* What part of the file is the disk, and does that fit its blocks. */
+/* Choose the part of the file that is the disk; check it against its blocks. */
 static int loop_set_size(struct ublk_params *p, struct file *f,
 			 const struct loop_cfg *c)
 {

@@ -2,11 +2,11 @@
 /*
  * Target mem: a disk in the daemon's memory.
  *
- * One private anonymous mapping of the whole size; the kernel gives pages when
- * they are written, and reading what never was reads its page of zeroes.
- * Discard and write zeroes give whole pages back. Everything is done in
- * submit(), by whichever thread has the request: as with any disk, requests
- * that overlap in time and place have no defined result.
+ * The disk is one private anonymous mapping. The kernel allocates a page when
+ * it is written; a page that never was reads as zeroes. Discard and write
+ * zeroes free whole pages. submit() does everything, in the thread of the
+ * request's queue. As with any disk, the result of concurrent requests for the
+ * same sectors is not defined.
  *
  * The contents end with the process, so such a disk cannot be recovered.
  */
@@ -75,7 +75,7 @@ static int mem_open(struct ublk_dev *dev, void *cfg)
 				 mem->size, strerror(errno));
 		goto err_free;
 	}
-	/* what a crash of the daemon leaves behind is not the place for it */
+	/* keep disk contents out of core dumps */
 	madvise(mem->data, mem->size, MADV_DONTDUMP);
 	ublk_dev_set_priv(dev, mem);
 	return 0;
@@ -93,7 +93,7 @@ static void mem_close(struct ublk_dev *dev)
 	free(mem);
 }
 
-/* Whole pages go back to the kernel, the rest is overwritten. */
+/* Free whole pages, overwrite the rest with zeroes. */
 static int mem_zero(const struct mem *mem, size_t pos, size_t len)
 {
 	size_t end = pos + len;
@@ -118,7 +118,7 @@ static void mem_submit(struct ublk_queue *q, struct ublk_io *io)
 	size_t len = (size_t)d->nr_sectors << 9;
 	int res = len;
 
-	/* "ublk resize" makes the disk larger, but not this */
+	/* "ublk resize" makes the disk larger, but not the mapping */
 	if (ublk_io_op(io) != UBLK_IO_OP_FLUSH &&
 	    (pos > mem->size || len > mem->size - pos)) {
 		ublk_io_complete(io, -EIO);

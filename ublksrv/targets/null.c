@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Target null: every request succeeds at once, data goes nowhere.
+ * Target null: every request succeeds at once, no data is stored.
  *
- * For measuring the cost of the driver and the library. Reads return whatever
- * is there: what the IO buffer of the tag holds, or with zero copy what the
- * reader's memory held before.
+ * For measuring the cost of the driver and the library. Reads return the old
+ * contents of the tag's IO buffer, or with zero copy leave the reader's memory
+ * as it was.
  */
 #include <errno.h>
 #include <limits.h>

@@ -2,13 +2,14 @@
 /*
  * Target stripe: several files or block devices as one disk (RAID 0).
  *
- * stripe_map.h says where the bytes are. A read or write becomes one SQE per
- * chunk that it touches, all at once; discard and write zeroes one per member,
- * flush one for each. A transfer that came back short is done again chunk by
- * chunk, which finds out how far it gets.
+ * stripe_map.h computes where the bytes are. A read or write becomes one SQE
+ * for each chunk that it touches, all at once; discard, write zeroes and flush
+ * become one for each member that they touch. After a short transfer the chunks
+ * are done again, one by one, to find out which of them is short.
  *
- * Nothing is kept on the members: which ones, their order and the size of a
- * chunk are the user's to know, and in the run-state file for "recover".
+ * The members have no record of the disk. The user must name the same files in
+ * the same order, and the same chunk size; for "recover" they are in the
+ * run-state file.
  */
 #include <errno.h>
 #include <limits.h>
@@ -23,7 +24,7 @@
 
 #define STRIPE_MAX_MEMBERS	32
 
-/* Most SQEs of a request, by which its length is limited. */
+/* Maximum number of SQEs of a request; it limits the length of requests. */
 #define STRIPE_MAX_PARTS	256
 
 struct stripe_cfg {
@@ -73,7 +74,7 @@ static const struct ublk_opt stripe_opts[] = {
 	{ 0 }
 };
 
-/* One file under two names would destroy itself. */
+/* If two members are one file, each overwrites the other. */
 static bool stripe_is_same(int one, int other)
 {
 	struct stat a, b;
@@ -102,7 +103,7 @@ static unsigned int stripe_shift(__u64 size)
 	return __builtin_ctzll(size);
 }
 
-/* Direct IO where a chunk and a block of the disk suit every member. */
+/* The largest block of the members; members may have to leave direct IO. */
 static int stripe_choose_blocks(struct stripe *s, const struct stripe_cfg *c,
 				__u32 *block_size)
 {
@@ -112,10 +113,10 @@ static int stripe_choose_blocks(struct stripe *s, const struct stripe_cfg *c,
 	for (i = 0; i < s->geo.nr; i++) {
 		struct file *f = &s->files[i];
 
-		/* a piece begins anywhere in the request's memory */
+		/* a piece may begin at any block of the request's memory */
 		if (f->direct && f->mem_align > f->block_size &&
 		    file_set_buffered(f))
-			return ublk_error(-EIO, "stripe: %s: no way out of direct IO",
+			return ublk_error(-EIO, "stripe: %s: direct IO cannot be turned off",
 					  c->files[i]);
 		if (*block_size < f->block_size)
 			*block_size = f->block_size;
@@ -171,7 +172,7 @@ static void stripe_fill_params(struct ublk_params *p, const struct stripe *s,
 	b->io_min_shift = s->geo.chunk_shift;
 	if (b->io_min_shift < b->physical_bs_shift)
 		b->io_min_shift = b->physical_bs_shift;
-	/* a chunk of each member, if that can be said */
+	/* a chunk of each member, if that is a power of two */
 	if (!(stripe & (stripe - 1)) && stripe <= 1U << 28)
 		b->io_opt_shift = stripe_shift(stripe);
 	if (b->max_sectors > longest >> 9)
@@ -226,7 +227,7 @@ static void stripe_free(struct stripe *s)
 	free(s);
 }
 
-/* On failure geo.nr is the number of those that are open. */
+/* On failure geo.nr is the number of members that are open. */
 static int stripe_open_members(struct stripe *s, const struct stripe_cfg *c)
 {
 	int ret;
@@ -336,7 +337,7 @@ static void stripe_issue_data(struct ublk_queue *q, struct ublk_io *io)
 	} while (off < len && !sio->one_by_one);
 }
 
-/* Without data: all of a member at once. */
+/* Without data: one SQE for each member. */
 static void stripe_issue_ranges(struct ublk_queue *q, struct ublk_io *io)
 {
 	const struct stripe *s = ublk_dev_priv(q->dev);
@@ -389,7 +390,7 @@ static void stripe_done_data(struct ublk_queue *q, struct ublk_io *io, int res)
 			ublk_io_complete(io, len);
 			return;
 		}
-		/* which of them was short is not known */
+		/* it is not known which of them was short */
 		sio->one_by_one = true;
 		sio->done = 0;
 	} else if (!res) {

@@ -2,12 +2,12 @@
 /*
  * Where the bytes of a striped disk lie (RAID 0).
  *
- * The disk is cut into chunks; chunk c is on member c % nr, behind the chunks
- * c / nr * chunk of that member. Pure arithmetic, used by stripe.c and proved
- * by test/unit/stripe_map.c against a model that places byte after byte.
+ * The disk is cut into chunks: chunk c of the disk is chunk c / nr of member
+ * c % nr. Pure arithmetic, used by stripe.c; test/unit/stripe_map.c compares it
+ * with a model that places byte after byte.
  *
- * All values are bytes. A position is below the capacity, and a length does not
- * lead beyond it; the block layer and stripe_capacity() see to that.
+ * All values are in bytes. Positions and lengths stay within the capacity; the
+ * block layer and stripe_capacity() ensure that.
  */
 #ifndef UBLK_STRIPE_MAP_H
 #define UBLK_STRIPE_MAP_H
@@ -94,8 +94,8 @@ static inline __u64 stripe_below(struct stripe_geo g, __u32 member, __u64 pos)
  * @pos: start on the disk
  * @len: bytes
  *
- * What a request covers of a member is one piece there: its chunks on a member
- * follow each other. So operations without data need one call per member.
+ * The chunks of a request that are on one member follow each other there, so an
+ * operation without data needs one call per member.
  *
  * Return: the piece, of length 0 when the member is not touched
  */

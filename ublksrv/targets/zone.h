@@ -2,20 +2,20 @@
 /*
  * The zones of a host-managed disk: state machine, write pointers, limits.
  *
- * Conditions are those of ZBC and ZNS (BLK_ZONE_COND_*) but for OFFLINE, which no
- * zone here gets into. A sequential zone is FULL when its write pointer is at
- * the end of its capacity, by writing or by "finish"; EMPTY, when the pointer
- * is at the start and nobody has opened it. So a pointer per zone is all there
- * is to keep; that a zone is open is forgotten when the disk goes, as drives do
- * when they lose power.
+ * The conditions are those of ZBC and ZNS (BLK_ZONE_COND_*), without OFFLINE. A
+ * sequential zone is FULL when its write pointer is at the end of its capacity,
+ * after writes or after "finish". It is EMPTY when the pointer is at the start
+ * and the zone is not open. So the file of the disk keeps one pointer per zone
+ * and nothing else. A zone is not open any more when the disk is started again,
+ * as after a power loss of a drive.
  *
- * A write moves the pointer when it is admitted, before its data is anywhere;
- * it is not moved back if the data could not be written.
+ * A write moves the pointer when it is admitted, before its data is written.
+ * The pointer is not moved back if writing the data fails.
  *
- * Used by zoned.c, which has the lock; proved by test/unit/zone.c. Units are
- * sectors. A failure has changed nothing; the errno is the one that the block
- * layer knows the reason by: EIO for what the state does not allow, EOVERFLOW
- * for too many active zones, ETOOMANYREFS for too many open ones.
+ * Used by zoned_io.c, which has the lock; tested by test/unit/zone.c. Units are
+ * sectors. A function that fails has changed nothing. The errno tells the block
+ * layer the reason: EIO for what the condition does not allow, EOVERFLOW for
+ * too many active zones, ETOOMANYREFS for too many open ones.
  */
 #ifndef UBLK_ZONE_H
 #define UBLK_ZONE_H
@@ -26,7 +26,7 @@
 #include <linux/blkzoned.h>
 
 /**
- * struct zone - a sequential zone; of a conventional one nothing is used
+ * struct zone - a sequential zone; not used for a conventional one
  * @wp: write pointer, from the start of the zone
  * @cond: BLK_ZONE_COND_*
  */
@@ -38,7 +38,7 @@ struct zone {
 /**
  * struct zone_set - the zones of a disk
  * @size: of a zone, a power of two
- * @capacity: what can be written of a sequential zone
+ * @capacity: writable part of a sequential zone
  * @nr: zones
  * @nr_conv: how many of them, from the start, are conventional
  * @max_open: open zones, 0 for any number
@@ -89,7 +89,7 @@ static inline __u32 zone_nr_active(const struct zone_set *s)
 	return zone_nr_open(s) + s->nr_closed;
 }
 
-/* Every change of a condition, so that the counts are right. */
+/* Every change of a condition goes through here, to keep the counts right. */
 static inline void zone_set_cond(struct zone_set *s, __u32 i, __u8 cond)
 {
 	struct zone *z = &s->zones[i];
@@ -104,12 +104,12 @@ static inline void zone_set_cond(struct zone_set *s, __u32 i, __u8 cond)
 }
 
 /**
- * zone_restore - give a zone the pointer that was kept for it
+ * zone_restore - give a zone its pointer from the file
  * @s: zones
  * @i: which one, not restored before
- * @wp: pointer; beyond the capacity when it is not known
+ * @wp: pointer; beyond the capacity if it is lost
  *
- * A zone without a known pointer can only be read.
+ * A zone whose pointer is lost is read-only.
  */
 static inline void zone_restore(struct zone_set *s, __u32 i, __u64 wp)
 {
@@ -129,7 +129,7 @@ static inline void zone_restore(struct zone_set *s, __u32 i, __u64 wp)
 	zone_set_cond(s, i, cond);
 }
 
-/* Make room for one more open zone by closing what a write has opened. */
+/* Make room for one more open zone: close one that a write has opened. */
 static inline bool zone_close_implicit(struct zone_set *s)
 {
 	__u32 n, i;
@@ -202,11 +202,11 @@ static inline int zone_write(struct zone_set *s, __u64 sector, __u64 nr)
 }
 
 /**
- * zone_append - admit a write to wherever the pointer is
+ * zone_append - admit a write at the pointer
  * @s: zones
  * @sector: start of the zone
  * @nr: sectors
- * @lba: receives the place of the data on the disk
+ * @lba: receives the first sector of the data
  *
  * Return: as zone_write(); -EIO for a conventional zone, and for a sector
  * that does not start a zone
@@ -223,7 +223,7 @@ static inline int zone_append(struct zone_set *s, __u64 sector, __u64 nr,
 }
 
 /**
- * zone_check_command - does a zone take commands at all
+ * zone_check_command - does a zone take commands
  * @s: zones
  * @sector: as the command names it
  *
@@ -312,7 +312,7 @@ static inline int zone_reset(struct zone_set *s, __u32 i)
 }
 
 /**
- * zone_report - a zone as BLKREPORTZONE tells it
+ * zone_report - a zone as BLKREPORTZONE reports it
  * @s: zones
  * @i: which one
  * @z: filled

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * The file of a zoned disk: see zone_store.h for what is where in it.
- *
- * Called by zoned.c, from open() and with the lock of a zone. Numbers in the
+ * The file of a zoned disk; zone_store.h describes its layout. Numbers in the
  * file are little endian.
+ *
+ * Called by zoned.c when the disk is opened, and by zoned_io.c with the lock of
+ * a zone.
  */
 #include <endian.h>
 #include <errno.h>
@@ -56,7 +57,7 @@ struct store_record {
 _Static_assert(sizeof(struct store_header) == 64, "header");
 _Static_assert(sizeof(struct store_record) == 64, "record");
 
-/* CRC-32C, bit by bit: a few dozen bytes at a time are all there is. */
+/* CRC-32C, bit by bit: it is used for a few dozen bytes at a time. */
 static __u32 store_crc(const void *data, size_t len)
 {
 	const unsigned char *p = data;
@@ -103,7 +104,7 @@ static int store_pread(int fd, void *data, size_t len, __u64 pos)
 	} while (ret < 0 && errno == EINTR);
 	if (ret < 0)
 		return -errno;
-	/* behind the end of a new file are zeroes, too */
+	/* bytes beyond the end of the file count as zeroes */
 	memset((char *)data + ret, 0, len - ret);
 	return 0;
 }
@@ -199,7 +200,7 @@ static int store_lock(struct zone_store *st)
 	return 0;
 }
 
-/* Return: 1 if all of the file's beginning is zero, 0, or negative errno */
+/* Return: 1 if the file begins with zeroes, 0 if not, or negative errno */
 static int store_is_blank(const struct zone_store *st)
 {
 	static const char zeroes[65536];
@@ -217,7 +218,7 @@ static int store_is_blank(const struct zone_store *st)
 	return ret;
 }
 
-/* What a new file gets, and whether that is a disk. */
+/* Add the defaults of a new disk, and check its shape. */
 static int store_complete_shape(const struct zone_store *st,
 				struct zone_shape *s)
 {
@@ -300,7 +301,7 @@ static int store_alloc_seq(struct zone_store *st)
 	return st->seq ? 0 : ublk_error(-ENOMEM, "out of memory");
 }
 
-/* All but the header, which makes the file a disk. */
+/* Write all but the header; the header makes the file a disk. */
 static int store_make_body(struct zone_store *st)
 {
 	__u32 nr = store_nr_zones(st), i;

@@ -2,21 +2,23 @@
 /*
  * The file of a zoned disk: its shape, the write pointers, the data.
  *
- *	0		header: shape of the disk, checksum; written last when a file
- *			is made, and never again
+ *	0		header: shape of the disk, checksum; written once, as
+ *			the last step of making the disk
  *	4096		64 bytes per zone: two slots of a pointer
  *	data_off	the zones, one after the other
  *
- * A pointer is written to the slot that is not the newest, with a number one
- * higher and a checksum, by one write to the page cache. So whenever the
- * process dies, one slot is whole: the new pointer, or the one before, whose
- * successor nobody was told about. fdatasync() of the file makes data and
- * pointers last through a power failure together.
+ * A pointer is written to the older slot, with the next number and a checksum,
+ * by one write to the page cache. So whenever the process dies, one slot is
+ * valid: it has the new pointer, or the one before if the new one was not
+ * acknowledged yet. fdatasync() makes data and pointers survive a power failure
+ * together.
  *
- * What lies behind a pointer is a hole: made when a zone is reset, and when the
- * file is opened, for writes that died before their pointer was kept.
+ * The rest of a zone behind its pointer is a hole. zone_store_clear() punches
+ * it when a zone is reset. zone_store_load() punches it when the file is
+ * opened, because a daemon may have died after it wrote data and before the
+ * pointer.
  *
- * Saving is serialised per zone by the caller.
+ * The caller serialises zone_store_save() per zone.
  */
 #ifndef UBLK_ZONE_STORE_H
 #define UBLK_ZONE_STORE_H
@@ -24,10 +26,10 @@
 #include <linux/types.h>
 
 /**
- * struct zone_shape - what a file is made with; sectors, 0 for not given
+ * struct zone_shape - shape of a disk, in sectors; 0 if not given
  * @size: the disk, whole zones
  * @zone: a zone, a power of two
- * @capacity: what can be written of a sequential zone
+ * @capacity: writable part of a sequential zone
  * @nr_conv: conventional zones
  * @block: logical block
  */
@@ -62,28 +64,28 @@ struct zone_store {
  * zone_store_open - open a file, or make one of an empty file
  * @st: filled
  * @name: regular file; empty or beginning with zeroes, or made before
- * @want: what the user has said about the shape
+ * @want: shape that the user asked for
  *
- * The file is locked. A lock that is taken is waited for some seconds: the
- * holder may be a daemon that is about to end.
+ * Locks the file. Waits some seconds if it is locked: the holder may be a
+ * daemon that is about to end.
  *
- * Return: 0 or negative errno with a sentence
+ * Return: 0 or negative errno with a message
  */
 int zone_store_open(struct zone_store *st, const char *name,
 		    const struct zone_shape *want);
 
 /**
- * zone_store_load - the pointer of a zone, and what is behind it made a hole
+ * zone_store_load - read the pointer of a zone, punch a hole behind it
  * @st: file
  * @zone: a sequential zone
  * @wp: receives sectors from the zone's start, or ZONE_STORE_LOST
  *
- * Return: 0 or negative errno with a sentence
+ * Return: 0 or negative errno with a message
  */
 int zone_store_load(struct zone_store *st, __u32 zone, __u64 *wp);
 
 /**
- * zone_store_save - keep the pointer of a zone
+ * zone_store_save - write the pointer of a zone
  * @st: file
  * @zone: a sequential zone
  * @wp: sectors from the zone's start
@@ -93,10 +95,10 @@ int zone_store_load(struct zone_store *st, __u32 zone, __u64 *wp);
 int zone_store_save(struct zone_store *st, __u32 zone, __u64 wp);
 
 /**
- * zone_store_clear - make a hole of the data of a zone
+ * zone_store_clear - punch a hole into a zone
  * @st: file
  * @zone: which one
- * @from: from this sector of it on
+ * @from: first sector of the hole, from the zone's start; it ends with the zone
  *
  * Return: 0 or negative errno
  */

@@ -47,7 +47,7 @@ static const struct ublk_opt zoned_opts[] = {
 		.name = "zone-capacity|zone_capacity", .type = UBLK_OPT_SIZE,
 		.offset = offsetof(struct zoned_cfg, capacity),
 		.arg = "SIZE", .min = 512, .max = 1ULL << 40,
-		.help = "what a zone of a new disk takes, if not all",
+		.help = "writable part of a zone of a new disk, if not all",
 	},
 	{
 		.name = "nr-conv|nr_conv", .type = UBLK_OPT_UINT,
@@ -184,7 +184,7 @@ static int zoned_open(struct ublk_dev *dev, void *cfg)
 	int ret;
 
 	if (ublk_dev_info(dev)->flags & UBLK_F_USER_RECOVERY_REISSUE)
-		return ublk_error(-EINVAL, "zoned: a write that is sent again is an error where zones are written in order; use --user-recovery");
+		return ublk_error(-EINVAL, "zoned: a write that is reissued would not be at the write pointer; use --user-recovery");
 	zd = calloc(1, sizeof(*zd));
 	if (!zd)
 		return ublk_error(-ENOMEM, "out of memory");

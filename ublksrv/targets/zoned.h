@@ -3,9 +3,9 @@
  * What the two files of the target zoned share: zoned.c opens the disk,
  * zoned_io.c does its requests.
  *
- * Locks: zoned->lock protects the state machine and the members of
- * struct zoned_zone that are not @kept; it is held briefly, and no other lock is
- * taken within it. zoned_zone->keep protects @kept and the zone's pointer in the
+ * Locks: zoned->lock protects the state machine and the members of struct
+ * zoned_zone that are not @kept; it is held briefly, and no other lock is taken
+ * within it. zoned_zone->keep protects @kept and the zone's pointer in the
  * file, and is held while that is written; it is taken before zoned->lock.
  */
 #ifndef UBLK_ZONED_H
@@ -18,13 +18,13 @@
 #include "zone.h"
 #include "zone_store.h"
 
-/* Beside what zone.h has of a zone. */
+/* What zone.h does not have of a zone. */
 struct zoned_zone {
 	pthread_mutex_t keep;
 	__u64 kept;		/* pointer in the file */
 	__u32 writes;		/* in flight */
 	bool resetting;
-	struct ublk_io *waiting;	/* resets, for the end of the writes */
+	struct ublk_io *waiting;	/* resets, until the writes end */
 };
 
 struct zoned {

@@ -21,7 +21,7 @@
 
 #include "zoned.h"
 
-/* The pointer that is in force goes to the file, if it is not there. */
+/* Write the zone's pointer to the file, unless it is there already. */
 static int zoned_keep(struct zoned *zd, __u32 i)
 {
 	struct zoned_zone *z = &zd->zones[i];
@@ -64,8 +64,8 @@ static int zoned_reset_begin(struct zoned *zd, struct ublk_io *io, __u32 i)
 }
 
 /*
- * First the pointer in the file, then the data: what a death in between leaves
- * is cleared when the file is opened again.
+ * Write the pointer to the file first, then clear the data. If the daemon dies
+ * in between, zone_store_load() clears the data when the file is opened again.
  */
 static int zoned_reset_one(struct zoned *zd, struct ublk_io *io, __u32 i)
 {
@@ -93,7 +93,7 @@ static int zoned_reset_one(struct zoned *zd, struct ublk_io *io, __u32 i)
 	return ret;
 }
 
-/* From zio->zone on; goes on later when it meets a zone that is written. */
+/* Reset from zio->zone on; pauses at a zone until its writes have ended. */
 static void zoned_reset(struct zoned *zd, struct ublk_io *io)
 {
 	struct zoned_io *zio = io->priv;
@@ -115,7 +115,7 @@ static bool zoned_op_writes(const struct ublk_io *io)
 		ublk_io_op(io) == UBLK_IO_OP_ZONE_APPEND;
 }
 
-/* The end of a transfer, or of one that was not admitted. */
+/* End a transfer, and continue the resets that waited for it. */
 static void zoned_complete(struct zoned *zd, struct ublk_io *io, int res)
 {
 	struct ublk_io *waiting = NULL, *next;
@@ -244,7 +244,7 @@ static void zoned_submit_reset(struct zoned *zd, struct ublk_io *io)
 	zoned_reset(zd, io);
 }
 
-/* At least one zone, or the kernel would ask again and again (D-215). */
+/* Report one zone or more, or the kernel would repeat the request (D-215). */
 static int zoned_report(struct zoned *zd, struct ublk_io *io)
 {
 	__u32 i = zone_index(&zd->set, io->desc->start_sector);
@@ -294,7 +294,7 @@ void zoned_submit(struct ublk_queue *q, struct ublk_io *io)
 	}
 }
 
-/* All data is in the file: keep the pointer, and make both last if asked to. */
+/* All data is in the file: write the pointer, and for FUA sync both. */
 static void zoned_written(struct ublk_queue *q, struct ublk_io *io)
 {
 	struct zoned *zd = ublk_dev_priv(q->dev);
@@ -312,7 +312,7 @@ static void zoned_written(struct ublk_queue *q, struct ublk_io *io)
 	}
 }
 
-/* What was admitted has moved the pointer, so that is kept all the same. */
+/* The pointer moved when the write was admitted, so the file must have it. */
 static void zoned_fail(struct zoned *zd, struct ublk_io *io, int err)
 {
 	__u32 i = zone_index(&zd->set, io->desc->start_sector);
