@@ -224,7 +224,7 @@ void mock_stop_all(void)
 
 /* ---- user copy ---------------------------------------------------------- */
 
-/* Return: the request's data, or NULL with errno (data.md section 12) */
+/* Return: the request's data, or NULL with errno (data.rst section 12) */
 static char *mock_copy_at(off_t off, size_t *len, struct mock_tag **tag,
 			  bool in)
 {

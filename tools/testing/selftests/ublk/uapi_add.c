@@ -322,7 +322,7 @@ TEST_F(add, C_51d_ublks_max)
 	EXPECT_EQ(2, pwrite(fd, "64", 2, 0));
 }
 
-/* covers: C-51h F-4 F-5 K-110 */
+/* covers: C-51h F-4 F-5 */
 TEST_F(add, C_51h_flags)
 {
 	const __u64 always = UBLK_F_URING_CMD_COMP_IN_TASK |
