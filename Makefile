@@ -18,8 +18,10 @@ help:
 	@echo 'user        the ublk program and its library'
 	@echo 'install     program, module, udev rule, man pages; PREFIX= DESTDIR= KDIR='
 	@echo 'demo        boot a guest and show a file system on a ublk device'
-	@echo 'check       all tests, in guests; TESTS="PATTERN..." selects'
-	@echo 'check-debug what check runs in guests, on a debug kernel compiled once; TESTS='
+	@echo 'check       all tests, in guests; TESTS="PATTERN..." selects, LESS=1 repeats most'
+	@echo 'check-debug what check runs in guests, on a debug kernel compiled once; TESTS= LESS='
+	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
+	@echo 'mutants     do the tests see faults? seeds them one by one; MUTANTS="NAME..."'
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'
 	@echo 'shell       a shell in a guest; SMP= MEM= KERNEL= UDEV=1 DISTRO_DRIVER=1'
@@ -37,10 +39,16 @@ demo:
 	@$(SH_VM)/demo.sh
 
 check:
-	@$(SH_VM)/check.sh $(if $(TESTS),--tests "$(TESTS)")
+	@$(SH_VM)/check.sh $(if $(LESS),--less $(LESS)) $(if $(TESTS),--tests "$(TESTS)")
 
 check-debug:
-	@$(SH_VM)/check.sh --debug $(if $(TESTS),--tests "$(TESTS)")
+	@$(SH_VM)/check.sh --debug $(if $(LESS),--less $(LESS)) $(if $(TESTS),--tests "$(TESTS)")
+
+check-fresh:
+	@$(SH_VM)/fresh.sh
+
+mutants:
+	@test/mutants/run.sh $(MUTANTS)
 
 bench:
 	@bench/run.sh
@@ -85,5 +93,6 @@ clean: clean-modules
 clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
-.PHONY: all help modules user demo check check-debug bench shell unit pictures \
-	compile_commands.json install install-user install-modules clean clean-modules
+.PHONY: all help modules user demo check check-debug check-fresh mutants bench \
+	shell unit pictures compile_commands.json install install-user \
+	install-modules clean clean-modules

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: check-guest.sh NAME:SECONDS...
+# usage: check-guest.sh
 #
-# The part of check.sh that runs in the guest: runs each test with a deadline and
-# judges output, exit status, kernel log and what was left behind. Talks to
-# check.sh in lines:
+# The part of check.sh that runs in the guest: asks for tests, runs each with a
+# deadline and judges output, exit status, kernel log and what was left behind.
+# Talks to check.sh in lines:
+#   @next                     which test? The answer is NAME:SECONDS, where NAME may
+#                             have arguments, or an empty line if there is none
 #   @begin SECONDS NAME       a test starts
 #   |...                      a line of its output
 #   @end SECONDS VERDICT      "ok", "ok # SKIP reason" or "not ok # reason"
@@ -71,8 +73,9 @@ watchdog() {
 }
 
 run_test() {
-	local name=$1 limit=$2 pid dog status verdict t0 t1 left
+	local name=$1 limit=$2 command pid dog status verdict t0 t1 left
 
+	read -r -a command <<<"$name"
 	echo "@begin $limit $name"
 	modprobe -q ublk_drv
 	dmesg -C
@@ -80,13 +83,13 @@ run_test() {
 	: >"$out"
 	# The kernel looks for a module when a node without a disk is opened, which
 	# programs do that test it. Scripts mount file systems that are modules.
-	case $name in
+	case ${command[0]} in
 	*.sh) echo /sbin/modprobe ;;
 	*) echo ;;
 	esac >/proc/sys/kernel/modprobe
 	t0=${EPOCHREALTIME/./}
 	# Not "exec": the shell's word on a test that a signal ended goes nowhere.
-	(cd "$dir" && setsid -w timeout -k 10 "$limit" "./$name" \
+	(cd "$dir" && setsid -w timeout -k 10 "$limit" "./${command[0]}" "${command[@]:1}" \
 		>"$out" 2>&1 </dev/null; exit $?) 2>/dev/null &
 	pid=$!
 	watchdog "$((limit + 30))" &
@@ -139,8 +142,9 @@ last_words() {
 }
 
 fit=1
-for test; do
-	run_test "${test%:*}" "${test##*:}"
+exec 3<&0 <"/dev/null"
+while echo "@next"; read -r test <&3 && [ -n "$test" ]; do
+	run_test "${test%:*}" "${test##*:}" 3<&-
 	[ -n "$fit" ] || exit 97
 done
 last_words

@@ -2,29 +2,31 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # usage: check.sh [--tests "PATTERN..."] [--list] [--kernel DIR] [--slow FACTOR]
-#                 [--debug]
+#                 [--debug] [--less N] [--lanes N]
 #
 # Run every test: those of this directory's own tools, unit and model tests on
-# the host, kselftests in guests. Prints one KTAP document and, last and alone on
-# its line, the total of its leaves. PATTERN is a glob on test names as --list
-# prints them; it may also match a name without its "(distro)". --kernel boots
-# another kernel (see run.sh) and leaves out what does not depend on it; --slow
-# multiplies every deadline, and is UBLK_TEST_SCALE and UBLK_TEST_LESS for the
-# tests: what they wait for longer, and by what they divide their repetitions.
+# the host, kselftests in guests. Prints one KTAP document, the ten slowest tests
+# and, last and alone on its line, the total of its leaves. PATTERN is a glob on
+# test names as --list prints them; it may also match a name without its
+# "(distro)". --kernel boots another kernel (see run.sh) and leaves out what does
+# not depend on it; --slow multiplies every deadline, and is UBLK_TEST_SCALE for the
+# tests: what they wait for longer. --less is UBLK_TEST_LESS for them, by what they
+# divide their repetitions: 2 without the option, 8 with --debug. On the
+# distribution's driver, of which nothing is to be found out, it is twice as much.
 #
-# Two guests run side by side, one with the shell tests and one with the programs:
-# a test alone leaves the processors idle half of the time. Scripts that need many
-# processors are left to the lane that is through first. A complete test of the
-# second lane is printed when one of the first has ended.
+# Several guests run side by side (lanes.sh), by default three and on more than
+# six processors half as many as these: a test alone leaves the processors idle
+# half of the time. The tests of the host have a lane of their own, with less
+# weight. A test is printed when it has ended.
 #
-# --debug is --kernel with the debug kernel and --slow 4, and an eighth of the
-# repetitions. The processors of a guest run in turn, which takes a quarter less
-# time: two guests of two leave those of the host short of time, and a processor
-# that waits for another that does not run burns what it needs. Tests with "cpus",
-# among them those of what happens at the same instant, keep theirs. Leaks are
-# looked for in the tests whose "runner:" line says "leaks": where kmemleak works,
-# more than half of the time of starting a process is spent in it, and most tests
-# start many.
+# --debug is --kernel with the debug kernel and --slow 4. It leaves out the tests whose "runner:" line says "stock": they find
+# what does not depend on the kernel. The processors of a guest run in turn, which
+# takes a quarter less time: guests of two processors leave those of the host short
+# of time, and a processor that waits for another that does not run burns what it
+# needs. Tests with "cpus", among them those of what happens at the same instant,
+# keep theirs. Leaks are looked for in the tests with "leaks": where kmemleak
+# works, more than half of the time of starting a process is spent in it, and most
+# tests start many.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -33,6 +35,8 @@
 set -u
 # shellcheck source=test/vm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
+# shellcheck source=test/vm/lanes.sh
+. "$VM_DIR/lanes.sh"
 
 patterns=
 list_only=
@@ -40,63 +44,37 @@ slow=1
 less=
 debug=
 turns=()
+quiet=()
 kernel=
 run_args=()
+lane_count=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--tests) patterns=$2; shift ;;
 	--list) list_only=1 ;;
-	--kernel) kernel=$2; run_args+=(--kernel "$2"); shift ;;
+	--kernel) kernel=$2; shift ;;
 	--slow) slow=$2; shift ;;
 	--debug) debug=1 ;;
+	--less) less=$2; shift ;;
+	--lanes) lane_count=$2; shift ;;
 	*) vm_die "unknown argument $1" ;;
 	esac
 	shift
 done
 
-if [ -n "$debug" ]; then
-	kernel=$("$VM_DIR/debug-kernel.sh") || exit 1
-	run_args+=(--kernel "$kernel")
-	slow=4
-	less=8
-	turns=(--one-thread)
-fi
-
 TESTS_DIR=tools/testing/selftests/ublk
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-check.XXXXXX")
-ktap=$tmp/ktap
-shared=$tmp/shared
-vm_pid=
-lane_pid=
+lanes=()
 # shellcheck disable=SC2317,SC2329
 cleanup() {
 	trap - EXIT INT TERM HUP
-	[ -z "$vm_pid" ] || kill "$vm_pid" 2>/dev/null
-	[ -z "$lane_pid" ] || kill "$lane_pid" 2>/dev/null
+	[ ${#lanes[@]} -eq 0 ] || kill "${lanes[@]}" 2>/dev/null
 	wait
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-
-number=0
-
-emit() {
-	printf '%s\n' "$*" | tee -a "$ktap"
-}
-
-# emit_result VERDICT NAME TENTHS: number and name go between "ok" and "#".
-emit_result() {
-	local verdict=$1 head=ok rest=
-
-	number=$((number + 1))
-	case $verdict in "not ok"*) head="not ok" ;; esac
-	case $verdict in *"# "*) rest=" # ${verdict#*# }" ;; esac
-	emit "$head $number $2$rest"
-	emit "# $2: $(($3 / 10)).$(($3 % 10)) s"
-	[ -z "$lane_pid" ] || catch_up '^# .*: [0-9.]* s$'
-}
 
 selected() {
 	local p
@@ -113,46 +91,66 @@ selected() {
 
 # --- on the host
 
-# host_test NAME LIMIT COMMAND...: a command that prints KTAP.
-host_test() {
-	local name=$1 limit=$(($2 * slow)) status verdict t0
-	shift 2
+# Those behind "coverage" need the guest's root: compilers and checkers of the
+# guest's release, its liburing.
+HOST_TESTS="vm/tools model unit fuzz coverage static user docs"
 
-	selected "$name" || return 0
-	if [ -n "$list_only" ]; then
-		echo "$name"
-		return
-	fi
-	t0=${EPOCHREALTIME/./}
-	emit "# $name"
-	timeout -k 10 "$limit" "$@" </dev/null >"$tmp/out" 2>&1
-	status=$?
-	t0=$((${EPOCHREALTIME/./} - t0))
-	grep -v '^make\(\[[0-9]*\]\)\?: ' "$tmp/out" | sed 's/^/    /' | tee -a "$ktap"
-	verdict=$(awk -f "$VM_DIR/ktap.awk" -v verdict=1 -v status="$status" \
-		-v seconds=$((t0 / 1000000)) -v limit="$limit" "$tmp/out")
-	emit_result "$verdict" "$name" $((t0 / 100000))
+# host_command NAME: set limit and the array command; false if it is not there.
+host_command() {
+	local copy
+
+	copy=("$VM_DIR/chroot.sh" --copy host --)
+	limit=600
+	case $1 in
+	vm/tools) command=("$VM_DIR/selftest.sh") ;;
+	unit | model | fuzz)
+		[ -e "$TOP_DIR/test/$1/Makefile" ] || return
+		command=(make -s -C "$TOP_DIR/test/$1" run "O=$(vm_host_dir)/$1")
+		;;
+	coverage) command=("$TOP_DIR/scripts/abi-coverage.sh") ;;
+	static) command=("${copy[@]}" scripts/check.sh); limit=1500 ;;
+	user) command=("${copy[@]}" make -s -C test/user run); limit=1200 ;;
+	docs) command=("${copy[@]}" scripts/check-docs.sh) ;;
+	esac
 }
 
-host_tests() {
-	local dir
+# host_test NAME: its command prints KTAP.
+host_test() {
+	local name=$1 limit command status t0
 
-	host_test vm/tools 120 "$VM_DIR/selftest.sh"
-	for dir in unit model fuzz; do
-		[ -e "$TOP_DIR/test/$dir/Makefile" ] || continue
-		host_test "$dir" 600 make -s -C "$TOP_DIR/test/$dir" run \
-			"O=$VM_CACHE/host-$(printf %s "$TOP_DIR" | sha256sum | cut -c1-12)/$dir"
+	host_command "$name"
+	limit=$((limit * slow))
+	say "# $name"
+	t0=${EPOCHREALTIME/./}
+	timeout -k 10 "$limit" "${command[@]}" </dev/null >"$lane/out" 2>&1 &
+	vm_pid=$!
+	wait "$vm_pid"
+	status=$?
+	vm_pid=
+	t0=$((${EPOCHREALTIME/./} - t0))
+	grep -v '^make\(\[[0-9]*\]\)\?: ' "$lane/out" | sed 's/^/    /' >>"$lane/block"
+	result "$(awk -f "$VM_DIR/ktap.awk" -v verdict=1 -v status="$status" \
+		-v seconds=$((t0 / 1000000)) -v limit="$limit" "$lane/out")" \
+		"$name" $((t0 / 100000))
+}
+
+host_lane() {
+	local test
+
+	renice -n 5 -p "$BASHPID" >/dev/null
+	while test=$(take host) && [ -n "$test" ]; do
+		host_test "${test%:*}"
 	done
-	[ ! -e "$TOP_DIR/scripts/check-docs.sh" ] ||
-		host_test docs 120 "$VM_DIR/chroot.sh" -- scripts/check-docs.sh
-	[ ! -e "$TOP_DIR/scripts/abi-coverage.sh" ] ||
-		host_test coverage 60 "$TOP_DIR/scripts/abi-coverage.sh"
-	# Compilers and checkers of the guest's release.
-	[ -n "$kernel" ] || [ ! -e "$TOP_DIR/scripts/check.sh" ] ||
-		host_test static 900 "$VM_DIR/chroot.sh" -- scripts/check.sh
-	# Needs liburing of the guest's release, not the driver.
-	[ ! -e "$TOP_DIR/test/user/Makefile" ] ||
-		host_test user 600 "$VM_DIR/chroot.sh" -- make -s -C test/user run
+}
+
+queue_host_tests() {
+	local name limit command
+
+	for name in $HOST_TESTS; do
+		if selected "$name" && host_command "$name"; then
+			queue host "$name:$limit"
+		fi
+	done
 }
 
 # --- in guests
@@ -182,258 +180,131 @@ limit_of() {
 	printf '%s' "$((limit * slow))"
 }
 
-# guest_group LABEL RUN-OPTION... -- TEST...: run tests, in as many guests as
-# it takes. LABEL is appended to the names.
-guest_group() {
-	local label=$1 options=() todo=() before
-	shift
-
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	todo=("$@")
-	while [ ${#todo[@]} -gt 0 ]; do
-		before=${#todo[@]}
-		one_guest
-		# Without progress there is no guest to be had.
-		[ ${#todo[@]} -lt "$before" ] || {
-			fail_rest "$guest_error"
-			break
-		}
-	done
+# Is a test of this kind of kernel? One that TESTS= names always is.
+for_this_kernel() {
+	[ -z "$patterns" ] || return 0
+	[ -n "$kernel" ] || [ -z "$(option "$1" debug)" ] || return
+	[ -z "$debug" ] || [ -z "$(option "$1" stock)" ]
 }
 
-fail_rest() {
+# What a test's guest must be.
+group_of() {
+	if [ -n "$(option "$1" udev)" ]; then
+		echo udev
+	elif [ -n "$(option "$1" cpus)" ]; then
+		echo cpus
+	elif [ -n "$kernel" ] && [ -n "$(option "$1" leaks)" ]; then
+		echo leaks
+	else
+		echo plain
+	fi
+}
+
+# The tests that a lane should not begin last: those with a deadline of their own.
+long_first() {
 	local test
 
-	for test in "${todo[@]}"; do
-		emit_result "not ok # not run: $1" "${test%:*}$label" 0
-	done
-	todo=()
+	while read -r test _; do
+		[ -z "$(option "$test" timeout)" ] || echo "$test"
+	done <"$tmp/tests"
+	while read -r test _; do
+		[ -n "$(option "$test" timeout)" ] || echo "$test"
+	done <"$tmp/tests"
 }
 
-# One guest: reads what check-guest.sh says, takes finished tests off todo.
-one_guest() {
-	local line name='' limit status fd total=300 test
+# Sort the kselftests into queues.
+queue_guest_tests() {
+	local test limit
 
-	guest_error=
-	for test in "${todo[@]}"; do
-		total=$((total + ${test##*:} + 90))
-	done
-	rm -f "$tmp/fifo"
-	mkfifo "$tmp/fifo"
-	HUNG_TASK=$((60 * slow)) "$VM_DIR/run.sh" --quiet --no-scan --log "$tmp/console" --timeout "$total" \
-		--append log_buf_len=8M "${run_args[@]}" "${options[@]}" -- \
-		env "UBLK_TEST_SCALE=$slow" "UBLK_TEST_LESS=${less:-$slow}" \
-		test/vm/check-guest.sh "${todo[@]}" >"$tmp/fifo" 2>"$tmp/errors" &
-	vm_pid=$!
-	exec {fd}<"$tmp/fifo"
-	# Until the first test begins: a first build of everything.
-	limit=1800
-	while :; do
-		IFS= read -r -t "$((limit + 60))" -u "$fd" line || {
-			[ $? -le 128 ] || guest_error="hung"
-			break
-		}
-		case $line in
-		"@begin "*)
-			read -r _ limit name <<<"$line"
-			emit "# $name$label"
-			;;
-		"|"*)
-			emit "    ${line#|}"
-			;;
-		"@end "*)
-			line=${line#@end }
-			emit_result "${line#* }" "$name$label" "${line%% *}"
-			todo=("${todo[@]:1}")
-			name=
-			limit=120
-			;;
-		*)
-			emit "# guest: $line"
-			;;
-		esac
-	done
-	[ -z "$guest_error" ] || kill "$vm_pid" 2>/dev/null
-	wait "$vm_pid"
-	status=$?
-	vm_pid=
-	exec {fd}<&-
-
-	case $status in
-	0 | 97) ;;
-	121) guest_error="build failed" ;;
-	*) : "${guest_error:=guest died}" ;;
-	esac
-	if [ -n "$guest_error" ]; then
-		if [ -n "$name" ]; then
-			awk '/ublk-check: begin/ { n = 0 } { l[n++] = $0 }
-				END { for (i = n > 150 ? n - 150 : 0; i < n; i++) print "# klog: " l[i] }' \
-				"$tmp/console" 2>/dev/null | tee -a "$ktap"
-			emit_result "not ok # $guest_error" "$name$label" 0
-			todo=("${todo[@]:1}")
-		else
-			sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
-			# Between two tests that is told by what is not run.
-			[ ${#todo[@]} -gt 0 ] ||
-				emit_result "not ok # $guest_error" "vm/last words$label" 0
+	if ! "$VM_DIR/list-tests.sh" >"$tmp/tests" 2>"$tmp/errors"; then
+		sed 's/^/# /' "$tmp/errors" >>"$lane/block"
+		result "not ok # cannot list the kselftests" kselftest 0
+		return
+	fi
+	for test in $(long_first); do
+		for_this_kernel "$test" || continue
+		limit=$(limit_of "$test")
+		! selected "$test" || queue "$(group_of "$test")" "$test:$limit"
+		if [ -z "$kernel" ] && [ -n "$(option "$test" distro)" ] &&
+		   selected "$test (distro)"; then
+			queue distro "$test:$limit"
 		fi
-	fi
-	outside_tests
-}
-
-# What the kernel said while no test was running counts as a test of its own.
-outside_tests() {
-	[ -e "$tmp/console" ] || return
-	awk '/ublk-check: begin/ { inside = 1 }
-		!inside
-		/ublk-check: end/ { inside = 0 }' "$tmp/console" >"$tmp/outside"
-	if ! "$VM_DIR/klog-scan.sh" "$tmp/outside" >"$tmp/found"; then
-		sed 's/^/# klog: /' "$tmp/found" | tee -a "$ktap"
-		emit_result "not ok # kernel log outside the tests" "vm/klog$label" 0
-	fi
-	rm -f "$tmp/console"
-}
-
-# --- two guests side by side
-
-# The arrays leaks, programs and programs_cpus of guest_tests().
-run_programs() {
-	[ ${#leaks[@]} -eq 0 ] || guest_group "" "${turns[@]}" -- "${leaks[@]}"
-	[ ${#programs[@]} -eq 0 ] || guest_group "" "${quiet[@]}" "${turns[@]}" -- "${programs[@]}"
-	[ ${#programs_cpus[@]} -eq 0 ] ||
-		guest_group "" "${quiet[@]}" "${many[@]}" -- "${programs_cpus[@]}"
-}
-
-# The array cpus, in two guests: whichever lane is through takes the next one.
-run_shared() {
-	local half=$(((${#cpus[@]} + 1) / 2)) nr part
-
-	for nr in 0 1; do
-		part=("${cpus[@]:nr * half:half}")
-		[ ${#part[@]} -gt 0 ] || continue
-		mkdir "$shared/$nr" 2>/dev/null || continue
-		guest_group "" "${quiet[@]}" "${many[@]}" -- "${part[@]}"
 	done
 }
 
-# In the background, into $tmp/lane/out.
-lane() {
-	tmp=$tmp/lane
-	ktap=$tmp/ktap
-	number=0
-	trap 'kill "$vm_pid" 2>/dev/null; wait; exit 143' TERM
-	run_programs
-	run_shared
-	: >"$tmp/through"
+# What all guests have in common, compiled before the first one boots.
+build() {
+	"$VM_DIR/build.sh" ${kernel:+--kernel "$kernel"} >"$tmp/errors" 2>&1 && return
+	sed 's/^/# /' "$tmp/errors" >>"$lane/block"
+	result "not ok # build failed" build 0
+	return 1
 }
 
-start_lane() {
-	mkdir "$tmp/lane"
-	lane >"$tmp/lane/out" &
-	lane_pid=$!
-	lane_seen=0
+guest_tests() {
+	local group groups=()
+
+	for group in cpus plain leaks distro udev; do
+		[ ! -e "$tmp/queue/$group" ] || groups+=("$group")
+	done
+	[ ${#groups[@]} -gt 0 ] || return 0
+	build || return
+	start_guest_lanes "$lane_count" "${groups[@]}"
 }
 
-# catch_up PATTERN: print what the lane has written since the last time, up to the
-# last line that matches.
-catch_up() {
-	local end
-
-	end=$(awk -v pattern="$1" '$0 ~ pattern { end = NR } END { print end + 0 }' \
-		"$tmp/lane/out")
-	[ "$end" -gt "$lane_seen" ] || return 0
-	sed -n "$((lane_seen + 1)),${end}p" "$tmp/lane/out" |
-		awk -v n="$number" '/^(not )?ok [0-9]+ / { n++; sub(/ok [0-9]+/, "ok " n) }
-			{ print }' >"$tmp/lane/part"
-	tee -a "$ktap" <"$tmp/lane/part"
-	number=$((number + $(grep -cE '^(not )?ok [0-9]+ ' "$tmp/lane/part")))
-	lane_seen=$end
-}
-
-end_lane() {
-	local status
-
-	[ -n "$lane_pid" ] || return 0
-	wait "$lane_pid"
-	status=$?
-	lane_pid=
-	catch_up ''
-	[ -e "$tmp/lane/through" ] ||
-		emit_result "not ok # ended with status $status" "vm/second lane" 0
+# Their memory is taken when they use it; all of them must fit into the host's.
+memory_of_guests() {
+	[ -z "${MEM:-}" ] || return 0
+	MEM=$(awk -v n="$lane_count" '/^MemAvailable:/ { m = int($2 / 1024 * 0.8 / n)
+		print m < 6144 ? m : 6144 }' /proc/meminfo)M
+	export MEM
 }
 
 # --- all of them
 
-# Sort the kselftests into groups by what their guest must be.
-guest_tests() {
-	local test plain=() udev=() cpus=() distro=()
-	local programs=() programs_cpus=() leaks=() quiet=()
-	local many=(--smp 4 --append possible_cpus=32)
+lane=$tmp/main
+mkdir "$lane" "$tmp/queue" "$tmp/serving"
+: >"$lane/block"
+: >"$tmp/expected"
+echo 0 >"$tmp/number"
 
-	"$VM_DIR/list-tests.sh" >"$tmp/tests" 2>"$tmp/errors" || {
-		sed 's/^/# /' "$tmp/errors" | tee -a "$ktap"
-		emit_result "not ok # cannot list the kselftests" kselftest 0
-		return
-	}
-	while read -r test _; do
-		if [ -z "$kernel$patterns" ] && [ -n "$(option "$test" debug)" ]; then
-			continue
-		fi
-		if selected "$test"; then
-			if [ -n "$(option "$test" udev)" ]; then
-				udev+=("$test:$(limit_of "$test")")
-			elif [ "${test%.sh}" != "$test" ]; then
-				if [ -n "$(option "$test" cpus)" ]; then
-					cpus+=("$test:$(limit_of "$test")")
-				else
-					plain+=("$test:$(limit_of "$test")")
-				fi
-			elif [ -n "$(option "$test" cpus)" ]; then
-				programs_cpus+=("$test:$(limit_of "$test")")
-			elif [ -n "$kernel" ] && [ -n "$(option "$test" leaks)" ]; then
-				leaks+=("$test:$(limit_of "$test")")
-			else
-				programs+=("$test:$(limit_of "$test")")
-			fi
-		fi
-		if [ -z "$kernel" ] && [ -n "$(option "$test" distro)" ] && selected "$test (distro)"; then
-			distro+=("$test:$(limit_of "$test")")
-		fi
-	done <"$tmp/tests"
-	if [ -n "$list_only" ]; then
-		printf '%s\n' "${plain[@]%:*}" "${leaks[@]%:*}" "${programs[@]%:*}" \
-			"${programs_cpus[@]%:*}" "${udev[@]%:*}" \
-			"${cpus[@]%:*}" | sed '/^$/d'
-		printf '%s (distro)\n' "${distro[@]%:*}" | sed '/^ (/d'
-		return
-	fi
-	[ -z "$kernel" ] || quiet=(--append kmemleak=off)
-	mkdir "$shared"
-	if [ $((${#plain[@]} + ${#udev[@]} + ${#distro[@]})) -eq 0 ]; then
-		run_programs
-		run_shared
-		return
-	fi
-	if [ $((${#leaks[@]} + ${#programs[@]} + ${#programs_cpus[@]} + ${#cpus[@]})) -gt 0 ]; then
-		start_lane
-	fi
-	[ ${#plain[@]} -eq 0 ] || guest_group "" "${quiet[@]}" "${turns[@]}" -- "${plain[@]}"
-	[ ${#udev[@]} -eq 0 ] || guest_group "" "${quiet[@]}" "${turns[@]}" --udev -- "${udev[@]}"
-	[ ${#distro[@]} -eq 0 ] || guest_group " (distro)" --distro-driver -- "${distro[@]}"
-	run_shared
-	end_lane
-}
-
-# Install and make what the first guest needs, where it can fail with a message.
-"$VM_DIR/prepare.sh" >/dev/null || exit 1
-[ -n "$list_only" ] || emit "KTAP version 1"
-[ -n "$kernel" ] || host_tests
+if [ -z "$lane_count" ]; then
+	lane_count=$(($(nproc) > 6 ? $(nproc) / 2 : 3))
+fi
+[ -n "$kernel$debug" ] || queue_host_tests
+if [ -z "$list_only" ]; then
+	"$VM_DIR/host.sh" || exit 1
+	echo "KTAP version 1" | tee "$tmp/ktap"
+	[ ! -e "$tmp/queue/host" ] || start_lane host host_lane
+	# Made once, where it can fail with a message.
+	"$VM_DIR/prepare.sh" >/dev/null || exit 1
+fi
+if [ -n "$debug" ]; then
+	kernel=debug
+	[ -n "$list_only" ] || kernel=$("$VM_DIR/debug-kernel.sh") || exit 1
+	slow=4
+	less=${less:-8}
+	turns=(--one-thread)
+fi
+less=${less:-2}
+if [ -n "$kernel" ]; then
+	run_args=(--kernel "$kernel")
+	quiet=(--append kmemleak=off)
+fi
+queue_guest_tests
+if [ -n "$list_only" ]; then
+	cat "$tmp/expected"
+	exit
+fi
+memory_of_guests
 guest_tests
-[ -z "$list_only" ] || exit 0
-emit "1..$number"
-echo "# took $(($(date +%s) - VM_T0)) s"
-awk -f "$VM_DIR/ktap.awk" "$ktap"
+finish_lanes
+{
+	echo "1..$(cat "$tmp/number")"
+	sed -n 's/^# \(.*\): \([0-9.]*\) s$/\2 \1/p' "$tmp/ktap" | sort -rn | head -n 10 |
+		while read -r seconds name; do
+			echo "# slowest: $name, $seconds s"
+		done
+	echo "# took $(($(date +%s) - VM_T0)) s"
+} >"$tmp/end"
+cat "$tmp/end"
+awk -f "$VM_DIR/ktap.awk" "$tmp/ktap" "$tmp/end"

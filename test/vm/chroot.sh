@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: chroot.sh [--no-sync] [--kernel DIR] [--bind HOSTDIR:DIR]... [--]
-#                  [COMMAND ARG...]
+# usage: chroot.sh [--no-sync] [--kernel DIR] [--copy NAME]
+#                  [--bind HOSTDIR:DIR]... [--] [COMMAND ARG...]
 #
 # Run a command (default: a shell) in the guest's root, natively on the host:
 # this is where the module, the program and the tests are compiled. The checkout
@@ -12,7 +12,8 @@
 # harness and checkpatch; KSELFTEST_DIR points to its tools/testing/selftests.
 # KDIR is the build directory of the guest's kernel; with --kernel DIR that of the
 # kernel in DIR (see run.sh), which is /mnt/kernel and has a copy of the checkout
-# of its own. Runs of one checkout wait for each other.
+# of its own. Runs of one checkout wait for each other, unless --copy gives them
+# different copies.
 
 set -eu
 # shellcheck source=test/vm/lib.sh
@@ -21,11 +22,13 @@ set -eu
 vm_become_root "$@"
 sync=1
 kernel=
+copy=
 binds=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--no-sync) sync= ;;
 	--kernel) kernel=$2; binds+=("$2:/mnt/kernel"); shift ;;
+	--copy) copy=-$2; shift ;;
 	--bind) binds+=("$2"); shift ;;
 	--) shift; break ;;
 	-*) vm_die "unknown option $1" ;;
@@ -40,7 +43,7 @@ toolsdir=$("$VM_DIR/kernel-source.sh" --tools)
 VM_RELEASE=$(cat "${kernel:-$rootdir}/release")
 VM_KDIR=/usr/lib/modules/$VM_RELEASE/build
 [ -z "$kernel" ] || VM_KDIR=/mnt/kernel/build
-work=$(vm_work_dir "$VM_RELEASE")
+work=$(vm_work_dir "$VM_RELEASE")$copy
 mkdir -p "$work/src" "$work/stage"
 # Held until the command ends; but a shell must not keep others out for hours.
 if [ -z "${VM_LOCKED:-}" ]; then

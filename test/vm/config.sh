@@ -39,21 +39,3 @@ UBLK_BOOT_MODULES="
 	virtio_pci virtio_blk virtio_console
 	crc32c-cryptoapi crc32c_generic crc32c_intel libcrc32c ext4
 "
-
-# Parts of a kernel's source that static gates and tests need; see
-# kernel-source.sh --tools.
-UBLK_SOURCE_TOOLS="
-	scripts/checkpatch.pl scripts/spdxcheck.py scripts/spelling.txt
-	scripts/const_structs.checkpatch scripts/kernel-doc scripts/kernel-doc.py
-	scripts/lib scripts/subarch.include scripts/Makefile.arch
-	scripts/Makefile.include scripts/check-*.pl scripts/coccicheck
-	tools/lib/python tools/docs
-	tools/testing/selftests/lib.mk tools/testing/selftests/Makefile
-	tools/testing/selftests/kselftest tools/testing/selftests/kselftest.h
-	tools/testing/selftests/kselftest_harness.h
-	tools/testing/selftests/kselftest_module.h
-	tools/testing/selftests/run_kselftest.sh
-	tools/testing/selftests/kselftest_install.sh
-	tools/scripts tools/build LICENSES Documentation/dev-tools/checkpatch.rst
-	MAINTAINERS COPYING CREDITS README
-"

@@ -4,8 +4,9 @@
 # usage: kernel-source.sh [--tools] [--refresh]
 #
 # Print the directory with the source of the guest's kernel series, unpacked on
-# first use. --tools unpacks only checkpatch, kernel-doc and the kselftest
-# harness, which the static gates and the tests need.
+# first use. --tools prints another directory, which has only what static gates
+# and tests need: checkpatch, kernel-doc, the kselftest harness. It never depends
+# on whether the whole source is there.
 #
 # The kernel's own ublk driver, its tests and its documentation are never
 # unpacked: this project is written without them.
@@ -18,23 +19,39 @@ tools=
 VM_REFRESH=
 while [ $# -gt 0 ]; do
 	case $1 in
-	--tools) tools=-tools ;;
+	--tools) tools=1 ;;
 	--refresh) VM_REFRESH=1 ;;
 	*) vm_die "unknown argument $1" ;;
 	esac
 	shift
 done
 
+# What --tools unpacks. checkpatch looks for names in include/linux.
+TOOLS="
+	scripts/checkpatch.pl scripts/spdxcheck.py scripts/spelling.txt
+	scripts/const_structs.checkpatch scripts/kernel-doc scripts/kernel-doc.py
+	scripts/lib scripts/subarch.include scripts/Makefile.arch
+	scripts/Makefile.include scripts/check-*.pl scripts/coccicheck
+	include/linux tools/lib/python tools/docs
+	tools/testing/selftests/lib.mk tools/testing/selftests/Makefile
+	tools/testing/selftests/kselftest tools/testing/selftests/kselftest.h
+	tools/testing/selftests/kselftest_harness.h
+	tools/testing/selftests/kselftest_module.h
+	tools/testing/selftests/run_kselftest.sh
+	tools/testing/selftests/kselftest_install.sh
+	tools/scripts tools/build LICENSES Documentation/dev-tools/checkpatch.rst
+	MAINTAINERS COPYING CREDITS README
+"
+[ -z "$tools" ] || tools=-tools-$(printf %s "$TOOLS" | sha256sum | cut -c1-8)
+
 vm_lock 8 source
 
 for series in ${KERNEL:-$UBLK_SERIES}; do
-	# The whole tree serves as tools, too.
-	for link in "$VM_CACHE/source-$series" "$VM_CACHE/source-$series$tools"; do
-		if [ -z "$VM_REFRESH" ] && [ -e "$link/README" ]; then
-			(cd -P "$link" && pwd)
-			exit
-		fi
-	done
+	link=$VM_CACHE/source-$series$tools
+	if [ -z "$VM_REFRESH" ] && [ -e "$link/README" ]; then
+		(cd -P "$link" && pwd)
+		exit
+	fi
 	[ -n "${updated:-}" ] || "$VM_DIR/host.sh"
 	[ -n "${updated:-}" ] || vm_apt_update
 	updated=1
@@ -57,7 +74,7 @@ if [ ! -e "$dir/README" ]; then
 	members=
 	if [ -n "$tools" ]; then
 		set -f
-		for path in $UBLK_SOURCE_TOOLS; do
+		for path in $TOOLS; do
 			members="$members linux-source-$series/$path"
 		done
 		set +f

@@ -8,8 +8,10 @@
 #   apt/                private package lists of the guest's release
 #   root-SERIES-KEY/    guest root (directory and disk image), kernel, modules
 #   emulator-SUITE/     QEMU with its libraries
-#   source-VERSION/     unpacked kernel source; source-VERSION-tools/ a part
+#   source-VERSION/     unpacked kernel source
+#   source-VERSION-tools-KEY/  what gates and tests need of it
 #   work-CHECKOUT-RELEASE/  copy of one checkout with its build products
+#   host-CHECKOUT/      what tests of the host compile
 # Each is made under a temporary name and renamed when complete.
 
 VM_DIR=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -177,6 +179,11 @@ vm_kernel_of() {
 vm_work_dir() {
 	printf '%s/work-%s-%s\n' "$VM_CACHE" \
 		"$(printf %s "$TOP_DIR" | sha256sum | cut -c1-12)" "$1"
+}
+
+# What tests of the host compile for this checkout.
+vm_host_dir() {
+	printf '%s/host-%s\n' "$VM_CACHE" "$(printf %s "$TOP_DIR" | sha256sum | cut -c1-12)"
 }
 
 # vm_sync DIR: bring the copy of this checkout up to date. Files that .gitignore

@@ -24,7 +24,7 @@ for name in $names; do
 	line=$name
 	for word in $words; do
 		case $word in
-		distro | udev | cpus | debug | leaks) ;;
+		distro | udev | cpus | debug | stock | leaks) ;;
 		timeout=*[!0-9]* | timeout=) word= ;;
 		timeout=*) ;;
 		*) word= ;;

@@ -15,6 +15,7 @@
 #   --distro-driver     modprobe finds the distribution's ublk_drv, not ours;
 #                       UBLK_DRIVER=distribution is in the environment
 #   --timeout SECONDS   kill the guest after that long (default 600)
+#   --stdin FIFO        the command's standard input, else it has none
 #   --share DIR         DIR is /share in the guest, writable
 #   --udev              start systemd-udevd first
 #   --icount            one processor on which an instruction is a nanosecond
@@ -47,6 +48,7 @@ build=1
 build_args=()
 distro=
 timeout=600
+stdin=
 share=
 udev=
 icount=
@@ -65,6 +67,7 @@ while [ $# -gt 0 ]; do
 	--no-module) build_args+=(--no-module) ;;
 	--distro-driver) distro=1; build_args+=(--no-module) ;;
 	--timeout) timeout=$2; shift ;;
+	--stdin) stdin=$2; shift ;;
 	--share) share=$2; shift ;;
 	--udev) udev=1 ;;
 	--icount) icount=1 ;;
@@ -132,6 +135,7 @@ cp "$VM_DIR/initramfs-init" "$run/initrd/init"
 cp "$VM_DIR"/{guest-init,klog-scan.sh,klog.patterns,ktap.awk} "$run/initrd/vm/"
 {
 	printf 'SHARE=%s\n' "${share:+1}"
+	printf 'STDIN=%s\n' "${stdin:+1}"
 	printf 'UDEV=%s\n' "$udev"
 	printf 'export UBLK_DRIVER=%s\n' "${distro:+distribution}"
 	printf 'HUNG_TASK=%s\n' "${HUNG_TASK:-60}"
@@ -187,7 +191,13 @@ if [ -n "$shell" ]; then
 		-chardev stdio,id=output,mux=on,signal=off \
 		-device virtconsole,chardev=output || rc=$?
 else
-	mkfifo "$run/output.in" "$run/output.out"
+	# What is written to the one, the guest reads from its port.
+	if [ -n "$stdin" ]; then
+		ln -s "$(realpath "$stdin")" "$run/output.in"
+	else
+		mkfifo "$run/output.in"
+	fi
+	mkfifo "$run/output.out"
 	cat "$run/output.out" &
 	reader=$!
 	timeout -k 5 "$timeout" "${qemu[@]}" -append "$cmdline" \

@@ -3,6 +3,8 @@
 #
 # Wrong input to "ublk add" and "ublk del": the program prints one line that names
 # cause and cure, exits with a status other than 0, and leaves nothing behind.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # The target fault kills its daemon at the point that a rule names. Check what the
 # file contains then, what result the writer gets, and that the disk can be
 # recovered; with reissue the request is sent again to the next daemon.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # The target fault does what its rules say: errors with the given errno, delays
 # within bounds, short transfers, chosen by operation, position, number and chance.
 # It does not touch other requests. A wrong rule is refused with one line.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # ublk add --foreground serves from the process itself.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

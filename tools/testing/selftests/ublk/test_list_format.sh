@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The words of "ublk list" that scripts read by their position.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

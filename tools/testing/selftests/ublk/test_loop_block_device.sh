@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The loop target on a block device with 4 KiB blocks.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,7 +4,7 @@
 # Discarded and zeroed ranges read back as zeroes, other data stays, and discards
 # punch holes into the backing file.
 #
-# runner: distro
+# runner: distro stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -3,6 +3,8 @@
 #
 # fio reads back what it writes through the loop target, with several numbers of
 # queues, depths and block sizes from 512 bytes to 1 MiB.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

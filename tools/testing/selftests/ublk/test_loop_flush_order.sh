@@ -4,6 +4,8 @@
 # A flush of the ublk disk becomes a flush of the backing store, after earlier
 # writes; the data of a FUA write reaches stable storage. The test watches block
 # layer events of a null_blk device with a volatile cache.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # xfs on a loop device: see fs_roundtrip.sh.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -3,6 +3,8 @@
 #
 # A part of a file as the disk (--offset and --size); the rest of the file does not
 # change.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A read-only loop device: reads work, writes do not, the file does not change.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # The examples in the manual pages of the targets work as printed, line by line, in
 # an empty directory, if the first device that they add is 0. They leave nothing
 # behind.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # A disk in memory: parts that are unwritten, discarded or zeroed read as zeroes,
 # even if they are not whole pages, and their memory is freed. As the contents end
 # with the daemon, recovery is refused.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # fio reads back what it writes to a disk in memory: random blocks, sequential
 # ones, and mixed sizes at any sector; with one queue, and with four, whose threads
 # share the memory.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -5,7 +5,7 @@
 # shows it, data arrives, a recovery keeps it, and options that contradict each
 # other are refused with one line.
 #
-# runner: distro
+# runner: distro stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

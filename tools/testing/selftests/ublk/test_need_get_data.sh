@@ -3,7 +3,7 @@
 #
 # Verifying IO with NEED_GET_DATA: the daemon asks for the data of writes.
 #
-# runner: distro
+# runner: distro stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # "ublk recover" replaces a killed daemon with only the run-state file, for each
 # recovery option. Held IO continues. If recovery is impossible, the command is
 # refused with one line.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

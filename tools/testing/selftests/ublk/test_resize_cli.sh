@@ -3,6 +3,8 @@
 #
 # "ublk resize" makes a disk in use larger, with a file system that grows, and
 # smaller; a recovery keeps the size. "ublk set-affinity" binds its threads.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -6,7 +6,7 @@
 # it back; IO with other memory works at the same time; a recovery needs the same
 # file.
 #
-# runner: distro
+# runner: distro stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

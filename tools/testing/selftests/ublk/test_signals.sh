@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # SIGTERM and SIGINT to a daemon stop and delete its device; SIGHUP does not.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # "ublk stop" with and without --if-unused, and "ublk del --async".
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

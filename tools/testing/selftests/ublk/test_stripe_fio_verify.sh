@@ -5,7 +5,7 @@
 # different odd sizes, small and large chunks, random and sequential blocks, and
 # mixed sizes at any sector; one queue and four.
 #
-# runner: timeout=400
+# runner: timeout=400 stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

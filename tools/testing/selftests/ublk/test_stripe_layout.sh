@@ -4,6 +4,8 @@
 # Chunk c of a striped disk is chunk c / n of member c % n, for writes, reads,
 # discards and zeroing. The capacity is whole stripes of the smallest member.
 # Members that do not fit together are refused with one line.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

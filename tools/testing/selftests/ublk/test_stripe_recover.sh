@@ -4,6 +4,8 @@
 # "ublk recover" replaces a killed daemon of a striped disk with only the run-state
 # file: it has the order of the members and the chunk size. Held IO continues, and
 # with --user-recovery-reissue a verifying writer sees no error.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

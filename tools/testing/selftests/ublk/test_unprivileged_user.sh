@@ -5,7 +5,7 @@
 # sees no other device. udev gives the nodes to the user, by the rule of the ublk
 # tree.
 #
-# runner: udev
+# runner: udev stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

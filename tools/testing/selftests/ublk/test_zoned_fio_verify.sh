@@ -4,6 +4,8 @@
 # fio in its zbd mode on a zoned disk: it reads back what it writes in order in many
 # zones, with one queue and four, small, large and mixed blocks, and limits of open
 # zones. Afterwards the report matches the file.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # File systems for zoned disks, if they are installed: files are unchanged when the
 # disk has been added again with its file. btrfs writes its data by zone append,
 # f2fs resets and reuses zones, zonefs shows each zone as a file.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # The report of a zoned disk matches its file after every command, after writes, and
 # when the disk is added again with the file. Limits of open and active zones are
 # observed, a zone with a damaged record is read-only, wrong options are refused.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

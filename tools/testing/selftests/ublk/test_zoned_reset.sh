@@ -4,6 +4,8 @@
 # Reset zones while they are written. In whatever order that happens, the zone has
 # the written data before its write pointer, zeroes after it, and the report
 # matches the file.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
