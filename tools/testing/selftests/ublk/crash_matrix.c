@@ -569,7 +569,6 @@ static int mode_of(const char *name)
 int main(int argc, char **argv)
 {
 	const int all = NR_POLICY * NR_IO * NR_DEATH * 2;
-	const char *scale = getenv("UBLK_TEST_SCALE");
 	int n, planned = 0, ret;
 	struct combo c;
 	__u64 features;
@@ -577,10 +576,8 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	if (argc > 1)
 		mode = mode_of(argv[1]);
-	if (scale && atoi(scale) > 0) {
-		deadline_ms *= atoi(scale);
-		patience_ms *= atoi(scale);
-	}
+	deadline_ms *= raw_scale();
+	patience_ms *= raw_scale();
 	ret = raw_ctrl_open(&ctl);
 	if (ret == -ENOENT || ret == -EACCES)
 		ksft_exit_skip("no /dev/ublk-control: be root, modprobe ublk_drv\n");

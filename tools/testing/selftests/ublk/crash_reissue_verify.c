@@ -214,7 +214,7 @@ int main(void)
 	ksft_print_header();
 	less = number("UBLK_TEST_LESS", 1);
 	n = n > less ? n / less : 1;
-	deadline_ms *= number("UBLK_TEST_SCALE", 1);
+	deadline_ms *= raw_scale();
 	ret = raw_ctrl_open(&ctl);
 	if (ret == -ENOENT || ret == -EACCES)
 		ksft_exit_skip("no /dev/ublk-control: be root, modprobe ublk_drv\n");

@@ -22,6 +22,8 @@
 #include "lib/fixture_batch.h"
 
 #define WIN	RAW_WIN_START
+/* Seconds for a test that waits for thousands of requests. */
+#define LONG_S	400
 #define UR	UBLK_F_USER_RECOVERY
 #define REISSUE	(UR | UBLK_F_USER_RECOVERY_REISSUE)
 #define QUIESCE	UBLK_U_CMD_QUIESCE_DEV
@@ -91,7 +93,7 @@ static void kill_server(pid_t pid)
 }
 
 /* covers: L-20 L-23 L-1 D-190 D-195 D-2 */
-TEST_F(exit, L_23_killed_under_load)
+TEST_F_TIMEOUT(exit, L_23_killed_under_load, LONG_S)
 {
 	struct fixture_batch *u = &self->u;
 	int job, i;
@@ -127,7 +129,8 @@ TEST_F(exit, L_23_killed_under_load)
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_END_USER_RECOVERY, pid));
 	}
-	EXPECT_EQ(96 * 60, client_wait(u->t.client, job, 4 * RAW_DEADLINE_MS));
+	EXPECT_EQ(96 * 60, client_wait(u->t.client, job,
+				       raw_scale() * 4 * RAW_DEADLINE_MS));
 	EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
 	EXPECT_EQ(pid, waitpid(pid, &i, 0));
 	EXPECT_TRUE(WIFEXITED(i) && !WEXITSTATUS(i)) TH_LOG("status %x", i);
@@ -484,7 +487,7 @@ static void *crowd_thread(void *arg)
 }
 
 /* covers: D-192 D-191 D-161 D-190 I-44 */
-TEST_F(exit, D_192_many_threads_few_buffers)
+TEST_F_TIMEOUT(exit, D_192_many_threads_few_buffers, LONG_S)
 {
 	struct crowd c[4] = { { 0 } };
 	struct fixture_batch *u = &self->u;
@@ -501,8 +504,8 @@ TEST_F(exit, D_192_many_threads_few_buffers)
 		ASSERT_EQ(0, pthread_create(&id[i], NULL, crowd_thread, &c[i]));
 	}
 	job = fxb_burst(u, 120, 25);
-	EXPECT_EQ(120 * 25,
-		  client_wait(u->t.client, job, 4 * RAW_DEADLINE_MS));
+	EXPECT_EQ(120 * 25, client_wait(u->t.client, job,
+					raw_scale() * 4 * RAW_DEADLINE_MS));
 	EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, pthread_join(id[i], NULL));

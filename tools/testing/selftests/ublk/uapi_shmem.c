@@ -281,11 +281,10 @@ static int reg_pages(struct fixture *t, char *map, int pages)
 TEST_F(shm, C_147_all_indexes)
 {
 	int fd = memfd_create("many", MFD_CLOEXEC);
-	const char *scale = getenv("UBLK_TEST_SCALE");
 	size_t len = 65536UL * PAGE;
 	char *map;
 
-	if (variant->legacy || (scale && atoi(scale) > 1))
+	if (variant->legacy || raw_scale() > 1)
 		SKIP(return, "once, on a fast kernel, is enough");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ftruncate(fd, len + PAGE));

@@ -30,6 +30,17 @@ long raw_now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/*
+ * How many times slower than usual this kernel is, as the runner says: what waits
+ * for a long job multiplies its deadline by that.
+ */
+int raw_scale(void)
+{
+	const char *scale = getenv("UBLK_TEST_SCALE");
+
+	return scale && atoi(scale) > 1 ? atoi(scale) : 1;
+}
+
 static void load_module(void)
 {
 	pid_t pid = fork();
