@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * Batch commands: FETCH_IO_CMDS delivers many requests, COMMIT_IO_CMDS ends
- * many (ublk-abi, data, section 13).
+ * many (data.rst section 13).
  *
  * Everything here runs in the worker's thread. One multishot FETCH_IO_CMDS
  * writes tags into buffers of the provided group 0 and posts a CQE for each

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * User copy: the library moves the data between the request and io->buf by
- * pread() and pwrite() on the char device (ublk-abi, data, section 12).
+ * pread() and pwrite() on the char device (data.rst section 12).
  *
  * copy_deliver() runs before the target's submit(), copy_commit() before the
  * command that ends the request, both in the queue's thread. The calls are

@@ -142,7 +142,7 @@ struct worker {
 	 * next		copy.c: get the data of a write; zcopy.c: register it
 	 * submit	the target; io.c gets the CQEs of its SQEs
 	 * done		the target, or NULL
-	 * commit	copy.c: return the data of a read; zcopy.c: unregister it
+	 * commit	copy.c: give the data of a read; zcopy.c: unregister it
 	 * send		tag.c, batch.c: send the command that ends the request
 	 */
 	void (*deliver)(struct ublk_queue *q, struct ublk_io *io);

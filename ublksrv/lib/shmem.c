@@ -2,7 +2,7 @@
 /*
  * Shared memory: a file that users of the device map, too, registered with the
  * driver. Requests whose data is in it are served from this mapping, without a
- * copy (ublk-abi, data, section 11).
+ * copy (data.rst section 11).
  *
  * The registration belongs to the device and outlives its server (C-150). A
  * server that takes over maps the same file. It must not register it again:

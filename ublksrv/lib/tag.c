@@ -59,7 +59,7 @@ static inline void tag_command(struct worker *w, struct io *io, __u32 op,
 	};
 }
 
-/* Slot for the tag's next request and flags (ublk-abi, data, section 11). */
+/* Slot for the tag's next request and flags (data.rst section 11). */
 static inline __u64 tag_reg_word(const struct worker *w, const struct io *io)
 {
 	return io->pub.slot | (__u64)w->reg_flags << 16;
