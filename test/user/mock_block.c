@@ -203,8 +203,10 @@ void mock_stop_all(void)
 
 	pthread_mutex_lock(&mock_lock);
 	while (mock_owned())
-		if (pthread_cond_timedwait(&mock_changed, &mock_lock, &end))
+		if (pthread_cond_timedwait(&mock_changed, &mock_lock, &end)) {
+			mock_count.stop_hangs++;
 			break;
+		}
 	if (mock_dev.flags & UBLK_F_BATCH_IO)
 		mock_batch_cancel();
 	for (q = 0; q < MOCK_QUEUES; q++) {
@@ -326,6 +328,11 @@ unsigned int mock_nr_unreg_buf(void)
 unsigned int mock_nr_leaked(void)
 {
 	return mock_count.leaked;
+}
+
+unsigned int mock_nr_stop_hangs(void)
+{
+	return mock_count.stop_hangs;
 }
 
 unsigned int mock_nr_commits(void)

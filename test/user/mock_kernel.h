@@ -92,6 +92,7 @@ unsigned int mock_nr_foreign(void);	/* commands from a wrong thread */
 unsigned int mock_nr_reg_buf(void);	/* REGISTER_IO_BUF */
 unsigned int mock_nr_unreg_buf(void);
 unsigned int mock_nr_leaked(void);	/* commits with a buffer left behind */
+unsigned int mock_nr_stop_hangs(void);	/* stops that the server let wait */
 unsigned int mock_nr_commits(void);	/* COMMIT_IO_CMDS */
 unsigned int mock_nr_fetches(void);	/* FETCH_IO_CMDS */
 unsigned int mock_nr_fixed(void);	/* backend SQEs with a table slot */

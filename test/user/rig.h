@@ -245,6 +245,7 @@ static inline void down(struct ublk_dev *dev)
 	ublk_dev_free(dev);
 	ktap_eq(mock_device_exists(), 0);
 	ktap_eq(mock_nr_foreign(), 0);
+	ktap_eq(mock_nr_stop_hangs(), 0);
 	ktap_eq(tgt.nr_queue_open, tgt.nr_queue_close);
 }
 
