@@ -66,7 +66,7 @@ extern struct ublksrv_ctrl_dev_info mock_dev;
 extern struct mock_counters {
 	unsigned int enter, get_data, backend, foreign, reg_buf, unreg_buf;
 	unsigned int commits, fetches, leaked;
-	unsigned int fixed, linked, stop_hangs;
+	unsigned int fixed, linked, stop_hangs, orphans;
 	int rw_flags, sqe_flags, falloc_mode;
 	void *shmem;
 	__u64 shmem_len;

@@ -15,6 +15,8 @@
 
 static struct ublk_params disk;
 static int descs_fd = -1;
+/* The library opens the char device once at a time. */
+static int char_fd = -1;
 static bool exists;
 struct ublksrv_ctrl_dev_info mock_dev;
 char *mock_descs;
@@ -182,6 +184,9 @@ int ublk_ctrl_stop_dev(struct ublk_ctrl *ctrl, __u32 id)
 		return -ENODEV;
 	if (mock.stop)
 		return -mock.stop;
+	/* The real driver ends those when the char device is closed. */
+	if (mock_count.orphans && char_fd >= 0)
+		mock_count.stop_hangs++;
 	mock_stop_all();
 	return 0;
 }
@@ -215,17 +220,26 @@ int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, __u32 id, __u16 qid,
 
 /* ---- files -------------------------------------------------------------- */
 
-/* The test programs are linked with --wrap=open. */
+/* The test programs are linked with --wrap=open and --wrap=close. */
 int __wrap_open(const char *path, int flags, ...)
 {
 	mode_t mode = 0;
 	va_list ap;
 
-	if (!strncmp(path, "/dev/ublkc", 10))
-		return fcntl(descs_fd, F_DUPFD_CLOEXEC, 0);
+	if (!strncmp(path, "/dev/ublkc", 10)) {
+		char_fd = fcntl(descs_fd, F_DUPFD_CLOEXEC, 0);
+		return char_fd;
+	}
 	va_start(ap, flags);
 	if (flags & O_CREAT)
 		mode = va_arg(ap, mode_t);
 	va_end(ap);
 	return __real_open(path, flags, mode);
+}
+
+int __wrap_close(int fd)
+{
+	if (fd == char_fd)
+		char_fd = -1;
+	return __real_close(fd);
 }

@@ -48,8 +48,10 @@ void mock_driver_ring_gone(struct mock_ring *m)
 			if (tag->ring != m)
 				continue;
 			if (tag->state == UBLK_TAG_SERVER ||
-			    tag->state == UBLK_TAG_NEED_DATA)
+			    tag->state == UBLK_TAG_NEED_DATA) {
+				mock_count.orphans++;
 				mock_end(tag, -EIO);
+			}
 			tag->state = UBLK_TAG_EMPTY;
 			tag->ring = NULL;
 			tag->slot = -1;
