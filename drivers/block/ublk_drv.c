@@ -28,7 +28,8 @@
  *   cmd.c	  commands of one tag: fetch, commit, get data
  *   batch_fetch.c  batch devices: requests to the server, as lists of tags
  *   batch_commit.c batch devices: commands from the server
- *   commit.c	  what commits of both kinds share
+ *   commit.h	  what commits of both kinds share
+ *   commit.c	  undo of a delivery
  *   complete.c	  end a request, or a part of it
  *   timeout.c	  a request is not answered in time
  * Data:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Steps of a request in the model of batch.c: queue.c, batch_fetch.c,
- * batch_commit.c, commit.c and gate.c of the driver, and the threads that
+ * batch_commit.c, commit.h and gate.c of the driver, and the threads that
  * commit.
  */
 #ifndef UBLK_TEST_BATCH_IO_H

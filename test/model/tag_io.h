@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Steps of a request in the model of tag.c: queue.c, dispatch.c, cmd.c,
- * commit.c and gate.c of the driver, the commands of the server, and the ring
+ * commit.h and gate.c of the driver, the commands of the server, and the ring
  * that cancels them.
  */
 #ifndef UBLK_TEST_TAG_IO_H

@@ -73,6 +73,9 @@ tree=$work/tree
 mkdir -p "$tree"
 vm_lock 6 "$(basename "$work")"
 vm_sync "$tree"
+# rsync sets times back: without this make would keep what it made of a mutant.
+sed -n 's/^in: *//p' "$here"/*.mutant | sort -u |
+	(cd "$tree" && xargs -I{} find {} -name '*.[ch]' -exec touch {} +)
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-mutants.XXXXXX")
 vm_pid=

@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 
 #include "ublk.h"
+#include "commit.h"
 #include "state.h"
 
 /* A multiple of every element length, so none lies in two blocks (D-173). */

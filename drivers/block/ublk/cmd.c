@@ -11,6 +11,7 @@
 #include <linux/nospec.h>
 
 #include "ublk.h"
+#include "commit.h"
 #include "state.h"
 
 /* The fields of a command, read once. */

@@ -3,10 +3,10 @@
  * ublk driver: objects, layers, locks, and what each file offers the others.
  *
  * A request moves forward through the files:
- *   queue.c -> dispatch.c -> (server) -> cmd.c -> commit.c -> complete.c
+ *   queue.c -> dispatch.c -> (server) -> cmd.c -> commit.h -> complete.c
  * and on a batch device
  *   queue.c -> batch_fetch.c -> dispatch.c -> (server) -> batch_commit.c ->
- *   commit.c -> complete.c
+ *   commit.h -> complete.c
  *
  * Layers, from top to bottom; a file calls files of lower lines only:
  *
@@ -569,27 +569,6 @@ bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
 int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io);
 
 /* commit.c */
-
-/**
- * struct ublk_answer - what the server says about a request, read once
- * @result: bytes done or negative errno
- * @addr: copy mode: where the data of a read is, and the buffer of the tag's next
- *	request
- * @reg: other modes: how the tag's next request is registered
- * @sector: where a zone append has put its data, in sectors
- */
-struct ublk_answer {
-	s32				result;
-	union {
-		u64			addr;
-		struct ublk_auto_buf_reg reg;
-	};
-	u64				sector;
-};
-
-int ublk_commit(struct ublk_queue *q, struct ublk_io *io,
-		struct io_uring_cmd *cmd, const struct ublk_answer *answer,
-		unsigned int issue_flags, struct io_comp_batch *iob);
 void ublk_commit_undo(struct ublk_queue *q, struct ublk_io *io,
 		      struct io_uring_cmd *cmd, unsigned int issue_flags);
 
