@@ -74,8 +74,9 @@ mkdir -p "$tree"
 vm_lock 6 "$(basename "$work")"
 vm_sync "$tree"
 # rsync sets times back: without this make would keep what it made of a mutant.
-sed -n 's/^in: *//p' "$here"/*.mutant | sort -u |
-	(cd "$tree" && xargs -I{} find {} -name '*.[ch]' -exec touch {} +)
+sed -n 's/^in: *//p' "$here"/*.mutant | sort -u | while read -r path; do
+	find "$tree/$path" -name '*.[ch]' -exec touch {} +
+done
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-mutants.XXXXXX")
 vm_pid=
