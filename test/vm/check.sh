@@ -11,7 +11,7 @@
 # "(distro)". --kernel boots another kernel (see run.sh) and leaves out what does
 # not depend on it; --slow multiplies every deadline, and is UBLK_TEST_SCALE for the
 # tests: what they wait for longer. --less is UBLK_TEST_LESS for them, by what they
-# divide their repetitions: 2 without the option, 8 with --debug. On the
+# divide their repetitions: 4 without the option, 8 with --debug. On the
 # distribution's driver, of which nothing is to be found out, it is twice as much.
 #
 # Several guests run side by side (lanes.sh), by default three and on more than
@@ -19,8 +19,9 @@
 # half of the time. The tests of the host have a lane of their own, with less
 # weight. A test is printed when it has ended.
 #
-# --debug is --kernel with the debug kernel and --slow 4. It leaves out the tests whose "runner:" line says "stock": they find
-# what does not depend on the kernel. The processors of a guest run in turn, which
+# --debug is --kernel with the debug kernel and --slow 4. It leaves out the tests
+# whose "runner:" line says "stock": they find what does not depend on the kernel,
+# or take a way through the driver that a shorter test takes on it as well. The processors of a guest run in turn, which
 # takes a quarter less time: guests of two processors leave those of the host short
 # of time, and a processor that waits for another that does not run burns what it
 # needs. Tests with "cpus", among them those of what happens at the same instant,
@@ -285,7 +286,7 @@ if [ -n "$debug" ]; then
 	less=${less:-8}
 	turns=(--one-thread)
 fi
-less=${less:-2}
+less=${less:-4}
 if [ -n "$kernel" ]; then
 	run_args=(--kernel "$kernel")
 	quiet=(--append kmemleak=off)

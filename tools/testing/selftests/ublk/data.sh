@@ -90,14 +90,16 @@ data_combination() {
 }
 
 data_matrix() {
-	local mode=$1 target queues n=${#1}
+	local mode=$1 target queues n=${#1} part
 	shift
+
+	part=$((LESS == 1 ? 1 : LESS < 8 ? 2 : 3))
 
 	for queues in 1 4; do
 		for target in $DATA_TARGETS; do
-			# On a slow kernel run every other one, by the mode.
+			# On a slow kernel run one of two or of three, by the mode.
 			n=$((n + 1))
-			[ "$LESS" -eq 1 ] || [ $(((n + queues / 4) % 2)) -eq 0 ] || continue
+			[ $(((n + queues / 4) % part)) -eq 0 ] || continue
 			if [ "$(nproc)" -lt "$queues" ]; then
 				skip "$target, $queues queues" "$(nproc) processors"
 			else

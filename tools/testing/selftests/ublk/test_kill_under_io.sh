@@ -3,6 +3,8 @@
 #
 # kill -9 of the daemon while fio verifies, fifty times: IO ends within 5 seconds,
 # and the device is DEAD or deleted, and can be deleted.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -3,7 +3,7 @@
 #
 # Random IO of all block sizes on the null target, several queues and depths.
 #
-# runner: distro
+# runner: distro stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -3,6 +3,8 @@
 #
 # Live upgrade: while IO is verified, the daemon is quiesced and another copy of the
 # program recovers the device, five times, without an error or bad data.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # Kill the daemon of a zoned disk at any moment while four threads write. No write
 # pointer is before an acknowledged write, and the data before the pointer is
 # there, whether the disk is recovered or added again with its file.
+#
+# runner: stock
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"

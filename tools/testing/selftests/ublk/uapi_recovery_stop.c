@@ -4,7 +4,7 @@
  * with held, owned or dirty requests (lifecycle.rst sections 3 to 6). The
  * recovery commands themselves are in uapi_recovery.c.
  *
- * runner: distro leaks
+ * runner: distro
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -128,6 +128,7 @@ bool raw_wait_worker(pid_t pid);
 int raw_char_open(int id);
 long raw_now_ms(void);
 int raw_scale(void);
+int raw_less(void);
 int raw_possible_cpus(void);
 long raw_read_ulong(const char *path);
 int raw_drop_privileges(void);

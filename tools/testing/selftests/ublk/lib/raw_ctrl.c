@@ -41,6 +41,14 @@ int raw_scale(void)
 	return scale && atoi(scale) > 1 ? atoi(scale) : 1;
 }
 
+/* By how much this run is to divide repetitions; see README. */
+int raw_less(void)
+{
+	const char *less = getenv("UBLK_TEST_LESS");
+
+	return less && atoi(less) > 1 ? atoi(less) : 1;
+}
+
 static void load_module(void)
 {
 	pid_t pid = fork();
