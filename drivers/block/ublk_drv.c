@@ -18,6 +18,7 @@
  * The session of a server, /dev/ublkcN:
  *   server.c	  open, mmap, readiness, end of the session
  *   lastref.c	  polling for the last reference to the open node
+ *   threads.c	  threads of the server that exit
  *   recover.c	  handing the device over to the next server
  *   quiesce.c	  asking a server to leave
  *   cancel.c	  completing armed commands, ending requests of a dead server
@@ -46,6 +47,7 @@
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 
 #include "ublk/ublk.h"
 
@@ -100,6 +102,12 @@ err_free_wqs:
 static void __exit ublk_exit(void)
 {
 	ublk_stop_del_all();
+	/*
+	 * The task that freed the last device, which may hold no reference to
+	 * the module (free_disk of an opener), leaves the module's text before
+	 * it sleeps.
+	 */
+	synchronize_rcu_tasks();
 	/* A shared buffer is freed after an RCU callback. */
 	rcu_barrier();
 	misc_deregister(&ublk_control_misc);

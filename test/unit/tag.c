@@ -40,7 +40,9 @@ static const struct {
 	{ "unclaim", UBLK_EV_UNCLAIM,
 	  { -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, O } },
 	{ "gone, batch", UBLK_EV_GONE_BATCH,
-	  { U, U, P, -EPROTO, U, -EPROTO, -EPROTO } },
+	  { U, U, P, -EPROTO, U, U, -EPROTO } },
+	{ "expire", UBLK_EV_EXPIRE,
+	  { -EBUSY, -EBUSY, -EBUSY, X, X, -EBUSY, -EBUSY } },
 };
 
 static void test_table(void)

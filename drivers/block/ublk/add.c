@@ -3,8 +3,10 @@
  * ADD_DEV: allocation of a device, and its release with the last reference.
  *
  * ublk_add_dev() numbers the device, allocates tags and queues and adds the
- * char node. ublk_dev_put() calls ublk_add_free(), which frees the parts; the
- * memory of struct ublk_device goes with the last reference to ub->cdev_dev.
+ * char node. The memory is charged to the caller's memory cgroup, but for the
+ * requests, which the block layer allocates. ublk_dev_put() calls ublk_add_free(),
+ * which frees the parts; the memory of struct ublk_device goes with the last
+ * reference to ub->cdev_dev.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -39,7 +41,7 @@ static int ublk_add_init_queue(struct ublk_device *ub, unsigned int qid)
 	int node = ublk_add_queue_node(ub, qid);
 	struct ublk_queue *q;
 
-	q = kvzalloc_node(struct_size(q, io, depth), GFP_KERNEL, node);
+	q = kvzalloc_node(struct_size(q, io, depth), GFP_KERNEL_ACCOUNT, node);
 	if (!q)
 		return -ENOMEM;
 	ub->queues[qid] = q;
@@ -52,14 +54,15 @@ static int ublk_add_init_queue(struct ublk_device *ub, unsigned int qid)
 	q->driver_copies = ublk_features_driver_copies(info->flags);
 	q->auto_reg = ublk_has(ub, UBLK_F_AUTO_BUF_REG);
 	q->need_get_data = ublk_has(ub, UBLK_F_NEED_GET_DATA);
-	q->descs = vmalloc_user(ublk_pos_desc_len(depth, info->io_desc_size,
-						  PAGE_SIZE));
+	q->descs = __vmalloc(ublk_pos_desc_len(depth, info->io_desc_size,
+					       PAGE_SIZE),
+			     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!q->descs)
 		return -ENOMEM;
 	if (q->auto_reg) {
 		q->bvecs = kmalloc_array_node(UBLK_QUEUE_BVECS,
-					      sizeof(*q->bvecs), GFP_KERNEL,
-					      node);
+					      sizeof(*q->bvecs),
+					      GFP_KERNEL_ACCOUNT, node);
 		if (!q->bvecs)
 			return -ENOMEM;
 	}
@@ -93,7 +96,7 @@ static int ublk_add_init_queues(struct ublk_device *ub)
 	int ret;
 
 	ub->queues = kvcalloc(ub->info.nr_hw_queues, sizeof(*ub->queues),
-			      GFP_KERNEL);
+			      GFP_KERNEL_ACCOUNT);
 	if (!ub->queues)
 		return -ENOMEM;
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
@@ -151,7 +154,7 @@ static void ublk_add_free_memory(struct device *dev)
 static struct ublk_device *
 ublk_add_alloc(const struct ublksrv_ctrl_dev_info *info)
 {
-	struct ublk_device *ub = kzalloc(sizeof(*ub), GFP_KERNEL);
+	struct ublk_device *ub = kzalloc(sizeof(*ub), GFP_KERNEL_ACCOUNT);
 
 	if (!ub)
 		return NULL;
@@ -164,6 +167,8 @@ ublk_add_alloc(const struct ublksrv_ctrl_dev_info *info)
 	spin_lock_init(&ub->lock);
 	init_waitqueue_head(&ub->wait);
 	ublk_shmem_init(ub);
+	INIT_LIST_HEAD(&ub->threads);
+	INIT_WORK(&ub->threads_work, ublk_threads_work);
 	INIT_WORK(&ub->stop_work, ublk_stop_work);
 	INIT_WORK(&ub->exit_work, ublk_server_exit_work);
 	INIT_DELAYED_WORK(&ub->lastref_work, ublk_lastref_work);

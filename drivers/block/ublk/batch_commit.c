@@ -51,6 +51,7 @@ static int ublk_batch_check_prep(struct ublk_queue *q, const void *elems,
 
 		if (elem.tag >= q->depth)
 			return -EINVAL;
+		elem.tag = array_index_nospec(elem.tag, q->depth);
 		ret = ublk_elem_check_buf(&elem, ub->info.flags);
 		if (ret)
 			return ret;
@@ -77,6 +78,9 @@ static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
 
 	if (!bytes)
 		return 0;
+	/* A descriptor that is open for reading only does not serve (I-67). */
+	if (!(cmd->file->f_mode & FMODE_WRITE))
+		return -EACCES;
 	elems = vmemdup_user(u64_to_user_ptr(READ_ONCE(cmd->sqe->addr)), bytes);
 	if (IS_ERR(elems))
 		return PTR_ERR(elems);
@@ -91,7 +95,8 @@ static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			struct ublk_elem elem =
 				ublk_elem_decode(elems + i * bio->elem_bytes,
 						 bio->flags);
-			struct ublk_io *io = &q->io[elem.tag];
+			struct ublk_io *io =
+				&q->io[array_index_nospec(elem.tag, q->depth)];
 
 			ublk_batch_set_buf(q, io, &elem, bio->flags);
 			ublk_state_arm(io, UBLK_EV_FETCH);
@@ -100,16 +105,6 @@ static int ublk_batch_prep(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	}
 	kvfree(elems);
 	return ret;
-}
-
-/*
- * End the collected requests before a page fault: the memory may be on this
- * very disk, and the fault may wait for one of these requests or for its tag.
- */
-static void ublk_batch_end(struct io_comp_batch *iob)
-{
-	if (iob->complete)
-		iob->complete(iob);
 }
 
 /* Commit one element of COMMIT_IO_CMDS (D-173 to D-177). */
@@ -160,7 +155,11 @@ static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		unsigned int len = min(total - done, UBLK_BATCH_BLOCK);
 		unsigned int pos;
 
-		ublk_batch_end(&iob);
+		/*
+		 * Before a page fault: the memory may be on this very disk,
+		 * and the fault wait for one of these requests or its tag.
+		 */
+		ublk_complete_collected(&iob);
 		if (copy_from_user(block, from + done, len)) {
 			ret = -EFAULT;
 			break;
@@ -176,7 +175,7 @@ static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			done += bio->elem_bytes;
 		}
 	}
-	ublk_batch_end(&iob);
+	ublk_complete_collected(&iob);
 	return done ? done : ret;
 }
 
@@ -214,6 +213,8 @@ static int ublk_batch_issue_fetch(struct ublk_device *ub, struct io_uring_cmd *c
 	ret = ublk_elem_check_fetch(bio,
 				    cmd->flags & IORING_URING_CMD_MULTISHOT,
 				    nr);
+	if (!ret)
+		ret = ublk_threads_watch(ub);
 	if (ret)
 		return ret;
 	return ublk_batch_fetch_issue(ub->queues[array_index_nospec(bio->q_id, nr)],

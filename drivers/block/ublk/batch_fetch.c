@@ -60,7 +60,7 @@ int ublk_batch_fetch_init(struct ublk_queue *q, int node)
 	unsigned int size = roundup_pow_of_two(q->depth);
 	struct ublk_fetchq *fq;
 
-	fq = kvzalloc_node(struct_size(fq, fifo, size), GFP_KERNEL, node);
+	fq = kvzalloc_node(struct_size(fq, fifo, size), GFP_KERNEL_ACCOUNT, node);
 	if (!fq)
 		return -ENOMEM;
 	spin_lock_init(&fq->lock);
@@ -89,12 +89,13 @@ void ublk_batch_fetch_reset(struct ublk_queue *q)
 	fq->closed = false;
 }
 
-/* Commands of an exited thread never run, even if its ring is open (D-70). */
-static bool ublk_batch_fetch_cmd_task_exiting(struct ublk_fetch_pdu *pdu)
+/*
+ * Commands of an exited thread never run, even if its ring is open (D-70). One
+ * that is being killed cannot fault in its buffers, and holds what it takes.
+ */
+static bool ublk_batch_fetch_is_dying(struct io_uring_cmd *cmd)
 {
-	struct task_struct *task = io_uring_cmd_get_task(ublk_fetch_cmd(pdu));
-
-	return READ_ONCE(task->flags) & PF_EXITING;
+	return ublk_task_is_dying(io_uring_cmd_get_task(cmd));
 }
 
 /* Take the next command off the list, to deliver. */
@@ -104,7 +105,7 @@ static struct io_uring_cmd *ublk_batch_fetch_choose(struct ublk_fetchq *fq)
 
 	lockdep_assert_held(&fq->lock);
 	list_for_each_entry(pdu, &fq->waiting, node) {
-		if (likely(!ublk_batch_fetch_cmd_task_exiting(pdu))) {
+		if (likely(!ublk_batch_fetch_is_dying(ublk_fetch_cmd(pdu)))) {
 			list_del_init(&pdu->node);
 			fq->active = ublk_fetch_cmd(pdu);
 			return fq->active;
@@ -113,7 +114,7 @@ static struct io_uring_cmd *ublk_batch_fetch_choose(struct ublk_fetchq *fq)
 	return NULL;
 }
 
-/* No command may come any more, or all that wait belong to exited threads. */
+/* No command may come any more, or all that wait belong to dying threads. */
 static bool ublk_batch_fetch_no_reader(const struct ublk_queue *q)
 {
 	const struct ublk_fetchq *fq = q->fetchq;
@@ -138,10 +139,10 @@ bool ublk_batch_fetch_served(struct ublk_queue *q)
 	if (!fq)
 		return false;
 	guard(spinlock)(&fq->lock);
-	if (fq->active)
+	if (fq->active && !ublk_batch_fetch_is_dying(fq->active))
 		return true;
 	list_for_each_entry(pdu, &fq->waiting, node) {
-		if (!ublk_batch_fetch_cmd_task_exiting(pdu))
+		if (!ublk_batch_fetch_is_dying(ublk_fetch_cmd(pdu)))
 			return true;
 	}
 	return false;
@@ -158,10 +159,11 @@ static void ublk_batch_fetch_activate(struct io_uring_cmd *cmd)
 static void ublk_batch_fetch_undelivered(struct ublk_queue *q, unsigned int tag)
 {
 	struct ublk_io *io = &q->io[tag];
+	unsigned int session = READ_ONCE(q->ub->session);
 	struct request *req = io->req;
 
 	ublk_state_arm(io, UBLK_EV_UNDELIVERED);
-	ublk_gate_undelivered(q, req);
+	ublk_gate_undelivered(q, req, session);
 }
 
 /* Hold or fail queued requests if no command delivers them. Does not sleep. */
@@ -356,21 +358,58 @@ give_back:
 	return -ENOBUFS;
 }
 
-/* The active command, in the task that sent it, with its ring lock held. */
+/*
+ * The active command, in the task that sent it, with its ring lock held. Requests
+ * may keep coming: other threads commit, and what cannot be delivered comes again.
+ */
 static void ublk_batch_fetch_deliver(struct ublk_queue *q, struct io_uring_cmd *cmd,
 				     unsigned int issue_flags)
 {
 	u16 tags[UBLK_BATCH_FETCH_MAX_TAGS] __uninitialized;
+	int ret = UBLK_IO_RES_ABORT;
 	unsigned int nr;
-	int ret;
 
-	while ((nr = ublk_batch_fetch_take(q, cmd, tags, issue_flags))) {
-		ret = ublk_batch_fetch_send(q, cmd, tags, nr, issue_flags);
-		if (unlikely(ret)) {
-			ublk_batch_fetch_end(q, cmd, ret, issue_flags);
+	while (likely(!fatal_signal_pending(current))) {
+		nr = ublk_batch_fetch_take(q, cmd, tags, issue_flags);
+		if (!nr)
 			return;
-		}
+		ret = ublk_batch_fetch_send(q, cmd, tags, nr, issue_flags);
+		if (unlikely(ret))
+			break;
+		cond_resched();
+		ret = UBLK_IO_RES_ABORT;
 	}
+	ublk_batch_fetch_end(q, cmd, ret, issue_flags);
+}
+
+/* Does the process of a thread that exits go on without it? */
+static bool ublk_batch_fetch_process_lives(struct task_struct *task)
+{
+	return READ_ONCE(task->flags) & PF_EXITING &&
+	       atomic_read(&task->signal->live) &&
+	       !(READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT);
+}
+
+/*
+ * The task work is canceled: this may not be the server's task, and its memory is
+ * left alone (I-1). If only a thread has exited, other threads go on to serve;
+ * ublk_batch_fetch_thread_gone() may have put another command in the place of
+ * this one.
+ */
+static void ublk_batch_fetch_canceled(struct ublk_queue *q,
+				      struct io_uring_cmd *cmd,
+				      unsigned int issue_flags)
+{
+	bool active;
+
+	if (!ublk_batch_fetch_process_lives(io_uring_cmd_get_task(cmd)))
+		ublk_gate_cancel(q->ub);
+	scoped_guard(spinlock, &q->fetchq->lock)
+		active = q->fetchq->active == cmd;
+	if (active)
+		ublk_batch_fetch_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
+	else
+		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
 }
 
 static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
@@ -379,14 +418,39 @@ static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 	unsigned int issue_flags = IO_URING_CMD_TASK_WORK_ISSUE_FLAGS;
 	struct ublk_queue *q = ublk_fetch_pdu(cmd)->q;
 
-	/* This may not be the server's task: leave its memory alone (I-1). */
-	if (unlikely(tw.cancel ||
-		     current->flags & (PF_EXITING | PF_KTHREAD))) {
-		ublk_gate_cancel(q->ub);
-		ublk_batch_fetch_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
-	} else {
+	if (unlikely(tw.cancel || current->flags & (PF_EXITING | PF_KTHREAD)))
+		ublk_batch_fetch_canceled(q, cmd, issue_flags);
+	else
 		ublk_batch_fetch_deliver(q, cmd, issue_flags);
+}
+
+/*
+ * A thread has exited. If its command is the active one, its task work lies in a
+ * ring that another thread keeps open, and only ends the command when that ring
+ * goes. Another command takes its place, or the queued requests are held or fail.
+ * A worker; does not sleep.
+ */
+void ublk_batch_fetch_thread_gone(struct ublk_queue *q)
+{
+	struct ublk_fetchq *fq = q->fetchq;
+	struct io_uring_cmd *next = NULL;
+
+	scoped_guard(spinlock, &fq->lock) {
+		struct task_struct *task;
+
+		if (!fq->active)
+			break;
+		task = io_uring_cmd_get_task(fq->active);
+		if (!(READ_ONCE(task->flags) & PF_EXITING))
+			return;
+		fq->active = NULL;
+		if (fq->head != fq->tail)
+			next = ublk_batch_fetch_choose(fq);
 	}
+	if (next)
+		ublk_batch_fetch_activate(next);
+	else
+		ublk_batch_fetch_drain(q);
 }
 
 /* A command comes: run requests held because the tasks of all others exited. */
@@ -397,7 +461,7 @@ static void ublk_batch_fetch_retry(struct ublk_queue *q)
 	lockdep_assert_held(&q->fetchq->lock);
 	first = list_first_entry_or_null(&q->fetchq->waiting,
 					 struct ublk_fetch_pdu, node);
-	if (unlikely(first && ublk_batch_fetch_cmd_task_exiting(first)))
+	if (unlikely(first && ublk_batch_fetch_is_dying(ublk_fetch_cmd(first))))
 		ublk_gate_kick(q->ub);
 }
 

@@ -43,8 +43,9 @@ void ublk_buf_put(struct ublk_io *io)
 	struct request *req = io->req;
 	struct ublk_rq *rq;
 
-	if (current == READ_ONCE(io->task) && ublk_refs_take_back(io->task_refs)) {
-		WRITE_ONCE(io->task_refs, io->task_refs - 1);
+	if (ublk_io_is_daemon(io) && ublk_refs_take_back(io->task_refs)) {
+		/* Pairs with ublk_buf_idle(): the data is not used any more. */
+		smp_store_release(&io->task_refs, io->task_refs - 1);
 		return;
 	}
 	if (!atomic_dec_and_test(&io->refs))
@@ -171,15 +172,21 @@ bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
  * The committing task unregisters what the driver registered for this request.
  * A commit on another ring leaves the slot to the server, and the request open
  * until the server clears it (D-130, D-131).
+ *
+ * An io-wq worker waits for the lock of the ring. Its holder may wait for one of
+ * the requests collected in @iob, which is NULL if there are none.
  */
 void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
-		     unsigned int issue_flags)
+		     unsigned int issue_flags, struct io_comp_batch *iob)
 {
 	if (!(io->flags & UBLK_IO_AUTO_REG))
 		return;
 	io->flags &= ~UBLK_IO_AUTO_REG;
-	if (io->buf_ring == io_uring_cmd_ctx_handle(cmd))
-		io_buffer_unregister(cmd, io->buf_slot, issue_flags);
+	if (io->buf_ring != io_uring_cmd_ctx_handle(cmd))
+		return;
+	if (iob && unlikely(issue_flags & IO_URING_F_UNLOCKED))
+		ublk_complete_collected(iob);
+	io_buffer_unregister(cmd, io->buf_slot, issue_flags);
 }
 
 /*
@@ -241,9 +248,10 @@ int ublk_buf_unregister(struct ublk_device *ub, struct io_uring_cmd *cmd,
 static bool ublk_buf_idle(const struct ublk_io *io)
 {
 	/* Both can only decrease: reading them in turn misses nothing. */
-	u32 refs = atomic_read(&io->refs);
+	u32 refs = atomic_read_acquire(&io->refs);
 
-	return ublk_refs_idle(refs, READ_ONCE(io->task_refs));
+	/* Pairs with the release of ublk_buf_put(): the data is not used now. */
+	return ublk_refs_idle(refs, smp_load_acquire(&io->task_refs));
 }
 
 /*

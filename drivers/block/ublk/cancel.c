@@ -20,6 +20,18 @@ void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	ublk_batch_fetch_cancel(cmd, issue_flags);
 }
 
+/* The queue of a tag: commands do not carry it, as only a cancel asks. */
+static struct ublk_queue *ublk_cancel_queue(struct ublk_device *ub,
+					    const struct ublk_io *io)
+{
+	unsigned int qid = 0;
+
+	while (io < ub->queues[qid]->io ||
+	       io >= ub->queues[qid]->io + ub->queues[qid]->depth)
+		qid++;
+	return ub->queues[qid];
+}
+
 /*
  * io_uring cancels a command of one tag. Any task, ring lock held. A command of
  * a QUEUED tag stays: ublk_dispatch_tw() completes it or arms the tag again,
@@ -27,13 +39,14 @@ void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags)
  */
 void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
-	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
-	struct ublk_queue *q = pdu->q;
-	struct ublk_io *io = &q->io[pdu->tag];
+	struct ublk_device *ub = cmd->file->private_data;
+	struct ublk_io *io = ublk_cmd_pdu(cmd)->io;
 
-	ublk_gate_cancel(q->ub);
+	ublk_gate_cancel(ub);
 	if (ublk_state_cancel(io)) {
-		trace_ublk_cancel(q, pdu->tag);
+		struct ublk_queue *q = ublk_cancel_queue(ub, io);
+
+		trace_ublk_cancel(q, io - q->io);
 		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
 	}
 }
@@ -101,11 +114,12 @@ void ublk_cancel_requests(struct ublk_device *ub)
 
 			if (q->fetchq && unlikely(state == UBLK_TAG_QUEUED))
 				continue;
+			state = ublk_state_gone(q, io);
 			ublk_buf_wait_idle(io);
-			atomic_set(&io->refs, 0);
-			ublk_state_gone(q, io);
-			if (ublk_tag_is_owned(state))
+			if (ublk_tag_is_owned(state)) {
+				atomic_set(&io->refs, 0);
 				ublk_gate_gone(ub, io->req);
+			}
 		}
 		cond_resched();
 	}

@@ -33,8 +33,8 @@ static int ublk_cmd_take_reg(const struct ublk_queue *q,
 
 /*
  * FETCH_REQ (D-40 to D-46). ub->lock serialises it with other fetches, with a
- * stop and with cancellation. A fetch does not sleep, as a stop may wait for
- * this very thread (I-42).
+ * stop and with cancellation. A fetch waits for memory only, as a stop may wait
+ * for this very thread (I-42).
  */
 static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 			  struct io_uring_cmd *cmd, unsigned int issue_flags,
@@ -43,7 +43,7 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 	struct ublk_device *ub = q->ub;
 	bool privileged = capable(CAP_SYS_ADMIN);
 	struct ublk_auto_buf_reg reg;
-	int next;
+	int next, ret;
 
 	if (q->driver_copies) {
 		if (!args->addr && !q->need_get_data)
@@ -51,6 +51,13 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 	} else if (args->addr || ublk_cmd_take_reg(q, args, &reg)) {
 		return -EINVAL;
 	}
+
+	/* A descriptor that is open for reading only does not serve (I-67). */
+	if (!(cmd->file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	ret = ublk_threads_watch(ub);
+	if (ret)
+		return ret;
 
 	guard(spinlock)(&ub->lock);
 	next = ublk_server_next(ub->server, UBLK_SERVER_EV_FETCH);
@@ -61,6 +68,7 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 		return next;
 
 	get_task_struct(current);
+	io->exec_id = current->self_exec_id;
 	WRITE_ONCE(io->task, current);
 	if (q->driver_copies)
 		io->addr = args->addr;
@@ -68,7 +76,7 @@ static int ublk_cmd_fetch(struct ublk_queue *q, struct ublk_io *io,
 		io->reg = reg;
 	if (!privileged)
 		ub->unprivileged_daemons = true;
-	ublk_state_arm_cmd(q, io, cmd, issue_flags, UBLK_EV_FETCH);
+	ublk_state_arm_cmd(io, cmd, issue_flags, UBLK_EV_FETCH);
 	ublk_gate_fetched(q);
 	return -EIOCBQUEUED;
 }
@@ -130,8 +138,8 @@ static int ublk_cmd_get_data(struct ublk_queue *q, struct ublk_io *io,
 	ret = ublk_dispatch_get_data(q, io);
 	if (likely(ret != -EFAULT))
 		return ret;
-	ublk_state_arm_cmd(q, io, cmd, issue_flags, UBLK_EV_GET_UNDELIVERED);
-	blk_mq_end_request(req, BLK_STS_IOERR);
+	ublk_state_arm_cmd(io, cmd, issue_flags, UBLK_EV_GET_UNDELIVERED);
+	ublk_complete_status(req, BLK_STS_IOERR);
 	return -EIOCBQUEUED;
 }
 
@@ -195,7 +203,7 @@ static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 
 	if (unlikely(nr == UBLK_IO_FETCH_REQ))
 		return ublk_cmd_fetch(q, io, cmd, issue_flags, &args);
-	if (unlikely(READ_ONCE(io->task) != current))
+	if (unlikely(!ublk_io_is_daemon(io)))
 		return ublk_cmd_remote(q, io, nr, cmd, &args, issue_flags);
 	if (likely(nr == UBLK_IO_COMMIT_AND_FETCH_REQ))
 		return ublk_cmd_commit(q, io, cmd, issue_flags, &args);

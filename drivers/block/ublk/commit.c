@@ -17,7 +17,7 @@ void ublk_commit_undo(struct ublk_queue *q, struct ublk_io *io,
 
 	if (!ublk_state_commit_begin(io))
 		return;
-	ublk_buf_commit(io, cmd, issue_flags);
+	ublk_buf_commit(io, cmd, issue_flags, NULL);
 	if (!atomic_read(&io->refs) ||
 	    atomic_try_cmpxchg(&io->refs, &owner, 0)) {
 		ublk_state_arm(io, UBLK_EV_COMMIT);

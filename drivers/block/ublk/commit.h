@@ -34,15 +34,14 @@ struct ublk_answer {
 };
 
 /* Only a per-tag device has a command that waits with the tag. */
-static __always_inline void ublk_commit_arm(struct ublk_queue *q,
-					    struct ublk_io *io,
+static __always_inline void ublk_commit_arm(struct ublk_io *io,
 					    struct io_uring_cmd *cmd,
 					    unsigned int issue_flags, bool batch)
 {
 	if (batch)
 		ublk_state_arm(io, UBLK_EV_COMMIT);
 	else
-		ublk_state_arm_cmd(q, io, cmd, issue_flags, UBLK_EV_COMMIT);
+		ublk_state_arm_cmd(io, cmd, issue_flags, UBLK_EV_COMMIT);
 }
 
 /*
@@ -64,7 +63,7 @@ static __always_inline int ublk_commit_read(const struct request *req,
 	pagefault_enable();
 	if (likely(done == min_t(int, answer->result, blk_rq_bytes(req))))
 		return done;
-	iob->complete(iob);
+	ublk_complete_collected(iob);
 	return ublk_copy_from_server(req, answer->addr, answer->result);
 }
 
@@ -92,7 +91,7 @@ static __always_inline int ublk_commit_copy(struct ublk_queue *q,
 	io->addr = answer->addr;
 	delivered = io->delivered;
 	trace_ublk_commit(q, req, res);
-	ublk_commit_arm(q, io, cmd, issue_flags, iob);
+	ublk_commit_arm(io, cmd, issue_flags, iob);
 	ublk_complete(req, res, delivered, iob);
 	return 0;
 }
@@ -112,14 +111,14 @@ static __always_inline void ublk_commit_nocopy(struct ublk_queue *q,
 	/* Where the server has put the data (D-176, D-211). */
 	if (unlikely(req_op(req) == REQ_OP_ZONE_APPEND))
 		req->__sector = answer->sector;
-	ublk_buf_commit(io, cmd, issue_flags);
+	ublk_buf_commit(io, cmd, issue_flags, iob);
 	io->reg = answer->reg;
 	ublk_rq(req)->result = answer->result;
 	refs = atomic_read(&io->refs);
 	task_refs = io->task_refs;
 	io->task_refs = 0;
 	trace_ublk_commit(q, req, answer->result);
-	ublk_commit_arm(q, io, cmd, issue_flags, iob);
+	ublk_commit_arm(io, cmd, issue_flags, iob);
 	if (!refs || ublk_buf_put_owner(io, task_refs))
 		ublk_complete_nocopy(req, answer->result, iob);
 }

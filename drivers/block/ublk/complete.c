@@ -5,15 +5,56 @@
  * The tag is armed again, or the session is over, before a function here runs,
  * as ending a request frees its tag for the next one. If the result covers
  * only part of a request, the rest is issued again (D-99d, I-20, I-21).
+ *
+ * The end of a bio may drop the last reference to a file: an asynchronous reader
+ * of the disk has closed it. In a server's task fput() would leave the release to
+ * task work of that task. If it is the release of this disk, it waits for
+ * open_mutex, whose holder may wait for this server. With soft interrupts
+ * disabled fput() leaves it to a worker, so everything that ends requests or
+ * parts of them does it that way, and only here (L-107).
  */
+#include <linux/bottom_half.h>
+
 #include "ublk.h"
+
+/**
+ * ublk_complete_status() - end a request as a whole
+ * @req: request
+ * @status: of all its bytes
+ * Context: any but hard interrupts; does not sleep.
+ */
+void ublk_complete_status(struct request *req, blk_status_t status)
+{
+	local_bh_disable();
+	blk_mq_end_request(req, status);
+	local_bh_enable();
+}
+
+/**
+ * ublk_complete_collected() - end the requests that ublk_complete() collected
+ * @iob: collection; may be empty, and is afterwards
+ * Context: as for ublk_complete_status().
+ */
+void ublk_complete_collected(struct io_comp_batch *iob)
+{
+	if (!iob->complete)
+		return;
+	local_bh_disable();
+	iob->complete(iob);
+	local_bh_enable();
+}
 
 static void ublk_complete_part(struct request *req, unsigned int bytes)
 {
-	if (blk_update_request(req, BLK_STS_OK, bytes))
-		blk_mq_requeue_request(req, true);
-	else
+	bool rest;
+
+	local_bh_disable();
+	rest = blk_update_request(req, BLK_STS_OK, bytes);
+	if (!rest)
 		__blk_mq_end_request(req, BLK_STS_OK);
+	local_bh_enable();
+	if (rest)
+		blk_mq_requeue_request(req, true);
 }
 
 /*
@@ -38,7 +79,7 @@ static int ublk_complete_whole(struct request *req, int res)
  * @delivered: bytes that the server got or can have filled
  * @iob: collects requests that end without error, or NULL
  *
- * A positive result is rounded down to sectors; less than a sector is an error.
+ * A positive result is rounded down to logical blocks; less than one is an error.
  * A write committed with 0 succeeds as a whole (D-97 to D-101, I-20 to I-22).
  * Context: any; does not sleep.
  */
@@ -53,7 +94,7 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 		ublk_shmem_put_buf(req);
 	}
 	if (unlikely(res < 0)) {
-		blk_mq_end_request(req, errno_to_blk_status(res));
+		ublk_complete_status(req, errno_to_blk_status(res));
 		return;
 	}
 
@@ -76,15 +117,15 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 	if (likely(done >= len)) {
 		if (!blk_mq_add_to_batch(req, iob, false,
 					 blk_mq_end_request_batch))
-			blk_mq_end_request(req, BLK_STS_OK);
+			ublk_complete_status(req, BLK_STS_OK);
 		return;
 	}
 
-	done = round_down(done, SECTOR_SIZE);
+	done = round_down(done, queue_logical_block_size(req->q));
 	if (done)
 		ublk_complete_part(req, done);
 	else
-		blk_mq_end_request(req, BLK_STS_IOERR);
+		ublk_complete_status(req, BLK_STS_IOERR);
 }
 
 /* End a request without references, whose data the driver has not copied. */

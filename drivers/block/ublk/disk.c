@@ -79,7 +79,7 @@ static void ublk_disk_set_live(struct ublk_device *ub, struct gendisk *disk)
 {
 	guard(spinlock)(&ub->lock);
 	ub->disk = disk;
-	ub->state = UBLK_S_DEV_LIVE;
+	WRITE_ONCE(ub->state, UBLK_S_DEV_LIVE);
 	ub->recorded = get_pid(ub->opener);
 	ublk_gate_live(ub);
 }
@@ -91,7 +91,7 @@ static void ublk_disk_set_dead(struct ublk_device *ub)
 	scoped_guard(spinlock, &ub->lock) {
 		recorded = ub->recorded;
 		ub->recorded = NULL;
-		ub->state = UBLK_S_DEV_DEAD;
+		WRITE_ONCE(ub->state, UBLK_S_DEV_DEAD);
 	}
 	put_pid(recorded);
 }
@@ -153,7 +153,10 @@ static int ublk_disk_create(struct ublk_device *ub)
 	return 0;
 }
 
-/* Under ub->mutex: may the disk be created? -EAGAIN: a new session has begun. */
+/*
+ * Under ub->mutex: may the disk be created? 1: a new session has begun. That is no
+ * errno, as the server of a zoned disk may commit any errno to the report.
+ */
 static int ublk_disk_may_create(struct ublk_device *ub, unsigned int session)
 {
 	int next = ublk_device_next(ub->state, UBLK_DEV_EV_START, ub->policy);
@@ -166,19 +169,19 @@ static int ublk_disk_may_create(struct ublk_device *ub, unsigned int session)
 	switch (ub->server) {
 	case UBLK_SERVER_READY:
 		if (ub->session != session)
-			return -EAGAIN;
+			return 1;
 		return ub->deleted ? -EBUSY : 0;
 	case UBLK_SERVER_STOPPING:
 		return -EBUSY;
 	default:
-		return -EAGAIN;
+		return 1;
 	}
 }
 
 /*
  * START_DEV under ub->mutex; the server of @session was ready. Waits for the
- * server of a zoned disk, see zoned.c. Return: 0; -EAGAIN if another session
- * has begun: wait for its server; or a negative errno (C-75f to C-75j).
+ * server of a zoned disk, see zoned.c. Return: 0; 1 if another session has begun:
+ * wait for its server; or a negative errno (C-75f to C-75j).
  */
 int ublk_disk_try_start(struct ublk_device *ub, unsigned int session)
 {
@@ -222,7 +225,7 @@ int ublk_disk_start(struct ublk_ctrl *c)
 		ret = ublk_server_wait(ub, pid, &session);
 		if (!ret)
 			ret = ublk_disk_start_session(ub, session);
-	} while (ret == -EAGAIN);
+	} while (ret > 0);
 	return ret;
 }
 
@@ -246,7 +249,8 @@ int ublk_disk_resize(struct ublk_ctrl *c)
 	    !ublk_zoned_may_resize(ub->disk, sectors))
 		ret = -EOPNOTSUPP;
 	if (!ret) {
-		ub->params.basic.dev_sectors = sectors;
+		scoped_guard(spinlock, &ub->lock)
+			ub->params.basic.dev_sectors = sectors;
 		set_capacity_and_notify(ub->disk, sectors);
 	}
 	mutex_unlock(&ub->mutex);

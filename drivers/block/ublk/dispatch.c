@@ -8,8 +8,6 @@
  * may run in a kernel thread, with tw.cancel set: it touches nothing of the
  * server then, and ublk_gate_undelivered() holds or fails the request.
  */
-#include <linux/sched/signal.h>
-
 #include "ublk.h"
 #include "state.h"
 #include "trace.h"
@@ -90,7 +88,7 @@ static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
 
 /*
  * Copy write data to the server's buffer (D-90). If only part is copied, the
- * descriptor shrinks to whole sectors, and the rest is issued again (I-21). If
+ * descriptor shrinks to whole blocks, and the rest is issued again (I-21). If
  * nothing can be, the address is bad, as the task is alive (I-45).
  */
 static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
@@ -100,7 +98,7 @@ static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
 	unsigned int done = ublk_copy_to_server(req, io->addr, len);
 
 	if (unlikely(done != len)) {
-		done = round_down(done, SECTOR_SIZE);
+		done = round_down(done, queue_logical_block_size(req->q));
 		if (!done)
 			return false;
 		ublk_desc(q, req->tag)->nr_sectors = done >> SECTOR_SHIFT;
@@ -113,11 +111,13 @@ static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
 static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
 				 struct request *req)
 {
+	unsigned int session = READ_ONCE(q->ub->session);
+
 	ublk_state_arm(io, UBLK_EV_UNDELIVERED);
 	if (fatal_signal_pending(current))
-		ublk_gate_undelivered(q, req);
+		ublk_gate_undelivered(q, req, session);
 	else
-		blk_mq_end_request(req, BLK_STS_IOERR);
+		ublk_complete_status(req, BLK_STS_IOERR);
 }
 
 /*
@@ -139,7 +139,7 @@ static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
 			return true;
 		ublk_state_arm(io, UBLK_EV_UNDELIVERED);
 		ublk_shmem_put(req);
-		blk_mq_end_request(req, BLK_STS_IOERR);
+		ublk_complete_status(req, BLK_STS_IOERR);
 		return false;
 	}
 	/* The server sees data in shared memory without a copy (D-96). */
@@ -170,8 +170,10 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 	int res = UBLK_IO_RES_OK;
 
 	if (unlikely(gone || current != io->task)) {
+		unsigned int session = READ_ONCE(q->ub->session);
+
 		ublk_state_arm(io, UBLK_EV_UNDELIVERED);
-		ublk_gate_undelivered(q, req);
+		ublk_gate_undelivered(q, req, session);
 		return;
 	}
 	if (unlikely(!ublk_dispatch_ready(q, io, req, io->cmd,
@@ -200,11 +202,28 @@ static __always_inline void ublk_dispatch_list(struct ublk_queue *q,
 	} while (req);
 }
 
+/*
+ * The task work is canceled. If ublk_dispatch_thread_gone() took its requests, the
+ * tag has waited for this: now io_uring can cancel the command.
+ */
+static void ublk_dispatch_canceled(struct ublk_io *io)
+{
+	if (xchg(&io->delivered, 0) == UBLK_IO_POSTED)
+		ublk_dispatch_list(io->req->mq_hctx->driver_data, io->req, true);
+	else
+		ublk_state_arm(io, UBLK_EV_UNDELIVERED);
+}
+
 static void ublk_dispatch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 {
-	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(io_uring_cmd_from_tw(tw_req));
+	struct io_uring_cmd *cmd = io_uring_cmd_from_tw(tw_req);
+	struct ublk_io *io = ublk_cmd_pdu(cmd)->io;
 
-	ublk_dispatch_list(pdu->q, pdu->reqs, tw.cancel);
+	if (unlikely(tw.cancel))
+		ublk_dispatch_canceled(io);
+	else
+		ublk_dispatch_list(io->req->mq_hctx->driver_data, io->req,
+				   false);
 }
 
 /**
@@ -214,19 +233,61 @@ static void ublk_dispatch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
  *
  * The commands of an exited thread remain if another one keeps its ring open
  * (D-70). A ring that defers task work would never run it, so none is sent.
- * Context: any; does not sleep.
+ * ublk_dispatch_thread_gone() takes back what was sent just before the exit.
+ * Context: any, in an RCU read-side section; does not sleep.
  */
 void ublk_dispatch_post(struct ublk_io *io, struct request *reqs)
 {
-	struct io_uring_cmd *cmd = io->cmd;
-	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
-
 	if (unlikely(READ_ONCE(io->task->flags) & PF_EXITING)) {
-		ublk_dispatch_list(pdu->q, reqs, true);
+		ublk_dispatch_list(reqs->mq_hctx->driver_data, reqs, true);
 		return;
 	}
-	pdu->reqs = reqs;
-	io_uring_cmd_complete_in_task(cmd, ublk_dispatch_tw);
+	io->delivered = UBLK_IO_POSTED;
+	io_uring_cmd_complete_in_task(io->cmd, ublk_dispatch_tw);
+}
+
+/* Is the tag QUEUED for a thread that has exited? */
+static bool ublk_dispatch_is_stranded(struct ublk_device *ub,
+				      const struct ublk_io *io)
+{
+	if (READ_ONCE(io->state) != UBLK_TAG_QUEUED)
+		return false;
+	/* ublk_server_reset() drops the task under this lock. */
+	guard(spinlock)(&ub->lock);
+	return io->task && READ_ONCE(io->task->flags) & PF_EXITING;
+}
+
+/**
+ * ublk_dispatch_thread_gone() - take requests away from threads that have exited
+ * @q: queue of a per-tag device
+ *
+ * Their task work lies in a ring that another thread keeps open, and runs when
+ * that ring goes. The tag of the first request has to wait for it, as its command
+ * cannot be completed while the task work is queued. The requests are held or
+ * fail now, and the other tags are armed again.
+ * Context: a worker, after synchronize_rcu(): each ublk_dispatch_post() that
+ * found the thread alive has posted, each later one sees that it exits.
+ */
+void ublk_dispatch_thread_gone(struct ublk_queue *q)
+{
+	unsigned int session = READ_ONCE(q->ub->session);
+	unsigned int tag;
+
+	for (tag = 0; tag < q->depth; tag++) {
+		struct ublk_io *io = &q->io[tag];
+		struct request *req, *next;
+
+		if (!ublk_dispatch_is_stranded(q->ub, io))
+			continue;
+		if (cmpxchg(&io->delivered, UBLK_IO_POSTED, 0) != UBLK_IO_POSTED)
+			continue;
+		req = io->req;
+		next = req->rq_next;
+		req->rq_next = NULL;
+		ublk_gate_undelivered(q, req, session);
+		if (next)
+			ublk_dispatch_list(q, next, true);
+	}
 }
 
 /*

@@ -171,7 +171,7 @@ void ublk_gate_gone(struct ublk_device *ub, struct request *req)
 	    ublk_gate_may_hold(req))
 		blk_mq_requeue_request(req, false);
 	else
-		blk_mq_end_request(req, BLK_STS_IOERR);
+		ublk_complete_status(req, BLK_STS_IOERR);
 }
 
 /*
@@ -179,9 +179,12 @@ void ublk_gate_gone(struct ublk_device *ub, struct request *req)
  * may still be open: the exit of one thread closes nothing. A pending stop
  * waits for every request, so nothing is held then. A later stop or fetch
  * command runs the requeue list under the same lock; a fetch command that is
- * there already is seen here, and the list is kicked at once. Does not sleep.
+ * there already is seen here, and the list is kicked at once. So it is when
+ * @session, in which the request was claimed, has ended meanwhile: the kick at
+ * its end, or of the next server, may have passed. Does not sleep.
  */
-void ublk_gate_undelivered(struct ublk_queue *q, struct request *req)
+void ublk_gate_undelivered(struct ublk_queue *q, struct request *req,
+			   unsigned int session)
 {
 	struct ublk_device *ub = q->ub;
 
@@ -189,9 +192,26 @@ void ublk_gate_undelivered(struct ublk_queue *q, struct request *req)
 	    ublk_gate_may_hold(req)) {
 		guard(spinlock)(&ub->lock);
 		if (!ublk_stop_pending(ub)) {
-			blk_mq_requeue_request(req, ublk_batch_fetch_served(q));
+			blk_mq_requeue_request(req, ub->session != session ||
+					       ublk_batch_fetch_served(q));
 			return;
 		}
 	}
-	blk_mq_end_request(req, BLK_STS_IOERR);
+	ublk_complete_status(req, BLK_STS_IOERR);
+}
+
+/*
+ * Hold a request whose tag this session does not serve any more, although the
+ * queue is open: the thread of the tag has exited. The next server runs the list
+ * after it has fetched all tags; if it already has the tag, the list is kicked.
+ * Return: false if the request must fail: a pending stop waits for it.
+ */
+bool ublk_gate_hold_unserved(struct ublk_queue *q, struct request *req)
+{
+	guard(spinlock)(&q->ub->lock);
+	if (ublk_stop_pending(q->ub))
+		return false;
+	blk_mq_requeue_request(req, READ_ONCE(q->io[req->tag].state) ==
+			       UBLK_TAG_ARMED || q->gate != UBLK_GATE_GO);
+	return true;
 }

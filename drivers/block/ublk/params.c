@@ -36,12 +36,6 @@ static int ublk_params_header(const struct ublksrv_ctrl_cmd *cmd,
 	return 0;
 }
 
-static bool ublk_params_disk_exists(struct ublk_device *ub)
-{
-	guard(spinlock)(&ub->lock);
-	return ub->disk;
-}
-
 /*
  * Replace the stored bytes by the first @bytes of @in, and check the result. A
  * set that is refused leaves none (C-106 to C-110).
@@ -92,13 +86,15 @@ int ublk_params_set(struct ublk_ctrl *c)
 
 	if (mutex_lock_interruptible(&ub->mutex))
 		return -EINTR;
-	if (ublk_params_disk_exists(ub)) {
-		ret = -EACCES;
-	} else if (fault) {
-		memset(&ub->params, 0, sizeof(ub->params));
-		ret = -EFAULT;
-	} else {
-		ret = ublk_params_store(ub, &in, bytes, &h);
+	scoped_guard(spinlock, &ub->lock) {
+		if (ub->disk) {
+			ret = -EACCES;
+		} else if (fault) {
+			memset(&ub->params, 0, sizeof(ub->params));
+			ret = -EFAULT;
+		} else {
+			ret = ublk_params_store(ub, &in, bytes, &h);
+		}
 	}
 	mutex_unlock(&ub->mutex);
 	return ret;
@@ -109,21 +105,21 @@ static void ublk_params_fill_devt(struct ublk_device *ub)
 {
 	struct ublk_param_devt *devt = &ub->params.devt;
 
+	lockdep_assert_held(&ub->lock);
 	devt->char_major = MAJOR(ub->cdev_dev.devt);
 	devt->char_minor = MINOR(ub->cdev_dev.devt);
 	devt->disk_major = 0;
 	devt->disk_minor = 0;
-	scoped_guard(spinlock, &ub->lock) {
-		if (ub->disk) {
-			devt->disk_major = MAJOR(disk_devt(ub->disk));
-			devt->disk_minor = MINOR(disk_devt(ub->disk));
-		}
+	if (ub->disk) {
+		devt->disk_major = MAJOR(disk_devt(ub->disk));
+		devt->disk_minor = MINOR(disk_devt(ub->disk));
 	}
 	ub->params.types |= UBLK_PARAM_TYPE_DEVT;
 }
 
 /*
- * GET_PARAMS. Return: 0; -EINTR on a signal, or another errno (C-124 to C-131).
+ * GET_PARAMS. It does not take ub->mutex, which a stop holds while it waits for a
+ * server (I-66). Return: 0 or a negative errno (C-124 to C-131).
  */
 int ublk_params_get(struct ublk_ctrl *c)
 {
@@ -136,11 +132,10 @@ int ublk_params_get(struct ublk_ctrl *c)
 	if (ret)
 		return ret;
 
-	if (mutex_lock_interruptible(&ub->mutex))
-		return -EINTR;
-	ublk_params_fill_devt(ub);
-	p = ub->params;
-	mutex_unlock(&ub->mutex);
+	scoped_guard(spinlock, &ub->lock) {
+		ublk_params_fill_devt(ub);
+		p = ub->params;
+	}
 
 	if (copy_to_user(u64_to_user_ptr(c->cmd.addr), &p,
 			 min_t(size_t, h.len, sizeof(p))))

@@ -71,9 +71,12 @@ static blk_status_t ublk_queue_no_command(struct ublk_queue *q,
 	/* Pairs with the full barrier of ublk_state_cancel(). */
 	smp_rmb();
 	gate = READ_ONCE(q->gate);
-	if (gate == UBLK_GATE_GO)
-		gate = ublk_device_gate(UBLK_COND_CANCELING, q->ub->policy);
-	return ublk_queue_refuse(q, gate, req);
+	if (gate != UBLK_GATE_GO)
+		return ublk_queue_refuse(q, gate, req);
+	if (ublk_policy_holds(q->ub->policy) && ublk_gate_may_hold(req) &&
+	    ublk_gate_hold_unserved(q, req))
+		return BLK_STS_OK;
+	return BLK_STS_IOERR;
 }
 
 /* The order of checks is fixed (L-30). On success @req owns @io's command. */

@@ -75,7 +75,7 @@ static int ublk_quiesce_begin(struct ublk_device *ub)
 		guard(spinlock)(&ub->lock);
 		switch (ub->quiesce) {
 		case UBLK_QUIESCE_NONE:
-			ub->quiesce = UBLK_QUIESCE_WAITING;
+			WRITE_ONCE(ub->quiesce, UBLK_QUIESCE_WAITING);
 			ublk_gate_close(ub, UBLK_COND_CANCELING);
 			break;
 		case UBLK_QUIESCE_WAITING:
@@ -98,7 +98,7 @@ static void ublk_quiesce_undo(struct ublk_device *ub)
 	/* If the session has ended meanwhile, so has the quiesce. */
 	if (ub->quiesce != UBLK_QUIESCE_WAITING)
 		return;
-	ub->quiesce = UBLK_QUIESCE_NONE;
+	WRITE_ONCE(ub->quiesce, UBLK_QUIESCE_NONE);
 	ublk_gate_reopen(ub);
 	ublk_gate_kick(ub);
 }
@@ -127,7 +127,7 @@ void ublk_quiesce_work(struct work_struct *work)
 		ublk_quiesce_answer(ub, UBLK_QUIESCE_POLL_MS);
 	scoped_guard(spinlock, &ub->lock) {
 		if (on && ub->quiesce == UBLK_QUIESCE_ANSWERING)
-			ub->quiesce = UBLK_QUIESCE_ANSWERED;
+			WRITE_ONCE(ub->quiesce, UBLK_QUIESCE_ANSWERED);
 	}
 	mutex_unlock(&ub->mutex);
 	wake_up_all(&ub->wait);

@@ -34,7 +34,7 @@ int ublk_recover_start(struct ublk_ctrl *c)
 	return ret < 0 ? ret : 0;
 }
 
-/* -EAGAIN: another session has begun, wait for its server (C-95c to C-95e). */
+/* Return 1: another session has begun, wait for its server (C-95c to C-95e). */
 static int ublk_recover_finish(struct ublk_device *ub, unsigned int session)
 {
 	int next = ublk_device_next(ub->state, UBLK_DEV_EV_END_RECOVERY,
@@ -48,10 +48,10 @@ static int ublk_recover_finish(struct ublk_device *ub, unsigned int session)
 		if (ub->server == UBLK_SERVER_STOPPING)
 			return -EBUSY;
 		if (ub->server != UBLK_SERVER_READY || ub->session != session)
-			return -EAGAIN;
+			return 1;
 		old = ub->recorded;
 		ub->recorded = get_pid(ub->opener);
-		ub->state = next;
+		WRITE_ONCE(ub->state, next);
 		ublk_gate_kick(ub);
 	}
 	put_pid(old);
@@ -78,6 +78,6 @@ int ublk_recover_end(struct ublk_ctrl *c)
 			return -EINTR;
 		ret = ublk_recover_finish(ub, session);
 		mutex_unlock(&ub->mutex);
-	} while (ret == -EAGAIN);
+	} while (ret > 0);
 	return ret;
 }

@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/sched/task.h>
 #include <linux/vmalloc.h>
 
@@ -77,7 +78,8 @@ static int ublk_server_open(struct inode *inode, struct file *file)
 			ub->server = next;
 			ub->file = file;
 			ub->opener = get_pid(task_tgid(current));
-			ub->session++;
+			ub->opener_exec_id = current->self_exec_id;
+			WRITE_ONCE(ub->session, ub->session + 1);
 		}
 	}
 	if (next < 0) {
@@ -120,6 +122,20 @@ static const struct vm_operations_struct ublk_server_vm_ops = {
 	.close	= ublk_server_unmap,
 };
 
+/* remap_vmalloc_range() wants an area of vmalloc_user(), which charges nobody. */
+static int ublk_server_map(struct vm_area_struct *vma, void *descs)
+{
+	unsigned long addr;
+	int ret = 0;
+
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	for (addr = vma->vm_start; addr < vma->vm_end && !ret; addr += PAGE_SIZE) {
+		ret = vm_insert_page(vma, addr, vmalloc_to_page(descs));
+		descs += PAGE_SIZE;
+	}
+	return ret;
+}
+
 /* The mapping keeps the file open, and so the area valid (D-5 to D-11). */
 static int ublk_server_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -145,7 +161,8 @@ static int ublk_server_mmap(struct file *file, struct vm_area_struct *vma)
 	if (qid < 0)
 		return qid;
 	vma->vm_ops = &ublk_server_vm_ops;
-	return remap_vmalloc_range(vma, ub->queues[qid]->descs, 0);
+	qid = array_index_nospec(qid, info->nr_hw_queues);
+	return ublk_server_map(vma, ub->queues[qid]->descs);
 }
 
 static void ublk_server_reset_queue(struct ublk_queue *q)
@@ -177,6 +194,7 @@ static void ublk_server_reset(struct ublk_device *ub)
 	struct pid *opener;
 	unsigned int qid;
 
+	ublk_threads_forget(ub);
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
 		ublk_server_reset_queue(ub->queues[qid]);
 
@@ -187,7 +205,7 @@ static void ublk_server_reset(struct ublk_device *ub)
 		ub->unmapped = false;
 		ub->nr_ready = 0;
 		ub->unprivileged_daemons = false;
-		ub->quiesce = UBLK_QUIESCE_NONE;
+		WRITE_ONCE(ub->quiesce, UBLK_QUIESCE_NONE);
 		WRITE_ONCE(ub->canceled, false);
 		/* Last: now the node can be opened again. */
 		ub->server = ublk_server_next(ub->server, UBLK_SERVER_EV_RESET);
@@ -209,7 +227,7 @@ static void ublk_server_gone(struct ublk_device *ub)
 	scoped_guard(spinlock, &ub->lock) {
 		if (ub->state != next)
 			trace_ublk_device(ub, next);
-		ub->state = next;
+		WRITE_ONCE(ub->state, next);
 		/* Close again what an unfinished recovery made ready. */
 		if (next == UBLK_S_DEV_FAIL_IO)
 			ublk_gate_close(ub, UBLK_COND_FAILING);

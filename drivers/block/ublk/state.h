@@ -119,23 +119,18 @@ static __always_inline void ublk_state_arm(struct ublk_io *io,
 
 /**
  * ublk_state_arm_cmd() - arm a tag of a per-tag device with a new command
- * @q: queue
  * @io: tag; the caller owns its request, if it had one
  * @cmd: command, from now on completed with io_uring_cmd_done()
  * @issue_flags: of @cmd
  * @event: as for ublk_state_arm()
  * Context: the submitter's task with the ring lock held; may hold ub->lock.
  */
-static __always_inline void ublk_state_arm_cmd(struct ublk_queue *q,
-					       struct ublk_io *io,
+static __always_inline void ublk_state_arm_cmd(struct ublk_io *io,
 					       struct io_uring_cmd *cmd,
 					       unsigned int issue_flags,
 					       enum ublk_tag_event event)
 {
-	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
-
-	pdu->q = q;
-	pdu->tag = io - q->io;
+	ublk_cmd_pdu(cmd)->io = io;
 	io->cmd = cmd;
 	io_uring_cmd_mark_cancelable(cmd, issue_flags);
 	ublk_state_arm(io, event);
@@ -169,19 +164,42 @@ static inline void ublk_state_commit_undo(struct ublk_io *io)
 }
 
 /**
+ * ublk_state_expire() - a timeout takes the request of a server that is gone
+ *	(EXPIRE)
+ * @io: tag whose daemon cannot commit any more, or tag of a batch device
+ *
+ * The full barrier of cmpxchg pairs with the release of ublk_state_deliver().
+ * Context: timeout work; races with ublk_state_gone() and, on a batch device,
+ * with ublk_state_commit_begin().
+ * Return: true if the caller owns the request.
+ */
+static inline bool ublk_state_expire(struct ublk_io *io)
+{
+	return ublk_state_try(io, UBLK_TAG_SERVER, UBLK_EV_EXPIRE,
+			      UBLK_TAG_CANCELED) ||
+	       ublk_state_try(io, UBLK_TAG_NEED_DATA, UBLK_EV_EXPIRE,
+			      UBLK_TAG_CANCELED);
+}
+
+/**
  * ublk_state_gone() - the session of the server ends (GONE, GONE_BATCH)
  * @q: queue
- * @io: tag; the caller owns its request, if it had one
+ * @io: tag
  *
- * Nothing else can reach the tag: the gate is closed and no command is left.
+ * The gate is closed and no command is left, so only a timeout can still reach
+ * the tag: the full barrier of xchg decides who gets the request.
  * Context: exit work.
+ * Return: the state before; if a server owned the tag, its request is the
+ * caller's.
  */
-static inline void ublk_state_gone(struct ublk_queue *q, struct ublk_io *io)
+static inline unsigned int ublk_state_gone(struct ublk_queue *q,
+					   struct ublk_io *io)
 {
-	ublk_state_check(io->state,
-			 q->fetchq ? UBLK_EV_GONE_BATCH : UBLK_EV_GONE,
+	unsigned int from = xchg(&io->state, UBLK_TAG_EMPTY);
+
+	ublk_state_check(from, q->fetchq ? UBLK_EV_GONE_BATCH : UBLK_EV_GONE,
 			 UBLK_TAG_EMPTY);
-	WRITE_ONCE(io->state, UBLK_TAG_EMPTY);
+	return from;
 }
 
 #endif

@@ -49,7 +49,6 @@ static void ublk_stop_remove_node(struct ublk_device *ub)
 	if (ub->deleted)
 		return;
 	ub->deleted = true;
-	ublk_perm_uncount(ub);
 	cdev_device_del(&ub->cdev, &ub->cdev_dev);
 	/* The reference of the registration. */
 	ublk_dev_put(ub);

@@ -20,7 +20,9 @@
  *   server
  *   cmd batch_commit usercopy
  *   cancel queue
- *   timeout batch_fetch
+ *   timeout
+ *   threads
+ *   batch_fetch
  *   dispatch commit
  *   gate
  *   lastref buf
@@ -68,7 +70,8 @@
  *			task or, if that task has exited, the one that runs its
  *			task work. The tag's daemon task makes all other
  *			transitions, or the exit work when no command of the
- *			session is left.
+ *			session is left. A timeout takes SERVER by cmpxchg when
+ *			that task cannot commit any more, the exit work by xchg.
  *			On a batch device, which has no daemon task, a commit
  *			leaves SERVER by cmpxchg. Its tags are armed without a
  *			command, so the exit work waits for every queue_rq that
@@ -92,6 +95,7 @@
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/refcount.h>
+#include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
@@ -145,7 +149,8 @@ struct ublk_shmem_buf;
 /**
  * struct ublk_io - one tag
  * @state: &enum ublk_tag_state
- * @delivered: bytes of the request that the server can serve, in SERVER
+ * @delivered: bytes of the request that the server can serve, in SERVER; or, in
+ *	QUEUED, UBLK_IO_POSTED
  * @cmd: the command the driver holds, in ARMED and QUEUED
  * @req: the request, in QUEUED, NEED_DATA and SERVER
  * @task: daemon task, with a reference; set by FETCH_REQ until the session ends
@@ -156,6 +161,8 @@ struct ublk_shmem_buf;
  * @task_refs: the daemon task's part of them
  * @flags: UBLK_IO_*, from delivery to commit
  * @buf_slot: where the request is registered, with UBLK_IO_AUTO_REG
+ * @exec_id: of @task when it fetched the tag: a program that it executes later
+ *	is not the server
  * @buf_ring: in which ring, with UBLK_IO_AUTO_REG; compared only
  *
  * Each has its own cache line, as other CPUs use the neighbouring tags.
@@ -174,8 +181,15 @@ struct ublk_io {
 	unsigned int		task_refs;
 	u16			flags;
 	u16			buf_slot;
+	u32			exec_id;
 	void			*buf_ring;
 } ____cacheline_aligned_in_smp;
+
+/*
+ * In QUEUED: task work of the daemon has the request, and those linked to it. No
+ * number of bytes, so a value that is left from before is none.
+ */
+#define UBLK_IO_POSTED		UINT_MAX
 
 /* The driver registered the request's pages in @buf_slot of @buf_ring. */
 #define UBLK_IO_AUTO_REG	0x1
@@ -299,6 +313,9 @@ struct ublk_shmem {
  *	is known to be gone, under @lock
  * @lastref_ms: delay of @lastref_work, under @lock
  * @opener: process that opened the char node in this session, under @lock
+ * @opener_exec_id: of that process at that time, under @lock
+ * @threads: threads whose exit is waited for, under @lock, threads.c
+ * @threads_work: takes requests away from threads that have exited
  * @recorded: process recorded by START_DEV, under @lock
  * @nr_ready: queues that are ready, under @lock
  * @canceled: a command was canceled in this session, under @lock
@@ -349,6 +366,9 @@ struct ublk_device {
 	struct file		*file;
 	unsigned int		lastref_ms;
 	struct pid		*opener;
+	u32			opener_exec_id;
+	struct list_head	threads;
+	struct work_struct	threads_work;
 	struct pid		*recorded;
 	unsigned int		nr_ready;
 	bool			canceled;
@@ -370,20 +390,42 @@ struct ublk_device {
 };
 
 /**
- * struct ublk_cmd_pdu - the driver's part of an I/O command
- * @q: queue the command was issued for
- * @reqs: requests to deliver, linked by rq_next, the first one for @tag
- * @tag: tag
+ * struct ublk_cmd_pdu - the driver's part of an I/O command of a per-tag device
+ * @io: the tag that it arms
  */
 struct ublk_cmd_pdu {
-	struct ublk_queue	*q;
-	struct request		*reqs;
-	u16			tag;
+	struct ublk_io		*io;
 };
 
 static inline struct ublk_cmd_pdu *ublk_cmd_pdu(struct io_uring_cmd *cmd)
 {
 	return io_uring_cmd_to_pdu(cmd, struct ublk_cmd_pdu);
+}
+
+/**
+ * ublk_io_is_daemon() - is the calling task the tag's daemon task?
+ * @io: tag
+ *
+ * A task that has executed another program since it fetched the tag is not.
+ * ublk_timeout_request() relies on it: such a task never commits.
+ * Return: true if its commands are those of the tag's daemon.
+ */
+static __always_inline bool ublk_io_is_daemon(const struct ublk_io *io)
+{
+	return READ_ONCE(io->task) == current &&
+	       io->exec_id == (u32)current->self_exec_id;
+}
+
+/**
+ * ublk_task_is_dying() - will a task not deliver requests any more?
+ * @task: task of a server
+ *
+ * It has begun to exit, or is being killed and so cannot fault in its memory.
+ * Return: true if requests must not be given to it.
+ */
+static inline bool ublk_task_is_dying(struct task_struct *task)
+{
+	return READ_ONCE(task->flags) & PF_EXITING || fatal_signal_pending(task);
 }
 
 static inline bool ublk_has(const struct ublk_device *ub, u64 feature)
@@ -534,6 +576,12 @@ int ublk_batch_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 ssize_t ublk_usercopy_read(struct kiocb *iocb, struct iov_iter *iter);
 ssize_t ublk_usercopy_write(struct kiocb *iocb, struct iov_iter *iter);
 
+/* threads.c */
+int ublk_threads_watch(struct ublk_device *ub);
+void ublk_threads_check(struct ublk_device *ub);
+void ublk_threads_forget(struct ublk_device *ub);
+void ublk_threads_work(struct work_struct *work);
+
 /* cancel.c */
 void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags);
@@ -560,9 +608,11 @@ int ublk_batch_fetch_issue(struct ublk_queue *q, struct io_uring_cmd *cmd,
 void ublk_batch_fetch_cancel(struct io_uring_cmd *cmd,
 			     unsigned int issue_flags);
 void ublk_batch_fetch_close(struct ublk_queue *q);
+void ublk_batch_fetch_thread_gone(struct ublk_queue *q);
 
 /* dispatch.c */
 void ublk_dispatch_post(struct ublk_io *io, struct request *reqs);
+void ublk_dispatch_thread_gone(struct ublk_queue *q);
 bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
 			   struct request *req, struct io_uring_cmd *cmd,
 			   unsigned int issue_flags);
@@ -583,7 +633,9 @@ void ublk_gate_kick(struct ublk_device *ub);
 bool ublk_gate_may_hold(struct request *req);
 void ublk_gate_hold(struct ublk_queue *q, struct request *req);
 void ublk_gate_gone(struct ublk_device *ub, struct request *req);
-void ublk_gate_undelivered(struct ublk_queue *q, struct request *req);
+void ublk_gate_undelivered(struct ublk_queue *q, struct request *req,
+			   unsigned int session);
+bool ublk_gate_hold_unserved(struct ublk_queue *q, struct request *req);
 
 /* lastref.c */
 void ublk_lastref_release(struct ublk_device *ub, const struct file *file);
@@ -596,7 +648,7 @@ bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 		      struct request *req, struct io_uring_cmd *cmd,
 		      unsigned int issue_flags);
 void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
-		     unsigned int issue_flags);
+		     unsigned int issue_flags, struct io_comp_batch *iob);
 bool ublk_buf_get(struct ublk_io *io);
 void ublk_buf_put(struct ublk_io *io);
 void ublk_buf_wait_idle(const struct ublk_io *io);
@@ -622,6 +674,8 @@ static inline bool ublk_buf_put_owner(struct ublk_io *io, unsigned int task_refs
 }
 
 /* complete.c */
+void ublk_complete_status(struct request *req, blk_status_t status);
+void ublk_complete_collected(struct io_comp_batch *iob);
 void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob);
 void ublk_complete_nocopy(struct request *req, int res,

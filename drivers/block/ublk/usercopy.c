@@ -89,8 +89,8 @@ static ssize_t ublk_usercopy(struct kiocb *iocb, struct iov_iter *iter,
 	q = ub->queues[array_index_nospec(pos.qid, ub->info.nr_hw_queues)];
 	io = &q->io[array_index_nospec(pos.tag, q->depth)];
 
-	if (current == READ_ONCE(io->task)) {
-		if (io->state != UBLK_TAG_SERVER || !atomic_read(&io->refs))
+	if (ublk_io_is_daemon(io)) {
+		if (READ_ONCE(io->state) != UBLK_TAG_SERVER || !atomic_read(&io->refs))
 			return -EINVAL;
 		return ublk_usercopy_request(io->req, pos, iter, to_server,
 					     nowait);

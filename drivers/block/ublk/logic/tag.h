@@ -9,7 +9,7 @@
  * Two contexts contend for a tag in one state of a per-tag device: a request
  * (any CPU) and a cancel (ring teardown or the control path) can leave ARMED,
  * so the driver leaves ARMED by cmpxchg. The tag's daemon task makes every
- * other transition, or the exit work after the server is gone.
+ * other transition, or, when it is gone, a timeout or the exit work.
  */
 #ifndef UBLK_LOGIC_TAG_H
 #define UBLK_LOGIC_TAG_H
@@ -60,6 +60,7 @@ enum ublk_tag_state {
  * @UBLK_EV_GONE_BATCH: the session of a batch device ends, whose tags are armed
  *	and queued without a command; a stop dequeues a tag that is still
  *	QUEUED, which becomes ARMED
+ * @UBLK_EV_EXPIRE: a timeout ends the request, as its server cannot answer it
  * @UBLK_EV_NR: number of events
  */
 enum ublk_tag_event {
@@ -76,6 +77,7 @@ enum ublk_tag_event {
 	UBLK_EV_CLAIM,
 	UBLK_EV_UNCLAIM,
 	UBLK_EV_GONE_BATCH,
+	UBLK_EV_EXPIRE,
 	UBLK_EV_NR
 };
 
@@ -208,8 +210,17 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_QUEUED]	= UBLK_TAG_QUEUED,
 			[UBLK_TAG_NEED_DATA]	= -EPROTO,
 			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
-			[UBLK_TAG_CANCELED]	= -EPROTO,
+			[UBLK_TAG_CANCELED]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+		},
+		[UBLK_EV_EXPIRE] = {
+			[UBLK_TAG_EMPTY]	= -EBUSY,
+			[UBLK_TAG_ARMED]	= -EBUSY,
+			[UBLK_TAG_QUEUED]	= -EBUSY,
+			[UBLK_TAG_NEED_DATA]	= UBLK_TAG_CANCELED,
+			[UBLK_TAG_SERVER]	= UBLK_TAG_CANCELED,
+			[UBLK_TAG_CANCELED]	= -EBUSY,
+			[UBLK_TAG_COMMITTING]	= -EBUSY,
 		},
 	};
 
