@@ -162,6 +162,102 @@ static int give_page(int uffd, char *p)
 	return ioctl(uffd, UFFDIO_ZEROPAGE, &z) ? -errno : 0;
 }
 
+/* In the server: a thread that says when a fault of the buffers waits for it. */
+struct fault_watch {
+	int uffd;
+	int *seen;	/* in shared memory */
+};
+
+static void *watch_faults(void *arg)
+{
+	struct fault_watch *w = arg;
+	struct pollfd p = { .fd = w->uffd, .events = POLLIN };
+
+	if (poll(&p, 1, -1) == 1)
+		__atomic_store_n(w->seen, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* As server(), with buffers that fault, and nobody who resolves that. */
+static pid_t faulting_server(struct fixture_batch *u, int *seen)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct fault_watch *w = calloc(1, sizeof(*w));
+	pthread_t thread;
+	pid_t pid;
+	int ret;
+
+	pid = proc_fork();
+	if (pid)
+		return pid;
+	ret = fxb_serve(u, 0);
+	w->seen = seen + 1;
+	w->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	reg.range.start = (uintptr_t)u->t.srv.bufs;
+	reg.range.len = (size_t)u->t.info.queue_depth * RAW_IO_BYTES;
+	if (!ret && (w->uffd < 0 || ioctl(w->uffd, UFFDIO_API, &api) ||
+		     ioctl(w->uffd, UFFDIO_REGISTER, &reg)))
+		ret = -errno;
+	if (!ret)
+		ret = -pthread_create(&thread, NULL, watch_faults, w);
+	if (!ret)
+		ret = raw_batch_prep_all(&u->b);
+	if (!ret)
+		ret = fxb_fetch_all(u);
+	__atomic_store_n(seen, ret ?: 1, __ATOMIC_RELEASE);
+	if (!ret)
+		ret = raw_batch_collect_abort(&u->b, 1000000);
+	_exit(ret < 0);
+}
+
+/* covers: I-69 L-20 L-1 */
+TEST_F(exit, I_69_killed_while_its_buffers_fault)
+{
+	static const int where[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	struct fixture_batch *u = &self->u;
+	int jobs[ARRAY_SIZE(where)], status;
+	int *seen = proc_shared(2 * sizeof(*seen));
+	unsigned int i;
+	int ret;
+	pid_t pid;
+
+	if (running_on_mainline())
+		SKIP(return, "mainline's server cannot be killed");
+	ASSERT_NE(NULL, seen);
+	ASSERT_EQ(0, fx_add(&u->t, 1, 16, UBLK_F_BATCH_IO | UR));
+	self->id = u->t.info.dev_id;
+	u->t.srv.store = proc_shared(RAW_DEV_BYTES);
+	ASSERT_NE(NULL, u->t.srv.store);
+	pid = faulting_server(u, seen);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, proc_wait_count(&seen[0], 1, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_START_DEV, pid));
+	ASSERT_EQ(0, fxb_no_scheduler(u));
+	for (i = 0; i < ARRAY_SIZE(where); i++) {
+		jobs[i] = fxb_blk(u, CLIENT_WRITE, WIN + 65536 * where[i], 4096);
+		ASSERT_LE(0, jobs[i]);
+	}
+	/* The server is in the middle of a delivery. */
+	ASSERT_EQ(0, proc_wait_count(&seen[1], 1, RAW_DEADLINE_MS));
+	kill(pid, SIGKILL);
+	ret = proc_wait_exit(pid, RAW_DEADLINE_MS);
+	if (ret == RAW_TIMEOUT)
+		proc_dump(pid);
+	ASSERT_EQ(-EINTR, ret) TH_LOG("SIGKILL does not end the server");
+	ASSERT_EQ(0, raw_wait_state(&u->t.ctl, self->id, UBLK_S_DEV_QUIESCED));
+	/* No server had the writes, so the next one gets them. */
+	ASSERT_EQ(0, rec_start(&u->t));
+	pid = server(u, true);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, dev_cmd(u, UBLK_U_CMD_END_USER_RECOVERY, pid));
+	for (i = 0; i < ARRAY_SIZE(where); i++)
+		EXPECT_EQ(4096, client_wait(u->t.client, jobs[i],
+					    RAW_DEADLINE_MS));
+	EXPECT_EQ(0, dev_cmd(u, UBLK_U_CMD_STOP_DEV, 0));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+}
+
 struct busy {
 	struct fixture_batch *u;
 	int ready, res, last;

@@ -85,6 +85,33 @@ TEST_F(chr, D_3_any_mode_no_capability)
 	}
 }
 
+/* covers: I-67 */
+TEST_F(chr, I_67_read_only_descriptor_does_not_serve)
+{
+	struct fixture *t = &self->t;
+	int fd, q;
+
+	if (running_on_mainline())
+		SKIP(return, "mainline serves through any descriptor");
+	ASSERT_EQ(0, fx_serve(t, 0));
+	/* The same node, but open for reading only. */
+	close(t->srv.fd);
+	for (q = 0; q < t->info.nr_hw_queues; q++)
+		munmap(t->srv.desc[q], t->srv.area);
+	do {
+		fd = open(self->path, O_RDONLY);
+	} while (fd < 0 && errno == EBUSY);
+	ASSERT_LE(0, fd);
+	t->srv.fd = fd;
+	EXPECT_EQ(-EACCES, raw_call(&t->ring, UBLK_U_IO_FETCH_REQ, 0, 0, 0,
+				    raw_addr(&t->srv, 0, 0)));
+	close(fd);
+	t->srv.fd = raw_char_open(t->info.dev_id);
+	ASSERT_LE(0, t->srv.fd);
+	EXPECT_EQ(0, raw_fetch_all(&t->ring));
+	close(t->srv.fd);
+}
+
 static bool busy(const char *path)
 {
 	long end = raw_now_ms() + 3 * RAW_QUIET_MS;

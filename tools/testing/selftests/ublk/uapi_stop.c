@@ -233,10 +233,11 @@ TEST_F(stop, I_47_bad_server_blocks_no_other_device)
 	EXPECT_EQ(0, client_wait(t->client, del, RAW_DEADLINE_MS));
 }
 
-/* covers: C-60 L-45 */
+/* covers: C-60 L-45 I-66 */
 TEST_F(stop, C_60_information_during_a_stop)
 {
 	struct ublksrv_ctrl_dev_info info;
+	struct ublk_params params;
 	struct fixture *t = &self->t;
 	struct raw_ev ev;
 	int job, stop;
@@ -247,6 +248,11 @@ TEST_F(stop, C_60_information_during_a_stop)
 	EXPECT_TRUE(waits(t, stop));
 	/* GET_DEV_INFO takes no lock that the stop holds. */
 	EXPECT_EQ(0, raw_get_info(&t->ctl, self->id, &info));
+	if (!running_on_mainline()) {
+		/* Nor does GET_PARAMS. */
+		EXPECT_EQ(0, raw_get_params(&t->ctl, self->id, &params));
+		EXPECT_NE(0, params.types & UBLK_PARAM_TYPE_BASIC);
+	}
 	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, 4096));
 	EXPECT_EQ(0, client_wait_serving(t->client, stop, &t->ring,
 					 RAW_DEADLINE_MS));

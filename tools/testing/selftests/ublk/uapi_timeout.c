@@ -46,13 +46,19 @@ static int write_file(const char *path, const char *text)
 	return ret;
 }
 
-static int set_timeout(struct fixture *t)
+static int set_timeout_ms(struct fixture *t, int ms)
 {
-	char path[64];
+	char path[64], text[16];
 
 	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/io_timeout",
 		 t->info.dev_id);
-	return write_file(path, "300");
+	snprintf(text, sizeof(text), "%d", ms);
+	return write_file(path, text);
+}
+
+static int set_timeout(struct fixture *t)
+{
+	return set_timeout_ms(t, 300);
 }
 
 static void action_path(struct fixture *t, char *path, size_t len)
@@ -282,6 +288,121 @@ TEST_F(timeout, I_3_the_one_who_serves_is_killed)
 	EXPECT_EQ(-EIO, ret);
 	EXPECT_EQ(h->server, waitpid(h->server, NULL, 0));
 	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
+}
+
+/* A server of the user that keeps the requests of the window. */
+static struct server_proc *user_server(struct fixture *t, int depth,
+				       int (*on_keep)(struct raw_ring *r,
+						      const struct raw_ev *ev))
+{
+	struct server_proc *s;
+	int ret = -EPERM;
+
+	if (unpriv_add(t, 1, depth, 0) ||
+	    unpriv_become(UNPRIV_UID, UNPRIV_GID))
+		return NULL;
+	s = server_new(&t->info, server_store());
+	if (s) {
+		s->hold = SERVER_HOLD_WINDOW;
+		s->on_keep = on_keep;
+		s->threaded = !on_keep;
+		ret = server_start(s);
+	}
+	if (unpriv_end() || ret ||
+	    unpriv_cmd(t, UBLK_U_CMD_START_DEV, s->pid))
+		return NULL;
+	return s;
+}
+
+/* covers: I-64 D-221 L-24 */
+TEST_F(timeout, I_64_child_keeps_the_node)
+{
+	struct fixture *t = &self->t;
+	struct server_proc *s;
+	int job;
+
+	if (running_on_mainline())
+		SKIP(return, "on mainline the request stays open");
+	s = user_server(t, 4, NULL);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, set_timeout_ms(t, 2000));
+	job = start_read(t);
+	ASSERT_EQ(0, server_wait_kept(s, 1));
+	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
+	ASSERT_EQ(0, server_order(s, SERVER_FORK));
+	EXPECT_NE(RAW_TIMEOUT, server_wait_exit(s, RAW_DEADLINE_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
+	/* The child lives, and with it the session. */
+	EXPECT_EQ(0, kill(s->child, 0));
+	EXPECT_EQ(UBLK_S_DEV_LIVE, unpriv_state(t));
+	/* More requests end as well. */
+	EXPECT_EQ(-EIO, client_wait(t->client, start_read(t), RAW_DEADLINE_MS));
+	kill(s->child, SIGKILL);
+	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
+}
+
+/* In the server: execute a program, which has the node open. */
+static int keep_by_exec(struct raw_ring *r, const struct raw_ev *ev)
+{
+	(void)ev;
+	if (!fcntl(r->srv->fd, F_SETFD, 0))
+		execlp("sleep", "sleep", "1000", NULL);
+	return -errno;
+}
+
+static bool executes(pid_t pid, const char *comm)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	char path[32], got[32];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	do {
+		usleep(1000);
+		f = fopen(path, "r");
+		if (!f)
+			return false;
+		if (!fgets(got, sizeof(got), f))
+			got[0] = 0;
+		fclose(f);
+		if (!strncmp(got, comm, strlen(comm)))
+			return true;
+	} while (raw_now_ms() < end);
+	return false;
+}
+
+static void exec_and_time_out(struct __test_metadata *_metadata,
+			      struct fixture *t, int depth)
+{
+	struct server_proc *s = user_server(t, depth, keep_by_exec);
+	int job;
+
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, set_timeout_ms(t, 3000));
+	job = start_read(t);
+	ASSERT_TRUE(executes(s->pid, "sleep"));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
+	/* A program with other credentials could be running there. */
+	EXPECT_EQ(RAW_TIMEOUT, server_wait_exit(s, SEVERAL_MS));
+	EXPECT_EQ(-EIO, client_wait(t->client, start_read(t), RAW_DEADLINE_MS));
+	ASSERT_EQ(0, server_kill(s));
+	EXPECT_EQ(0, unpriv_wait_state(t, UBLK_S_DEV_DEAD));
+}
+
+/* covers: I-63 D-221 */
+TEST_F(timeout, I_63_executed_program_is_not_killed)
+{
+	if (running_on_mainline())
+		SKIP(return, "mainline kills what the server has executed");
+	exec_and_time_out(_metadata, &self->t, 4);
+}
+
+/* covers: I-63 D-221 */
+TEST_F(timeout, I_63_executed_without_an_armed_command)
+{
+	if (running_on_mainline())
+		SKIP(return, "mainline kills what the server has executed");
+	exec_and_time_out(_metadata, &self->t, 1);
 }
 
 TEST_HARNESS_MAIN

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "kselftest_harness.h"
+#include "lib/proc.h"
 #include "lib/server_proc.h"
 #include "lib/unpriv_user.h"
 
@@ -264,6 +265,52 @@ TEST_F(user, I_2_nodes_that_the_system_did_not_make)
 	}
 	EXPECT_EQ(-EPERM, nodev);
 	EXPECT_EQ(-EPERM, stranger);
+}
+
+/* In a process of its own, which waits. */
+static int delete_by_user(const struct fixture *t, int node)
+{
+	/* The test's own is in shared memory. */
+	struct fixture mine = *t;
+
+	close(node);
+	return raw_ctrl_open(&mine.ctl) ||
+	       unpriv_become(UNPRIV_UID, UNPRIV_GID) ||
+	       unpriv_cmd(&mine, UBLK_U_CMD_DEL_DEV, 0);
+}
+
+/* covers: I-68 L-95 */
+TEST_F(user, I_68_devices_count_until_they_are_gone)
+{
+	const char *path = "/sys/module/ublk_drv/parameters/ublks_max";
+	struct ublksrv_ctrl_dev_info info;
+	struct fixture *t = &self->t;
+	int max, node, ret;
+	pid_t pid;
+
+	if (running_on_mainline())
+		SKIP(return, "mainline counts devices until they are deleted");
+	max = open(path, O_WRONLY);
+	ASSERT_LE(0, max);
+	ASSERT_EQ(1, pwrite(max, "1", 1, 0));
+	node = raw_char_open(self->id);
+	ASSERT_LE(0, node);
+	/* Deleted, but the open node keeps all its memory. */
+	pid = proc_fork();
+	if (!pid)
+		_exit(delete_by_user(t, node));
+	ASSERT_TRUE(raw_wait_path(self->node, false));
+	ASSERT_EQ(0, unpriv_become(UNPRIV_UID, UNPRIV_GID));
+	raw_info_init(&info, 1, 4, UBLK_F_UNPRIVILEGED_DEV);
+	ret = raw_add(&t->ctl, &info);
+	ASSERT_EQ(0, unpriv_end());
+	EXPECT_EQ(-EACCES, ret);
+	close(node);
+	/* DEL_DEV returns when the number is free, so the device counts no more. */
+	EXPECT_EQ(0, proc_wait_exit(pid, RAW_DEADLINE_MS));
+	ret = unpriv_add(t, 1, 4, 0);
+	EXPECT_EQ(2, pwrite(max, "64", 2, 0));
+	EXPECT_EQ(0, ret);
 }
 
 /* covers: C-48 C-49 F-5 */

@@ -340,6 +340,8 @@ TEST_F(zoned, D_214_start_checks_zones)
 	EXPECT_EQ(-ENOSPC, zones_start(z));
 	z->report_error = -EIO;
 	EXPECT_EQ(-EIO, zones_start(z));
+	z->report_error = -EAGAIN;
+	EXPECT_EQ(-EAGAIN, zones_start(z));
 	z->report_error = 0;
 	if (!running_on_mainline()) {
 		z->nr = 60;
