@@ -13,6 +13,7 @@
 # tests: what they wait for longer. --less is UBLK_TEST_LESS for them, by what they
 # divide their repetitions: 4 without the option, 8 with --debug. On the
 # distribution's driver, of which nothing is to be found out, it is twice as much.
+# From 8 on a C test leaves out every second variant of its fixtures.
 #
 # Several guests run side by side (lanes.sh), by default three and on more than
 # six processors half as many as these: a test alone leaves the processors idle
