@@ -286,19 +286,27 @@ static void test_fua_and_flush(void)
 	down();
 }
 
+/* Blocks of 512 bytes that the file has. */
+static long file_blocks(void)
+{
+	struct stat st;
+
+	ktap_eq(fstat(fd, &st), 0);
+	return st.st_blocks;
+}
+
 static void test_zeroing(void)
 {
-	int tag, ret;
+	int tag;
 
 	fill_file(FILE_SIZE);
 	up(&loop_target, "--buffered-io");
-	ret = run(UBLK_IO_OP_DISCARD, 8, 8, &tag);
-	if (ret == -EOPNOTSUPP) {
+	if (!(ublk_dev_params(dev)->types & UBLK_PARAM_TYPE_DISCARD)) {
 		/* a file system without holes */
 		down();
 		return;
 	}
-	ktap_eq(ret, 0);
+	ktap_eq(run(UBLK_IO_OP_DISCARD, 8, 8, &tag), 0);
 	ktap_eq(mock_last_falloc_mode(),
 		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
 	ktap_true(file_is_zero(4096, 4096));
@@ -307,12 +315,96 @@ static void test_zeroing(void)
 	ktap_eq(mock_last_falloc_mode(),
 		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
 	ktap_true(file_is_zero(8192, 4096));
-	ret = run(UBLK_IO_OP_WRITE_ZEROES | UBLK_IO_F_NOUNMAP, 32, 8, &tag);
-	ktap_eq(mock_last_falloc_mode(),
-		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE);
-	ktap_true(ret == -EOPNOTSUPP || (!ret && file_is_zero(16384, 4096)));
+	ktap_eq(run(UBLK_IO_OP_WRITE_ZEROES | UBLK_IO_F_NOUNMAP, 32, 8, &tag),
+		0);
+	ktap_true(file_is_zero(16384, 4096));
+	ktap_true(!file_is_zero(20480, 512));
+	/* a discard is a hint */
 	mock.backend = EOPNOTSUPP;
-	ktap_eq(run(UBLK_IO_OP_DISCARD, 8, 8, &tag), -EOPNOTSUPP);
+	ktap_eq(run(UBLK_IO_OP_DISCARD, 8, 8, &tag), 0);
+	mock.backend = EIO;
+	ktap_eq(run(UBLK_IO_OP_DISCARD, 8, 8, &tag), -EIO);
+	down();
+}
+
+/* The store has no FALLOC_FL_ZERO_RANGE, as tmpfs: nobody gets EOPNOTSUPP. */
+static void test_zeroing_without_zero_range(void)
+{
+	unsigned int before;
+	long blocks;
+	int tag;
+
+	fill_file(FILE_SIZE);
+	up(&loop_target, "--buffered-io");
+	if (!(ublk_dev_params(dev)->types & UBLK_PARAM_TYPE_DISCARD)) {
+		down();
+		return;
+	}
+	blocks = file_blocks();
+	mock.no_zero_range = true;
+	before = mock_nr_backend();
+	ktap_eq(run(UBLK_IO_OP_WRITE_ZEROES | UBLK_IO_F_NOUNMAP, 16, 16, &tag),
+		0);
+	ktap_eq(mock_nr_backend() - before, 3);
+	ktap_eq(mock_last_falloc_mode(), FALLOC_FL_KEEP_SIZE);
+	ktap_true(file_is_zero(8192, 8192));
+	ktap_true(!file_is_zero(8191, 1));
+	ktap_true(!file_is_zero(16384, 1));
+	ktap_eq(file_blocks(), blocks);
+	/* the next one does not try that again */
+	before = mock_nr_backend();
+	ktap_eq(run(UBLK_IO_OP_WRITE_ZEROES | UBLK_IO_F_NOUNMAP, 64, 8, &tag),
+		0);
+	ktap_eq(mock_nr_backend() - before, 2);
+	ktap_true(file_is_zero(32768, 4096));
+	/* the hole fails: nothing is allocated, and the error is the hole's */
+	mock.backend = EIO;
+	ktap_eq(run(UBLK_IO_OP_WRITE_ZEROES | UBLK_IO_F_NOUNMAP, 128, 8, &tag),
+		-EIO);
+	ktap_true(!file_is_zero(65536, 1));
+	/* no allocation either: zeroes at least */
+	mock.backend = EOPNOTSUPP;
+	ktap_eq(run(UBLK_IO_OP_WRITE_ZEROES | UBLK_IO_F_NOUNMAP, 128, 8, &tag),
+		0);
+	ktap_true(file_is_zero(65536, 4096));
+	down();
+}
+
+static char last_log[512];
+static unsigned int nr_logs;
+
+static void keep_log(enum ublk_log_level level, const char *msg)
+{
+	(void)level;
+	snprintf(last_log, sizeof(last_log), "%s", msg);
+	nr_logs++;
+}
+
+/* Which request failed and why is in the log, but not a thousand times. */
+static void test_log(void)
+{
+	int tag, i;
+
+	fill_file(FILE_SIZE);
+	up(&loop_target, "--buffered-io --offset 4K");
+	ublk_set_log(keep_log, UBLK_LOG_ERR);
+	mock.backend = ENOSPC;
+	ktap_eq(run(UBLK_IO_OP_WRITE, 24, 8, &tag), -ENOSPC);
+	ktap_eq(strcmp(last_log, "dev 7: backing store: write at offset 12288, length 4096: No space left on device"),
+		0);
+	mock.backend = EIO;
+	ktap_eq(run(UBLK_IO_OP_FLUSH, ~0ULL, 0, &tag), -EIO);
+	ktap_eq(strcmp(last_log, "dev 7: backing store: flush: Input/output error"),
+		0);
+	ktap_eq(ftruncate(fd, 8192), 0);
+	ktap_eq(run(UBLK_IO_OP_READ, 100, 8, &tag), -EIO);
+	ktap_eq(strcmp(last_log, "dev 7: backing store: read at offset 51200, length 4096: Input/output error; it is shorter than the disk"),
+		0);
+	ktap_eq(nr_logs, 3);
+	for (i = 0; i < 100; i++)
+		ktap_eq(run(UBLK_IO_OP_READ, 100, 8, &tag), -EIO);
+	ktap_true(nr_logs <= 10);
+	ublk_set_log(NULL, UBLK_LOG_ERR);
 	down();
 }
 
@@ -365,7 +457,9 @@ static const struct ktap_test tests[] = {
 	{ "pieces", test_pieces },
 	{ "split", test_split },
 	{ "fua_and_flush", test_fua_and_flush },
+	{ "log", test_log },
 	{ "zeroing", test_zeroing },
+	{ "zeroing_without_zero_range", test_zeroing_without_zero_range },
 	{ "errors", test_errors },
 	{ "null", test_null },
 };

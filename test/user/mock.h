@@ -57,6 +57,7 @@ struct mock_ring {
 	struct io_uring_buf_ring *bufs;	/* provided, group 0 */
 	unsigned int buf_head, buf_mask;
 	bool broken;			/* link: the SQE before failed */
+	bool skip;			/* ... and has no CQE on success */
 };
 
 extern pthread_mutex_t mock_lock;

@@ -26,6 +26,7 @@ struct mock_faults {
 	int fetch;			/* errno of each FETCH_REQ */
 	int commit;			/* errno of each COMMIT */
 	int backend;			/* errno of one backend operation */
+	bool no_zero_range;		/* the file system has none */
 	__u32 max_transfer;		/* longest backend read or write */
 	unsigned int ring_einval;	/* ring flags that are unknown */
 	bool get_data;			/* driver grants NEED_GET_DATA */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <linux/falloc.h>
 #include <sys/eventfd.h>
 
 #include "mock.h"
@@ -204,6 +205,8 @@ static int mock_backend(struct mock_ring *m, const struct io_uring_sqe *sqe)
 		break;
 	case IORING_OP_FALLOCATE:
 		mock_count.falloc_mode = sqe->len;
+		if (mock.no_zero_range && sqe->len & FALLOC_FL_ZERO_RANGE)
+			return -EOPNOTSUPP;
 		ret = fallocate(fd, sqe->len, sqe->off, sqe->addr);
 		break;
 	case IORING_OP_NOP:
@@ -224,8 +227,8 @@ static bool mock_is_rw(const struct io_uring_sqe *sqe)
 }
 
 /*
- * A link ends with the first one that fails; what follows one with
- * IOSQE_CQE_SKIP_SUCCESS is cancelled without a CQE.
+ * A link ends with the first one that fails. What follows is canceled, without
+ * a CQE if it has IOSQE_CQE_SKIP_SUCCESS or is behind one that has it.
  */
 static void mock_sqe(struct mock_ring *m, const struct io_uring_sqe *sqe)
 {
@@ -249,6 +252,8 @@ static void mock_sqe(struct mock_ring *m, const struct io_uring_sqe *sqe)
 		return;
 	}
 	if (m->broken) {
+		if (!m->skip && !(sqe->flags & IOSQE_CQE_SKIP_SUCCESS))
+			mock_post(m, sqe->user_data, -ECANCELED, 0);
 		m->broken = sqe->flags & IOSQE_IO_LINK;
 		return;
 	}
@@ -259,6 +264,7 @@ static void mock_sqe(struct mock_ring *m, const struct io_uring_sqe *sqe)
 	failed = ret != MOCK_PENDING &&
 		(ret < 0 || (mock_is_rw(sqe) && (__u32)ret != sqe->len));
 	m->broken = sqe->flags & IOSQE_IO_LINK && failed;
+	m->skip = sqe->flags & IOSQE_CQE_SKIP_SUCCESS;
 	if (ret != MOCK_PENDING &&
 	    (failed || !(sqe->flags & IOSQE_CQE_SKIP_SUCCESS)))
 		mock_post(m, sqe->user_data, ret, 0);

@@ -56,7 +56,7 @@ struct fault_io {
 	struct __kernel_timespec delay;	/* until the SQE has been submitted */
 	__u32 done;
 	bool waiting;
-	bool fallback;
+	unsigned char way;
 };
 
 static const struct ublk_opt fault_opts[] = {
@@ -281,6 +281,14 @@ static void fault_complete(struct ublk_io *io, int res)
 		pthread_detach(thread);
 }
 
+/* The store has done the request, or has failed without a rule. */
+static void fault_end(struct ublk_io *io, int res, const char *why)
+{
+	if (res < 0)
+		file_log_error(io, res, why);
+	fault_complete(io, res);
+}
+
 static void fault_issue(struct ublk_queue *q, struct ublk_io *io)
 {
 	struct fault *f = ublk_dev_priv(q->dev);
@@ -291,7 +299,7 @@ static void fault_issue(struct ublk_queue *q, struct ublk_io *io)
 		.pos = (io->desc->start_sector << 9) + fio->done,
 		.len = fio->plan.limit - fio->done,
 		.off = fio->done,
-		.fallback = fio->fallback,
+		.way = fio->way,
 	};
 
 	file_prep(&f->file, io, &piece);
@@ -349,6 +357,7 @@ static void fault_make_plan(struct ublk_queue *q, struct ublk_io *io)
 
 static void fault_submit(struct ublk_queue *q, struct ublk_io *io)
 {
+	struct fault *f = ublk_dev_priv(q->dev);
 	struct fault_io *fio = io->priv;
 
 	if (!file_op_known(ublk_io_op(io))) {
@@ -356,7 +365,7 @@ static void fault_submit(struct ublk_queue *q, struct ublk_io *io)
 		return;
 	}
 	fio->done = 0;
-	fio->fallback = false;
+	fio->way = file_first_way(&f->file, io);
 	fault_make_plan(q, io);
 	if (fio->plan.die == FAULT_DIE_SUBMIT)
 		fault_die();
@@ -376,13 +385,10 @@ static void fault_done(struct ublk_queue *q, struct ublk_io *io, int res)
 		return;
 	}
 	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
-		if (res < 0 && !fio->fallback &&
-		    file_can_fall_back(&f->file, io, res)) {
-			fio->fallback = true;
+		if (file_next_way(&f->file, io, res, &fio->way))
 			fault_issue(q, io);
-		} else {
-			fault_complete(io, res);
-		}
+		else
+			fault_end(io, file_end(io, res), "");
 		return;
 	}
 	if (res == -EINTR || res == -EAGAIN) {
@@ -390,7 +396,7 @@ static void fault_done(struct ublk_queue *q, struct ublk_io *io, int res)
 		return;
 	}
 	if (res <= 0) {
-		fault_complete(io, res ? : -EIO);
+		fault_end(io, res ? : -EIO, res ? "" : FILE_IS_SHORT);
 		return;
 	}
 	fio->done += res;

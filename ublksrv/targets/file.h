@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
  * A file or block device as backing store: how to open it, what it can do
- * (file.c), and how requests are done on it (file_io.c).
+ * (file.c), who else uses it (claim.c, holder.c), how requests are done on it
+ * (file_io.c), and what is logged of those that fail (file_log.c).
  */
 #ifndef UBLK_FILE_H
 #define UBLK_FILE_H
@@ -14,6 +15,14 @@
 
 struct io_uring_sqe;
 struct ublk_io;
+
+/* Requests without data that can be done in more than one way. */
+enum file_chain {
+	FILE_DISCARD,
+	FILE_ZERO,
+	FILE_ZERO_KEEP,		/* write zeroes, keep the space */
+	FILE_NR_CHAINS,
+};
 
 /**
  * struct file - an open backing store
@@ -30,7 +39,7 @@ struct ublk_io;
  * @max_discard: longest discard in bytes, 0 when there is none
  * @can_zero: write zeroes without sending data works
  * @max_io: longest transfer that the disk below takes in one piece
- * @no_cmd_discard: the kernel has no discard command, set when one fails
+ * @first: for each enum file_chain, the first way that has not failed
  */
 struct file {
 	int fd;
@@ -46,7 +55,7 @@ struct file {
 	__u32 discard_granularity;
 	__u64 max_discard;
 	__u32 max_io;
-	atomic_bool no_cmd_discard;
+	atomic_uchar first[FILE_NR_CHAINS];
 };
 
 /**
@@ -80,14 +89,14 @@ int file_set_buffered(struct file *f);
  * @pos: where in the file
  * @len: bytes
  * @off: where in the request's data
- * @fallback: not the first attempt, see file_can_fall_back()
+ * @way: of those to do a request without data, see file_first_way()
  */
 struct file_piece {
 	int fd;
 	__u64 pos;
 	__u64 len;
 	__u32 off;
-	bool fallback;
+	unsigned char way;
 };
 
 /**
@@ -113,13 +122,59 @@ struct io_uring_sqe *file_prep(struct file *f, struct ublk_io *io,
 			       const struct file_piece *p);
 
 /**
- * file_can_fall_back - is there another way to do a failed operation
+ * file_first_way - how to do a request first
  * @f: file
- * @io: request
- * @res: negative errno of the first attempt
+ * @io: request with a known operation
  *
- * Return: true if it is to be issued once more, as a fallback
+ * Return: value for struct file_piece
  */
-bool file_can_fall_back(struct file *f, const struct ublk_io *io, int res);
+unsigned char file_first_way(const struct file *f, const struct ublk_io *io);
+
+/**
+ * file_next_way - is there another way to do a failed request without data
+ * @f: file; remembers that this way failed
+ * @io: request
+ * @res: its result
+ * @way: the one that failed; receives the next one
+ *
+ * Return: true if it is to be issued once more
+ */
+bool file_next_way(struct file *f, const struct ublk_io *io, int res,
+		   unsigned char *way);
+
+/**
+ * file_end - the result of a request without data, after the last way
+ * @io: request
+ * @res: result of that way
+ *
+ * Return: the result for the driver
+ */
+int file_end(const struct ublk_io *io, int res);
+
+/* For file_log_error(), when nothing more of a transfer could be done. */
+#define FILE_IS_SHORT	"; it is shorter than the disk"
+
+/**
+ * file_log_error - log that a request failed on the store (file_log.c)
+ * @io: request, before it is completed
+ * @err: negative errno
+ * @why: more of the sentence, or ""
+ *
+ * Writes a limited number of messages per time.
+ */
+void file_log_error(const struct ublk_io *io, int err, const char *why);
+
+/**
+ * file_complete - ublk_io_complete() that logs an error of the store
+ * @io: request
+ * @res: bytes done, or negative errno
+ */
+void file_complete(struct ublk_io *io, int res);
+
+/**
+ * file_complete_short - fail a transfer of which nothing more could be done
+ * @io: request
+ */
+void file_complete_short(struct ublk_io *io);
 
 #endif

@@ -4,10 +4,12 @@
  * becomes RWF_DSYNC; discard and write zeroes become hole punching, zeroing or
  * a block discard. Targets call this for each request, in the queue's thread.
  *
- * Block devices: the discard command is new in Linux 6.12, and disks that
- * cannot unmap refuse hole punching. Then the target issues the request a
- * second time, as a fallback, which punches a hole or lets the kernel write
- * zeroes.
+ * Not every kernel, file system and disk can do discard and write zeroes in the
+ * same way: tmpfs has no FALLOC_FL_ZERO_RANGE, the discard command is new in
+ * Linux 6.12, and disks that cannot unmap refuse hole punching. file_ways lists
+ * the ways to do each, best first. The target issues a request that fails with
+ * EOPNOTSUPP once more in the next way, so the driver never sees that error
+ * (and the kernel log has no line of it), and later requests begin there.
  */
 #include <errno.h>
 #include <linux/falloc.h>
@@ -18,22 +20,77 @@
 #include "file.h"
 #include "libublk.h"
 
-static void file_prep_discard(struct file *f, struct io_uring_sqe *sqe, int fd,
-			      __u64 pos, __u64 len, bool fallback)
+enum file_way {
+	WAY_NONE,
+	WAY_DISCARD,		/* the block device's discard command */
+	WAY_PUNCH,
+	WAY_ZERO,
+	WAY_PUNCH_ALLOC,	/* punch a hole, then allocate its space */
+};
+
+#define FILE_NR_WAYS	3
+
+/* [on a block device], the last way is followed by WAY_NONE. */
+static const unsigned char file_ways[2][FILE_NR_CHAINS][FILE_NR_WAYS + 1] = {
+	[false] = {
+		[FILE_DISCARD]	 = { WAY_PUNCH },
+		[FILE_ZERO]	 = { WAY_PUNCH, WAY_ZERO },
+		[FILE_ZERO_KEEP] = { WAY_ZERO, WAY_PUNCH_ALLOC, WAY_PUNCH },
+	},
+	[true] = {
+		[FILE_DISCARD]	 = { WAY_DISCARD, WAY_PUNCH },
+		[FILE_ZERO]	 = { WAY_PUNCH, WAY_ZERO },
+		[FILE_ZERO_KEEP] = { WAY_ZERO },
+	},
+};
+
+static enum file_chain file_chain_of(const struct ublk_io *io)
 {
-	if (f->block && !fallback && !f->no_cmd_discard)
-		io_uring_prep_cmd_discard(sqe, fd, pos, len);
-	else
-		io_uring_prep_fallocate(sqe, fd, FALLOC_FL_PUNCH_HOLE |
-					FALLOC_FL_KEEP_SIZE, pos, len);
+	if (ublk_io_op(io) == UBLK_IO_OP_DISCARD)
+		return FILE_DISCARD;
+	return io->desc->op_flags & UBLK_IO_F_NOUNMAP ? FILE_ZERO_KEEP :
+		FILE_ZERO;
 }
 
-static void file_prep_zero(struct io_uring_sqe *sqe, int fd, __u64 pos,
-			   __u64 len, bool keep)
+static bool file_has_ways(const struct ublk_io *io)
 {
-	io_uring_prep_fallocate(sqe, fd, FALLOC_FL_KEEP_SIZE |
-				(keep ? FALLOC_FL_ZERO_RANGE :
-					FALLOC_FL_PUNCH_HOLE), pos, len);
+	return ublk_io_op(io) == UBLK_IO_OP_DISCARD ||
+		ublk_io_op(io) == UBLK_IO_OP_WRITE_ZEROES;
+}
+
+/* The ways of the members of a stripe differ: a short list ends with its last. */
+static enum file_way file_way_of(const struct file *f, const struct ublk_io *io,
+				 unsigned char way)
+{
+	const unsigned char *ways = file_ways[f->block][file_chain_of(io)];
+
+	while (way && !ways[way])
+		way--;
+	return ways[way];
+}
+
+static struct io_uring_sqe *file_prep_way(struct io_uring_sqe *sqe,
+					  struct ublk_io *io,
+					  enum file_way way,
+					  const struct file_piece *p)
+{
+	int mode = FALLOC_FL_KEEP_SIZE;
+
+	if (way == WAY_DISCARD) {
+		io_uring_prep_cmd_discard(sqe, p->fd, p->pos, p->len);
+		return sqe;
+	}
+	mode |= way == WAY_ZERO ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;
+	io_uring_prep_fallocate(sqe, p->fd, mode, p->pos, p->len);
+	if (way != WAY_PUNCH_ALLOC)
+		return sqe;
+	/* without a link the allocation could come first */
+	sqe->flags |= IOSQE_FIXED_FILE | IOSQE_IO_LINK;
+	sqe = ublk_io_sqe(io);
+	if (sqe)
+		io_uring_prep_fallocate(sqe, p->fd, FALLOC_FL_KEEP_SIZE,
+					p->pos, p->len);
+	return sqe;
 }
 
 static struct io_uring_sqe *file_prep_data(struct file *f, struct ublk_io *io,
@@ -68,17 +125,9 @@ static struct io_uring_sqe *file_prep_other(struct file *f, struct ublk_io *io,
 
 	if (!sqe)
 		return NULL;
-	switch (ublk_io_op(io)) {
-	case UBLK_IO_OP_FLUSH:
-		io_uring_prep_fsync(sqe, p->fd, IORING_FSYNC_DATASYNC);
-		break;
-	case UBLK_IO_OP_DISCARD:
-		file_prep_discard(f, sqe, p->fd, p->pos, p->len, p->fallback);
-		break;
-	default:
-		file_prep_zero(sqe, p->fd, p->pos, p->len, p->fallback ||
-			       io->desc->op_flags & UBLK_IO_F_NOUNMAP);
-	}
+	if (file_has_ways(io))
+		return file_prep_way(sqe, io, file_way_of(f, io, p->way), p);
+	io_uring_prep_fsync(sqe, p->fd, IORING_FSYNC_DATASYNC);
 	return sqe;
 }
 
@@ -93,20 +142,42 @@ struct io_uring_sqe *file_prep(struct file *f, struct ublk_io *io,
 	return sqe;
 }
 
-bool file_can_fall_back(struct file *f, const struct ublk_io *io, int res)
+unsigned char file_first_way(const struct file *f, const struct ublk_io *io)
 {
-	if (!f->block)
-		return false;
-	switch (ublk_io_op(io)) {
-	case UBLK_IO_OP_DISCARD:
-		if (res != -EINVAL && res != -EOPNOTSUPP && res != -ENOTTY)
-			return false;
-		f->no_cmd_discard = true;
+	return file_has_ways(io) ? f->first[file_chain_of(io)] : 0;
+}
+
+static bool file_not_supported(const struct ublk_io *io, int res)
+{
+	if (res == -EOPNOTSUPP)
 		return true;
-	case UBLK_IO_OP_WRITE_ZEROES:
-		return res == -EOPNOTSUPP &&
-			!(io->desc->op_flags & UBLK_IO_F_NOUNMAP);
-	default:
+	/* of a discard command that the kernel or the disk does not know */
+	return ublk_io_op(io) == UBLK_IO_OP_DISCARD &&
+		(res == -EINVAL || res == -ENOTTY);
+}
+
+bool file_next_way(struct file *f, const struct ublk_io *io, int res,
+		   unsigned char *way)
+{
+	const unsigned char *ways;
+	atomic_uchar *first;
+
+	if (!file_has_ways(io) || !file_not_supported(io, res))
 		return false;
-	}
+	ways = file_ways[f->block][file_chain_of(io)];
+	if (!ways[*way] || !ways[*way + 1])
+		return false;
+	first = &f->first[file_chain_of(io)];
+	++*way;
+	if (*first < *way)
+		*first = *way;
+	return true;
+}
+
+/* To discard is a hint, which a store that cannot do it may ignore. */
+int file_end(const struct ublk_io *io, int res)
+{
+	if (ublk_io_op(io) == UBLK_IO_OP_DISCARD && res == -EOPNOTSUPP)
+		return 0;
+	return res;
 }

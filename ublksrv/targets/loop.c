@@ -31,10 +31,10 @@ struct loop {
 	__u64 offset;
 };
 
-/* Per tag: how far a transfer got, whether a fallback is in use. */
+/* Per tag: how far a transfer got, in which way another request is done. */
 struct loop_io {
 	__u32 done;
-	bool fallback;
+	unsigned char way;
 };
 
 static const struct ublk_opt loop_opts[] = {
@@ -212,7 +212,7 @@ static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 		.pos = loop->offset + (io->desc->start_sector << 9) + lio->done,
 		.len = len - lio->done,
 		.off = lio->done,
-		.fallback = lio->fallback,
+		.way = lio->way,
 	};
 	struct io_uring_sqe *sqe = file_prep(&loop->file, io, &piece);
 
@@ -222,14 +222,16 @@ static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 
 static void loop_submit(struct ublk_queue *q, struct ublk_io *io)
 {
+	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
 
-	lio->done = 0;
-	lio->fallback = false;
-	if (file_op_known(ublk_io_op(io)))
-		loop_issue(q, io);
-	else
+	if (!file_op_known(ublk_io_op(io))) {
 		ublk_io_complete(io, -EOPNOTSUPP);
+		return;
+	}
+	lio->done = 0;
+	lio->way = file_first_way(&loop->file, io);
+	loop_issue(q, io);
 }
 
 static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
@@ -239,22 +241,23 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 	__u32 len = io->desc->nr_sectors << 9;
 
 	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
-		if (res < 0 && !lio->fallback &&
-		    file_can_fall_back(&loop->file, io, res)) {
-			lio->fallback = true;
+		if (file_next_way(&loop->file, io, res, &lio->way))
 			loop_issue(q, io);
-		} else {
-			ublk_io_complete(io, res);
-		}
+		else
+			file_complete(io, file_end(io, res));
 		return;
 	}
 	if (res == -EINTR || res == -EAGAIN) {
 		loop_issue(q, io);
 		return;
 	}
-	/* nothing transferred: the file has become shorter, or cannot grow */
-	if (res <= 0) {
-		ublk_io_complete(io, res ? : -EIO);
+	/* the file has become shorter, or cannot grow */
+	if (!res) {
+		file_complete_short(io);
+		return;
+	}
+	if (res < 0) {
+		file_complete(io, res);
 		return;
 	}
 	lio->done += res;

@@ -43,7 +43,7 @@ struct stripe {
 struct stripe_io {
 	__u32 done;
 	bool one_by_one;
-	bool fallback;
+	unsigned char way;
 };
 
 static const struct ublk_opt stripe_opts[] = {
@@ -314,7 +314,7 @@ static bool stripe_prep(struct ublk_queue *q, struct ublk_io *io,
 		.pos = part.pos,
 		.len = part.len,
 		.off = off,
-		.fallback = sio->fallback,
+		.way = sio->way,
 	};
 
 	return file_prep(&s->files[part.member], io, &piece);
@@ -364,16 +364,34 @@ static void stripe_issue(struct ublk_queue *q, struct ublk_io *io)
 		stripe_issue_ranges(q, io);
 }
 
+/* The members may differ: the first way that has not failed on any of them. */
+static unsigned char stripe_first_way(const struct stripe *s,
+				      const struct ublk_io *io)
+{
+	unsigned char way = 0, first;
+	__u32 i;
+
+	for (i = 0; i < s->geo.nr; i++) {
+		first = file_first_way(&s->files[i], io);
+		if (way < first)
+			way = first;
+	}
+	return way;
+}
+
 static void stripe_submit(struct ublk_queue *q, struct ublk_io *io)
 {
 	struct stripe_io *sio = io->priv;
 
-	sio->one_by_one = false;
-	sio->fallback = false;
-	if (file_op_known(ublk_io_op(io)))
-		stripe_issue(q, io);
-	else
+	if (!file_op_known(ublk_io_op(io))) {
 		ublk_io_complete(io, -EOPNOTSUPP);
+		return;
+	}
+	sio->one_by_one = false;
+	sio->way = 0;
+	if (ublk_io_op(io) > UBLK_IO_OP_WRITE)
+		sio->way = stripe_first_way(ublk_dev_priv(q->dev), io);
+	stripe_issue(q, io);
 }
 
 static void stripe_done_data(struct ublk_queue *q, struct ublk_io *io, int res)
@@ -382,7 +400,7 @@ static void stripe_done_data(struct ublk_queue *q, struct ublk_io *io, int res)
 	int len = io->desc->nr_sectors << 9;
 
 	if (res < 0 && res != -EINTR && res != -EAGAIN) {
-		ublk_io_complete(io, res);
+		file_complete(io, res);
 		return;
 	}
 	if (!sio->one_by_one) {
@@ -395,7 +413,7 @@ static void stripe_done_data(struct ublk_queue *q, struct ublk_io *io, int res)
 		sio->done = 0;
 	} else if (!res) {
 		/* a member has become shorter, or cannot grow */
-		ublk_io_complete(io, -EIO);
+		file_complete_short(io);
 		return;
 	} else if (res > 0) {
 		sio->done += res;
@@ -410,20 +428,25 @@ static void stripe_done(struct ublk_queue *q, struct ublk_io *io, int res)
 {
 	struct stripe *s = ublk_dev_priv(q->dev);
 	struct stripe_io *sio = io->priv;
-	bool again = false;
+	unsigned char way, next = sio->way;
 	__u32 i;
 
 	if (ublk_io_op(io) <= UBLK_IO_OP_WRITE) {
 		stripe_done_data(q, io, res);
 		return;
 	}
-	for (i = 0; i < s->geo.nr && res < 0 && !sio->fallback; i++)
-		again |= file_can_fall_back(&s->files[i], io, res);
-	sio->fallback = again;
-	if (again)
+	/* it is not known which of them failed */
+	for (i = 0; i < s->geo.nr; i++) {
+		way = sio->way;
+		if (file_next_way(&s->files[i], io, res, &way))
+			next = way;
+	}
+	if (next != sio->way) {
+		sio->way = next;
 		stripe_issue(q, io);
-	else
-		ublk_io_complete(io, res);
+	} else {
+		file_complete(io, file_end(io, res));
+	}
 }
 
 const struct ublk_target stripe_target = {

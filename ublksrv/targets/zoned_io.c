@@ -22,7 +22,7 @@
 #include "zoned.h"
 
 /* Write the zone's pointer to the file, unless it is there already. */
-static int zoned_keep(struct zoned *zd, __u32 i)
+static int zoned_keep(struct zoned *zd, const struct ublk_io *io, __u32 i)
 {
 	struct zoned_zone *z = &zd->zones[i];
 	int ret = 0;
@@ -38,6 +38,8 @@ static int zoned_keep(struct zoned *zd, __u32 i)
 			z->kept = wp;
 	}
 	pthread_mutex_unlock(&z->keep);
+	if (ret)
+		file_log_error(io, ret, "; the write pointer is not stored");
 	return ret;
 }
 
@@ -90,6 +92,8 @@ static int zoned_reset_one(struct zoned *zd, struct ublk_io *io, __u32 i)
 	z->resetting = false;
 	pthread_mutex_unlock(&zd->lock);
 	pthread_mutex_unlock(&z->keep);
+	if (ret)
+		file_log_error(io, ret, "");
 	return ret;
 }
 
@@ -223,7 +227,7 @@ static int zoned_command(struct zoned *zd, struct ublk_io *io)
 		}
 	}
 	pthread_mutex_unlock(&zd->lock);
-	return ret ? : zoned_keep(zd, i);
+	return ret ? : zoned_keep(zd, io, i);
 }
 
 static void zoned_submit_reset(struct zoned *zd, struct ublk_io *io)
@@ -300,7 +304,7 @@ static void zoned_written(struct ublk_queue *q, struct ublk_io *io)
 	struct zoned *zd = ublk_dev_priv(q->dev);
 	__u32 i = zone_index(&zd->set, io->desc->start_sector);
 	struct zoned_io *zio = io->priv;
-	int ret = zone_is_conv(&zd->set, i) ? 0 : zoned_keep(zd, i);
+	int ret = zone_is_conv(&zd->set, i) ? 0 : zoned_keep(zd, io, i);
 
 	if (ret) {
 		zoned_complete(zd, io, ret);
@@ -313,12 +317,14 @@ static void zoned_written(struct ublk_queue *q, struct ublk_io *io)
 }
 
 /* The pointer moved when the write was admitted, so the file must have it. */
-static void zoned_fail(struct zoned *zd, struct ublk_io *io, int err)
+static void zoned_fail(struct zoned *zd, struct ublk_io *io, int err,
+		       const char *why)
 {
 	__u32 i = zone_index(&zd->set, io->desc->start_sector);
 
+	file_log_error(io, err, why);
 	if (zoned_op_writes(io) && !zone_is_conv(&zd->set, i))
-		zoned_keep(zd, i);
+		zoned_keep(zd, io, i);
 	zoned_complete(zd, io, err);
 }
 
@@ -332,16 +338,18 @@ void zoned_done(struct ublk_queue *q, struct ublk_io *io, int res)
 		return;
 	}
 	if (ublk_io_op(io) == UBLK_IO_OP_FLUSH) {
-		ublk_io_complete(io, res);
+		file_complete(io, res);
 		return;
 	}
 	if (zio->syncing) {
+		if (res < 0)
+			file_log_error(io, res, "");
 		zoned_complete(zd, io, res < 0 ? res : (int)zio->done);
 		return;
 	}
 	/* nothing transferred: the file has become shorter, or cannot grow */
 	if (res <= 0) {
-		zoned_fail(zd, io, res ? : -EIO);
+		zoned_fail(zd, io, res ? : -EIO, res ? "" : FILE_IS_SHORT);
 		return;
 	}
 	zio->done += res;
