@@ -152,6 +152,164 @@ static void test_params(void)
 	ublk_dev_free(dev);
 }
 
+/* A second device, in this process; @line as for make(). Return: errno */
+static int second(const char *line)
+{
+	struct ublk_dev_opts opts = {
+		.struct_size = sizeof(opts), .id = UBLK_ID_AUTO,
+		.nr_queues = 1, .depth = 4, .io_buf_bytes = 65536,
+	};
+	static char cfg[256] __attribute__((aligned(16)));
+	struct opt_table t = {
+		.opts = loop_target.opts, .base = cfg, .owner = "loop",
+	};
+	char copy[256], *word, *argv[16] = { "add" };
+	struct ublk_dev *other;
+	int argc = 1, ret;
+
+	memset(cfg, 0, sizeof(cfg));
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	argv[argc++] = path;
+	ktap_eq(opt_parse(&t, 1, argc, argv), 0);
+	ret = ublk_dev_new(&other, &opts, &loop_target, cfg);
+	if (!ret)
+		ublk_dev_free(other);
+	opt_free(&t);
+	return ret;
+}
+
+/* Which uses of a file go together; both ways round. */
+static void test_two_devices(void)
+{
+	static const struct {
+		const char *one, *other;
+		int ret;
+	} rows[] = {
+		{ "", "", -EBUSY },
+		{ "", "--read-only", -EBUSY },
+		{ "--read-only", "--read-only", 0 },
+		{ "--offset 64K --size 64K", "--size 64K", 0 },
+		{ "--offset 64K --size 64K", "--offset 128K", 0 },
+		{ "--offset 64K --size 64K", "--size 68K", -EBUSY },
+		{ "--offset 64K --size 64K", "--offset 124K --size 4K", -EBUSY },
+		{ "--offset 64K --size 64K", "", -EBUSY },
+		{ "--offset 64K --size 64K", "--size 68K --read-only", -EBUSY },
+		{ "--offset 64K --size 64K", "--size 64K --read-only", 0 },
+		{ "", "--shared", 0 },
+		{ "--shared", "", -EBUSY },
+		{ "--shared", "--shared", 0 },
+	};
+	size_t i;
+
+	fill_file(FILE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_row = rows[i].other;
+		ktap_eq(make(&loop_target, rows[i].one), 0);
+		ktap_eq(second(rows[i].other), rows[i].ret);
+		if (rows[i].ret && !strstr(ublk_strerror_last(), "in use by"))
+			ktap_fail(__FILE__, __LINE__, "says: %s",
+				  ublk_strerror_last());
+		ublk_dev_free(dev);
+		opt_free(&table);
+		if (strstr(rows[i].one, "--shared") ||
+		    strstr(rows[i].other, "--shared"))
+			continue;
+		ktap_eq(make(&loop_target, rows[i].other), 0);
+		ktap_eq(second(rows[i].one), rows[i].ret);
+		ublk_dev_free(dev);
+		opt_free(&table);
+	}
+	ktap_row = NULL;
+}
+
+static bool lock_byte(int on, __u64 byte)
+{
+	struct flock l = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET,
+		.l_start = byte, .l_len = 1,
+	};
+
+	return !fcntl(on, F_OFD_SETLK, &l);
+}
+
+/* What QEMU asks before it uses a file. */
+static bool byte_is_locked(int on, __u64 byte)
+{
+	struct flock l = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET,
+		.l_start = byte, .l_len = 1,
+	};
+
+	return !fcntl(on, F_OFD_GETLK, &l) && l.l_type != F_UNLCK;
+}
+
+/*
+ * QEMU's bytes: 100 + n for a permission in use, 200 + n for one that is not
+ * shared; 0 reading, 1 writing, 2 writing what is there, 3 resizing.
+ */
+static void test_qemu_locks(void)
+{
+	static const struct {
+		__u64 bytes[3];
+		bool writer, reader;	/* does ublk refuse */
+	} rows[] = {
+		{ { 100, 101, 201 }, true, true },	/* a guest's disk */
+		{ { 100, 101, 203 }, true, true },	/* shared disk */
+		{ { 100, 201, 203 }, true, false },	/* a reader */
+		{ { 100, 100, 100 }, false, false },	/* qemu-img info -U */
+		{ { 100, 103, 200 }, true, true },
+	};
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int other, i, k;
+
+	fill_file(FILE_SIZE);
+	for (i = 0; i < (int)ARRAY_SIZE(rows); i++) {
+		other = open(path, O_RDWR);
+		for (k = 0; k < 3; k++)
+			ktap_true(lock_byte(other, rows[i].bytes[k]));
+		ktap_eq(make(&loop_target, ""), rows[i].writer ? -EBUSY : 0);
+		if (rows[i].writer && !strstr(ublk_strerror_last(), "in use by process"))
+			ktap_fail(__FILE__, __LINE__, "says: %s",
+				  ublk_strerror_last());
+		if (dev)
+			ublk_dev_free(dev);
+		opt_free(&table);
+		ktap_eq(make(&loop_target, "--read-only"),
+			rows[i].reader ? -EBUSY : 0);
+		if (dev)
+			ublk_dev_free(dev);
+		opt_free(&table);
+		ktap_eq(make(&loop_target, "--shared"), 0);
+		ublk_dev_free(dev);
+		opt_free(&table);
+		close(other);
+	}
+	/* a program that locks the whole file for writing */
+	other = open(path, O_RDWR);
+	ktap_eq(fcntl(other, F_OFD_SETLK, &all), 0);
+	ktap_eq(make(&loop_target, ""), -EBUSY);
+	opt_free(&table);
+	close(other);
+
+	other = open(path, O_RDWR);
+	ktap_eq(make(&loop_target, ""), 0);
+	ktap_true(byte_is_locked(other, 101));
+	ktap_true(byte_is_locked(other, 201));
+	ktap_true(byte_is_locked(other, 203));
+	ktap_true(!byte_is_locked(other, 200));
+	ublk_dev_free(dev);
+	opt_free(&table);
+	ktap_eq(make(&loop_target, "--read-only"), 0);
+	ktap_true(!byte_is_locked(other, 101));
+	ktap_true(byte_is_locked(other, 201));
+	ublk_dev_free(dev);
+	opt_free(&table);
+	ktap_true(!byte_is_locked(other, 201));
+	close(other);
+}
+
 static void test_sizes_refused(void)
 {
 	static const struct {
@@ -452,6 +610,8 @@ static void test_null(void)
 
 static const struct ktap_test tests[] = {
 	{ "params", test_params },
+	{ "two_devices", test_two_devices },
+	{ "qemu_locks", test_qemu_locks },
 	{ "sizes_refused", test_sizes_refused },
 	{ "read_write", test_read_write },
 	{ "pieces", test_pieces },

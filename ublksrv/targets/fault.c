@@ -35,6 +35,7 @@ struct fault_cfg {
 	__u64 size;
 	__u64 seed;
 	bool buffered;
+	bool shared;
 };
 
 struct fault {
@@ -91,6 +92,11 @@ static const struct ublk_opt fault_opts[] = {
 		.offset = offsetof(struct fault_cfg, buffered),
 		.help = "use the page cache, not direct IO",
 	},
+	{
+		.name = "shared", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct fault_cfg, shared),
+		.help = "even if others write to it; data may get lost",
+	},
 	{ 0 }
 };
 
@@ -114,6 +120,7 @@ static int fault_parse_rules(struct fault *f, char * const *text)
 /* The memory is a memfd. */
 static int fault_open_memory(struct fault *f, __u64 size)
 {
+	static const struct file_use use = { .shared = true };
 	int fd = memfd_create("ublk-fault", MFD_CLOEXEC), ret;
 	char path[32];
 
@@ -122,7 +129,7 @@ static int fault_open_memory(struct fault *f, __u64 size)
 				 (unsigned long long)size, strerror(errno));
 	} else {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		ret = file_open(&f->file, path, false, false);
+		ret = file_open(&f->file, path, &use);
 		if (ret)
 			ublk_error(ret, "fault: %s", ublk_strerror_last());
 	}
@@ -134,6 +141,12 @@ static int fault_open_memory(struct fault *f, __u64 size)
 static int fault_open_store(struct ublk_dev *dev, struct fault *f,
 			    const struct fault_cfg *c)
 {
+	struct file_use use = {
+		.writable = true,
+		.direct = !c->buffered,
+		.shared = c->shared,
+		.size = c->size,
+	};
 	int ret;
 
 	if (!c->file) {
@@ -141,7 +154,7 @@ static int fault_open_store(struct ublk_dev *dev, struct fault *f,
 			return ublk_error(-EINVAL, "fault: memory ends with the daemon, nothing could be recovered; name a file or leave --user-recovery out");
 		return fault_open_memory(f, c->size ? : 1ULL << 30);
 	}
-	ret = file_open(&f->file, c->file, false, !c->buffered);
+	ret = file_open(&f->file, c->file, &use);
 	if (ret)
 		return ublk_error(ret, "fault: %s", ublk_strerror_last());
 	if (c->size > f->file.size) {

@@ -19,6 +19,7 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "claim.h"
 #include "file.h"
 #include "libublk.h"
 
@@ -64,14 +65,15 @@ static void file_probe_max_io(struct file *f, dev_t disk)
 	f->max_io = max && max < UINT32_MAX ? max : UINT32_MAX;
 }
 
-static int file_probe_block(struct file *f, const struct stat *st)
+static int file_probe_block(struct file *f, const char *path,
+			    const struct stat *st)
 {
 	unsigned int opt = 0, phys = 0;
 	int lbs = 0;
 
 	if (ioctl(f->fd, BLKGETSIZE64, &f->size) ||
 	    ioctl(f->fd, BLKSSZGET, &lbs))
-		return -errno;
+		return ublk_error(-errno, "%s: %s", path, strerror(errno));
 	ioctl(f->fd, BLKPBSZGET, &phys);
 	ioctl(f->fd, BLKIOOPT, &opt);
 	f->block = true;
@@ -98,8 +100,8 @@ static bool file_can_punch(const struct file *f)
 			  end, 0x100000);
 }
 
-static int file_probe_regular(struct file *f, const struct stat *st,
-			      bool read_only)
+static int file_probe_regular(struct file *f, const char *path,
+			      const struct stat *st, bool read_only)
 {
 	struct statfs fs;
 	struct statx sx;
@@ -128,7 +130,9 @@ static int file_probe_regular(struct file *f, const struct stat *st,
 			f->block_size = sx.stx_dio_offset_align;
 		return 0;
 	}
-	return f->direct ? file_set_buffered(f) : 0;
+	if (!f->direct || !file_set_buffered(f))
+		return 0;
+	return ublk_error(-EIO, "%s: direct IO cannot be turned off", path);
 }
 
 int file_set_buffered(struct file *f)
@@ -145,18 +149,18 @@ int file_set_buffered(struct file *f)
 	return 0;
 }
 
-static int file_open_fd(const char *path, bool read_only, bool *direct)
+static int file_open_fd(const char *path, const struct claim *c, bool *direct)
 {
-	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+	int flags = (c->writes ? O_RDWR : O_RDONLY) | O_CLOEXEC;
 	int fd;
 
 	if (*direct) {
-		fd = open(path, flags | O_DIRECT);
-		if (fd >= 0 || errno != EINVAL)
+		fd = claim_open(path, flags | O_DIRECT, c);
+		if (fd != -EINVAL)
 			return fd;
 		*direct = false;
 	}
-	return open(path, flags);
+	return claim_open(path, flags, c);
 }
 
 /*
@@ -172,43 +176,84 @@ static void file_set_noatime(const struct file *f)
 		fcntl(f->fd, F_SETFL, flags | O_NOATIME);
 }
 
-static int file_fail_open(const char *path, int err, bool read_only)
+static const char *file_cure(int err, const struct file_use *use)
 {
-	const char *cure = "";
-
-	if (err == ENOENT)
-		cure = "; create it first";
-	else if ((err == EACCES || err == EPERM || err == EROFS) && !read_only)
-		cure = "; make it writable or use --read-only";
-	else if (err == EISDIR)
-		cure = "; name a file or a block device";
-	return ublk_error(-err, "%s: %s%s", path, strerror(err), cure);
+	switch (err) {
+	case ENOENT:
+		return "; create it first";
+	case EISDIR:
+		return "; name a file or a block device";
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		if (use->read_only)
+			return "";
+		return use->writable ? "; make it writable" :
+			"; make it writable or use --read-only";
+	default:
+		return "";
+	}
 }
 
-int file_open(struct file *f, const char *path, bool read_only, bool direct)
+/* The kernel lets a block device that is read-only be opened for writing. */
+static int file_check(const struct file *f, const struct stat *st,
+		      const char *path, const struct file_use *use)
 {
+	int ro = 0;
+
+	if (S_ISREG(st->st_mode))
+		return 0;
+	if (!S_ISBLK(st->st_mode))
+		return ublk_error(-ENOTBLK, "%s: neither a file nor a block device",
+				  path);
+	if (use->read_only || ioctl(f->fd, BLKROGET, &ro) || !ro)
+		return 0;
+	return ublk_error(-EROFS, "%s: is a read-only block device; %s\"blockdev --setrw\" where the disk allows it",
+			  path, use->writable ? "" : "use --read-only, or ");
+}
+
+static struct claim file_claim(const struct file_use *use)
+{
+	struct claim c = {
+		.start = use->offset,
+		.end = use->size ? use->offset + use->size : CLAIM_END,
+		.writes = !use->read_only,
+		.shared = use->shared,
+	};
+
+	/* values that loop_set_size() is going to refuse */
+	if (c.start >= CLAIM_END)
+		c.start = CLAIM_END - 1;
+	if (c.end > CLAIM_END)
+		c.end = CLAIM_END;
+	return c;
+}
+
+int file_open(struct file *f, const char *path, const struct file_use *use)
+{
+	struct claim c = file_claim(use);
 	struct stat st;
-	int ret;
+	int ret = 0;
 
 	memset(f, 0, sizeof(*f));
-	f->direct = direct;
-	f->fd = file_open_fd(path, read_only, &f->direct);
+	f->direct = use->direct;
+	f->fd = file_open_fd(path, &c, &f->direct);
+	if (f->fd == -EBUSY)
+		return f->fd;
 	if (f->fd < 0)
-		return file_fail_open(path, errno, read_only);
+		return ublk_error(f->fd, "%s: %s%s", path, strerror(-f->fd),
+				  file_cure(-f->fd, use));
 	file_set_noatime(f);
 
 	if (fstat(f->fd, &st))
-		ret = -errno;
-	else if (S_ISBLK(st.st_mode))
-		ret = file_probe_block(f, &st);
-	else if (S_ISREG(st.st_mode))
-		ret = file_probe_regular(f, &st, read_only);
-	else
-		ret = -ENOTBLK;
-	if (ret == -ENOTBLK)
-		ublk_error(ret, "%s: neither a file nor a block device", path);
-	else if (ret)
-		ublk_error(ret, "%s: %s", path, strerror(-ret));
+		ret = ublk_error(-errno, "%s: %s", path, strerror(errno));
+	if (!ret)
+		ret = file_check(f, &st, path, use);
+	if (!ret)
+		ret = claim_take(f->fd, path, &c);
+	if (!ret)
+		ret = S_ISBLK(st.st_mode) ? file_probe_block(f, path, &st) :
+			file_probe_regular(f, path, &st, use->read_only);
 	if (ret)
 		file_close(f);
 	return ret;

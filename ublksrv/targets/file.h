@@ -59,15 +59,34 @@ struct file {
 };
 
 /**
+ * struct file_use - what a target wants to do with a store
+ * @read_only: open for reading only
+ * @writable: the target has no option --read-only
+ * @direct: use O_DIRECT where that works
+ * @shared: others may write it at the same time, so do not look for them
+ * @offset: first byte that is used
+ * @size: bytes that are used; 0 for all up to the end, however far that is
+ */
+struct file_use {
+	bool read_only;
+	bool writable;
+	bool direct;
+	bool shared;
+	__u64 offset;
+	__u64 size;
+};
+
+/**
  * file_open - open a backing store and find out what it can do
  * @f: filled
  * @path: absolute name
- * @read_only: open for reading only
- * @direct: use O_DIRECT where that works
+ * @use: what for
+ *
+ * Refuses a store that somebody else uses, see claim.h.
  *
  * Return: 0 or negative errno with a message
  */
-int file_open(struct file *f, const char *path, bool read_only, bool direct);
+int file_open(struct file *f, const char *path, const struct file_use *use);
 
 /**
  * file_close - close a backing store

@@ -23,6 +23,7 @@ struct loop_cfg {
 	__u64 offset;
 	__u64 size;
 	bool buffered;
+	bool shared;
 	bool read_only;
 };
 
@@ -65,6 +66,11 @@ static const struct ublk_opt loop_opts[] = {
 		.name = "read-only|read_only", .type = UBLK_OPT_FLAG,
 		.offset = offsetof(struct loop_cfg, read_only),
 		.help = "do not write to the file",
+	},
+	{
+		.name = "shared", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct loop_cfg, shared),
+		.help = "even if others write to it; data may get lost",
 	},
 	{ 0 }
 };
@@ -156,6 +162,13 @@ static int loop_set_size(struct ublk_params *p, struct file *f,
 static int loop_open(struct ublk_dev *dev, void *cfg)
 {
 	const struct loop_cfg *c = cfg;
+	struct file_use use = {
+		.read_only = c->read_only,
+		.direct = !c->buffered,
+		.shared = c->shared,
+		.offset = c->offset,
+		.size = c->size,
+	};
 	struct loop *loop;
 	int ret;
 
@@ -163,7 +176,7 @@ static int loop_open(struct ublk_dev *dev, void *cfg)
 	if (!loop)
 		return ublk_error(-ENOMEM, "out of memory");
 	loop->offset = c->offset;
-	ret = file_open(&loop->file, c->file, c->read_only, !c->buffered);
+	ret = file_open(&loop->file, c->file, &use);
 	if (ret) {
 		ublk_error(ret, "loop: %s", ublk_strerror_last());
 		goto err_free;

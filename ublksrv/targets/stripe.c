@@ -31,6 +31,7 @@ struct stripe_cfg {
 	char **files;
 	__u64 chunk;
 	bool buffered;
+	bool shared;
 	bool read_only;
 };
 
@@ -71,28 +72,34 @@ static const struct ublk_opt stripe_opts[] = {
 		.offset = offsetof(struct stripe_cfg, read_only),
 		.help = "do not write to the members",
 	},
+	{
+		.name = "shared", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct stripe_cfg, shared),
+		.help = "even if others write to it; data may get lost",
+	},
 	{ 0 }
 };
 
 /* If two members are one file, each overwrites the other. */
-static bool stripe_is_same(int one, int other)
+static bool stripe_is_same(const char *one, const char *other)
 {
 	struct stat a, b;
 
-	if (fstat(one, &a) || fstat(other, &b))
+	if (stat(one, &a) || stat(other, &b))
 		return false;
 	if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode))
 		return a.st_rdev == b.st_rdev;
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-static int stripe_check_same(const struct stripe *s, const struct stripe_cfg *c)
+/* Before they are opened, for the second one would find the first one's claim. */
+static int stripe_check_same(const struct stripe_cfg *c)
 {
 	__u32 i, k;
 
-	for (i = 1; i < s->geo.nr; i++)
+	for (i = 1; c->files && c->files[0] && c->files[i]; i++)
 		for (k = 0; k < i; k++)
-			if (stripe_is_same(s->files[i].fd, s->files[k].fd))
+			if (stripe_is_same(c->files[i], c->files[k]))
 				return ublk_error(-EINVAL, "stripe: %s and %s are the same; name each member once",
 						  c->files[k], c->files[i]);
 	return 0;
@@ -196,9 +203,7 @@ static int stripe_set_up(struct ublk_params *p, struct stripe *s,
 	__u32 block_size, i;
 	int ret;
 
-	ret = stripe_check_same(s, c);
-	if (!ret)
-		ret = stripe_choose_blocks(s, c, &block_size);
+	ret = stripe_choose_blocks(s, c, &block_size);
 	if (ret)
 		return ret;
 	for (i = 0; i < s->geo.nr; i++) {
@@ -230,6 +235,11 @@ static void stripe_free(struct stripe *s)
 /* On failure geo.nr is the number of members that are open. */
 static int stripe_open_members(struct stripe *s, const struct stripe_cfg *c)
 {
+	struct file_use use = {
+		.read_only = c->read_only,
+		.direct = !c->buffered,
+		.shared = c->shared,
+	};
 	int ret;
 
 	for (s->geo.nr = 0; c->files && c->files[s->geo.nr]; s->geo.nr++) {
@@ -237,7 +247,7 @@ static int stripe_open_members(struct stripe *s, const struct stripe_cfg *c)
 			return ublk_error(-E2BIG, "stripe: at most %u members",
 					  STRIPE_MAX_MEMBERS);
 		ret = file_open(&s->files[s->geo.nr], c->files[s->geo.nr],
-				c->read_only, !c->buffered);
+				&use);
 		if (ret)
 			return ublk_error(ret, "stripe: %s",
 					  ublk_strerror_last());
@@ -260,7 +270,9 @@ static int stripe_open(struct ublk_dev *dev, void *cfg)
 	if (!s)
 		return ublk_error(-ENOMEM, "out of memory");
 	s->geo.chunk_shift = stripe_shift(c->chunk);
-	ret = stripe_open_members(s, c);
+	ret = stripe_check_same(c);
+	if (!ret)
+		ret = stripe_open_members(s, c);
 	if (!ret)
 		ret = stripe_set_up(ublk_dev_params(dev), s, c);
 	if (ret)

@@ -13,10 +13,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/falloc.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "libublk.h"
@@ -26,7 +24,6 @@
 #define STORE_VERSION		1
 #define STORE_SLOTS_OFF		4096
 #define STORE_DATA_ALIGN	(1ULL << 20)
-#define STORE_LOCK_MS		5000
 #define STORE_MAX_ZONES		(1U << 24)
 
 struct store_header {
@@ -182,22 +179,6 @@ int zone_store_clear(struct zone_store *st, __u32 zone, __u64 from)
 		return 0;
 	return fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			 pos, len) ? -errno : 0;
-}
-
-static int store_lock(struct zone_store *st)
-{
-	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-	int ms;
-
-	for (ms = 0; flock(st->fd, LOCK_EX | LOCK_NB); ms += 10) {
-		if (errno != EWOULDBLOCK)
-			return store_fail(st, -errno, "locking");
-		if (ms >= STORE_LOCK_MS)
-			return ublk_error(-EBUSY, "zoned: %s: is in use by another device; stop that one first",
-					  st->name);
-		nanosleep(&pause, NULL);
-	}
-	return 0;
 }
 
 /* Return: 1 if the file begins with zeroes, 0 if not, or negative errno */
@@ -378,7 +359,7 @@ static int store_open_file(struct zone_store *st)
 	if (!S_ISREG(sb.st_mode))
 		return ublk_error(-EINVAL, "zoned: %s: is not a regular file; name one",
 				  st->name);
-	return store_lock(st);
+	return 0;
 }
 
 int zone_store_open(struct zone_store *st, const char *name,

@@ -66,8 +66,7 @@ struct zone_store {
  * @name: regular file; empty or beginning with zeroes, or made before
  * @want: shape that the user asked for
  *
- * Locks the file. Waits some seconds if it is locked: the holder may be a
- * daemon that is about to end.
+ * The caller has a claim on the file.
  *
  * Return: 0 or negative errno with a message
  */
@@ -105,7 +104,7 @@ int zone_store_save(struct zone_store *st, __u32 zone, __u64 wp);
 int zone_store_clear(struct zone_store *st, __u32 zone, __u64 from);
 
 /**
- * zone_store_close - release the file and its lock
+ * zone_store_close - release the file
  * @st: file, also one that zone_store_open() did not finish
  */
 void zone_store_close(struct zone_store *st);

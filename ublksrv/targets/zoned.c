@@ -21,6 +21,7 @@ struct zoned_cfg {
 	__u64 max_open;
 	__u64 max_active;
 	bool buffered;
+	bool shared;
 };
 
 static const struct ublk_opt zoned_opts[] = {
@@ -77,6 +78,11 @@ static const struct ublk_opt zoned_opts[] = {
 		.name = "buffered-io|buffered_io", .type = UBLK_OPT_FLAG,
 		.offset = offsetof(struct zoned_cfg, buffered),
 		.help = "use the page cache, not direct IO",
+	},
+	{
+		.name = "shared", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct zoned_cfg, shared),
+		.help = "even if others write to it; data may get lost",
 	},
 	{ 0 }
 };
@@ -166,15 +172,20 @@ static int zoned_open_file(struct zoned *zd, const struct zoned_cfg *c)
 		.nr_conv = c->nr_conv,
 		.block = c->block_size >> 9,
 	};
+	struct file_use use = {
+		.writable = true,
+		.direct = !c->buffered,
+		.shared = c->shared,
+	};
 	int ret;
 
 	if ((c->size | c->zone_size | c->capacity | c->block_size) & 511)
 		return ublk_error(-EINVAL, "zoned: sizes must be multiples of 512");
-	ret = zone_store_open(&zd->store, c->file, &want);
+	/* this has the claim, so it is first: zone_store_open() may write */
+	ret = file_open(&zd->file, c->file, &use);
 	if (ret)
-		return ret;
-	ret = file_open(&zd->file, c->file, false, !c->buffered);
-	return ret ? ublk_error(ret, "zoned: %s", ublk_strerror_last()) : 0;
+		return ublk_error(ret, "zoned: %s", ublk_strerror_last());
+	return zone_store_open(&zd->store, c->file, &want);
 }
 
 static int zoned_open(struct ublk_dev *dev, void *cfg)
