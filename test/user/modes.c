@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * libublk against the mock kernel: which mode is chosen, and that each moves
- * the data: user copy, zero copy with its fallback, shared memory, several
- * threads per queue. Commands per tag and in batches.
+ * the data: user copy, zero copy with its fallback, several threads per queue;
+ * shmem.c has shared memory. Commands per tag and in batches.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -488,105 +488,6 @@ static void test_threads(void)
 	ktap_eq(ublk_dev_new(&dev, &opts, &with_done, NULL), -EINVAL);
 }
 
-/* ---- shared memory ------------------------------------------------------ */
-
-#define SHMEM_TEMPLATE	"/tmp/ublk-shmem-XXXXXX"
-
-static char shmem_path[sizeof(SHMEM_TEMPLATE)];
-
-static char *shmem_make(size_t len)
-{
-	static int fd = -1;
-
-	if (fd < 0) {
-		strcpy(shmem_path, SHMEM_TEMPLATE);
-		fd = mkstemp(shmem_path);
-	}
-	if (fd < 0 || ftruncate(fd, len))
-		abort();
-	opts.shmem = shmem_path;
-	return len ? mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
-		: NULL;
-}
-
-/* A request in the area is served there, the next one from the tag's buffer. */
-static void test_shmem(void)
-{
-	struct ublk_dev *dev;
-	char *mem;
-	size_t i;
-	int t;
-
-	for (i = 0; i < 4; i++) {
-		reset();
-		mock.features = ALL;
-		opts.batch = ways[i % 2];
-		opts.mode = i / 2 ? UBLK_MODE_USER_COPY : UBLK_MODE_AUTO;
-		opts.depth = 2;
-		mem = shmem_make(65536);
-		tgt.mode = FILL;
-		dev = up(&by_ring);
-		ktap_eq(ublk_dev_info(dev)->flags & DATA_FLAGS,
-			UBLK_F_SHMEM_ZC | (i / 2 ? UC : 0) |
-			(i % 2 ? BATCH : 0));
-		ktap_eq(mock_shmem_len(), 65536);
-
-		mock.shmem_addr = ublk_shmem_zc_addr(0, 8192);
-		memcpy(mem + 8192, "hello", 5);
-		t = mock_request(0, UBLK_IO_OP_WRITE | UBLK_IO_F_SHMEM_ZC, 0, 8);
-		ktap_eq(mock_wait(0, t), 4096);
-		ktap_eq(memcmp(tgt.seen, "hello", 5), 0);
-		ktap_eq(mock_moved(0, t), 0);
-		t = mock_request(0, UBLK_IO_OP_READ | UBLK_IO_F_SHMEM_ZC, 3, 8);
-		ktap_eq(mock_wait(0, t), 4096);
-		ktap_eq(mem[8192 + 512], 4);
-
-		memset(mem, 0x55, 65536);
-		t = mock_request(0, UBLK_IO_OP_READ, 3, 8);
-		ktap_eq(mock_wait(0, t), 4096);
-		ktap_eq(mem[0] | mem[8192], 0x55);
-		/* not a buffer that this library has registered */
-		mock.shmem_addr = ublk_shmem_zc_addr(1, 0);
-		t = mock_request(0, UBLK_IO_OP_READ | UBLK_IO_F_SHMEM_ZC, 3, 8);
-		ktap_eq(mock_wait(0, t), -EIO);
-		down(dev);
-		munmap(mem, 65536);
-	}
-}
-
-static void test_shmem_refused(void)
-{
-	struct ublk_dev *dev;
-	char *mem;
-
-	reset();
-	mem = shmem_make(4096);
-	mock.features = ALL & ~UBLK_F_SHMEM_ZC;
-	ktap_eq(ublk_dev_new(&dev, &opts, &by_ring, NULL), -EOPNOTSUPP);
-	mock.features = ALL;
-	opts.mode = UBLK_MODE_ZERO_COPY;
-	ktap_eq(ublk_dev_new(&dev, &opts, &by_ring, NULL), -EOPNOTSUPP);
-	opts.mode = UBLK_MODE_AUTO;
-	opts.features = UBLK_F_NEED_GET_DATA;
-	ktap_eq(ublk_dev_new(&dev, &opts, &by_ring, NULL), -EOPNOTSUPP);
-	opts.features = 0;
-	opts.shmem = "/nowhere/at/all";
-	ktap_eq(ublk_dev_new(&dev, &opts, &by_ring, NULL), -ENOENT);
-	shmem_make(0);
-	ktap_eq(ublk_dev_new(&dev, &opts, &by_ring, NULL), -EINVAL);
-	munmap(mem, 4096);
-
-	mem = shmem_make(4096);
-	mock.shmem_reg = -ENOMEM;
-	ktap_eq(ublk_dev_new(&dev, &opts, &by_ring, NULL), 0);
-	ktap_eq(ublk_dev_add(dev), 0);
-	ktap_eq(ublk_dev_configure(dev), -ENOMEM);
-	ktap_true(strstr(ublk_strerror_last(), "RLIMIT_MEMLOCK"));
-	ktap_eq(ublk_dev_del(dev), 0);
-	ublk_dev_free(dev);
-	munmap(mem, 4096);
-}
-
 static const struct ktap_test tests[] = {
 	{ "longest_request", test_longest_request },
 	{ "choice", test_choice },
@@ -599,16 +500,10 @@ static const struct ktap_test tests[] = {
 	{ "zero_copy_failures", test_zero_copy_failures },
 	{ "complete_after", test_complete_after },
 	{ "threads", test_threads },
-	{ "shmem", test_shmem },
-	{ "shmem_refused", test_shmem_refused },
 };
 
 int main(void)
 {
-	int ret;
-
 	ublk_set_log(NULL, UBLK_LOG_ERR);
-	ret = ktap_run(tests, ARRAY_SIZE(tests));
-	unlink(shmem_path);
-	return ret;
+	return ktap_run(tests, ARRAY_SIZE(tests));
 }

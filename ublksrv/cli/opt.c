@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "opt.h"
 
@@ -120,6 +121,9 @@ static int opt_set_path(struct opt_row *row, const char *text, char **dst)
 {
 	char *path = realpath(text, NULL);
 
+	/* /proc/PID/fd/N of a file without a name, such as a memfd */
+	if (!path && *text == '/' && !access(text, F_OK))
+		path = strdup(text);
 	if (!path)
 		return ublk_error(-EINVAL, "%s: %s: %s; check the name",
 				  row->table->owner, text, strerror(errno));

@@ -608,7 +608,8 @@ enum ublk_choice {
  *	UBLK_MAX_IO_THREADS and @depth
  * @shmem: file that users of the device map, too, for instance in a tmpfs or
  *	hugetlbfs; requests whose data is in it are served without a copy; or
- *	NULL
+ *	NULL. The library then handles SIGBUS in this process, in case a user
+ *	truncates the file; threads that touch io->buf must not block it
  *
  * A mode that is named has to be possible. Otherwise the library chooses one
  * that driver, target and privileges allow; ublk_dev_mode_reason() says why. In

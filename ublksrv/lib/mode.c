@@ -258,6 +258,17 @@ int mode_check(const struct ublk_dev *dev, __u64 flags)
 	return 0;
 }
 
+/*
+ * May io_uring commit a request when an SQE has succeeded? Not if the commit has
+ * to look at the data: with user copy, or at shared memory that the target may
+ * have touched itself.
+ */
+static bool mode_may_link(const struct ublk_dev *dev, __u64 flags)
+{
+	return !(flags & UBLK_F_USER_COPY) &&
+		(!dev->shmem || dev->own.flags & UBLK_TARGET_RING_DATA);
+}
+
 void mode_set_up(struct worker *w)
 {
 	__u64 flags = w->dev->info.flags;
@@ -274,7 +285,7 @@ void mode_set_up(struct worker *w)
 
 	w->deliver = w->submit;
 	w->commit = w->send;
-	if (!(flags & (UBLK_F_USER_COPY | UBLK_F_BATCH_IO)))
+	if (!(flags & UBLK_F_BATCH_IO) && mode_may_link(w->dev, flags))
 		w->link = w->send;
 	if (flags & UBLK_F_USER_COPY) {
 		w->deliver = copy_deliver;
@@ -286,5 +297,7 @@ void mode_set_up(struct worker *w)
 	if (w->dev->shmem && !(flags & UBLK_F_AUTO_BUF_REG)) {
 		w->next = w->deliver;
 		w->deliver = shmem_deliver;
+		w->end = w->commit;
+		w->commit = shmem_commit;
 	}
 }

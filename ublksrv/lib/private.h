@@ -142,7 +142,8 @@ struct worker {
 	 * next		copy.c: get the data of a write; zcopy.c: register it
 	 * submit	the target; io.c gets the CQEs of its SQEs
 	 * done		the target, or NULL
-	 * commit	copy.c: give the data of a read; zcopy.c: unregister it
+	 * commit	shmem.c: is the memory still there? Then call end
+	 * end		copy.c: give the data of a read; zcopy.c: unregister it
 	 * send		tag.c, batch.c: send the command that ends the request
 	 */
 	void (*deliver)(struct ublk_queue *q, struct ublk_io *io);
@@ -150,6 +151,7 @@ struct worker {
 	void (*submit)(struct ublk_queue *q, struct ublk_io *io);
 	void (*done)(struct ublk_queue *q, struct ublk_io *io, int res);
 	void (*commit)(struct worker *w, struct io *io, int res);
+	void (*end)(struct worker *w, struct io *io, int res);
 	void (*send)(struct worker *w, struct io *io, int res);
 	/* Sends a commit linked to an SQE; NULL if the mode forbids that. */
 	void (*link)(struct worker *w, struct io *io, int res);
@@ -197,7 +199,9 @@ struct ublk_dev {
 	unsigned int io_threads;	/* per hardware queue */
 	char mode_why[160];
 	void *shmem;			/* shared with the device's users */
-	size_t shmem_len;
+	size_t shmem_len, shmem_page;
+	atomic_size_t shmem_lost;	/* from here on; shmem_len if nothing */
+	atomic_bool shmem_told;		/* that is in the log */
 
 	unsigned int nr_workers;
 	struct worker *workers;		/* thread t of queue q at */
@@ -260,6 +264,7 @@ int shmem_map(struct ublk_dev *dev, const char *path);
 void shmem_unmap(struct ublk_dev *dev);
 int shmem_register(struct ublk_dev *dev);
 void shmem_deliver(struct ublk_queue *q, struct ublk_io *io);
+void shmem_commit(struct worker *w, struct io *io, int res);
 
 /* batch.c */
 struct batch_commit;

@@ -251,6 +251,8 @@ int worker_start(struct worker *w)
 	if (ret)
 		return ret;
 	sigfillset(&all);
+	/* shmem.c: if it is blocked, the kernel kills the process */
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	ret = -pthread_create(&w->thread, NULL, worker_main, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -67,6 +67,8 @@ void file_log_error(const struct ublk_io *io, int err, const char *why)
 
 	if (!log_admit(&left))
 		return;
+	if (err == -EFAULT && d->op_flags & UBLK_IO_F_SHMEM_ZC)
+		why = "; the file of the shared memory was truncated";
 	if (op < sizeof(log_ops) / sizeof(log_ops[0]))
 		name = log_ops[op];
 	if (left)
