@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "cli.h"
+#include "config.h"
 
 struct resize_cfg {
 	__u64 id;
@@ -48,6 +49,34 @@ static int resize_explain(const struct resize_cfg *cfg, int err)
 	}
 }
 
+/*
+ * Has the backing store room? The run-state file says what that is; without one
+ * the device belongs to another program, which has to know.
+ */
+static int resize_check_store(const struct resize_cfg *cfg,
+			      const struct ublksrv_ctrl_dev_info *info)
+{
+	struct state st;
+	void *target_cfg;
+	int ret = 0;
+
+	if (state_read(cfg->id, &st))
+		return 0;
+	if (state_matches(&st, info) && st.target && st.target->can_resize) {
+		ret = config_unpack(st.target, st.options, &target_cfg);
+		if (!ret) {
+			ret = st.target->can_resize(target_cfg, cfg->size);
+			config_free(st.target, target_cfg);
+		}
+		if (ret)
+			ublk_error(ret, "dev %llu: %s",
+				   (unsigned long long)cfg->id,
+				   ublk_strerror_last());
+	}
+	state_free(&st);
+	return ret;
+}
+
 static int resize_device(const struct resize_cfg *cfg)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -73,6 +102,11 @@ static int resize_device(const struct resize_cfg *cfg)
 				 (unsigned long long)block);
 		goto out;
 	}
+	/* to make it smaller is always possible */
+	if (cfg->size >> 9 > params.basic.dev_sectors)
+		ret = resize_check_store(cfg, &info);
+	if (ret)
+		goto out;
 	ret = ublk_ctrl_update_size(ctrl, cfg->id, cfg->size >> 9);
 	if (ret)
 		resize_explain(cfg, ret);

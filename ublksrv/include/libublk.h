@@ -404,6 +404,9 @@ struct ublk_io {
  * @flags: UBLK_TARGET_*
  * @features: UBLK_F_* that the target needs, such as UBLK_F_ZONED; see
  *	ublk_dev_require() for features that depend on the configuration
+ * @can_resize: optional; has the backing store room for a disk of this size?
+ *	Called without @open, for a device that any process serves. Returns 0,
+ *	or negative errno with a message
  *
  * New members are only added at the end. Those that an older target lacks count
  * as zero.
@@ -423,6 +426,7 @@ struct ublk_target {
 
 	unsigned int flags;
 	__u64 features;
+	int (*can_resize)(const void *cfg, __u64 bytes);
 };
 
 /* First member of an initializer of struct ublk_target. */

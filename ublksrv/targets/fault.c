@@ -27,6 +27,7 @@
 #include "file.h"
 #include "targets.h"
 
+#define FAULT_MEMORY	(1ULL << 30)	/* without --size */
 #define FAULT_COMMIT_MS	200	/* enough for the commit to be sent */
 
 struct fault_cfg {
@@ -152,7 +153,7 @@ static int fault_open_store(struct ublk_dev *dev, struct fault *f,
 	if (!c->file) {
 		if (ublk_dev_info(dev)->flags & UBLK_F_USER_RECOVERY)
 			return ublk_error(-EINVAL, "fault: memory ends with the daemon, nothing could be recovered; name a file or leave --user-recovery out");
-		return fault_open_memory(f, c->size ? : 1ULL << 30);
+		return fault_open_memory(f, c->size ? : FAULT_MEMORY);
 	}
 	ret = file_open(&f->file, c->file, &use);
 	if (ret)
@@ -419,6 +420,22 @@ static void fault_done(struct ublk_queue *q, struct ublk_io *io, int res)
 		fault_complete(io, fio->done);
 }
 
+static int fault_can_resize(const void *cfg, __u64 bytes)
+{
+	const struct fault_cfg *c = cfg;
+	__u64 have = c->size ? c->size : FAULT_MEMORY;
+	int ret;
+
+	if (!c->file)
+		return bytes <= have ? 0 :
+			ublk_error(-ENOSPC, "fault: the memory is %llu bytes, the disk would need %llu; add it again with that --size",
+				   (unsigned long long)have,
+				   (unsigned long long)bytes);
+	ret = file_size_of(c->file, &have);
+	return !ret && bytes > have ? file_too_small(c->file, have, bytes) :
+		ret;
+}
+
 const struct ublk_target fault_target = {
 	UBLK_TARGET(),
 	.name = "fault",
@@ -433,4 +450,5 @@ const struct ublk_target fault_target = {
 	.submit = fault_submit,
 	.done = fault_done,
 	.flags = UBLK_TARGET_RING_DATA,
+	.can_resize = fault_can_resize,
 };

@@ -259,6 +259,36 @@ int file_open(struct file *f, const char *path, const struct file_use *use)
 	return ret;
 }
 
+int file_size_of(const char *path, __u64 *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		ret = -errno;
+	else if (S_ISREG(st.st_mode))
+		*size = st.st_size;
+	else if (ioctl(fd, BLKGETSIZE64, size))
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	return ret ? ublk_error(ret, "%s: %s", path, strerror(-ret)) : 0;
+}
+
+int file_too_small(const char *path, __u64 have, __u64 need)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && S_ISREG(st.st_mode))
+		return ublk_error(-ENOSPC, "%s: has %llu bytes, the disk would need %llu; \"truncate -s %llu\" it first",
+				  path, (unsigned long long)have,
+				  (unsigned long long)need,
+				  (unsigned long long)need);
+	return ublk_error(-ENOSPC, "%s: has %llu bytes, the disk would need %llu; enlarge that device first",
+			  path, (unsigned long long)have,
+			  (unsigned long long)need);
+}
+
 void file_close(struct file *f)
 {
 	if (f->fd >= 0)

@@ -89,6 +89,25 @@ struct file_use {
 int file_open(struct file *f, const char *path, const struct file_use *use);
 
 /**
+ * file_size_of - size of a backing store that need not be open
+ * @path: name
+ * @size: receives the bytes
+ *
+ * Return: 0 or negative errno with a message
+ */
+int file_size_of(const char *path, __u64 *size);
+
+/**
+ * file_too_small - refuse to make a disk larger than its store
+ * @path: store
+ * @have: its bytes
+ * @need: bytes that it would need
+ *
+ * Return: -ENOSPC with a message
+ */
+int file_too_small(const char *path, __u64 have, __u64 need);
+
+/**
  * file_close - close a backing store
  * @f: file
  */

@@ -10,11 +10,13 @@
  * that. file_io.c fills the SQEs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "claim.h"
 #include "file.h"
 #include "targets.h"
 
@@ -280,6 +282,39 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 		ublk_io_complete(io, len);
 }
 
+/* Do others use the bytes that are new? The daemon claimed c->size of them. */
+static int loop_can_grow(const struct loop_cfg *c, __u64 bytes)
+{
+	struct claim claim = {
+		.start = c->offset + c->size,
+		.end = c->offset + bytes,
+		.writes = !c->read_only,
+		.shared = c->shared,
+	};
+	int fd, ret;
+
+	if (!c->size || bytes <= c->size || claim.end > CLAIM_END)
+		return 0;
+	fd = open(c->file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return ublk_error(-errno, "%s: %s", c->file, strerror(errno));
+	ret = claim_is_free(fd, c->file, &claim);
+	close(fd);
+	return ret;
+}
+
+static int loop_can_resize(const void *cfg, __u64 bytes)
+{
+	const struct loop_cfg *c = cfg;
+	__u64 have = 0;
+	int ret;
+
+	ret = file_size_of(c->file, &have);
+	if (!ret && (have < c->offset || bytes > have - c->offset))
+		ret = file_too_small(c->file, have, c->offset + bytes);
+	return ret ? ret : loop_can_grow(c, bytes);
+}
+
 const struct ublk_target loop_target = {
 	UBLK_TARGET(),
 	.name = "loop",
@@ -293,4 +328,5 @@ const struct ublk_target loop_target = {
 	.submit = loop_submit,
 	.done = loop_done,
 	.flags = UBLK_TARGET_RING_DATA,
+	.can_resize = loop_can_resize,
 };

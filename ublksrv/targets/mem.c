@@ -118,7 +118,7 @@ static void mem_submit(struct ublk_queue *q, struct ublk_io *io)
 	size_t len = (size_t)d->nr_sectors << 9;
 	int res = len;
 
-	/* "ublk resize" makes the disk larger, but not the mapping */
+	/* UPDATE_SIZE of another program makes the disk larger, not the mapping */
 	if (ublk_io_op(io) != UBLK_IO_OP_FLUSH &&
 	    (pos > mem->size || len > mem->size - pos)) {
 		ublk_io_complete(io, -EIO);
@@ -144,6 +144,17 @@ static void mem_submit(struct ublk_queue *q, struct ublk_io *io)
 	ublk_io_complete(io, res);
 }
 
+static int mem_can_resize(const void *cfg, __u64 bytes)
+{
+	const struct mem_cfg *c = cfg;
+
+	if (bytes <= c->size)
+		return 0;
+	return ublk_error(-ENOSPC, "mem: the memory is %llu bytes, the disk would need %llu; add it again with that --size",
+			  (unsigned long long)c->size,
+			  (unsigned long long)bytes);
+}
+
 const struct ublk_target mem_target = {
 	UBLK_TARGET(),
 	.name = "mem",
@@ -153,4 +164,5 @@ const struct ublk_target mem_target = {
 	.open = mem_open,
 	.close = mem_close,
 	.submit = mem_submit,
+	.can_resize = mem_can_resize,
 };

@@ -461,6 +461,31 @@ static void stripe_done(struct ublk_queue *q, struct ublk_io *io, int res)
 	}
 }
 
+static int stripe_can_resize(const void *cfg, __u64 bytes)
+{
+	const struct stripe_cfg *c = cfg;
+	struct stripe_geo geo = { .chunk_shift = stripe_shift(c->chunk) };
+	__u64 have = 0, need;
+	__u32 i;
+	int ret;
+
+	while (c->files && c->files[geo.nr])
+		geo.nr++;
+	if (!geo.nr)
+		return ublk_error(-EINVAL, "stripe: no members");
+	/* whole stripes: as many chunks on each member */
+	need = (bytes + ((__u64)geo.nr << geo.chunk_shift) - 1) /
+		((__u64)geo.nr << geo.chunk_shift) << geo.chunk_shift;
+	for (i = 0; i < geo.nr; i++) {
+		ret = file_size_of(c->files[i], &have);
+		if (!ret && have < need)
+			ret = file_too_small(c->files[i], have, need);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 const struct ublk_target stripe_target = {
 	UBLK_TARGET(),
 	.name = "stripe",
@@ -475,4 +500,5 @@ const struct ublk_target stripe_target = {
 	.submit = stripe_submit,
 	.done = stripe_done,
 	.flags = UBLK_TARGET_RING_DATA,
+	.can_resize = stripe_can_resize,
 };
