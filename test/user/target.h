@@ -22,6 +22,9 @@ static struct opt_table t_table;
 static struct ublk_dev *t_dev;
 static __u64 t_features;		/* asked for */
 static enum ublk_mode t_mode;
+static unsigned int t_flags;		/* UBLK_DEV_* */
+static const struct ublk_store *t_stores;	/* expected */
+static unsigned int t_nr_stores;
 
 /* Return: what ublk_dev_new() said; after a failure nothing is left */
 static inline int t_make(const struct ublk_target *t, const char *line)
@@ -29,7 +32,8 @@ static inline int t_make(const struct ublk_target *t, const char *line)
 	struct ublk_dev_opts opts = {
 		.struct_size = sizeof(opts), .id = UBLK_ID_AUTO,
 		.nr_queues = 1, .depth = T_DEPTH, .io_buf_bytes = 65536,
-		.features = t_features, .mode = t_mode,
+		.features = t_features, .mode = t_mode, .flags = t_flags,
+		.stores = t_stores, .nr_stores = t_nr_stores,
 	};
 	char copy[512], *word, *argv[24] = { "add" };
 	int argc = 1, ret;

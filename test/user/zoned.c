@@ -62,7 +62,7 @@ static void check_copy(void)
 	__u32 i;
 
 	copy_file();
-	if (zone_store_open(&st, copy, &any)) {
+	if (zone_store_open(&st, copy, &any, true)) {
 		ktap_fail(__FILE__, __LINE__, "%s", ublk_strerror_last());
 		return;
 	}
@@ -270,7 +270,7 @@ static void test_cut_save(void)
 	int round, i;
 
 	new_file(0);
-	ktap_eq(zone_store_open(&st, path, &shape), 0);
+	ktap_eq(zone_store_open(&st, path, &shape, true), 0);
 	for (round = 1; round < 8; round++) {
 		t_read_file(path, was, 64, record);
 		ktap_eq(zone_store_save(&st, 3, round * 10), 0);

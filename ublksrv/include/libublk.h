@@ -307,6 +307,11 @@ enum ublk_opt_type {
  * ends with NULL, or NULL itself when the option was not given; order is kept.
  */
 #define UBLK_OPT_LIST		0x4
+/*
+ * Where the data is in the stores depends on it: a recovery needs the value that
+ * the device was added with.
+ */
+#define UBLK_OPT_LAYOUT		0x8
 
 /**
  * struct ublk_opt - one row of an option table
@@ -566,8 +571,8 @@ int ublk_queue_fixed_fd(struct ublk_queue *q, int fd);
 /* ---- A device served by this process (dev.c) ---------------------------- */
 
 /*
- * new -> added -> configured -> started -> stopped. A call in a wrong state
- * gives -EPERM and says which state it was.
+ * new -> added -> configured (-> ready) -> started -> stopped. A call in a wrong
+ * state gives -EPERM and says which state it was.
  */
 enum ublk_dev_stage {
 	UBLK_STAGE_NEW,
@@ -575,10 +580,13 @@ enum ublk_dev_stage {
 	UBLK_STAGE_CONFIGURED,
 	UBLK_STAGE_STARTED,
 	UBLK_STAGE_STOPPED,
+	UBLK_STAGE_READY,
 };
 
 /* Lock the IO buffers in memory. */
 #define UBLK_DEV_MLOCK		0x1
+/* The handle is for ublk_dev_recover(): the target finds its data, or fails. */
+#define UBLK_DEV_RECOVER	0x2
 
 /* How the data of requests gets from and to the server. */
 enum ublk_mode {
@@ -595,6 +603,33 @@ enum ublk_choice {
 };
 
 #define UBLK_MAX_IO_THREADS	64
+
+/**
+ * struct ublk_store - identity of a file or block device that a target uses
+ * @name: as the target opened it; not part of the identity
+ * @block: a block device, not a regular file
+ * @dev_major: of the block device, or of the file's file system
+ * @dev_minor: the same
+ * @generation: of a file's inode, 0 when unknown
+ * @ino: of a file
+ * @birth: when a file was made, in nanoseconds since 1970, 0 when unknown
+ * @diskseq: of a block device, 0 when unknown
+ * @start: first sector of a partition
+ * @size: bytes
+ * @reserved: 0
+ */
+struct ublk_store {
+	const char *name;
+	bool block;
+	__u32 dev_major, dev_minor;
+	__u32 generation;
+	__u64 ino;
+	__u64 birth;
+	__u64 diskseq;
+	__u64 start;
+	__u64 size;
+	__u64 reserved[4];
+};
 
 /**
  * struct ublk_dev_opts - what ublk_dev_new() should make
@@ -614,6 +649,11 @@ enum ublk_choice {
  *	hugetlbfs; requests whose data is in it are served without a copy; or
  *	NULL. The library then handles SIGBUS in this process, in case a user
  *	truncates the file; threads that touch io->buf must not block it
+ * @stores: for a recovery: the stores that the device had, as
+ *	ublk_dev_get_store() of its earlier server gave them; NULL if they are
+ *	not known. The target must name the same ones in the same order. Only
+ *	read in ublk_dev_new()
+ * @nr_stores: how many
  *
  * A mode that is named has to be possible. Otherwise the library chooses one
  * that driver, target and privileges allow; ublk_dev_mode_reason() says why. In
@@ -632,6 +672,8 @@ struct ublk_dev_opts {
 	enum ublk_choice batch;
 	unsigned int io_threads;
 	const char *shmem;
+	const struct ublk_store *stores;
+	unsigned int nr_stores;
 };
 
 /**
@@ -643,7 +685,7 @@ struct ublk_dev_opts {
  *
  * Opens the control device and the target.
  *
- * Return: 0 or negative errno
+ * Return: 0; -ESTALE if a store is not what @opts says; other negative errno
  */
 int ublk_dev_new(struct ublk_dev **dev, const struct ublk_dev_opts *opts,
 		 const struct ublk_target *target, void *cfg);
@@ -655,6 +697,41 @@ int ublk_dev_new(struct ublk_dev **dev, const struct ublk_dev_opts *opts,
  *	UBLK_F_USER_COPY, restrict the choice of the mode
  */
 void ublk_dev_require(struct ublk_dev *dev, __u64 features);
+
+/**
+ * ublk_dev_add_store - name a file or block device that the target uses
+ * @dev: handle, in the target's open(), as soon as the store is open and before
+ *	anything is written to it
+ * @name: absolute path
+ * @fd: descriptor, open until the target's close()
+ *
+ * Compares it with the store of the same rank in struct ublk_dev_opts, if there
+ * are any. It may be larger than before.
+ *
+ * Return: 0; -ESTALE with a message if it is another store or shorter; other
+ * negative errno
+ */
+int ublk_dev_add_store(struct ublk_dev *dev, const char *name, int fd);
+
+/**
+ * ublk_dev_get_store - the present identity of a store of the target
+ * @dev: handle
+ * @nr: rank in the order of ublk_dev_add_store(), from 0
+ * @store: receives the identity; its name belongs to @dev
+ *
+ * Return: 0, -ENOENT after the last one, or another negative errno
+ */
+int ublk_dev_get_store(const struct ublk_dev *dev, unsigned int nr,
+		       struct ublk_store *store);
+
+/**
+ * ublk_dev_recovers - is the handle for ublk_dev_recover()
+ * @dev: handle
+ *
+ * Return: what UBLK_DEV_RECOVER in struct ublk_dev_opts says; a target must not
+ * make a new store then
+ */
+bool ublk_dev_recovers(const struct ublk_dev *dev);
 
 /**
  * ublk_dev_add - create the device: new -> added
@@ -691,7 +768,19 @@ int ublk_dev_recover(struct ublk_dev *dev);
 int ublk_dev_configure(struct ublk_dev *dev);
 
 /**
- * ublk_dev_start - start the threads and the disk: configured -> started
+ * ublk_dev_start_threads - start the threads: configured -> ready
+ * @dev: handle
+ *
+ * A separate step for a caller that writes down how to recover the device, with
+ * the threads, before requests arrive.
+ *
+ * Return: 0 or negative errno; on failure no thread is left
+ */
+int ublk_dev_start_threads(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_start - start the disk, and the threads before it: configured or
+ *	ready -> started
  * @dev: handle
  *
  * Return: 0 or negative errno; on failure no thread is left
@@ -725,7 +814,7 @@ int ublk_dev_failed(struct ublk_dev *dev);
 int ublk_dev_wait(struct ublk_dev *dev);
 
 /**
- * ublk_dev_detach - end the threads at once: started -> stopped
+ * ublk_dev_detach - end the threads at once: ready or started -> stopped
  * @dev: handle
  *
  * Has the effect of the process's death: the recovery features of the device
@@ -788,7 +877,7 @@ struct ublk_params *ublk_dev_params(struct ublk_dev *dev);
 
 /**
  * ublk_dev_queue_tid - thread that serves a queue
- * @dev: handle, started
+ * @dev: handle, ready or started
  * @qid: queue
  *
  * Return: thread id
@@ -797,7 +886,7 @@ pid_t ublk_dev_queue_tid(const struct ublk_dev *dev, unsigned int qid);
 
 /**
  * ublk_dev_thread_tid - one of the threads that serve a queue
- * @dev: handle, started
+ * @dev: handle, ready or started
  * @qid: queue
  * @thread: below ublk_dev_io_threads()
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * The life of a device that this process serves:
- * new -> added -> configured -> started -> stopped.
+ * new -> added -> configured (-> ready) -> started -> stopped.
  *
  * One controlling thread calls these functions in that order; each checks the
  * stage. They send the control commands (ctrl.c), map the queues (queue.c), and
@@ -32,6 +32,7 @@ static const char * const stage_names[] = {
 	[UBLK_STAGE_CONFIGURED]	= "configured",
 	[UBLK_STAGE_STARTED]	= "started",
 	[UBLK_STAGE_STOPPED]	= "stopped",
+	[UBLK_STAGE_READY]	= "ready",
 };
 
 int dev_need(const struct ublk_dev *dev, enum ublk_dev_stage stage,
@@ -116,6 +117,8 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 	dev->cfg = cfg;
 	dev->flags = opts->flags;
 	dev->io_threads = opts->io_threads ? : 1;
+	dev->expected = opts->stores;
+	dev->nr_expected = opts->stores ? opts->nr_stores : 0;
 	dev->char_fd = -1;
 	dev->event_fd = -1;
 	dev->info.dev_id = opts->id;
@@ -140,7 +143,11 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 	if (ret)
 		goto err_free;
 	dev->target_is_open = true;
-	ret = mode_choose(dev, opts);
+	ret = store_check_all(dev);
+	dev->expected = NULL;
+	dev->nr_expected = 0;
+	if (!ret)
+		ret = mode_choose(dev, opts);
 	if (!ret && !opts->io_buf_bytes)
 		dev_set_io_buf(dev);
 	if (!ret && opts->shmem)
@@ -365,7 +372,14 @@ static int dev_start_disk(struct ublk_dev *dev)
 	return ret;
 }
 
-int ublk_dev_start(struct ublk_dev *dev)
+static void dev_end_threads(struct ublk_dev *dev)
+{
+	dev_join(dev, true);
+	dev_release_queues(dev);
+	dev->stage = UBLK_STAGE_STOPPED;
+}
+
+int ublk_dev_start_threads(struct ublk_dev *dev)
 {
 	int ret;
 
@@ -373,8 +387,22 @@ int ublk_dev_start(struct ublk_dev *dev)
 	if (ret)
 		return ret;
 	ret = dev_start_workers(dev);
-	if (!ret)
-		ret = dev_start_disk(dev);
+	if (ret)
+		dev_end_threads(dev);
+	else
+		dev->stage = UBLK_STAGE_READY;
+	return ret;
+}
+
+int ublk_dev_start(struct ublk_dev *dev)
+{
+	int ret = 0;
+
+	if (dev->stage != UBLK_STAGE_READY)
+		ret = ublk_dev_start_threads(dev);
+	if (ret)
+		return ret;
+	ret = dev_start_disk(dev);
 	if (!ret) {
 		dev->stage = UBLK_STAGE_STARTED;
 		return 0;
@@ -383,9 +411,7 @@ int ublk_dev_start(struct ublk_dev *dev)
 	 * No request is lost: there is no disk yet, or the driver holds its
 	 * requests for the next server.
 	 */
-	dev_join(dev, true);
-	dev_release_queues(dev);
-	dev->stage = UBLK_STAGE_STOPPED;
+	dev_end_threads(dev);
 	return ret;
 }
 
@@ -423,14 +449,10 @@ int ublk_dev_wait(struct ublk_dev *dev)
 
 int ublk_dev_detach(struct ublk_dev *dev)
 {
-	int ret;
-
-	ret = dev_need(dev, UBLK_STAGE_STARTED, "detach");
-	if (ret)
-		return ret;
-	dev_join(dev, true);
-	dev_release_queues(dev);
-	dev->stage = UBLK_STAGE_STOPPED;
+	if (dev->stage != UBLK_STAGE_READY &&
+	    dev->stage != UBLK_STAGE_STARTED)
+		return dev_need(dev, UBLK_STAGE_STARTED, "detach");
+	dev_end_threads(dev);
 	return 0;
 }
 
@@ -474,6 +496,8 @@ int ublk_dev_del(struct ublk_dev *dev)
 
 	if (dev->stage == UBLK_STAGE_NEW || dev->stage == UBLK_STAGE_STARTED)
 		return dev_need(dev, UBLK_STAGE_STOPPED, "delete");
+	if (dev->stage == UBLK_STAGE_READY)
+		dev_end_threads(dev);
 	dev_release_queues(dev);
 	ret = ublk_ctrl_del_dev(dev->ctrl, dev->info.dev_id);
 	if (ret == -ENODEV)
@@ -489,9 +513,12 @@ void ublk_dev_free(struct ublk_dev *dev)
 {
 	if (!dev)
 		return;
+	if (dev->stage == UBLK_STAGE_READY)
+		dev_end_threads(dev);
 	dev_release_queues(dev);
 	if (dev->target_is_open && dev->target->close)
 		dev->target->close(dev);
+	store_free_all(dev);
 	shmem_unmap(dev);
 	if (dev->event_fd >= 0)
 		close(dev->event_fd);

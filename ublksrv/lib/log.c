@@ -12,7 +12,7 @@
 
 static ublk_log_fn log_fn;
 static enum ublk_log_level log_max = UBLK_LOG_INFO;
-static __thread char last_error[256];
+static __thread char last_error[1024];
 
 void ublk_set_log(ublk_log_fn fn, enum ublk_log_level max)
 {
@@ -22,7 +22,7 @@ void ublk_set_log(ublk_log_fn fn, enum ublk_log_level max)
 
 void ublk_log(enum ublk_log_level level, const char *fmt, ...)
 {
-	char line[512];
+	char line[sizeof(last_error)];
 	va_list ap;
 
 	if (level > log_max)

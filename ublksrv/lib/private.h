@@ -11,7 +11,7 @@
  *   offload shmem
  *   copy zcopy
  *   tag batch
- *   buf affinity ring
+ *   buf affinity ring store
  *   ctrl params
  *   log
  *
@@ -198,6 +198,10 @@ struct ublk_dev {
 	int event_fd;
 	unsigned int io_threads;	/* per hardware queue */
 	char mode_why[160];
+	struct store *stores;		/* that the target has named */
+	unsigned int nr_stores;
+	const struct ublk_store *expected;	/* during the target's open() */
+	unsigned int nr_expected;
 	void *shmem;			/* shared with the device's users */
 	size_t shmem_len, shmem_page;
 	atomic_size_t shmem_lost;	/* from here on; shmem_len if nothing */
@@ -222,6 +226,10 @@ int affinity_set(const cpu_set_t *cpus);
 /* buf.c */
 int buf_alloc(struct queue *q, size_t io_bytes, bool lock);
 void buf_free(struct queue *q);
+
+/* store.c */
+int store_check_all(const struct ublk_dev *dev);
+void store_free_all(struct ublk_dev *dev);
 
 /* offload.c */
 int offload_init(struct worker *w);

@@ -47,6 +47,10 @@ static int recover_check(struct ublk_dev *dev, const struct ublk_params *disk)
 		return ublk_error(-EINVAL, "dev %u: the disk has blocks of %u bytes, its target now needs %u",
 				  id, 1U << was->logical_bs_shift,
 				  1U << now->logical_bs_shift);
+	if (disk->types & UBLK_PARAM_TYPE_ZONED &&
+	    now->chunk_sectors != was->chunk_sectors)
+		return ublk_error(-EINVAL, "dev %u: the disk has zones of %u sectors, its target now has %u",
+				  id, was->chunk_sectors, now->chunk_sectors);
 	if (now->dev_sectors < was->dev_sectors)
 		return ublk_error(-EINVAL, "dev %u: the disk has %llu sectors, its target now only %llu",
 				  id, (unsigned long long)was->dev_sectors,

@@ -158,6 +158,11 @@ static int fault_open_store(struct ublk_dev *dev, struct fault *f,
 	ret = file_open(&f->file, c->file, &use);
 	if (ret)
 		return ublk_error(ret, "fault: %s", ublk_strerror_last());
+	ret = ublk_dev_add_store(dev, c->file, f->file.fd);
+	if (ret) {
+		file_close(&f->file);
+		return ublk_error(ret, "fault: %s", ublk_strerror_last());
+	}
 	if (c->size > f->file.size) {
 		file_close(&f->file);
 		return ublk_error(-EINVAL, "fault: %s: --size is more than the %llu bytes there; enlarge the file",

@@ -180,7 +180,7 @@ static const char *file_cure(int err, const struct file_use *use)
 {
 	switch (err) {
 	case ENOENT:
-		return "; create it first";
+		return "; create it first, or put it back";
 	case EISDIR:
 		return "; name a file or a block device";
 	case EACCES:

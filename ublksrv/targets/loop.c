@@ -49,6 +49,7 @@ static const struct ublk_opt loop_opts[] = {
 	},
 	{
 		.name = "offset", .letter = 'o', .type = UBLK_OPT_SIZE,
+		.flags = UBLK_OPT_LAYOUT,
 		.offset = offsetof(struct loop_cfg, offset),
 		.arg = "SIZE", .max = LLONG_MAX,
 		.help = "where in the file the disk starts",
@@ -182,6 +183,11 @@ static int loop_open(struct ublk_dev *dev, void *cfg)
 	if (ret) {
 		ublk_error(ret, "loop: %s", ublk_strerror_last());
 		goto err_free;
+	}
+	ret = ublk_dev_add_store(dev, c->file, loop->file.fd);
+	if (ret) {
+		ublk_error(ret, "loop: %s", ublk_strerror_last());
+		goto err_close;
 	}
 	ret = loop_set_size(ublk_dev_params(dev), &loop->file, c);
 	if (ret)

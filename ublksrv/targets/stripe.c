@@ -58,6 +58,7 @@ static const struct ublk_opt stripe_opts[] = {
 	},
 	{
 		.name = "chunk-size|chunk_size", .type = UBLK_OPT_SIZE,
+		.flags = UBLK_OPT_LAYOUT,
 		.offset = offsetof(struct stripe_cfg, chunk),
 		.arg = "SIZE", .def = "64K", .min = 4096, .max = 1U << 26,
 		.help = "bytes on one member before the next one, a power of two",
@@ -233,7 +234,8 @@ static void stripe_free(struct stripe *s)
 }
 
 /* On failure geo.nr is the number of members that are open. */
-static int stripe_open_members(struct stripe *s, const struct stripe_cfg *c)
+static int stripe_open_members(struct ublk_dev *dev, struct stripe *s,
+			       const struct stripe_cfg *c)
 {
 	struct file_use use = {
 		.read_only = c->read_only,
@@ -251,6 +253,13 @@ static int stripe_open_members(struct stripe *s, const struct stripe_cfg *c)
 		if (ret)
 			return ublk_error(ret, "stripe: %s",
 					  ublk_strerror_last());
+		ret = ublk_dev_add_store(dev, c->files[s->geo.nr],
+					 s->files[s->geo.nr].fd);
+		if (ret) {
+			file_close(&s->files[s->geo.nr]);
+			return ublk_error(ret, "stripe: %s",
+					  ublk_strerror_last());
+		}
 	}
 	if (s->geo.nr < 2)
 		return ublk_error(-EINVAL, "stripe: needs two or more files; for one use \"-t loop\"");
@@ -272,7 +281,7 @@ static int stripe_open(struct ublk_dev *dev, void *cfg)
 	s->geo.chunk_shift = stripe_shift(c->chunk);
 	ret = stripe_check_same(c);
 	if (!ret)
-		ret = stripe_open_members(s, c);
+		ret = stripe_open_members(dev, s, c);
 	if (!ret)
 		ret = stripe_set_up(ublk_dev_params(dev), s, c);
 	if (ret)

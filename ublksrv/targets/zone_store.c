@@ -363,7 +363,7 @@ static int store_open_file(struct zone_store *st)
 }
 
 int zone_store_open(struct zone_store *st, const char *name,
-		    const struct zone_shape *want)
+		    const struct zone_shape *want, bool make)
 {
 	int ret;
 
@@ -373,7 +373,9 @@ int zone_store_open(struct zone_store *st, const char *name,
 	if (!ret)
 		ret = store_is_blank(st);
 	if (ret > 0) {
-		ret = store_make(st, want);
+		ret = make ? store_make(st, want) :
+			ublk_error(-EMEDIUMTYPE, "zoned: %s: is empty; put the file of the disk back",
+				   st->name);
 	} else if (!ret) {
 		ret = store_read_header(st, want);
 		if (!ret)

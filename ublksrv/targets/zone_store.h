@@ -65,13 +65,14 @@ struct zone_store {
  * @st: filled
  * @name: regular file; empty or beginning with zeroes, or made before
  * @want: shape that the user asked for
+ * @make: may make a disk; else the file must be one
  *
  * The caller has a claim on the file.
  *
  * Return: 0 or negative errno with a message
  */
 int zone_store_open(struct zone_store *st, const char *name,
-		    const struct zone_shape *want);
+		    const struct zone_shape *want, bool make);
 
 /**
  * zone_store_load - read the pointer of a zone, punch a hole behind it

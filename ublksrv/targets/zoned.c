@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "targets.h"
 #include "zoned.h"
@@ -163,7 +164,20 @@ static void zoned_free(struct zoned *zd)
 	free(zd);
 }
 
-static int zoned_open_file(struct zoned *zd, const struct zoned_cfg *c)
+/* Both were opened by name, and somebody may have renamed files meanwhile. */
+static int zoned_check_same(const struct zoned *zd, const struct zoned_cfg *c)
+{
+	struct stat a, b;
+
+	if (!fstat(zd->file.fd, &a) && !fstat(zd->store.fd, &b) &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return 0;
+	return ublk_error(-ESTALE, "zoned: %s: was replaced while it was opened; try again",
+			  c->file);
+}
+
+static int zoned_open_file(struct ublk_dev *dev, struct zoned *zd,
+			   const struct zoned_cfg *c)
 {
 	struct zone_shape want = {
 		.size = c->size >> 9,
@@ -181,11 +195,18 @@ static int zoned_open_file(struct zoned *zd, const struct zoned_cfg *c)
 
 	if ((c->size | c->zone_size | c->capacity | c->block_size) & 511)
 		return ublk_error(-EINVAL, "zoned: sizes must be multiples of 512");
-	/* this has the claim, so it is first: zone_store_open() may write */
+	/*
+	 * This has the claim and the identity, so it is first: zone_store_open()
+	 * may write.
+	 */
 	ret = file_open(&zd->file, c->file, &use);
+	if (!ret)
+		ret = ublk_dev_add_store(dev, c->file, zd->file.fd);
 	if (ret)
 		return ublk_error(ret, "zoned: %s", ublk_strerror_last());
-	return zone_store_open(&zd->store, c->file, &want);
+	ret = zone_store_open(&zd->store, c->file, &want,
+			      !ublk_dev_recovers(dev));
+	return ret ? : zoned_check_same(zd, c);
 }
 
 static int zoned_open(struct ublk_dev *dev, void *cfg)
@@ -202,7 +223,7 @@ static int zoned_open(struct ublk_dev *dev, void *cfg)
 	zd->store.fd = -1;
 	zd->file.fd = -1;
 	pthread_mutex_init(&zd->lock, NULL);
-	ret = zoned_open_file(zd, c);
+	ret = zoned_open_file(dev, zd, c);
 	if (!ret)
 		ret = zoned_load(zd);
 	if (!ret)
