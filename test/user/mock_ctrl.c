@@ -174,6 +174,8 @@ int ublk_ctrl_start_dev(struct ublk_ctrl *ctrl, __u32 id, pid_t pid)
 			if (mock_tags[q][t].state == UBLK_TAG_EMPTY)
 				abort();	/* the real one would hang */
 	pthread_mutex_unlock(&mock_lock);
+	if (mock.at_start)
+		mock.at_start();
 	return -mock.start;
 }
 

@@ -45,6 +45,7 @@ struct mock_faults {
 	__u32 max_copy;			/* longest of them */
 	int shmem_reg;			/* result of REG_BUF */
 	__u64 shmem_addr;		/* of requests with SHMEM_ZC */
+	void (*at_start)(void);		/* before the disk starts or continues */
 };
 
 /* Bytes that a request can have. */

@@ -45,6 +45,7 @@ static void record(void)
 		.opts = null_target.opts, .base = cfg, .owner = "null",
 	};
 	char add[] = "add", opt[] = "-s1M", *argv[3] = { add, opt };
+	enum state_old old;
 	struct ublk_dev *dev = NULL;
 
 	mock_reset();
@@ -54,7 +55,8 @@ static void record(void)
 	ktap_eq(ublk_dev_add(dev), 0);
 	ktap_eq(ublk_dev_configure(dev), 0);
 	ktap_eq(ublk_dev_start(dev), 0);
-	ktap_eq(state_write(dev, &null_target, cfg, &opts), 0);
+	ktap_eq(state_write(dev, &null_target, cfg, &opts, &old), 0);
+	state_keep(ID, old);
 	ktap_eq(ublk_dev_stop(dev), 0);
 	ktap_eq(ublk_dev_del(dev), 0);
 	ublk_dev_free(dev);

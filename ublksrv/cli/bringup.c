@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -54,9 +55,33 @@ static int bringup_wait_disk(struct ublk_dev *dev)
 	return devnodes_wait_disk(&params, id, DISK_MS);
 }
 
-static int bringup_record(const struct daemon_args *args, struct ublk_dev *dev)
+/* From an added or taken over device to one whose threads wait for requests. */
+static int bringup_threads(struct ublk_dev *dev)
 {
-	return state_write(dev, args->target, args->cfg, &args->dev);
+	int ret = ublk_dev_configure(dev);
+
+	return ret ? : ublk_dev_start_threads(dev);
+}
+
+/* What cannot be recorded could not be recovered, so it is not started. */
+static int bringup_start(const struct daemon_args *args, struct ublk_dev *dev)
+{
+	__u32 id = ublk_dev_info(dev)->dev_id;
+	enum state_old old;
+	int ret;
+
+	ret = bringup_threads(dev);
+	if (ret)
+		return ret;
+	ret = state_write(dev, args->target, args->cfg, &args->dev, &old);
+	if (ret)
+		return ret;
+	/* an older file was that of a device with the same number */
+	state_keep(id, old);
+	ret = ublk_dev_start(dev);
+	if (ret)
+		state_remove(id, getpid());
+	return ret;
 }
 
 static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
@@ -64,7 +89,7 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 	struct ublk_dev_opts opts;
 	struct ublk_dev *dev;
 	const char *left = "";
-	char why[256];
+	char why[1024];
 	__u32 id;
 	int ret;
 
@@ -77,14 +102,10 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 	if (ret)
 		goto err_free;
 	id = ublk_dev_info(dev)->dev_id;
-	ret = ublk_dev_configure(dev);
-	if (!ret)
-		ret = ublk_dev_start(dev);
+	ret = bringup_start(args, dev);
 	if (ret)
 		goto err_del;
 	ret = bringup_wait_disk(dev);
-	if (!ret)
-		ret = bringup_record(args, dev);
 	if (ret)
 		goto err_stop;
 	*pdev = dev;
@@ -94,6 +115,7 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 err_stop:
 	snprintf(why, sizeof(why), "%s", ublk_strerror_last());
 	ublk_dev_stop(dev);
+	state_remove(id, getpid());
 	ublk_error(ret, "%s", why);
 err_del:
 	snprintf(why, sizeof(why), "%s", ublk_strerror_last());
@@ -105,29 +127,67 @@ err_free:
 	return ret;
 }
 
+/*
+ * The users of the disk wait: without space for a new file they are served with
+ * the old one, which says enough for the next recovery.
+ */
+static int bringup_continue(const struct daemon_args *args,
+			    struct ublk_dev *dev)
+{
+	__u32 id = args->dev.id;
+	enum state_old old;
+	char why[1024] = "";
+	int ret;
+
+	ret = bringup_threads(dev);
+	if (ret)
+		return ret;
+	if (state_write(dev, args->target, args->cfg, &args->dev, &old))
+		snprintf(why, sizeof(why), "%s", ublk_strerror_last());
+	ret = ublk_dev_start(dev);
+	if (*why)
+		ublk_log(UBLK_LOG_WARN, "dev %u: run-state file left as it was: %s",
+			 id, why);
+	else if (ret)
+		state_undo(id, old);
+	else
+		state_keep(id, old);
+	return ret;
+}
+
+/* There are stores that have not been compared with those of before. */
+static void bringup_note(const struct daemon_args *args,
+			 const struct ublk_dev *dev)
+{
+	struct ublk_store store;
+
+	if (*args->note && !ublk_dev_get_store(dev, 0, &store))
+		ublk_log(UBLK_LOG_WARN, "dev %u: %s", args->dev.id, args->note);
+}
+
 static int bringup_recover(const struct daemon_args *args,
 			   struct ublk_dev **pdev)
 {
+	__u32 id = args->dev.id;
 	struct ublk_dev *dev;
-	char why[256];
+	char why[1024];
 	int ret;
 
 	ret = ublk_dev_new(&dev, &args->dev, args->target, args->cfg);
+	if (ret == -ESTALE)
+		return ublk_error(ret, "dev %u: %s; put back what the disk had, or \"ublk recover -n %u --force\" if the data is the same",
+				  id, ublk_strerror_last(), id);
 	if (ret)
-		return ublk_error(ret, "dev %u: %s", args->dev.id,
-				  ublk_strerror_last());
+		return ublk_error(ret, "dev %u: %s", id, ublk_strerror_last());
 	ret = ublk_dev_recover(dev);
 	if (!ret)
-		ret = ublk_dev_configure(dev);
-	if (!ret)
-		ret = ublk_dev_start(dev);
+		ret = bringup_continue(args, dev);
 	if (ret)
 		goto err_free;
 	ret = bringup_wait_disk(dev);
-	if (!ret)
-		ret = bringup_record(args, dev);
 	if (ret)
 		goto err_detach;
+	bringup_note(args, dev);
 	*pdev = dev;
 	return 0;
 

@@ -84,6 +84,8 @@ struct state {
 	unsigned int io_threads;		/* per queue */
 	char *shmem;				/* file, or NULL */
 	__u64 shmem_dev, shmem_ino;		/* identify that file */
+	struct ublk_store *stores;		/* NULL when unknown */
+	unsigned int nr_stores;
 	struct json_t *options;			/* for config_unpack() */
 	unsigned int nr_tids;
 	pid_t *tids;				/* io_threads for each queue */
@@ -92,8 +94,6 @@ struct state {
 	char *target_text;			/* options, to be printed */
 };
 
-int state_write(struct ublk_dev *dev, const struct ublk_target *target,
-		const void *cfg, const struct ublk_dev_opts *opts);
 const char *state_name(__u32 id);
 bool state_matches(const struct state *st,
 		   const struct ublksrv_ctrl_dev_info *info);
@@ -101,6 +101,31 @@ int state_read(__u32 id, struct state *st);
 void state_free(struct state *st);
 void state_remove(__u32 id, pid_t pid);
 void state_remove_stale(__u32 id);
+bool state_process_ended(pid_t pid);
+
+/* state.c for state_write.c */
+#define STATE_VERSION	1
+#define STATE_NEW	".new"
+
+const char *state_dir(void);
+void state_path(char *buf, size_t len, __u32 id, const char *suffix);
+int state_load(__u32 id, struct state *st, struct json_t **root);
+int state_lock(void);
+
+/* state_write.c */
+enum state_old {
+	STATE_OLD_NONE,		/* there was no file */
+	STATE_OLD_KEPT,		/* it is there under another name */
+	STATE_OLD_LOST,		/* it was overwritten */
+};
+
+int state_write(struct ublk_dev *dev, const struct ublk_target *target,
+		const void *cfg, const struct ublk_dev_opts *opts,
+		enum state_old *old);
+void state_keep(__u32 id, enum state_old old);
+void state_undo(__u32 id, enum state_old old);
+int state_resized(const struct ublksrv_ctrl_dev_info *info, __u64 was,
+		  __u64 now);
 
 /* mode.c: how data moves, as options and as text */
 struct mode_args {
@@ -122,6 +147,7 @@ int mode_check_shmem(const struct state *st);
 struct daemon_args {
 	struct ublk_dev_opts dev;
 	__u64 wanted;		/* features to use if the driver has them */
+	char note[256];		/* to be logged after a recovery, or "" */
 	const struct ublk_target *target;
 	void *cfg;
 	bool recover;		/* the device exists and waits for a server */

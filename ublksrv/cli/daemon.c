@@ -33,7 +33,7 @@ struct report {
 	int status;		/* exit status */
 	__u32 id;
 	pid_t pid;
-	char text[256];
+	char text[1024];
 };
 
 /* Do not keep open what the caller has open, such as a lock file. */

@@ -63,10 +63,14 @@ static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
 		return common_explain(id, ret);
 	names_of_features(d->info.flags, d->flags, sizeof(d->flags));
 	if (!state_read(id, &d->state)) {
-		/* it may be of an earlier device, or of a dead daemon */
+		/*
+		 * It may be of an earlier device; or of a daemon that died, and
+		 * its successor could not write one.
+		 */
 		d->has_daemon = d->state.pid == d->info.ublksrv_pid;
 		d->has_state = d->has_daemon ||
-			(list_waits(&d->info) &&
+			((list_waits(&d->info) ||
+			  state_process_ended(d->state.pid)) &&
 			 state_matches(&d->state, &d->info));
 		if (!d->has_state)
 			state_free(&d->state);

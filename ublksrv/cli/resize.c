@@ -82,7 +82,7 @@ static int resize_device(const struct resize_cfg *cfg)
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;
 	struct ublk_ctrl *ctrl;
-	__u64 block;
+	__u64 block, was;
 	int ret;
 
 	ret = common_open(cfg->id, &ctrl, &info);
@@ -93,6 +93,7 @@ static int resize_device(const struct resize_cfg *cfg)
 		common_explain(cfg->id, ret);
 		goto out;
 	}
+	was = params.basic.dev_sectors;
 	block = params.types & UBLK_PARAM_TYPE_BASIC ?
 		1ULL << params.basic.logical_bs_shift : 512;
 	if (cfg->size % block) {
@@ -110,6 +111,9 @@ static int resize_device(const struct resize_cfg *cfg)
 	ret = ublk_ctrl_update_size(ctrl, cfg->id, cfg->size >> 9);
 	if (ret)
 		resize_explain(cfg, ret);
+	else if (state_resized(&info, was, cfg->size >> 9))
+		ublk_log(UBLK_LOG_WARN, "dev %u: resized, but that is not recorded: %s",
+			 info.dev_id, ublk_strerror_last());
 out:
 	ublk_ctrl_close(ctrl);
 	return ret;
