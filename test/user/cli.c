@@ -129,6 +129,30 @@ static void test_bad_input(void)
 		  "ublk: recover: which device? give -n ID\n" },
 		{ "recover -n 0", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "recover -n 0 --force --quiet", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "recover -t null", 2,
+		  "ublk: recover: which device? give -n ID\n" },
+		{ "recover -n 0 -t foo", 2,
+		  "ublk: recover: unknown target \"foo\"; see \"ublk help\"\n" },
+		{ "recover -n 0 -t loop", 2,
+		  "ublk: recover: loop needs --file FILE\n" },
+		{ "recover -n 0 -t loop -f /no/such", 2,
+		  "ublk: recover: loop: /no/such: No such file or directory; check the name\n" },
+		{ "recover -n 0 --mlock", 2,
+		  "ublk: recover: options of a device need -t TARGET; without it they come from the run-state file\n"
+		},
+		{ "recover -n 0 -d 64", 2,
+		  "ublk: recover: options of a device need -t TARGET; without it they come from the run-state file\n"
+		},
+		{ "recover -n 0 --offset 1M", 2,
+		  "ublk: recover: unknown option \"--offset\"; see \"ublk help recover\"\n" },
+		{ "recover -n 0 img", 2,
+		  "ublk: recover: unexpected argument \"img\"\n" },
+		{ "recover 0 -t loop -q 2 -r --mlock /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "recover -t stripe -n 0 /dev/null /dev/zero", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "stop", 2,
 		  "ublk: stop: which device? give -n ID\n" },
 		{ "stop -n 0 --if-unused", 5,
@@ -198,6 +222,10 @@ static void test_help(void)
 		ktap_true(strstr(out, "--buffered-io"));
 	}
 	ktap_row = NULL;
+	ktap_eq(run("recover -h"), 0);
+	ktap_true(strstr(out, "--force"));
+	ktap_true(strstr(out, "-t, --type TARGET"));
+	ktap_true(strstr(out, "options of -t loop"));
 	ktap_eq(run("del -h"), 0);
 	ktap_true(strstr(out, "--all"));
 	ktap_eq(run("list --help"), 0);

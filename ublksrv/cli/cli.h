@@ -30,6 +30,7 @@ enum cli_exit {
  * @args: synopsis of its arguments
  * @summary: one line for help
  * @opts: its options
+ * @device: it also takes the options of a device and of its target
  * @run: executes it; argv[0] is the name. Returns an exit status.
  */
 struct cli_command {
@@ -37,6 +38,7 @@ struct cli_command {
 	const char *args;
 	const char *summary;
 	const struct ublk_opt *opts;
+	bool device;
 	int (*run)(int argc, char **argv);
 };
 
@@ -156,6 +158,31 @@ struct daemon_args {
 };
 
 int daemon_run(const struct daemon_args *args);
+
+/* devopts.c: options of a device and its target */
+struct devopts {
+	const char *type;
+	__u64 queues;
+	__u64 depth;
+	__u64 io_buf;
+	struct mode_args mode;
+	bool get_data;
+	bool recovery;
+	bool reissue;
+	bool fail_io;
+	bool unprivileged;
+	bool no_scan;
+	bool mlock;
+};
+
+extern const struct ublk_opt devopts_table[];
+
+int devopts_parse(const struct cli_command *cmd, void *own,
+		  struct devopts *cfg, struct daemon_args *args, int argc,
+		  char **argv);
+void devopts_free(struct devopts *cfg, struct daemon_args *args);
+bool devopts_given(const struct devopts *cfg);
+int devopts_features(const struct devopts *cfg, struct daemon_args *args);
 
 /* bringup.c */
 int bringup(const struct daemon_args *args, struct ublk_dev **dev);

@@ -261,6 +261,33 @@ err_free:
 	return ret;
 }
 
+int config_check_layout(const struct ublk_target *target, const void *cfg,
+			json_t *options)
+{
+	json_t *own = config_pack(target, cfg);
+	const struct ublk_opt *o;
+	char name[40], *text;
+	json_t *was;
+	int ret = 0;
+
+	if (!own)
+		return ublk_error(-ENOMEM, "out of memory");
+	for (o = target->opts; o && o->name && !ret; o++) {
+		if (!(o->flags & UBLK_OPT_LAYOUT))
+			continue;
+		opt_name(o, name, sizeof(name));
+		was = json_object_get(options, name);
+		if (!was || json_equal(was, json_object_get(own, name)))
+			continue;
+		text = json_dumps(was, JSON_ENCODE_ANY);
+		ret = ublk_error(-ESTALE, "%s: the disk was added with --%s %s",
+				 target->name, name, text ? : "");
+		free(text);
+	}
+	json_decref(own);
+	return ret;
+}
+
 void config_set_size(const struct ublk_target *target, void *cfg, __u64 bytes)
 {
 	const struct ublk_opt *o = config_find(target, "size");

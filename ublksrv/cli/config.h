@@ -49,6 +49,17 @@ int config_unpack(const struct ublk_target *target, json_t *options,
 		  void **cfg);
 
 /**
+ * config_check_layout - does a configuration have the data in the same places
+ * @target: target
+ * @cfg: configuration
+ * @options: what an earlier daemon recorded of the same target
+ *
+ * Return: 0; -ESTALE or -ENOMEM with a message
+ */
+int config_check_layout(const struct ublk_target *target, const void *cfg,
+			json_t *options);
+
+/**
  * config_set_size - set the capacity in a configuration
  * @target: target
  * @cfg: its configuration

@@ -92,8 +92,10 @@ void cli_help_command(FILE *out, const struct cli_command *cmd)
 	fprintf(out, "usage: ublk %s %s\n%s\n\noptions:\n", cmd->name,
 		cmd->args, cmd->summary);
 	opt_help(out, cmd->opts);
+	if (cmd->device)
+		opt_help(out, devopts_table);
 	fprintf(out, "  %-28s %s\n", "-h, --help", "this text");
-	if (cmd != &add_command)
+	if (!cmd->device)
 		return;
 	for (i = 0; ublk_targets[i]; i++) {
 		fprintf(out, "\noptions of -t %s, %s:\n", ublk_targets[i]->name,

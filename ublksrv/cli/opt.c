@@ -3,8 +3,8 @@
  * Declarative options: tables of struct ublk_opt over getopt_long().
  *
  * Every spelling of a row becomes a long option whose value is the row's
- * number; rows of the second table follow those of the first. A letter of the
- * second table wins over the same letter of the first.
+ * number; rows of a table follow those of the one before. A letter of a later
+ * table wins over the same letter of an earlier one.
  *
  * UBLK_OPT_PATH values are made absolute, because the daemon leaves the working
  * directory. Only these values and the members of lists are allocated.
@@ -249,12 +249,12 @@ static void opt_build(struct opt_parser *p, const struct opt_table *tables,
 	}
 }
 
-/* "TARGET: ", or "" without one; the caller adds the name of the command. */
+/* "TARGET: ", or "" if all options are the command's; the caller adds the name of the command. */
 static const char *opt_who(const struct opt_table *tables, int nr)
 {
 	static char who[64];
 
-	if (nr < 2)
+	if (!strcmp(tables[nr - 1].owner, tables[0].owner))
 		return "";
 	snprintf(who, sizeof(who), "%s: ", tables[nr - 1].owner);
 	return who;
@@ -324,12 +324,13 @@ static int opt_run(struct opt_parser *p, const struct opt_table *tables,
 	return 0;
 }
 
-/* "OWNER " if there are two; the caller adds the name of the command. */
-static const char *opt_owner(const struct opt_row *row, int nr)
+/* "OWNER " of a target's; the caller adds the name of the command. */
+static const char *opt_owner(const struct opt_row *row,
+			     const struct opt_table *tables)
 {
 	static char who[64];
 
-	if (nr < 2)
+	if (!strcmp(row->table->owner, tables[0].owner))
 		return "";
 	snprintf(who, sizeof(who), "%s ", row->table->owner);
 	return who;
@@ -368,7 +369,7 @@ int opt_parse(const struct opt_table *tables, int nr, int argc, char **argv)
 
 		if (row->opt->flags & UBLK_OPT_REQUIRED && !row->given)
 			ret = ublk_error(-EINVAL, "%sneeds --%s %s",
-					 opt_owner(row, nr),
+					 opt_owner(row, tables),
 					 opt_name(row->opt, name, sizeof(name)),
 					 row->opt->arg);
 	}

@@ -2,8 +2,8 @@
 /*
  * Declarative options: tables of struct ublk_opt over getopt_long().
  *
- * A command line is parsed against one or two tables, the command's and the
- * target's. Help comes from the same rows.
+ * A command line is parsed against up to three tables: the command's, the
+ * device's and the target's. Help comes from the same rows.
  */
 #ifndef UBLK_OPT_H
 #define UBLK_OPT_H
@@ -16,7 +16,8 @@
  * struct opt_table - options and where their values go
  * @opts: rows, ended by one without name
  * @base: configuration that the rows' offsets refer to
- * @owner: command or target with these options, for messages
+ * @owner: command or target with these options, for messages; every table of a
+ *	command has its name
  */
 struct opt_table {
 	const struct ublk_opt *opts;
@@ -26,7 +27,7 @@ struct opt_table {
 
 /**
  * opt_parse - fill configurations from defaults and arguments
- * @tables: at most two tables
+ * @tables: at most three tables
  * @nr: how many
  * @argc: arguments, argv[0] is the command's name
  * @argv: may be reordered; strings are kept by reference

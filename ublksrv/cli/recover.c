@@ -2,12 +2,14 @@
 /*
  * "ublk recover": a new daemon for a device whose daemon died or was quiesced.
  *
- * The run-state file of the device has the target and its options, the driver
- * has the number of queues and the other parameters. This file checks all that
- * can be checked without changing the device, before a daemon starts; bringup.c
- * does the rest.
+ * The run-state file of the device has the target and its options, and the
+ * identity of its files; without that file target and options come from the
+ * command line. The driver has the number of queues and the other parameters.
+ * This file checks all that can be checked without changing the device, before a
+ * daemon starts; bringup.c does the rest.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 
 struct recover_cfg {
 	__u64 id;
+	bool force;
 	bool foreground;
 	bool quiet;
 };
@@ -32,6 +35,11 @@ static const struct ublk_opt recover_opts[] = {
 		.offset = offsetof(struct recover_cfg, id),
 		.arg = "ID", .max = UBLK_ID_AUTO - 1,
 		.help = "device to serve again",
+	},
+	{
+		.name = "force", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct recover_cfg, force),
+		.help = "even if the files are not those of before",
 	},
 	{
 		.name = "foreground", .type = UBLK_OPT_FLAG,
@@ -89,116 +97,231 @@ static int recover_check(struct ublk_ctrl *ctrl,
 	return 0;
 }
 
-static int recover_load(__u32 id, const struct ublksrv_ctrl_dev_info *info,
+/* Return: 0; or negative errno with a message that has the cause only */
+static int recover_load(const struct ublksrv_ctrl_dev_info *info,
 			struct state *st)
 {
+	__u32 id = info->dev_id;
 	int ret = state_read(id, st);
 
 	if (ret == -EBADMSG)
-		return ublk_error(ret, "dev %u: %s is damaged; the device can only be deleted, \"ublk del -n %u\"",
-				  id, state_name(id), id);
+		return ublk_error(ret, "%s is damaged", state_name(id));
 	if (ret)
-		return ublk_error(ret, "dev %u: %s: %s; only the program that added the device can recover it, or \"ublk del -n %u\"",
-				  id, state_name(id), strerror(-ret), id);
-	if (!state_matches(st, info))
-		ret = ublk_error(-EINVAL, "dev %u: %s belongs to an earlier device with that number; \"ublk del -n %u\"",
-				 id, state_name(id), id);
-	else if (!st->target)
-		ret = ublk_error(-EINVAL, "dev %u: this program has no target \"%s\"; use the one that added the device",
-				 id, st->target_name);
-	if (ret)
-		state_free(st);
-	return ret;
+		return ublk_error(ret, "%s: %s", state_name(id),
+				  strerror(-ret));
+	if (state_matches(st, info))
+		return 0;
+	state_free(st);
+	return ublk_error(-EINVAL, "%s belongs to an earlier device with that number",
+			  state_name(id));
 }
 
 /*
  * Ask the target for the disk's present size, not for that of "add": the disk
  * and its backing store may have been resized.
  */
-static int recover_config(struct ublk_ctrl *ctrl, const struct state *st,
-			  struct daemon_args *args)
+static int recover_set_size(struct ublk_ctrl *ctrl, struct daemon_args *args)
 {
 	struct ublk_params params;
 	int ret;
 
-	ret = ublk_ctrl_get_params(ctrl, st->id, &params);
+	ret = ublk_ctrl_get_params(ctrl, args->dev.id, &params);
 	if (ret)
-		return common_explain(st->id, ret);
-	ret = config_unpack(st->target, st->options, &args->cfg);
-	if (ret)
-		return ublk_error(ret, "dev %u: %s: %s", st->id,
-				  state_name(st->id), ublk_strerror_last());
-	config_set_size(st->target, args->cfg, params.basic.dev_sectors << 9);
+		return common_explain(args->dev.id, ret);
+	config_set_size(args->target, args->cfg,
+			params.basic.dev_sectors << 9);
 	return 0;
 }
 
-static int recover_prepare(__u32 id, struct daemon_args *args)
+/* Target and options as they were. */
+static int recover_from_record(const struct recover_cfg *cfg,
+			       const struct state *st,
+			       struct daemon_args *args)
+{
+	__u32 id = cfg->id;
+	int ret;
+
+	if (!st->target)
+		return ublk_error(-EINVAL, "dev %u: this program has no target \"%s\"; use the one that added the device",
+				  id, st->target_name);
+	ret = mode_check_shmem(st);
+	if (ret)
+		return ret;
+	args->dev.io_threads = st->io_threads;
+	args->dev.shmem = st->shmem;
+	if (st->mlock)
+		args->dev.flags |= UBLK_DEV_MLOCK;
+	ret = config_unpack(st->target, st->options, &args->cfg);
+	if (ret)
+		return ublk_error(ret, "dev %u: %s: %s", id, state_name(id),
+				  ublk_strerror_last());
+	args->target = st->target;
+	return 0;
+}
+
+/* The driver has the pages of that file. */
+static int recover_shmem(const struct ublksrv_ctrl_dev_info *info,
+			 const struct devopts *opts, struct state *st,
+			 struct daemon_args *args)
+{
+	__u32 id = info->dev_id;
+
+	if (!(info->flags & UBLK_F_SHMEM_ZC)) {
+		if (!opts->mode.shmem)
+			return 0;
+		return ublk_error(-EINVAL, "dev %u: has no shared memory; leave --shmem_zc out",
+				  id);
+	}
+	args->dev.shmem = opts->mode.shmem;
+	if (st->shmem && opts->mode.shmem) {
+		free(st->shmem);
+		st->shmem = strdup(opts->mode.shmem);
+	}
+	if (st->shmem) {
+		args->dev.shmem = st->shmem;
+		return mode_check_shmem(st);
+	}
+	return args->dev.shmem ? 0 :
+		ublk_error(-EINVAL, "dev %u: has shared memory; name its file with --shmem_zc",
+			   id);
+}
+
+/*
+ * Target and options from the command line. What the record says of them, if
+ * there is one, is compared.
+ */
+static int recover_from_options(const struct recover_cfg *cfg,
+				const struct ublksrv_ctrl_dev_info *info,
+				const struct devopts *opts, struct state *st,
+				struct daemon_args *args)
+{
+	__u32 id = cfg->id;
+	int ret;
+
+	ret = recover_shmem(info, opts, st, args);
+	if (ret)
+		return ret;
+	args->dev.io_threads = opts->mode.io_threads;
+	if (opts->mlock)
+		args->dev.flags |= UBLK_DEV_MLOCK;
+	if (!st->target_name || cfg->force)
+		return 0;
+	if (strcmp(st->target_name, args->target->name))
+		return ublk_error(-ESTALE, "dev %u: was added with -t %s, not %s; use that, or --force",
+				  id, st->target_name, args->target->name);
+	ret = config_check_layout(args->target, args->cfg, st->options);
+	if (ret)
+		return ublk_error(ret, "dev %u: %s; use that, or --force", id,
+				  ublk_strerror_last());
+	return 0;
+}
+
+/* What the driver has, and which stores the target must find. */
+static void recover_fill(const struct recover_cfg *cfg,
+			 const struct ublksrv_ctrl_dev_info *info,
+			 const struct state *st, struct daemon_args *args)
+{
+	args->recover = true;
+	args->foreground = cfg->foreground;
+	args->quiet = cfg->quiet;
+	args->dev.struct_size = sizeof(args->dev);
+	args->dev.id = info->dev_id;
+	args->dev.nr_queues = info->nr_hw_queues;
+	args->dev.depth = info->queue_depth;
+	args->dev.io_buf_bytes = info->max_io_buf_bytes;
+	args->dev.flags |= UBLK_DEV_RECOVER;
+	mode_from_flags(info->flags, &args->dev);
+	if (cfg->force)
+		return;
+	args->dev.stores = st->stores;
+	args->dev.nr_stores = st->nr_stores;
+	if (st->target_name && !st->stores)
+		snprintf(args->note, sizeof(args->note),
+			 "%s is of an older version: whether the files are the same as before was not checked",
+			 state_name(info->dev_id));
+}
+
+static int recover_prepare(const struct recover_cfg *cfg,
+			   const struct devopts *opts, struct state *st,
+			   struct daemon_args *args)
 {
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_ctrl *ctrl;
-	struct state st;
+	__u32 id = cfg->id;
 	int ret;
 
 	ret = common_open(id, &ctrl, &info);
 	if (ret)
 		return ret;
 	ret = recover_check(ctrl, &info);
-	if (!ret)
-		ret = recover_load(id, &info, &st);
 	if (ret)
 		goto out;
-	args->recover = true;
-	args->target = st.target;
-	args->dev.struct_size = sizeof(args->dev);
-	args->dev.id = id;
-	args->dev.nr_queues = info.nr_hw_queues;
-	args->dev.depth = info.queue_depth;
-	args->dev.io_buf_bytes = info.max_io_buf_bytes;
-	mode_from_flags(info.flags, &args->dev);
-	args->dev.io_threads = st.io_threads;
-	if (st.mlock)
-		args->dev.flags |= UBLK_DEV_MLOCK;
-	ret = mode_check_shmem(&st);
-	if (!ret)
-		ret = recover_config(ctrl, &st, args);
-	if (!ret) {
-		/* freed together with args->cfg */
-		args->dev.shmem = st.shmem;
-		st.shmem = NULL;
+	ret = recover_load(&info, st);
+	if (ret && !args->target) {
+		ublk_error(ret, "dev %u: %s; give target and options as to \"ublk add\": \"ublk recover -n %u -t TARGET ...\", or \"ublk del -n %u\"",
+			   id, ublk_strerror_last(), id, id);
+		goto out;
 	}
-	state_free(&st);
+	if (ret)
+		snprintf(args->note, sizeof(args->note),
+			 "%s: whether the files are the same as before was not checked",
+			 ublk_strerror_last());
+	recover_fill(cfg, &info, st, args);
+	ret = args->target ? recover_from_options(cfg, &info, opts, st, args) :
+		recover_from_record(cfg, st, args);
+	if (!ret)
+		ret = recover_set_size(ctrl, args);
 out:
 	ublk_ctrl_close(ctrl);
 	return ret;
+}
+
+static int recover_parse(struct recover_cfg *cfg, struct devopts *opts,
+			 struct daemon_args *args, int argc, char **argv)
+{
+	int ret;
+
+	ret = devopts_parse(&recover_command, cfg, opts, args, argc, argv);
+	if (ret >= 0)
+		return ret;
+	ret = cli_need_id(&recover_command, cfg->id);
+	if (ret)
+		return ret;
+	if (args->target || !devopts_given(opts))
+		return -1;
+	ublk_error(-EINVAL, "options of a device need -t TARGET; without it they come from the run-state file");
+	return cli_usage(&recover_command);
 }
 
 static int recover_run(int argc, char **argv)
 {
 	struct recover_cfg cfg = { .id = UBLK_ID_AUTO };
 	struct daemon_args args = { 0 };
+	struct state st = { 0 };
+	struct devopts opts;
+	bool by_options;
 	int ret;
 
-	ret = cli_parse(&recover_command, &cfg, argc, argv);
-	if (ret >= 0)
-		return ret;
-	ret = cli_need_id(&recover_command, cfg.id);
-	if (ret)
-		return ret;
-	args.foreground = cfg.foreground;
-	args.quiet = cfg.quiet;
-	ret = recover_prepare(cfg.id, &args);
-	if (ret)
-		return cli_fail(ret);
-	ret = daemon_run(&args);
-	config_free(args.target, args.cfg);
-	free((void *)(uintptr_t)args.dev.shmem);
+	ret = recover_parse(&cfg, &opts, &args, argc, argv);
+	by_options = args.target;
+	if (ret < 0) {
+		ret = recover_prepare(&cfg, &opts, &st, &args);
+		ret = ret ? cli_fail(ret) : daemon_run(&args);
+	}
+	if (!by_options && args.target) {
+		config_free(args.target, args.cfg);
+		args.target = NULL;
+	}
+	devopts_free(&opts, &args);
+	state_free(&st);
 	return ret;
 }
 
 const struct cli_command recover_command = {
 	.name = "recover",
-	.args = "-n ID",
+	.args = "-n ID [--force] [-t TARGET [OPTIONS] [FILE]]",
 	.summary = "serve a device again that lost its daemon",
 	.opts = recover_opts,
+	.device = true,
 	.run = recover_run,
 };
