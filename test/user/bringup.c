@@ -16,7 +16,6 @@
 #define ID	7
 #define MIB	(1 << 20)
 
-static char top[] = "/tmp/ublk-test-bringup.XXXXXX";
 static char run[64], record[80], img[80];
 static char *options[2] = { img };
 static int starts;
@@ -349,6 +348,7 @@ static const struct ktap_test tests[] = {
 
 int main(void)
 {
+	char top[] = "/tmp/ublk-test-bringup.XXXXXX";
 	int ret;
 
 	if (!mkdtemp(top))

@@ -9,7 +9,6 @@
 #define MAX_STORES	4
 #define MIB		(1 << 20)
 
-static char dir[] = "/tmp/ublk-test-store.XXXXXX";
 static char a[64], b[64], c[64];
 static struct ublk_store was[MAX_STORES];
 
@@ -184,6 +183,7 @@ static const struct ktap_test tests[] = {
 
 int main(void)
 {
+	char dir[] = "/tmp/ublk-test-store.XXXXXX";
 	int ret;
 
 	if (!mkdtemp(dir))
