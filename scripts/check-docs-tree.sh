@@ -98,6 +98,15 @@ check_docs_variables() {
 	return "$rc"
 }
 
+# README.md names the series for which the driver is compiled, and no others.
+check_docs_series() {
+	sed -nE 's/^UBLK_SERIES="([^"]*)"$/\1/p' test/vm/config.sh | tr ' ' '\n' |
+		sort >"$tmp/config"
+	sed -nE 's/^\| kernel \| ([^|]*) \|$/\1/p' README.md |
+		grep -oE '\b[0-9]+\.[0-9]+\b' | sort >"$tmp/readme"
+	both "kernel series" "$tmp/readme" "$tmp/config" README.md test/vm/config.sh
+}
+
 # "FILE NAME" for each subcommand. One tab: rows of option tables have two.
 subcommands() {
 	grep -H '\.name = "' ublksrv/cli/*.c |

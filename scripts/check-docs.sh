@@ -15,7 +15,7 @@ set -u
 export LC_ALL=C
 cd "$(dirname -- "$0")/.." || exit 1
 
-ALL_CHECKS="docs_paths docs_targets docs_variables docs_subcommands
+ALL_CHECKS="docs_paths docs_targets docs_variables docs_subcommands docs_series
 	control_commands io_commands features tracepoints tag_states
 	names statements differences waits parse man_targets
 	driver_files program_files callers journey layers pictures"

@@ -8,6 +8,7 @@
 #   apt/                private package lists of the guest's release
 #   root-SERIES-KEY/    guest root (directory and disk image), kernel, modules
 #   emulator-SUITE/     QEMU with its libraries
+#   headers-RELEASE/    what modules for another kernel are compiled against
 #   source-VERSION/     unpacked kernel source
 #   source-VERSION-tools-KEY/  what gates and tests need of it
 #   work-CHECKOUT-RELEASE/  copy of one checkout with its build products
