@@ -308,19 +308,41 @@ static void test_recover_other_file(void)
 	unlink(away);
 }
 
+/* A longer file may be shortened again: its first size counts. */
+static void test_recover_grown(void)
+{
+	struct ublk_dev *dev = add();
+
+	leave(dev);
+	ktap_eq(state_read(ID, &seen), 0);
+	args.dev.stores = seen.stores;
+	args.dev.nr_stores = seen.nr_stores;
+	ktap_eq(truncate(img, 2 * MIB), 0);
+	mock.at_start = NULL;
+	ktap_eq(bringup(&args, &dev), 0);
+	state_free(&seen);
+	ktap_eq(state_read(ID, &seen), 0);
+	ktap_eq(seen.stores[0].size, MIB);
+	end(dev);
+}
+
 /* The user may shorten a file after its disk, and lengthen it before. */
 static void test_resized(void)
 {
 	struct ublk_dev *dev = add();
 
 	state_free(&seen);
-	ktap_eq(state_resized(mock_info(), MIB >> 9, MIB >> 10), 0);
+	ktap_eq(state_resized(mock_info(), MIB >> 9, MIB >> 8), 0);
 	ktap_eq(state_read(ID, &seen), 0);
-	ktap_eq(seen.stores[0].size, MIB / 2);
+	ktap_eq(seen.stores[0].size, MIB);
+	state_free(&seen);
+	ktap_eq(state_resized(mock_info(), MIB >> 8, MIB >> 10), 0);
+	ktap_eq(state_read(ID, &seen), 0);
+	ktap_eq(seen.stores[0].size, 0);
 	state_free(&seen);
 	ktap_eq(state_resized(mock_info(), MIB >> 10, MIB >> 8), 0);
 	ktap_eq(state_read(ID, &seen), 0);
-	ktap_eq(seen.stores[0].size, MIB / 2);
+	ktap_eq(seen.stores[0].size, 0);
 	state_free(&seen);
 	ktap_eq(nr_files(), 1);
 
@@ -328,7 +350,7 @@ static void test_resized(void)
 	set_full();
 	ktap_eq(state_resized(mock_info(), MIB >> 9, 8), -ENOSPC);
 	ktap_eq(state_read(ID, &seen), 0);
-	ktap_eq(seen.stores[0].size, MIB / 2);
+	ktap_eq(seen.stores[0].size, 0);
 	ktap_eq(nr_files(), 1);
 	end(dev);
 	/* a device without record */
@@ -343,6 +365,7 @@ static const struct ktap_test tests[] = {
 	{ "recover_refused", test_recover_refused },
 	{ "recover_without_space", test_recover_without_space },
 	{ "recover_other_file", test_recover_other_file },
+	{ "recover_grown", test_recover_grown },
 	{ "resized", test_resized },
 };
 

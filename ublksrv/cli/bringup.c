@@ -175,7 +175,7 @@ static int bringup_recover(const struct daemon_args *args,
 
 	ret = ublk_dev_new(&dev, &args->dev, args->target, args->cfg);
 	if (ret == -ESTALE)
-		return ublk_error(ret, "dev %u: %s; put back what the disk had, or \"ublk recover -n %u --force\" if the data is the same",
+		return ublk_error(ret, "dev %u: %s, or \"ublk recover -n %u --force\" if the data is the same",
 				  id, ublk_strerror_last(), id);
 	if (ret)
 		return ublk_error(ret, "dev %u: %s", id, ublk_strerror_last());

@@ -103,14 +103,21 @@ static json_t *state_pack_store(const struct ublk_store *s)
 	return obj;
 }
 
-/* The identity of what the target has open; NULL without memory. */
-static json_t *state_pack_stores(const struct ublk_dev *dev)
+/*
+ * The identity of what the target has open; NULL without memory. In a recovery
+ * the size that a store must have is not raised: if it has grown, the user may
+ * still shorten it again.
+ */
+static json_t *state_pack_stores(const struct ublk_dev *dev,
+				 const struct ublk_dev_opts *opts)
 {
 	json_t *list = json_array();
 	struct ublk_store s;
 	unsigned int i;
 
 	for (i = 0; list && !ublk_dev_get_store(dev, i, &s); i++) {
+		if (i < opts->nr_stores && s.size > opts->stores[i].size)
+			s.size = opts->stores[i].size;
 		if (!json_array_append_new(list, state_pack_store(&s)))
 			continue;
 		json_decref(list);
@@ -150,7 +157,7 @@ static json_t *state_pack(struct ublk_dev *dev,
 			 "tids", tids,
 			 "target", target->name,
 			 "options", config_pack(target, cfg),
-			 "stores", state_pack_stores(dev),
+			 "stores", state_pack_stores(dev, opts),
 			 "params", state_pack_params(ublk_dev_params(dev)));
 }
 
@@ -268,19 +275,17 @@ void state_undo(__u32 id, enum state_old old)
 		state_remove(id, getpid());
 }
 
-/* A store has to hold what the disk still has of it. */
-static void state_shrink_stores(json_t *stores, __u64 bytes)
+/*
+ * The user may shorten a store after its disk. Only the target knows how much
+ * of it the disk still needs, and checks that.
+ */
+static void state_forget_sizes(json_t *stores)
 {
-	json_t *obj, *size;
+	json_t *obj;
 	size_t i;
 
-	json_array_foreach(stores, i, obj) {
-		__u64 val;
-
-		size = json_object_get(obj, "size");
-		val = json_integer_value(size);
-		json_integer_set(size, val > bytes ? val - bytes : 0);
-	}
+	json_array_foreach(stores, i, obj)
+		json_integer_set(json_object_get(obj, "size"), 0);
 }
 
 /**
@@ -289,8 +294,7 @@ static void state_shrink_stores(json_t *stores, __u64 bytes)
  * @was: sectors before
  * @now: sectors
  *
- * The user may shorten a file after its disk. Does nothing for a device that
- * has no record.
+ * Does nothing for a device that has no record.
  *
  * Return: 0; or negative errno with a message, and the file is unchanged
  */
@@ -309,8 +313,7 @@ int state_resized(const struct ublksrv_ctrl_dev_info *info, __u64 was,
 		json_object_set_new(json_object_get(root, "params"), "sectors",
 				    json_integer(now));
 		if (now < was)
-			state_shrink_stores(json_object_get(root, "stores"),
-					    (was - now) << 9);
+			state_forget_sizes(json_object_get(root, "stores"));
 		ret = state_replace(info->dev_id, root, &old);
 		if (!ret)
 			state_keep(info->dev_id, old);

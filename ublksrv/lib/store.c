@@ -97,15 +97,15 @@ static int store_check_block(const char *name, const struct ublk_store *now,
 {
 	if (now->dev_major != was->dev_major ||
 	    now->dev_minor != was->dev_minor)
-		return ublk_error(-ESTALE, "%s: is another disk than before: found device number %u:%u, expected %u:%u",
+		return ublk_error(-ESTALE, "%s: is another disk than before: found device number %u:%u, expected %u:%u; put the old one back",
 				  name, now->dev_major, now->dev_minor,
 				  was->dev_major, was->dev_minor);
 	if (store_changed(now->diskseq, was->diskseq))
-		return ublk_error(-ESTALE, "%s: is another disk than before: found diskseq %llu, expected %llu",
+		return ublk_error(-ESTALE, "%s: is another disk than before: found diskseq %llu, expected %llu; put the old one back",
 				  name, (unsigned long long)now->diskseq,
 				  (unsigned long long)was->diskseq);
 	if (now->start != was->start)
-		return ublk_error(-ESTALE, "%s: is another partition than before: found start sector %llu, expected %llu",
+		return ublk_error(-ESTALE, "%s: is another partition than before: found start sector %llu, expected %llu; put the old one back",
 				  name, (unsigned long long)now->start,
 				  (unsigned long long)was->start);
 	return 0;
@@ -116,20 +116,20 @@ static int store_check_file(const char *name, const struct ublk_store *now,
 {
 	if (now->ino != was->ino || now->dev_major != was->dev_major ||
 	    now->dev_minor != was->dev_minor)
-		return ublk_error(-ESTALE, "%s: is another file than before: found inode %llu on device %u:%u, expected inode %llu on %u:%u",
+		return ublk_error(-ESTALE, "%s: is another file than before: found inode %llu on device %u:%u, expected inode %llu on %u:%u; put the old one back",
 				  name, (unsigned long long)now->ino,
 				  now->dev_major, now->dev_minor,
 				  (unsigned long long)was->ino,
 				  was->dev_major, was->dev_minor);
 	if (store_changed(now->birth, was->birth))
-		return ublk_error(-ESTALE, "%s: is another file than before: found birth time %llu.%09llu, expected %llu.%09llu",
+		return ublk_error(-ESTALE, "%s: is another file than before: found birth time %llu.%09llu, expected %llu.%09llu; put the old one back",
 				  name,
 				  (unsigned long long)now->birth / 1000000000,
 				  (unsigned long long)now->birth % 1000000000,
 				  (unsigned long long)was->birth / 1000000000,
 				  (unsigned long long)was->birth % 1000000000);
 	if (store_changed(now->generation, was->generation))
-		return ublk_error(-ESTALE, "%s: is another file than before: found generation %u of inode %llu, expected %u",
+		return ublk_error(-ESTALE, "%s: is another file than before: found generation %u of inode %llu, expected %u; put the old one back",
 				  name, now->generation,
 				  (unsigned long long)now->ino,
 				  was->generation);
@@ -143,12 +143,12 @@ static int store_check(const char *name, const struct ublk_store *now,
 	int ret;
 
 	if (now->block != was->block)
-		return ublk_error(-ESTALE, "%s: is another store than before: found %s, expected %s",
+		return ublk_error(-ESTALE, "%s: is another store than before: found %s, expected %s; put the old one back",
 				  name, store_kind(now), store_kind(was));
 	ret = now->block ? store_check_block(name, now, was) :
 		store_check_file(name, now, was);
 	if (!ret && now->size < was->size)
-		ret = ublk_error(-ESTALE, "%s: is shorter than before: found %llu bytes, expected %llu",
+		ret = ublk_error(-ESTALE, "%s: is shorter than before: found %llu bytes, expected %llu; enlarge it",
 				 name, (unsigned long long)now->size,
 				 (unsigned long long)was->size);
 	return ret;
@@ -206,7 +206,7 @@ int store_check_all(const struct ublk_dev *dev)
 {
 	if (!dev->expected || dev->nr_stores == dev->nr_expected)
 		return 0;
-	return ublk_error(-ESTALE, "the disk has other files than before: found %u, expected %u",
+	return ublk_error(-ESTALE, "the disk has other files than before: found %u, expected %u; name the same ones",
 			  dev->nr_stores, dev->nr_expected);
 }
 

@@ -172,7 +172,7 @@ static int zoned_check_same(const struct zoned *zd, const struct zoned_cfg *c)
 	if (!fstat(zd->file.fd, &a) && !fstat(zd->store.fd, &b) &&
 	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 		return 0;
-	return ublk_error(-ESTALE, "zoned: %s: was replaced while it was opened; try again",
+	return ublk_error(-EBUSY, "zoned: %s: was replaced while it was opened; try again",
 			  c->file);
 }
 
