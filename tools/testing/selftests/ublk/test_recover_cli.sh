@@ -78,9 +78,9 @@ check "size is as before" prints 12582912 blockdev --getsize64 "$BDEV"
 # Recover again, from the record that the first recovery wrote.
 check "killed again" kill_daemon QUIESCED
 mv "/run/ublk/$DEV.json" "$TMP/record"
-check "without a record" says "no such file" "ublk del" -- "$UBLK" recover -n "$DEV"
+check "without a record" says "no such file" "recover -n $DEV -t TARGET" "ublk del" -- "$UBLK" recover -n "$DEV"
 echo "{" >"/run/ublk/$DEV.json"
-check "with a damaged record" says damaged "ublk del" -- "$UBLK" recover -n "$DEV"
+check "with a damaged record" says damaged "recover -n $DEV -t TARGET" "ublk del" -- "$UBLK" recover -n "$DEV"
 sed 's/"depth": 16/"depth": 17/' "$TMP/record" >"/run/ublk/$DEV.json"
 check "with the record of another device" says earlier -- "$UBLK" recover -n "$DEV"
 mv "$TMP/record" "/run/ublk/$DEV.json"
