@@ -125,12 +125,14 @@ int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, __u32 id,
 	return 0;
 }
 
-int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, __u32 id,
-			 struct ublk_params *params)
+int ublk_ctrl_get_params_size(struct ublk_ctrl *ctrl, __u32 id,
+			      struct ublk_params *params, size_t size)
 {
 	(void)ctrl;
 	if (!exists || id != mock_dev.dev_id)
 		return -ENODEV;
+	if (size != sizeof(disk))
+		return -EINVAL;
 	*params = disk;
 	params->types |= UBLK_PARAM_TYPE_DEVT;
 	return 0;

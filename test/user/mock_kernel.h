@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include <linux/types.h>
+#include "libublk.h"
 
 /* What goes wrong; all zero for nothing. Set between mock_reset() and use. */
 struct mock_faults {
@@ -81,8 +81,6 @@ unsigned int mock_moved(unsigned int qid, unsigned int tag);
 void mock_stop_all(void);
 
 /* The device as GET_DEV_INFO and GET_PARAMS tell it. */
-struct ublksrv_ctrl_dev_info;
-struct ublk_params;
 struct ublksrv_ctrl_dev_info *mock_info(void);
 struct ublk_params *mock_params(void);
 

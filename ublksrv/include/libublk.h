@@ -12,6 +12,12 @@
  * returns the message of the last failure in the calling thread. The library
  * calls back into its user through the target and the log function only. Sizes
  * are in bytes unless the name has "sectors", which are 512 bytes.
+ *
+ * struct ublk_params and the other structures of the ABI are those of
+ * ublk/ublk_cmd.h, which is installed with this file, whatever
+ * <linux/ublk_cmd.h> the system has. A later version of the library may know
+ * more parameters: the functions that write a structure of the caller are told
+ * its size, those that read one go by its member len.
  */
 #ifndef LIBUBLK_H
 #define LIBUBLK_H
@@ -22,7 +28,7 @@
 #include <stdint.h>
 #include <sched.h>
 
-#include <linux/ublk_cmd.h>
+#include "ublk/ublk_cmd.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -174,12 +180,25 @@ int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, __u32 id);
  * ublk_ctrl_set_params - SET_PARAMS (C-101..C-123)
  * @ctrl: handle
  * @id: device
- * @params: parameters; its member types says which parts are valid
+ * @params: parameters; its member types says which parts are valid, len how
+ *	many bytes are
  *
  * Return: 0 or negative errno
  */
 int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
 			 const struct ublk_params *params);
+
+/**
+ * ublk_ctrl_get_params_size - what ublk_ctrl_get_params() calls
+ * @ctrl: handle
+ * @id: device
+ * @params: receives the parameters
+ * @size: bytes at @params; the library writes no more
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_get_params_size(struct ublk_ctrl *ctrl, __u32 id,
+			      struct ublk_params *params, size_t size);
 
 /**
  * ublk_ctrl_get_params - GET_PARAMS (C-124..C-131)
@@ -189,8 +208,11 @@ int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
  *
  * Return: 0 or negative errno
  */
-int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, __u32 id,
-			 struct ublk_params *params);
+static inline int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, __u32 id,
+				       struct ublk_params *params)
+{
+	return ublk_ctrl_get_params_size(ctrl, id, params, sizeof(*params));
+}
 
 /**
  * ublk_ctrl_get_info - GET_DEV_INFO2, or GET_DEV_INFO where that fails
@@ -932,11 +954,23 @@ void *ublk_dev_priv(const struct ublk_dev *dev);
 /* ---- Parameters (params.c) ---------------------------------------------- */
 
 /**
+ * ublk_params_init_size - what ublk_params_init() calls
+ * @p: parameters
+ * @size: bytes at @p; the library writes no more
+ * @io_buf_bytes: longest request
+ */
+void ublk_params_init_size(struct ublk_params *p, size_t size,
+			   __u32 io_buf_bytes);
+
+/**
  * ublk_params_init - defaults: 512 byte blocks, no size, nothing optional
  * @p: parameters
  * @io_buf_bytes: longest request
  */
-void ublk_params_init(struct ublk_params *p, __u32 io_buf_bytes);
+static inline void ublk_params_init(struct ublk_params *p, __u32 io_buf_bytes)
+{
+	ublk_params_init_size(p, sizeof(*p), io_buf_bytes);
+}
 
 /**
  * ublk_params_set_size - set the capacity

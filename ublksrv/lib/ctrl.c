@@ -303,29 +303,36 @@ int ublk_ctrl_try_stop_dev(struct ublk_ctrl *ctrl, __u32 id)
 int ublk_ctrl_set_params(struct ublk_ctrl *ctrl, __u32 id,
 			 const struct ublk_params *params)
 {
-	struct ublk_params copy = *params;
+	struct ublk_params copy;
 	struct ctrl_req req = {
 		.op = UBLK_U_CMD_SET_PARAMS, .id = id,
 		.payload = &copy, .len = sizeof(copy),
 	};
+	int ret = params_import(&copy, params);
 
-	copy.len = sizeof(copy);
+	if (ret)
+		return ret;
 	/* GET_PARAMS sets it, SET_PARAMS refuses it (C-129) */
 	copy.types &= ~UBLK_PARAM_TYPE_DEVT;
 	return ctrl_run(ctrl, &req);
 }
 
-int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, __u32 id,
-			 struct ublk_params *params)
+int ublk_ctrl_get_params_size(struct ublk_ctrl *ctrl, __u32 id,
+			      struct ublk_params *params, size_t size)
 {
+	struct ublk_params own = { .len = sizeof(own) };
 	struct ctrl_req req = {
 		.op = UBLK_U_CMD_GET_PARAMS, .id = id,
-		.payload = params, .len = sizeof(*params),
+		.payload = &own, .len = sizeof(own),
 	};
+	int ret = ctrl_run(ctrl, &req);
 
-	memset(params, 0, sizeof(*params));
-	params->len = sizeof(*params);
-	return ctrl_run(ctrl, &req);
+	memset(params, 0, size);
+	if (ret)
+		return ret;
+	own.len = size;
+	memcpy(params, &own, size < sizeof(own) ? size : sizeof(own));
+	return 0;
 }
 
 int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, __u32 id, __u16 qid,

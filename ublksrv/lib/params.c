@@ -11,10 +11,12 @@
 
 #include "private.h"
 
-void ublk_params_init(struct ublk_params *p, __u32 io_buf_bytes)
+/* The caller's structure may be that of an older or a newer libublk.h. */
+void ublk_params_init_size(struct ublk_params *p, size_t size,
+			   __u32 io_buf_bytes)
 {
-	memset(p, 0, sizeof(*p));
-	p->len = sizeof(*p);
+	memset(p, 0, size);
+	p->len = size;
 	p->types = UBLK_PARAM_TYPE_BASIC;
 	p->basic.logical_bs_shift = 9;
 	p->basic.physical_bs_shift = 12;
@@ -63,7 +65,19 @@ static const char *params_why(const struct ublk_params *p,
 	return "the driver would refuse them";
 }
 
-int ublk_params_check(const struct ublk_params *p, __u32 io_buf_bytes,
+int params_import(struct ublk_params *own, const struct ublk_params *given)
+{
+	if (given->len < offsetof(struct ublk_params, discard))
+		return ublk_error(-EINVAL, "parameters of the disk: len is %u; see ublk_params_init()",
+				  given->len);
+	memset(own, 0, sizeof(*own));
+	memcpy(own, given,
+	       given->len < sizeof(*own) ? given->len : sizeof(*own));
+	own->len = sizeof(*own);
+	return 0;
+}
+
+int ublk_params_check(const struct ublk_params *given, __u32 io_buf_bytes,
 		      __u64 features)
 {
 	struct ublk_limits_env env = {
@@ -72,11 +86,16 @@ int ublk_params_check(const struct ublk_params *p, __u32 io_buf_bytes,
 		.page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE)),
 		.zoned_kernel = true,
 	};
+	struct ublk_params p;
+	int ret;
 
-	if (ublk_limits_check(p, &env))
+	ret = params_import(&p, given);
+	if (ret)
+		return ret;
+	if (ublk_limits_check(&p, &env))
 		return ublk_error(-EINVAL, "parameters of the disk: %s",
-				  params_why(p, &env));
-	if (!p->basic.dev_sectors)
+				  params_why(&p, &env));
+	if (!p.basic.dev_sectors)
 		return ublk_error(-EINVAL, "size is 0");
 	return 0;
 }

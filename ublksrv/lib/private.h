@@ -12,7 +12,8 @@
  *   copy zcopy
  *   tag batch
  *   buf affinity ring store
- *   ctrl params
+ *   ctrl
+ *   params
  *   log
  *
  * Calls that go up, and why: none.
@@ -214,6 +215,9 @@ struct ublk_dev {
 	pthread_mutex_t lock;		/* worker->state, ->error, ->tid */
 	pthread_cond_t cond;
 };
+
+/* params.c */
+int params_import(struct ublk_params *own, const struct ublk_params *given);
 
 /* The worker whose thread this is, NULL in other threads. */
 extern __thread struct worker *worker_self
