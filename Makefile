@@ -17,6 +17,7 @@ help:
 	@echo 'modules     the driver, for the kernel in KDIR= (default: the running one)'
 	@echo 'user        the ublk program and its library'
 	@echo 'install     program, module, udev rule, man pages; PREFIX= DESTDIR= KDIR='
+	@echo 'uninstall   remove what install wrote; with the same variables'
 	@echo 'demo        boot a guest and show a file system on a ublk device'
 	@echo 'check       all tests, in guests; TESTS="PATTERN..." selects, LESS=1 repeats most'
 	@echo 'check-debug what check runs in guests, on a debug kernel compiled once; TESTS= LESS='
@@ -75,12 +76,32 @@ install-user: user
 	$(MAKE) -C ublksrv install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
 # modules_install leaves depmod out where KDIR has no System.map, as in
-# distributions' header packages (nor is the signing key). Below DESTDIR there
-# is nothing to index.
+# distributions' header packages (nor is the signing key). It would compress the
+# module with a program that need not be there. Below DESTDIR there is nothing
+# to index.
 install-modules: modules
 	$(MAKE) -C $(KDIR) M=$(TOP) INSTALL_MOD_PATH=$(DESTDIR) \
-		CONFIG_MODULE_SIG_ALL= modules_install
-	$(if $(DESTDIR),,depmod "$$($(MAKE) -s -C $(KDIR) kernelrelease)")
+		CONFIG_MODULE_SIG_ALL= CONFIG_MODULE_COMPRESS_ALL= \
+		modules_install
+	rm -f $(MODULE).gz $(MODULE).xz $(MODULE).zst
+	$(if $(DESTDIR),,depmod "$(KERNELRELEASE)")
+
+# Where modules_install puts the module. KDIR may be gone when it is removed.
+KERNELRELEASE = $(eval KERNELRELEASE := $(or $(shell $(MAKE) -s -C $(KDIR) \
+		kernelrelease 2>/dev/null),$(shell uname -r)))$(KERNELRELEASE)
+MODLIB = $(DESTDIR)/lib/modules/$(KERNELRELEASE)
+MODULE = $(MODLIB)/$(or $(INSTALL_MOD_DIR),updates)/drivers/block/ublk/ublk_drv.ko
+
+uninstall: uninstall-user uninstall-modules
+
+uninstall-user:
+	$(MAKE) -C ublksrv uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+uninstall-modules:
+	rm -f $(MODULE) $(MODULE).gz $(MODULE).xz $(MODULE).zst
+	ublksrv/lib/rmdirs.sh '$(DESTDIR)' '$(patsubst $(DESTDIR)%,%,$(MODLIB))' \
+		$(patsubst $(DESTDIR)%,%,$(dir $(MODULE)))
+	$(if $(DESTDIR),,depmod "$(KERNELRELEASE)")
 
 clean: clean-modules
 	$(MAKE) -C ublksrv clean
@@ -95,4 +116,5 @@ clean-modules:
 
 .PHONY: all help modules user demo check check-debug check-fresh mutants bench \
 	shell unit pictures compile_commands.json install install-user \
-	install-modules clean clean-modules
+	install-modules uninstall uninstall-user uninstall-modules clean \
+	clean-modules
