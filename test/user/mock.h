@@ -24,7 +24,7 @@
 #define MOCK_ID		7
 
 /* The command stays with the driver: no CQE now. */
-#define MOCK_PENDING	(-529)
+#define MOCK_PENDING	(-MOCK_NEVER)
 
 struct mock_tag {
 	unsigned int state;		/* enum ublk_tag_state */

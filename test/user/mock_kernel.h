@@ -48,6 +48,9 @@ struct mock_faults {
 	void (*at_start)(void);		/* before the disk starts or continues */
 };
 
+/* mock.backend: the operation does not end. */
+#define MOCK_NEVER	529
+
 /* Bytes that a request can have. */
 #define MOCK_DATA	65536
 

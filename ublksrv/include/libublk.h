@@ -381,6 +381,29 @@ struct ublk_queue {
 	__u16 thread;
 };
 
+/*
+ * Who owns a request
+ *
+ * The library passes a request to the target by submit(), and gets it back by
+ * ublk_io_complete() or ublk_io_complete_after(). Meanwhile it is the target's,
+ * with all that struct ublk_io points to. While SQEs from ublk_io_sqe() are
+ * pending it is the library's, until done().
+ *
+ * Stop: ublk_dev_stop() and ublk_dev_wait() return when the target has completed
+ * every request. If a thread has failed they are as detach.
+ *
+ * Detach: the threads end at once. Requests with SQEs pending stay with the
+ * library: done() is not called any more. The others stay with the target, which
+ * has to complete each of them, whenever it likes: in queue_close(), which is
+ * called in the queue's thread, or in a thread of its own. ublk_io_complete()
+ * returns -ECANCELED then, and the driver does with the request what the
+ * recovery features of the device say, whatever the result was.
+ *
+ * Free: also after ublk_dev_free() the target has the requests that it has not
+ * completed. Buffer, descriptor, private memory, queue and handle are freed with
+ * the last one; of the handle only ublk_dev_priv() may still be called.
+ */
+
 /**
  * struct ublk_io - a tag, while its request belongs to the server
  * @desc: the request; stays unchanged until ublk_io_complete()
@@ -472,13 +495,16 @@ static inline unsigned int ublk_io_op(const struct ublk_io *io)
 
 /**
  * ublk_io_complete - end a request (D-54)
- * @io: tag; belongs to the driver afterwards
+ * @io: tag; not the target's any more afterwards, whatever is returned
  * @res: bytes done, or negative errno
  *
  * Context: any thread. In the queue's own thread it costs one SQE that the
  * next turn of the loop submits; other threads wake the queue.
+ * Return: 0; -ECANCELED when the queue's thread has ended, so that @res goes
+ * nowhere; -EINVAL, in other threads than the queue's, when the request has been
+ * completed before
  */
-void ublk_io_complete(struct ublk_io *io, int res);
+int ublk_io_complete(struct ublk_io *io, int res);
 
 /**
  * ublk_io_sqe - an SQE for backend work of a request
@@ -563,7 +589,8 @@ void ublk_io_set_zone_lba(struct ublk_io *io, __u64 sector);
  * @off: where in the request's protection information
  *
  * Context: any thread, before ublk_io_complete().
- * Return: bytes, fewer than @len where the information ends; or negative errno
+ * Return: bytes, fewer than @len where the information ends; -ECANCELED when the
+ * queue's thread has ended; or another negative errno
  */
 int ublk_io_read_integrity(const struct ublk_io *io, void *buf, __u32 len,
 			   __u32 off);
@@ -576,7 +603,8 @@ int ublk_io_read_integrity(const struct ublk_io *io, void *buf, __u32 len,
  * @off: where in the request's protection information
  *
  * Context: any thread, before ublk_io_complete().
- * Return: bytes, fewer than @len where the information ends; or negative errno
+ * Return: bytes, fewer than @len where the information ends; -ECANCELED when the
+ * queue's thread has ended; or another negative errno
  */
 int ublk_io_write_integrity(const struct ublk_io *io, const void *buf,
 			    __u32 len, __u32 off);
@@ -842,6 +870,7 @@ int ublk_dev_wait(struct ublk_dev *dev);
  * Has the effect of the process's death: the recovery features of the device
  * say what the driver does with requests and disk. For handing over a device,
  * or for leaving one after ublk_dev_failed(). Sends no command.
+ * Requests that the target has stay with it, see struct ublk_io.
  *
  * Return: 0 or -EPERM
  */
@@ -851,8 +880,9 @@ int ublk_dev_detach(struct ublk_dev *dev);
  * ublk_dev_stop - remove the disk, end the threads: started -> stopped
  * @dev: handle
  *
- * Waits for requests in flight, like STOP_DEV. May also be called after another
- * process stopped or deleted the device, or after ublk_dev_failed().
+ * Waits until the target has completed its requests, like STOP_DEV. May also be
+ * called after another process stopped or deleted the device, or after
+ * ublk_dev_failed().
  *
  * Return: 0 or negative errno; the threads have ended in any case
  */
@@ -869,6 +899,9 @@ int ublk_dev_del(struct ublk_dev *dev);
 /**
  * ublk_dev_free - release the handle and the target
  * @dev: handle or NULL, not started
+ *
+ * Memory of requests that the target has not completed is freed with the last
+ * one, see struct ublk_io.
  */
 void ublk_dev_free(struct ublk_dev *dev);
 

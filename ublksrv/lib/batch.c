@@ -102,6 +102,7 @@ static void batch_send(struct worker *w, struct io *io, int res)
 
 	e[0] = batch_header(io, res);
 	b->tail += 8;
+	io->pub.lib = 0;
 }
 
 /* Also names the buffer for the tag's next request. */
@@ -113,6 +114,7 @@ static void batch_send_addr(struct worker *w, struct io *io, int res)
 	e[0] = batch_header(io, res);
 	e[1] = io->addr;
 	b->tail += 16;
+	io->pub.lib = 0;
 }
 
 /* Also names the LBA of a zone append. Zoned devices are never in copy mode. */
@@ -167,6 +169,7 @@ static void batch_link(struct worker *w, struct io *io, int res)
 			      (uintptr_t)io | UD_LINK_COMMIT);
 
 	io->addr = batch_header(io, res);
+	io->pub.lib = 0;
 	c->flags |= IOSQE_CQE_SKIP_SUCCESS;
 	c->addr = (uintptr_t)&io->addr;
 	c->io.nr_elem = 1;
@@ -317,6 +320,7 @@ static void batch_deliver(struct worker *w, unsigned int bid, unsigned int nr)
 		struct ublk_io *io = &q->ios[tags[i]].pub;
 
 		io->q = &q->pub;
+		io->lib = IO_LENT;
 		w->deliver(&q->pub, io);
 	}
 	batch_give_buffer(b, bid);

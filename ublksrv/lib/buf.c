@@ -6,6 +6,7 @@
  * Called by queue.c in the queue's thread, after that has been bound to its
  * CPUs, so that the pages come from their NUMA node. The kernel allocates a
  * page when a request touches it, or all of them at once if they are locked.
+ * They are freed with the queue.
  */
 #include <sys/mman.h>
 

@@ -227,22 +227,15 @@ static int dev_open_char(struct ublk_dev *dev)
 	return ublk_error(-errno, "%s: %s", path, strerror(errno));
 }
 
-static void dev_release_queues(struct ublk_dev *dev)
+/* Return: false if the target still has requests of the session */
+static bool dev_release_queues(struct ublk_dev *dev)
 {
-	unsigned int i;
+	bool all = lent_end(dev);
 
-	/* backwards: the first thread's queue owns what others point to */
-	for (i = dev->nr_workers; dev->queues && i-- > 0;)
-		queue_exit(&dev->queues[i]);
-	for (i = 0; dev->workers && i < dev->nr_workers; i++)
-		free(dev->workers[i].cpus);
-	free(dev->queues);
-	free(dev->workers);
-	dev->queues = NULL;
-	dev->workers = NULL;
 	if (dev->char_fd >= 0)
 		close(dev->char_fd);
 	dev->char_fd = -1;
+	return all;
 }
 
 static int dev_init_workers(struct ublk_dev *dev)
@@ -255,6 +248,7 @@ static int dev_init_workers(struct ublk_dev *dev)
 		w->dev = dev;
 		w->index = i;
 		w->wake_fd = -1;
+		pthread_mutex_init(&w->done_lock, NULL);
 		w->cpus = calloc(1, AFFINITY_BYTES);
 		if (!w->cpus)
 			return ublk_error(-ENOMEM, "out of memory");
@@ -272,6 +266,8 @@ int ublk_dev_configure(struct ublk_dev *dev)
 	ret = dev_need(dev, UBLK_STAGE_ADDED, "configure");
 	if (ret)
 		return ret;
+	if (!dev_release_queues(dev))
+		return ublk_error(-EBUSY, "the target has not completed all requests of the session before");
 	/* first: an ordinary user's commands need the node's permissions */
 	dev->char_fd = dev_open_char(dev);
 	if (dev->char_fd < 0)
@@ -519,13 +515,10 @@ void ublk_dev_free(struct ublk_dev *dev)
 	if (dev->target_is_open && dev->target->close)
 		dev->target->close(dev);
 	store_free_all(dev);
-	shmem_unmap(dev);
 	if (dev->event_fd >= 0)
 		close(dev->event_fd);
 	ublk_ctrl_close(dev->ctrl);
-	pthread_cond_destroy(&dev->cond);
-	pthread_mutex_destroy(&dev->lock);
-	free(dev);
+	lent_free_dev(dev);
 }
 
 struct ublk_ctrl *ublk_dev_ctrl(struct ublk_dev *dev)

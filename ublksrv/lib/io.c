@@ -13,14 +13,17 @@
 
 #include "private.h"
 
-void ublk_io_complete(struct ublk_io *pub, int res)
+int ublk_io_complete(struct ublk_io *pub, int res)
 {
 	struct worker *w = to_queue(pub->q)->worker;
+	int ret;
 
-	if (likely(w == worker_self))
+	if (likely(w == worker_self)) {
 		w->commit(w, to_io(pub), res);
-	else
-		offload_push(w, to_io(pub), res);
+		return 0;
+	}
+	ret = offload_push(w, to_io(pub), res);
+	return ret == -ECANCELED ? lent_return(to_io(pub)) : ret;
 }
 
 struct io_uring_sqe *ublk_io_sqe(struct ublk_io *pub)
@@ -86,6 +89,7 @@ void io_on_linked(struct worker *w, struct io *io, int res)
 {
 	if (w->batch)
 		batch_unlinked(w);
+	io->pub.lib = IO_LENT;
 	if (w->done)
 		w->done(io->pub.q, &io->pub, res);
 	else
@@ -132,26 +136,41 @@ void ublk_io_set_zone_lba(struct ublk_io *pub, __u64 sector)
 	to_io(pub)->addr = sector;
 }
 
-static __u64 io_integrity_pos(const struct ublk_io *io, __u32 off)
+/*
+ * In the worker's thread the char device is open. In another one it is while
+ * that thread holds the lock and the worker is in its loop.
+ */
+static int io_integrity(const struct ublk_io *io, bool in, void *buf,
+			__u32 len, __u32 off)
 {
-	return ublk_pos_encode(io->q->id, io->tag, off) |
+	struct worker *w = to_queue(io->q)->worker;
+	__u64 pos = ublk_pos_encode(io->q->id, io->tag, off) |
 		UBLKSRV_IO_INTEGRITY_FLAG;
+	bool locks = w != worker_self;
+	ssize_t ret = -ECANCELED;
+
+	if (locks)
+		pthread_mutex_lock(&w->done_lock);
+	if (!locks || !w->closed) {
+		int fd = w->dev->char_fd;
+
+		ret = in ? pread(fd, buf, len, pos) : pwrite(fd, buf, len, pos);
+		if (ret < 0)
+			ret = -errno;
+	}
+	if (locks)
+		pthread_mutex_unlock(&w->done_lock);
+	return ret;
 }
 
 int ublk_io_read_integrity(const struct ublk_io *io, void *buf, __u32 len,
 			   __u32 off)
 {
-	ssize_t ret = pread(io->q->dev->char_fd, buf, len,
-			    io_integrity_pos(io, off));
-
-	return ret < 0 ? -errno : ret;
+	return io_integrity(io, true, buf, len, off);
 }
 
 int ublk_io_write_integrity(const struct ublk_io *io, const void *buf,
 			    __u32 len, __u32 off)
 {
-	ssize_t ret = pwrite(io->q->dev->char_fd, buf, len,
-			     io_integrity_pos(io, off));
-
-	return ret < 0 ? -errno : ret;
+	return io_integrity(io, false, (void *)(uintptr_t)buf, len, off);
 }

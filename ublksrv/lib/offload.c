@@ -10,6 +10,10 @@
  *
  * offload_arm() submits the read at the start and after each wake-up, so a
  * worker that is never woken pays nothing for it.
+ *
+ * When the worker has left its loop, offload_close() ends this: what is on the
+ * list then is dropped, and later pushes are refused. The lock lives as long as
+ * the worker's memory (lent.c), the eventfd as long as its thread.
  */
 #include <sys/eventfd.h>
 
@@ -20,17 +24,25 @@ int offload_init(struct worker *w)
 	w->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (w->wake_fd < 0)
 		return ublk_error(-errno, "eventfd: %s", strerror(errno));
-	pthread_mutex_init(&w->done_lock, NULL);
 	return 0;
 }
 
+/* The driver ends the requests on the list when the session ends. */
+void offload_close(struct worker *w)
+{
+	pthread_mutex_lock(&w->done_lock);
+	w->closed = true;
+	w->done_list = NULL;
+	pthread_mutex_unlock(&w->done_lock);
+}
+
+/* After offload_close() only the controlling thread uses the eventfd. */
 void offload_exit(struct worker *w)
 {
 	if (w->wake_fd < 0)
 		return;
 	close(w->wake_fd);
 	w->wake_fd = -1;
-	pthread_mutex_destroy(&w->done_lock);
 }
 
 int offload_arm(struct worker *w)
@@ -55,18 +67,30 @@ void offload_wake(struct worker *w)
 		;
 }
 
-void offload_push(struct worker *w, struct io *io, int res)
+/*
+ * Return: 0; -ECANCELED after offload_close(), -EINVAL for a request that was
+ * completed before. The wake-up is under the lock: after it, nothing keeps
+ * worker and eventfd.
+ */
+int offload_push(struct worker *w, struct io *io, int res)
 {
-	bool first;
+	int ret = 0;
 
-	io->res = res;
 	pthread_mutex_lock(&w->done_lock);
-	first = !w->done_list;
-	io->next = w->done_list;
-	w->done_list = io;
+	if (w->closed) {
+		ret = -ECANCELED;
+	} else if (!(io->pub.lib & IO_LENT)) {
+		ret = -EINVAL;
+	} else {
+		io->pub.lib &= ~IO_LENT;
+		io->res = res;
+		io->next = w->done_list;
+		w->done_list = io;
+		if (!io->next)
+			offload_wake(w);
+	}
 	pthread_mutex_unlock(&w->done_lock);
-	if (first)
-		offload_wake(w);
+	return ret;
 }
 
 void offload_woken(struct worker *w, int res)

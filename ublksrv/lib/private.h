@@ -7,7 +7,9 @@
  *   recover
  *   dev
  *   worker
- *   mode io queue
+ *   mode io
+ *   lent
+ *   queue
  *   offload shmem
  *   copy zcopy
  *   tag batch
@@ -24,9 +26,10 @@
  *
  * Threads: a struct worker and everything below it (queues, tags, ring)
  * belong to one thread from worker_start() until that thread has ended.
- * Exceptions: worker->done_list (offload.c, own lock), worker->abort (atomic)
- * and the start handshake (dev->lock). struct ublk_dev is otherwise used by
- * one controlling thread.
+ * Exceptions: worker->done_list (offload.c, own lock), worker->abort (atomic),
+ * the start handshake and the requests that the target has when its threads
+ * have ended (lent.c; both dev->lock). struct ublk_dev is otherwise used by one
+ * controlling thread.
  */
 #ifndef UBLK_PRIVATE_H
 #define UBLK_PRIVATE_H
@@ -81,6 +84,8 @@ struct io_id {
 
 /* struct ublk_io.lib: the buffer was registered by REGISTER_IO_BUF. */
 #define IO_REGISTERED	0x1U
+/* The target has the request: delivered, and not completed. */
+#define IO_LENT		0x2U
 
 /*
  * A tag. One cache line, so that neighbours do not share one when an offload
@@ -178,6 +183,7 @@ struct worker {
 	atomic_bool abort;
 	pthread_mutex_t done_lock;
 	struct io *done_list;
+	bool closed;			/* the loop has ended; done_lock */
 
 	char error[256];
 };
@@ -214,6 +220,9 @@ struct ublk_dev {
 
 	pthread_mutex_t lock;		/* worker->state, ->error, ->tid */
 	pthread_cond_t cond;
+	/* Requests that the target still has, after the threads' end; lock. */
+	unsigned int nr_lent;
+	bool freed;			/* by the user; waits for nr_lent 0 */
 };
 
 /* params.c */
@@ -237,10 +246,11 @@ void store_free_all(struct ublk_dev *dev);
 
 /* offload.c */
 int offload_init(struct worker *w);
+void offload_close(struct worker *w);
 void offload_exit(struct worker *w);
 int offload_arm(struct worker *w);
 void offload_woken(struct worker *w, int res);
-void offload_push(struct worker *w, struct io *io, int res);
+int offload_push(struct worker *w, struct io *io, int res);
 void offload_wake(struct worker *w);
 
 /* queue.c */
@@ -249,6 +259,12 @@ int queue_init(struct queue *q, struct ublk_dev *dev, unsigned int index,
 void queue_exit(struct queue *q);
 int queue_open(struct queue *q);
 void queue_close(struct queue *q);
+void queue_keep_descs(struct queue *q);
+
+/* lent.c */
+bool lent_end(struct ublk_dev *dev);
+int lent_return(struct io *io);
+void lent_free_dev(struct ublk_dev *dev);
 
 /* tag.c: commands for one tag each */
 int tag_fetch(struct queue *q);

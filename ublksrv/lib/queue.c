@@ -55,7 +55,6 @@ void queue_close(struct queue *q)
 	if (t->queue_close)
 		t->queue_close(&q->pub);
 	q->is_open = false;
-	buf_free(q);
 }
 
 static int queue_map(struct queue *q, struct ublk_dev *dev)
@@ -148,9 +147,33 @@ int queue_init(struct queue *q, struct ublk_dev *dev, unsigned int index,
 	return ret;
 }
 
+/*
+ * Put a copy in the place of the driver's mapping, which keeps the char device
+ * open. Threads of the target may be reading, so mremap() does it in one step.
+ */
+void queue_keep_descs(struct queue *q)
+{
+	void *descs = (void *)(uintptr_t)q->descs, *copy;
+
+	if (q->first != q || !descs)
+		return;
+	copy = mmap(NULL, q->descs_len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (copy != MAP_FAILED) {
+		memcpy(copy, descs, q->descs_len);
+		if (mremap(copy, q->descs_len, q->descs_len,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, descs) == descs)
+			return;
+		munmap(copy, q->descs_len);
+	}
+	ublk_log(UBLK_LOG_WARN, "dev %u: queue %u: the device stays open until the target completes its requests: %s",
+		 q->pub.dev->info.dev_id, q->pub.id, strerror(errno));
+}
+
 /* Also for a queue that queue_init() did not finish. */
 void queue_exit(struct queue *q)
 {
+	buf_free(q);
 	if (q->first == q) {
 		if (q->descs)
 			munmap((void *)(uintptr_t)q->descs, q->descs_len);

@@ -40,11 +40,14 @@ _Static_assert(offsetof(struct command, id) ==
 	       offsetof(struct io_uring_sqe, cmd), "cmd");
 _Static_assert(sizeof(struct io) == 64, "a tag is one cache line");
 
+/* With any but those that register a buffer the tag is the driver's again. */
 static inline void tag_command(struct worker *w, struct io *io, __u32 op,
 			       __u64 kind, int res, __u64 addr, __u64 reg)
 {
 	struct command *c = (struct command *)ring_sqe(w);
 
+	if (kind == UD_COMMAND)
+		io->pub.lib = 0;
 	if (unlikely(!c))
 		return;
 	*c = (struct command){

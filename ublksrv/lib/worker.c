@@ -11,7 +11,9 @@
  * The loop ends when every tag has got its ENODEV. A tag whose request the
  * target still works on has not got it, so no backend SQE is pending then.
  * After ring_fatal() the loop ends at once; when the ring is closed, the driver
- * fails the requests that its tags own.
+ * fails the requests that its tags own. What these requests point to is freed
+ * when the thread has ended, and its operations in flight with it; and not before
+ * the target has given back the last one (lent.c).
  */
 #include <sched.h>
 #include <signal.h>
@@ -80,10 +82,12 @@ static inline void worker_reap(struct worker *w)
 		/* before handling it: that may submit and get new CQEs */
 		io_uring_smp_store_release(cq->khead, ++head);
 		if (likely((ud & UD_MASK) == UD_COMMAND)) {
-			if (likely(res == UBLK_IO_RES_OK))
+			if (likely(res == UBLK_IO_RES_OK)) {
+				io->pub.lib = IO_LENT;
 				w->deliver(io->pub.q, &io->pub);
-			else
+			} else {
 				tag_on_command(w, io, res);
+			}
 		} else if (likely((ud & UD_MASK) == UD_BACKEND)) {
 			io_on_backend(w, io, res);
 		} else {
@@ -201,7 +205,6 @@ static int worker_open(struct worker *w)
 
 static void worker_close(struct worker *w)
 {
-	/* the ring first: operations in flight use the buffers */
 	if (w->nr_files)
 		io_uring_queue_exit(&w->ring);
 	batch_close(w);
@@ -236,6 +239,9 @@ static void *worker_main(void *arg)
 	worker_report(w, ret ? WORKER_FAILED : WORKER_READY, ret);
 	if (!ret)
 		worker_loop(w);
+	/* From here on ublk_io_complete() is refused, in queue_close() too. */
+	worker_self = NULL;
+	offload_close(w);
 	worker_close(w);
 	while (write(w->dev->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;

@@ -25,10 +25,12 @@ void zcopy_deliver(struct ublk_queue *q, struct ublk_io *pub)
 {
 	struct worker *w = to_queue(q)->worker;
 
-	if (unlikely(pub->desc->op_flags & UBLK_IO_F_NEED_REG_BUF))
+	if (unlikely(pub->desc->op_flags & UBLK_IO_F_NEED_REG_BUF)) {
+		pub->lib = 0;
 		tag_register(w, to_io(pub), true);
-	else
+	} else {
 		w->submit(q, pub);
+	}
 }
 
 void zcopy_on_register(struct worker *w, struct io *io, int res)
@@ -37,7 +39,7 @@ void zcopy_on_register(struct worker *w, struct io *io, int res)
 		w->send(w, io, res);
 		return;
 	}
-	io->pub.lib |= IO_REGISTERED;
+	io->pub.lib = IO_REGISTERED | IO_LENT;
 	w->submit(io->pub.q, &io->pub);
 }
 

@@ -8,7 +8,8 @@
  * and its callers always mean the structures of this one:
  *
  * - Structures and functions have names of their own here, with "lib" in front.
- *   The macros below let a program write the kernel's names.
+ *   The macros below let a program write the kernel's names, after it has
+ *   included this file.
  * - Macros are defined again. The ABI does not change a number, but it gets
  *   new ones.
  * - <linux/ublk_cmd.h> is empty if it is included later. A program that needs
