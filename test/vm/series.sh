@@ -5,8 +5,9 @@
 #
 # Compile the driver for every supported kernel series (UBLK_SERIES in config.sh)
 # but the guest's, for which the static gates and every run compile it. A warning
-# is an error. Only compiled: the tests run on the guest's kernel. KTAP, one test
-# a series; one that the archive has no headers of is skipped.
+# is an error. Then install it below a DESTDIR, and uninstall it. It is not loaded:
+# the tests run on the guest's kernel. KTAP, one test a series; one that the archive
+# has no headers of is skipped.
 #
 # The products stay in the cache, so a second run compiles what changed.
 
@@ -20,19 +21,45 @@ if [ "${1:-}" = --refresh ]; then
 	shift
 fi
 
+# Runs in the chroot, in the copy of the checkout.
+# shellcheck disable=SC2317,SC2329
+build() {
+	set -eu
+	dest=/tmp/dest
+	module=lib/modules/$1/updates/drivers/block/ublk/ublk_drv.ko
+	run() {
+		make -s -j"$(nproc)" KDIR="$KDIR" W=1e DESTDIR="$dest" "$@"
+	}
+
+	run modules
+	mkdir "$dest"
+	run install-modules
+	found=$(cd "$dest" && find . ! -type d)
+	[ "$found" = "./$module" ] || {
+		echo "installed \"$found\", not \"$module\""
+		exit 1
+	}
+	run uninstall-modules
+	found=$(find "$dest" -mindepth 1)
+	[ -z "$found" ] || {
+		echo "left by uninstall: $found"
+		exit 1
+	}
+}
+
 # Compile for one series. Return: 4 with the reason if it cannot be had.
 compile() {
-	local dir status=0
+	local dir release status=0
 
 	dir=$("$VM_DIR/kernel-headers.sh" "${refresh[@]}" "$1") || status=$?
 	if [ "$status" -ne 0 ]; then
 		echo "$dir"
 		return "$status"
 	fi
-	# shellcheck disable=SC2016 # for the shell in the chroot
+	release=$(cat "$dir/release")
 	"$VM_DIR/chroot.sh" --kernel "$dir" -- \
-		sh -c 'make -s -j"$(nproc)" modules KDIR="$KDIR" W=1e' &&
-		echo "compiled for $(cat "$dir/release")"
+		/bin/bash -c "$(declare -f build); build '$release'" &&
+		echo "compiled for $release"
 }
 
 if [ $# -eq 0 ]; then
