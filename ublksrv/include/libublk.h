@@ -114,7 +114,7 @@ void ublk_ctrl_close(struct ublk_ctrl *ctrl);
  * @ctrl: handle
  * @ms: milliseconds; 0 waits without limit
  *
- * A command that runs out of time is cancelled and returns -ETIMEDOUT. One that
+ * A command that runs out of time is canceled and returns -ETIMEDOUT. One that
  * the driver cannot interrupt goes on in the background.
  */
 void ublk_ctrl_set_deadline(struct ublk_ctrl *ctrl, unsigned int ms);
@@ -224,6 +224,54 @@ static inline int ublk_ctrl_get_params(struct ublk_ctrl *ctrl, __u32 id,
  */
 int ublk_ctrl_get_info(struct ublk_ctrl *ctrl, __u32 id,
 		       struct ublksrv_ctrl_dev_info *info);
+
+/**
+ * struct ublk_query - what ublk_ctrl_query() finds out about a device
+ * @id: device, set by the caller
+ * @info_err: 0; or negative errno, and there is no answer
+ * @params_err: 0; or negative errno, and there are no parameters
+ * @info: answer of GET_DEV_INFO2
+ * @params: answer of GET_PARAMS; the last member, as it may become longer
+ */
+struct ublk_query {
+	__u32 id;
+	int info_err;
+	int params_err;
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_params params;
+};
+
+/**
+ * ublk_ctrl_query_size - what ublk_ctrl_query() calls
+ * @ctrl: handle
+ * @queries: devices
+ * @nr: how many
+ * @size: bytes of each; the library writes no more
+ * @ms: how long to wait while no command completes
+ *
+ * Return: 0 or negative errno
+ */
+int ublk_ctrl_query_size(struct ublk_ctrl *ctrl, struct ublk_query *queries,
+			 unsigned int nr, size_t size, unsigned int ms);
+
+/**
+ * ublk_ctrl_query - GET_DEV_INFO2 and GET_PARAMS of many devices at a time
+ * @ctrl: handle
+ * @queries: devices
+ * @nr: how many
+ * @ms: how long to wait while no command completes
+ *
+ * A device whose driver does not answer, because another command waits for its
+ * server, delays the others by @ms altogether; its @params_err is -ETIMEDOUT.
+ *
+ * Return: 0; or negative errno if nothing could be asked
+ */
+static inline int ublk_ctrl_query(struct ublk_ctrl *ctrl,
+				  struct ublk_query *queries, unsigned int nr,
+				  unsigned int ms)
+{
+	return ublk_ctrl_query_size(ctrl, queries, nr, sizeof(*queries), ms);
+}
 
 /**
  * ublk_ctrl_get_affinity - GET_QUEUE_AFFINITY (C-63, C-64)

@@ -15,14 +15,16 @@
 
 #include "private.h"
 
+#define CTRL_CANCEL_MS	1000	/* for a command that was canceled to end */
 #define CTRL_PATH	"/dev/ublk-control"
-#define CTRL_PATH_LEN	32	/* room for the char device's path */
 #define CTRL_PAYLOAD	1024	/* largest buffer of a command */
+#define CTRL_BUF	(CTRL_PATH_LEN + CTRL_PAYLOAD)
 
 struct ublk_ctrl {
 	struct io_uring ring;
 	int fd;
 	unsigned int deadline_ms;
+	char *bounce;		/* buffer of the running command */
 	bool known;		/* known_id and known_flags are valid */
 	__u32 known_id;
 	__u64 known_flags;
@@ -68,7 +70,9 @@ int ublk_ctrl_open(struct ublk_ctrl **ctrl)
 		goto err_free;
 	}
 
-	ret = io_uring_queue_init_params(4, &c->ring, &p);
+	c->bounce = malloc(CTRL_BUF);
+	ret = c->bounce ? io_uring_queue_init_params(4, &c->ring, &p) :
+		-ENOMEM;
 	if (ret) {
 		ublk_error(ret, "io_uring: %s; see the sysctl kernel.io_uring_disabled",
 			   strerror(-ret));
@@ -80,6 +84,7 @@ int ublk_ctrl_open(struct ublk_ctrl **ctrl)
 err_close:
 	close(c->fd);
 err_free:
+	free(c->bounce);
 	free(c);
 	return ret;
 }
@@ -90,6 +95,7 @@ void ublk_ctrl_close(struct ublk_ctrl *ctrl)
 		return;
 	io_uring_queue_exit(&ctrl->ring);
 	close(ctrl->fd);
+	free(ctrl->bounce);
 	free(ctrl);
 }
 
@@ -124,43 +130,44 @@ static int ctrl_wait(struct ublk_ctrl *c, __u64 seq, unsigned int ms)
 }
 
 /*
- * The deadline has passed. Cancelling ends a command that waits interruptibly.
- * Any other is abandoned, and ctrl_wait() skips its CQE later.
+ * The command goes on, and may write to its buffer at any time: leave it that
+ * buffer for ever. ctrl_wait() skips its CQE.
  */
+static int ctrl_abandon(struct ublk_ctrl *c)
+{
+	c->bounce = NULL;
+	return -ETIMEDOUT;
+}
+
+/* The deadline has passed. Canceling ends a command that waits interruptibly. */
 static int ctrl_cancel(struct ublk_ctrl *c, __u64 seq)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
 	int ret;
 
 	if (!sqe)
-		return -ETIMEDOUT;
+		return ctrl_abandon(c);
 	memset(sqe, 0, 128);
 	io_uring_prep_cancel64(sqe, seq, 0);
 	sqe->user_data = ++c->seq;
 	io_uring_submit(&c->ring);
-	ret = ctrl_wait(c, seq, 1000);
-	if (ret == -ETIME || ret == -EINTR || ret == -ECANCELED)
-		return -ETIMEDOUT;
-	return ret;
+	ret = ctrl_wait(c, seq, CTRL_CANCEL_MS);
+	if (ret == -ETIME)
+		return ctrl_abandon(c);
+	return ret == -EINTR || ret == -ECANCELED ? -ETIMEDOUT : ret;
 }
 
-static int ctrl_submit(struct ublk_ctrl *c, const struct ctrl_req *req,
-		       void *buf, __u16 len, __u16 path_len)
+/* Fill an SQE of 128 bytes, all but its user_data. */
+static void ctrl_prep(struct io_uring_sqe *sqe, int fd,
+		      const struct ctrl_req *req, void *buf, __u16 len,
+		      __u16 path_len)
 {
 	struct ublksrv_ctrl_cmd *cmd;
-	struct io_uring_sqe *sqe;
-	__u64 seq;
-	int ret;
 
-	sqe = io_uring_get_sqe(&c->ring);
-	if (!sqe)
-		return -EBUSY;
-	seq = ++c->seq;
 	memset(sqe, 0, 128);
 	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = c->fd;
+	sqe->fd = fd;
 	sqe->cmd_op = req->op;
-	sqe->user_data = seq;
 	cmd = (struct ublksrv_ctrl_cmd *)sqe->cmd;
 	cmd->dev_id = req->id;
 	cmd->queue_id = (__u16)-1;
@@ -168,7 +175,20 @@ static int ctrl_submit(struct ublk_ctrl *c, const struct ctrl_req *req,
 	cmd->addr = len ? (uintptr_t)buf : 0;
 	cmd->data[0] = req->data;
 	cmd->dev_path_len = path_len;
+}
 
+static int ctrl_submit(struct ublk_ctrl *c, const struct ctrl_req *req,
+		       __u16 len, __u16 path_len)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
+	__u64 seq;
+	int ret;
+
+	if (!sqe)
+		return -EBUSY;
+	ctrl_prep(sqe, c->fd, req, c->bounce, len, path_len);
+	seq = ++c->seq;
+	sqe->user_data = seq;
 	ret = io_uring_submit(&c->ring);
 	if (ret < 0)
 		return ret;
@@ -181,21 +201,23 @@ static int ctrl_submit(struct ublk_ctrl *c, const struct ctrl_req *req,
 static int ctrl_exec(struct ublk_ctrl *c, const struct ctrl_req *req,
 		     bool with_path)
 {
-	/* static size: an abandoned command may still write here */
-	static _Thread_local char bounce[CTRL_PATH_LEN + CTRL_PAYLOAD];
 	__u16 path_len = with_path ? CTRL_PATH_LEN : 0;
 	int ret;
 
 	if (req->len > CTRL_PAYLOAD)
 		return -E2BIG;
-	memset(bounce, 0, CTRL_PATH_LEN);
+	if (!c->bounce)
+		c->bounce = malloc(CTRL_BUF);
+	if (!c->bounce)
+		return -ENOMEM;
+	memset(c->bounce, 0, CTRL_PATH_LEN);
 	if (with_path)
-		snprintf(bounce, CTRL_PATH_LEN, "/dev/ublkc%u", req->id);
+		snprintf(c->bounce, CTRL_PATH_LEN, "/dev/ublkc%u", req->id);
 	if (req->len)
-		memcpy(bounce + path_len, req->payload, req->len);
-	ret = ctrl_submit(c, req, bounce, path_len + req->len, path_len);
+		memcpy(c->bounce + path_len, req->payload, req->len);
+	ret = ctrl_submit(c, req, path_len + req->len, path_len);
 	if (ret >= 0 && req->len)
-		memcpy(req->payload, bounce + path_len, req->len);
+		memcpy(req->payload, c->bounce + path_len, req->len);
 	return ret;
 }
 
@@ -333,6 +355,32 @@ int ublk_ctrl_get_params_size(struct ublk_ctrl *ctrl, __u32 id,
 	own.len = size;
 	memcpy(params, &own, size < sizeof(own) ? size : sizeof(own));
 	return 0;
+}
+
+/**
+ * ctrl_prep_get_params - fill an SQE of another ring with GET_PARAMS
+ * @c: handle; ublk_ctrl_get_info() has just found the device
+ * @sqe: of 128 bytes
+ * @id: device
+ * @buf: CTRL_QUERY_BUF bytes that live until the command has completed
+ *
+ * Return: where the parameters will be, in @buf
+ */
+struct ublk_params *ctrl_prep_get_params(const struct ublk_ctrl *c,
+					 struct io_uring_sqe *sqe, __u32 id,
+					 char *buf)
+{
+	bool with_path = c->known_flags & UBLK_F_UNPRIVILEGED_DEV;
+	__u16 path_len = with_path ? CTRL_PATH_LEN : 0;
+	struct ublk_params *params = (void *)(buf + path_len);
+	struct ctrl_req req = { .op = UBLK_U_CMD_GET_PARAMS, .id = id };
+
+	memset(buf, 0, CTRL_QUERY_BUF);
+	if (with_path)
+		snprintf(buf, CTRL_PATH_LEN, "/dev/ublkc%u", id);
+	params->len = sizeof(*params);
+	ctrl_prep(sqe, c->fd, &req, buf, path_len + sizeof(*params), path_len);
+	return params;
 }
 
 int ublk_ctrl_get_affinity(struct ublk_ctrl *ctrl, __u32 id, __u16 qid,

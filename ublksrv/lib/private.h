@@ -14,6 +14,7 @@
  *   copy zcopy
  *   tag batch
  *   buf affinity ring store
+ *   query
  *   ctrl
  *   params
  *   log
@@ -227,6 +228,14 @@ struct ublk_dev {
 
 /* params.c */
 int params_import(struct ublk_params *own, const struct ublk_params *given);
+
+/* ctrl.c for query.c */
+#define CTRL_PATH_LEN	32	/* room for the char device's path */
+#define CTRL_QUERY_BUF	(CTRL_PATH_LEN + sizeof(struct ublk_params))
+
+struct ublk_params *ctrl_prep_get_params(const struct ublk_ctrl *c,
+					 struct io_uring_sqe *sqe, __u32 id,
+					 char *buf);
 
 /* The worker whose thread this is, NULL in other threads. */
 extern __thread struct worker *worker_self
