@@ -23,6 +23,8 @@
 #define IO_BUF_DEFAULT		(512U << 10)
 #define IO_BUF_ZERO_COPY	(2U << 20)
 
+#define UBLKS_MAX	"/sys/module/ublk_drv/parameters/ublks_max"
+
 #define OPEN_DEADLINE_MS	5000
 #define START_DEADLINE_MS	30000
 
@@ -134,6 +136,7 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 	ret = ublk_ctrl_open(&dev->ctrl);
 	if (ret)
 		goto err_free;
+	ublk_ctrl_set_deadline(dev->ctrl, START_DEADLINE_MS);
 	dev->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (dev->event_fd < 0) {
 		ret = ublk_error(-errno, "eventfd: %s", strerror(errno));
@@ -171,6 +174,22 @@ void ublk_dev_require(struct ublk_dev *dev, __u64 features)
 	dev->required |= features;
 }
 
+/* ADD_DEV gives EACCES for one reason (C-51d). */
+static int dev_too_many(int err)
+{
+	FILE *in = fopen(UBLKS_MAX, "re");
+	unsigned int max = 0;
+	bool known = in && fscanf(in, "%u", &max) == 1;
+
+	if (in)
+		fclose(in);
+	if (!known)
+		return ublk_error(err, "as many unprivileged devices exist as the driver's parameter ublks_max allows; delete one, or have root raise it in "
+				  UBLKS_MAX);
+	return ublk_error(err, "as many unprivileged devices exist as the driver's parameter ublks_max allows, which is %u; delete one, or have root raise it in "
+			  UBLKS_MAX, max);
+}
+
 int ublk_dev_add(struct ublk_dev *dev)
 {
 	__u64 missing;
@@ -183,6 +202,8 @@ int ublk_dev_add(struct ublk_dev *dev)
 	if (ret == -EEXIST)
 		return ublk_error(ret, "dev %u: number is in use; choose another one or none",
 				  dev->info.dev_id);
+	if (ret == -EACCES && dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
+		return dev_too_many(ret);
 	if (ret == -EPERM)
 		return ublk_error(ret, "adding a device: %s; run as root",
 				  strerror(-ret));
@@ -356,12 +377,13 @@ static int dev_start_disk(struct ublk_dev *dev)
 	__u32 id = dev->info.dev_id;
 	int ret;
 
-	ublk_ctrl_set_deadline(dev->ctrl, START_DEADLINE_MS);
 	ret = dev->recovering ?
 		ublk_ctrl_end_recovery(dev->ctrl, id, getpid()) :
 		ublk_ctrl_start_dev(dev->ctrl, id, getpid());
-	ublk_ctrl_set_deadline(dev->ctrl, 0);
-	if (ret)
+	if (ret == -ETIMEDOUT)
+		ublk_error(ret, "the driver did not %s the disk in time",
+			   dev->recovering ? "continue" : "start");
+	else if (ret)
 		ublk_error(ret, "driver refused to %s the disk: %s",
 			   dev->recovering ? "continue" : "start",
 			   strerror(-ret));
@@ -400,6 +422,8 @@ int ublk_dev_start(struct ublk_dev *dev)
 		return ret;
 	ret = dev_start_disk(dev);
 	if (!ret) {
+		/* from now on, a stop takes as long as the requests do */
+		ublk_ctrl_set_deadline(dev->ctrl, 0);
 		dev->stage = UBLK_STAGE_STARTED;
 		return 0;
 	}
