@@ -681,8 +681,13 @@ enum ublk_dev_stage {
 	UBLK_STAGE_READY,
 };
 
-/* Lock the IO buffers in memory. */
+/*
+ * Lock the memory of the process, as mlockall(2) does, with all that it
+ * allocates later: also when the device is gone. Its threads then have stacks
+ * of UBLK_LOCKED_STACK bytes. The disk may be used as swap.
+ */
 #define UBLK_DEV_MLOCK		0x1
+#define UBLK_LOCKED_STACK	(1U << 20)
 /* The handle is for ublk_dev_recover(): the target finds its data, or fails. */
 #define UBLK_DEV_RECOVER	0x2
 

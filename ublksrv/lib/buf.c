@@ -5,8 +5,9 @@
  *
  * Called by queue.c in the queue's thread, after that has been bound to its
  * CPUs, so that the pages come from their NUMA node. The kernel allocates a
- * page when a request touches it, or all of them at once if they are locked.
- * They are freed with the queue.
+ * page when a request touches it. Buffers that are locked get all their pages
+ * here, by this thread; lock.c locks the rest of the process later. They
+ * are freed with the queue.
  */
 #include <sys/mman.h>
 
@@ -24,15 +25,15 @@ int buf_alloc(struct queue *q, size_t io_bytes, bool lock)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mem == MAP_FAILED)
 		return ublk_error(-errno,
-				  "queue %u: %zu bytes of IO buffers: %s; use a lower depth or smaller buffers",
-				  q->pub.id, len, strerror(errno));
+				  "%zu bytes of IO buffers: %s; use a lower depth or smaller buffers",
+				  len, strerror(errno));
 	if (lock && mlock(mem, len)) {
 		int err = -errno;
 
 		munmap(mem, len);
 		return ublk_error(err,
-				  "queue %u: locking %zu bytes of IO buffers: %s; raise RLIMIT_MEMLOCK",
-				  q->pub.id, len, strerror(-err));
+				  "locking %zu bytes of IO buffers: %s; raise RLIMIT_MEMLOCK, with \"ulimit -l\" or LimitMEMLOCK=, or use a lower depth or smaller buffers",
+				  len, strerror(-err));
 	}
 	q->bufs = mem;
 	q->bufs_len = len;

@@ -377,6 +377,9 @@ static int dev_start_disk(struct ublk_dev *dev)
 	__u32 id = dev->info.dev_id;
 	int ret;
 
+	ret = lock_memory(dev);
+	if (ret)
+		return ret;
 	ret = dev->recovering ?
 		ublk_ctrl_end_recovery(dev->ctrl, id, getpid()) :
 		ublk_ctrl_start_dev(dev->ctrl, id, getpid());

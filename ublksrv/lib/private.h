@@ -14,7 +14,7 @@
  *   copy zcopy
  *   tag batch
  *   buf affinity ring store
- *   query
+ *   query lock
  *   ctrl
  *   params
  *   log
@@ -186,7 +186,7 @@ struct worker {
 	struct io *done_list;
 	bool closed;			/* the loop has ended; done_lock */
 
-	char error[256];
+	char error[512];
 };
 
 struct ublk_dev {
@@ -236,6 +236,9 @@ int params_import(struct ublk_params *own, const struct ublk_params *given);
 struct ublk_params *ctrl_prep_get_params(const struct ublk_ctrl *c,
 					 struct io_uring_sqe *sqe, __u32 id,
 					 char *buf);
+
+/* lock.c */
+int lock_memory(struct ublk_dev *dev);
 
 /* The worker whose thread this is, NULL in other threads. */
 extern __thread struct worker *worker_self

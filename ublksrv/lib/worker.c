@@ -248,6 +248,21 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+/* A stack that is locked takes memory in its whole length. */
+static int worker_create(struct worker *w)
+{
+	pthread_attr_t attr;
+	int ret;
+
+	if (!(w->dev->flags & UBLK_DEV_MLOCK))
+		return -pthread_create(&w->thread, NULL, worker_main, w);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, UBLK_LOCKED_STACK);
+	ret = -pthread_create(&w->thread, &attr, worker_main, w);
+	pthread_attr_destroy(&attr);
+	return ret;
+}
+
 int worker_start(struct worker *w)
 {
 	sigset_t all, old;
@@ -260,7 +275,7 @@ int worker_start(struct worker *w)
 	/* shmem.c: if it is blocked, the kernel kills the process */
 	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = -pthread_create(&w->thread, NULL, worker_main, w);
+	ret = worker_create(w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (ret) {
 		offload_exit(w);
