@@ -23,7 +23,8 @@ static int run(const char *args)
 	size_t len;
 	FILE *p;
 
-	snprintf(cmd, sizeof(cmd), "cd /tmp && exec '%s' %s 2>&1",
+	/* @args may redirect stdout, after stderr */
+	snprintf(cmd, sizeof(cmd), "cd /tmp && exec 2>&1 '%s' %s",
 		 getenv("UBLK_PROG"), args);
 	p = popen(cmd, "r");
 	len = fread(out, 1, sizeof(out) - 1, p);
@@ -181,6 +182,24 @@ static void test_bad_input(void)
 		},
 		{ "set-affinity -n 0 -q 0 --cpus 0-3,8191", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --shmem_zc /no/such", 2,
+		  "ublk: add: /no/such: No such file or directory; check the name\n" },
+		{ "add -t null --timeout 0", 2,
+		  "ublk: add: --timeout: \"0\" is out of range, it must be 1..86400\n" },
+		{ "del -a", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "resize -n 0 -s 1M --timeout x", 2,
+		  "ublk: resize: --timeout: \"x\" is not a number\n" },
+		{ "help >/dev/full", 1,
+		  "ublk: writing to standard output: No space left on device\n" },
+		{ "help add >/dev/full", 1,
+		  "ublk: writing to standard output: No space left on device\n" },
+		{ "del -h >/dev/full", 1,
+		  "ublk: writing to standard output: No space left on device\n" },
+		{ "version >/dev/full", 1,
+		  "ublk: writing to standard output: No space left on device\n" },
+		{ "version >&-", 1,
+		  "ublk: writing to standard output: Bad file descriptor\n" },
 		{ "del -n 0 --async", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "udev-owner ublkx0", 2,
@@ -212,6 +231,8 @@ static void test_help(void)
 	ktap_eq(run("help"), 0);
 	ktap_true(strstr(out, "usage: ublk COMMAND"));
 	ktap_true(strstr(out, "5 driver not loaded"));
+	ktap_true(strstr(out, "6 not done in time"));
+	ktap_true(strstr(out, "7 device or store in use"));
 	ktap_eq(run("--help"), 0);
 	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
 		ktap_row = cmds[i];

@@ -8,6 +8,7 @@
 
 struct add_cfg {
 	__u64 id;
+	__u64 timeout;
 	bool foreground;
 	bool quiet;
 };
@@ -20,6 +21,12 @@ static const struct ublk_opt add_opts[] = {
 		.offset = OFF(id),
 		.arg = "ID", .max = (1U << 20) - 1,
 		.help = "device number, else the lowest free one",
+	},
+	{
+		.name = "timeout", .type = UBLK_OPT_UINT,
+		.offset = OFF(timeout),
+		.arg = "SECONDS", .def = "60", .min = 1, .max = 86400,
+		.help = "how long to wait for the disk",
 	},
 	{
 		.name = "foreground", .type = UBLK_OPT_FLAG,
@@ -56,6 +63,7 @@ static int add_run(int argc, char **argv)
 		args.dev.io_buf_bytes = opts.io_buf;
 		if (opts.mlock)
 			args.dev.flags |= UBLK_DEV_MLOCK;
+		args.timeout_ms = cfg.timeout * 1000;
 		args.foreground = cfg.foreground;
 		args.quiet = cfg.quiet;
 		ret = daemon_run(&args);

@@ -28,6 +28,7 @@ static int bringup_features(const struct daemon_args *args,
 	ret = ublk_ctrl_open(&ctrl);
 	if (ret)
 		return ret;
+	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 	ret = ublk_ctrl_get_features(ctrl, &have);
 	ublk_ctrl_close(ctrl);
 	/* a driver without GET_FEATURES refuses them itself */
@@ -49,7 +50,9 @@ static int bringup_wait_disk(struct ublk_dev *dev)
 	struct ublk_params params;
 	int ret;
 
+	ublk_ctrl_set_deadline(ublk_dev_ctrl(dev), CLI_QUERY_MS);
 	ret = ublk_ctrl_get_params(ublk_dev_ctrl(dev), id, &params);
+	ublk_ctrl_set_deadline(ublk_dev_ctrl(dev), 0);
 	if (ret)
 		return ublk_error(ret, "GET_PARAMS: %s", strerror(-ret));
 	return devnodes_wait_disk(&params, id, DISK_MS);
@@ -98,6 +101,7 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 		ret = ublk_dev_new(&dev, &opts, args->target, args->cfg);
 	if (ret)
 		return ret;
+	ublk_ctrl_set_deadline(ublk_dev_ctrl(dev), args->timeout_ms);
 	ret = ublk_dev_add(dev);
 	if (ret)
 		goto err_free;
@@ -121,7 +125,8 @@ err_del:
 	snprintf(why, sizeof(why), "%s", ublk_strerror_last());
 	if (ublk_dev_del(dev))
 		left = "; the device is left";
-	ublk_error(ret, "dev %u: %s%s", id, why, left);
+	ublk_error(ret, "%s%s", why, left);
+	common_prefix(id, ret);
 err_free:
 	ublk_dev_free(dev);
 	return ret;
@@ -178,7 +183,8 @@ static int bringup_recover(const struct daemon_args *args,
 		return ublk_error(ret, "dev %u: %s, or \"ublk recover -n %u --force\" if the data is the same",
 				  id, ublk_strerror_last(), id);
 	if (ret)
-		return ublk_error(ret, "dev %u: %s", id, ublk_strerror_last());
+		return common_prefix(id, ret);
+	ublk_ctrl_set_deadline(ublk_dev_ctrl(dev), args->timeout_ms);
 	ret = ublk_dev_recover(dev);
 	if (!ret)
 		ret = bringup_continue(args, dev);
@@ -196,6 +202,7 @@ err_detach:
 	ublk_dev_detach(dev);
 	ublk_error(ret, "%s", why);
 err_free:
+	common_prefix(id, ret);
 	ublk_dev_free(dev);
 	return ret;
 }

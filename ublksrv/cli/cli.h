@@ -22,7 +22,12 @@ enum cli_exit {
 	EXIT_NO_DEV	= 3,
 	EXIT_NO_PERM	= 4,
 	EXIT_NO_DRIVER	= 5,
+	EXIT_TIMEOUT	= 6,
+	EXIT_BUSY	= 7,
 };
+
+/* For a command that the driver should answer at once. */
+#define CLI_QUERY_MS	5000
 
 /**
  * struct cli_command - a subcommand
@@ -153,6 +158,7 @@ struct daemon_args {
 	const struct ublk_target *target;
 	void *cfg;
 	bool recover;		/* the device exists and waits for a server */
+	unsigned int timeout_ms;	/* until the disk is there */
 	bool foreground;
 	bool quiet;
 };
@@ -191,6 +197,10 @@ int bringup(const struct daemon_args *args, struct ublk_dev **dev);
 int common_open(__u32 id, struct ublk_ctrl **ctrl,
 		struct ublksrv_ctrl_dev_info *info);
 int common_explain(__u32 id, int err);
+int common_prefix(__u32 id, int err);
+int common_silent(__u32 id, pid_t pid, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int common_no_disk(__u32 id, const char *what);
 int common_open_daemon(__u32 id, pid_t pid);
 bool common_daemon_ended(int pidfd, unsigned int ms);
 int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
@@ -198,5 +208,16 @@ int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
 
 /* list.c */
 int list_print(struct ublk_ctrl *ctrl, __u32 id);
+
+/* guard.c: exit although a command does not end */
+void guard_enter(void);
+void guard_report(int status);
+void guard_leave(void);
+
+/* proc.c: states of processes, and what they have open */
+const char *proc_state_text(pid_t pid);
+const char *proc_cure(__u32 id, pid_t pid, char *buf, size_t len);
+unsigned int proc_openers(mode_t type, const dev_t *devs, unsigned int nr,
+			  char *buf, size_t len);
 
 #endif

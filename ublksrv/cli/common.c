@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,9 +30,78 @@ int common_explain(__u32 id, int err)
 	case EACCES:
 		return ublk_error(err, "dev %u: %s; run as root", id,
 				  strerror(-err));
+	case ETIMEDOUT:
+		return common_silent(id, 0, "the driver did not answer in time");
 	default:
 		return ublk_error(err, "dev %u: %s", id, strerror(-err));
 	}
+}
+
+/**
+ * common_prefix - let the last message begin with the device
+ * @id: device
+ * @err: negative errno
+ *
+ * Return: @err
+ */
+int common_prefix(__u32 id, int err)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "dev %u: ", id);
+	if (!strncmp(ublk_strerror_last(), prefix, strlen(prefix)))
+		return err;
+	return ublk_error(err, "%s%s", prefix, ublk_strerror_last());
+}
+
+/* Target and files of a device, "loop file=/x", and the pid in its record. */
+static pid_t common_store(__u32 id, char *buf, size_t len)
+{
+	struct state st;
+	pid_t pid;
+
+	*buf = 0;
+	if (state_read(id, &st))
+		return 0;
+	pid = st.pid;
+	snprintf(buf, len, " (%s%.400s)", st.target_name, st.target_text);
+	state_free(&st);
+	return pid;
+}
+
+/**
+ * common_silent - record the message for a device that did not answer in time
+ * @id: device
+ * @pid: its daemon, from the driver; not positive if it is not known
+ * @fmt: what was not done
+ *
+ * Return: -ETIMEDOUT
+ */
+int common_silent(__u32 id, pid_t pid, const char *fmt, ...)
+{
+	char what[160], store[480], cure[300];
+	pid_t recorded = common_store(id, store, sizeof(store));
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	return ublk_error(-ETIMEDOUT, "dev %u%s: %s; %s", id, store, what,
+			  proc_cure(id, pid > 0 ? pid : recorded, cure,
+				    sizeof(cure)));
+}
+
+/**
+ * common_no_disk - record the message for a command that needs a disk
+ * @id: device
+ * @what: cannot be done
+ *
+ * Return: -EINVAL
+ */
+int common_no_disk(__u32 id, const char *what)
+{
+	return ublk_error(-EINVAL, "dev %u: is stopped and has no disk, %s; \"ublk del -n %u\" and add it again",
+			  id, what, id);
 }
 
 /**
@@ -39,6 +109,8 @@ int common_explain(__u32 id, int err)
  * @id: device
  * @ctrl: receives a handle
  * @info: receives the driver's answer
+ *
+ * Commands of the handle have the deadline CLI_QUERY_MS.
  *
  * Return: 0; or negative errno with a message, and nothing is open
  */
@@ -50,6 +122,7 @@ int common_open(__u32 id, struct ublk_ctrl **ctrl,
 	ret = ublk_ctrl_open(ctrl);
 	if (ret)
 		return ret;
+	ublk_ctrl_set_deadline(*ctrl, CLI_QUERY_MS);
 	ret = ublk_ctrl_get_info(*ctrl, id, info);
 	if (ret) {
 		ublk_ctrl_close(*ctrl);

@@ -26,7 +26,8 @@
 
 #include "cli.h"
 
-#define READY_MS	90000	/* until the daemon reports */
+/* On top of --timeout: the daemon undoes what it did, and says why. */
+#define READY_SLACK_MS	20000
 
 struct report {
 	enum { REPORT_PID, REPORT_READY, REPORT_FAILED } what;
@@ -229,25 +230,42 @@ static int report_receive(int fd, struct report *r, unsigned int ms)
 	return len == sizeof(*r) ? 0 : -EPIPE;
 }
 
+/* No report came. Return: exit status */
+static int daemon_not_ready(const struct daemon_args *args, pid_t pid, int err)
+{
+	const char *state = proc_state_text(pid);
+	__u32 id = args->dev.id;
+	char dev[32] = "";
+
+	if (id != UBLK_ID_AUTO)
+		snprintf(dev, sizeof(dev), "dev %u: ", id);
+	if (err != -ETIMEDOUT) {
+		fprintf(stderr, "ublk: %sthe daemon, process %d, died; see the system log, and \"ublk list\" for a device that is left\n",
+			dev, pid);
+		return EXIT_FAILED;
+	}
+	if (pid)
+		kill(pid, SIGKILL);
+	fprintf(stderr, "ublk: %sthe daemon, process %d, was not ready after %u s: it was %s, and is killed now; see whether its store answers, and \"ublk list\" for a device that is left\n",
+		dev, pid, (args->timeout_ms + READY_SLACK_MS) / 1000, state);
+	return EXIT_TIMEOUT;
+}
+
 static int daemon_wait_ready(const struct daemon_args *args, int fd)
 {
+	unsigned int ms = args->timeout_ms + READY_SLACK_MS;
 	struct ublk_ctrl *ctrl;
 	struct report r;
 	pid_t pid = 0;
 	int ret;
 
-	ret = report_receive(fd, &r, READY_MS);
+	ret = report_receive(fd, &r, ms);
 	if (!ret && r.what == REPORT_PID) {
 		pid = r.pid;
-		ret = report_receive(fd, &r, READY_MS);
+		ret = report_receive(fd, &r, ms);
 	}
-	if (ret) {
-		if (ret == -ETIMEDOUT && pid)
-			kill(pid, SIGKILL);
-		fprintf(stderr, "ublk: the daemon %s; see the system log\n",
-			ret == -ETIMEDOUT ? "was not ready in time" : "died");
-		return EXIT_FAILED;
-	}
+	if (ret)
+		return daemon_not_ready(args, pid, ret);
 	if (r.what == REPORT_FAILED) {
 		r.text[sizeof(r.text) - 1] = 0;
 		fprintf(stderr, "ublk: %s\n", r.text);
@@ -257,6 +275,7 @@ static int daemon_wait_ready(const struct daemon_args *args, int fd)
 		return EXIT_OK;
 	ret = ublk_ctrl_open(&ctrl);
 	if (!ret) {
+		ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 		ret = list_print(ctrl, r.id);
 		ublk_ctrl_close(ctrl);
 	}
@@ -280,6 +299,7 @@ int daemon_run(const struct daemon_args *args)
 			return EXIT_FAILED;
 		return daemon_serve(args, -1);
 	}
+	guard_enter();
 	if (pipe2(fds, O_CLOEXEC)) {
 		perror("ublk: pipe");
 		return EXIT_FAILED;
@@ -300,6 +320,7 @@ int daemon_run(const struct daemon_args *args)
 		pid = fork();
 		if (pid)
 			_exit(pid < 0 ? EXIT_FAILED : EXIT_OK);
+		guard_leave();
 		daemon_close_others(fds[1]);
 		return daemon_serve(args, fds[1]);
 	}

@@ -116,7 +116,7 @@ const struct ublk_opt devopts_table[] = {
 	{
 		.name = "mlock", .type = UBLK_OPT_FLAG,
 		.offset = OFF(mlock),
-		.help = "lock IO buffers in memory",
+		.help = "lock the daemon in memory",
 	},
 	{ 0 }
 };

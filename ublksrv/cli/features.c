@@ -20,9 +20,11 @@ static int features_run(int argc, char **argv)
 	ret = cli_parse(&features_command, NULL, argc, argv);
 	if (ret >= 0)
 		return ret;
+	guard_enter();
 	ret = ublk_ctrl_open(&ctrl);
 	if (ret)
 		return cli_fail(ret);
+	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 	ret = ublk_ctrl_get_features(ctrl, &features);
 	ublk_ctrl_close(ctrl);
 	if (ret)

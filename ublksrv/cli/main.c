@@ -5,7 +5,9 @@
  * The subcommand NAME is in NAME.c, which has one struct cli_command.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "opt.h"
@@ -37,6 +39,10 @@ int cli_exit_status(int err)
 		return EXIT_NO_PERM;
 	case EUNATCH:
 		return EXIT_NO_DRIVER;
+	case ETIMEDOUT:
+		return EXIT_TIMEOUT;
+	case EBUSY:
+		return EXIT_BUSY;
 	default:
 		return EXIT_FAILED;
 	}
@@ -52,7 +58,14 @@ int cli_fail(int err)
 /* The same for a wrong command line. */
 int cli_usage(const struct cli_command *cmd)
 {
-	fprintf(stderr, "ublk: %s: %s\n", cmd->name, ublk_strerror_last());
+	const char *text = ublk_strerror_last();
+	size_t len = strlen(cmd->name);
+
+	/* a message on an option of the command may begin with its name */
+	if (!strncmp(text, cmd->name, len) && text[len] == ':')
+		fprintf(stderr, "ublk: %s\n", text);
+	else
+		fprintf(stderr, "ublk: %s: %s\n", cmd->name, text);
 	return EXIT_USAGE;
 }
 
@@ -119,7 +132,8 @@ static void help_all(FILE *out)
 		fprintf(out, "  %-12s %s\n", ublk_targets[i]->name,
 			ublk_targets[i]->summary);
 	fputs("\nexit status: 0 success, 1 failure, 2 wrong usage, 3 no such device,\n"
-	      "4 permission denied, 5 driver not loaded\n", out);
+	      "4 permission denied, 5 driver not loaded, 6 not done in time,\n"
+	      "7 device or store in use\n", out);
 }
 
 static const struct cli_command *find_command(const char *name)
@@ -149,7 +163,37 @@ static int cmd_help(int argc, char **argv)
 	return EXIT_OK;
 }
 
-int main(int argc, char **argv)
+/*
+ * A descriptor that the caller has closed must not become that of a device:
+ * open it in a way that the program cannot use.
+ */
+static void open_std(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			_exit(EXIT_FAILED);
+}
+
+/* Was everything printed? Return: exit status of the program */
+static int finish(int status)
+{
+	int err = 0;
+
+	if (fflush(stdout))
+		err = errno;
+	if (err || ferror(stdout)) {
+		fprintf(stderr, "ublk: writing to standard output: %s\n",
+			err ? strerror(err) : "failed");
+		status = status ? : EXIT_FAILED;
+	}
+	guard_report(status);
+	return status;
+}
+
+static int run(int argc, char **argv)
 {
 	const struct cli_command *cmd;
 	const char *name = argc > 1 ? argv[1] : "";
@@ -168,4 +212,10 @@ int main(int argc, char **argv)
 	}
 	cmd = find_command(name);
 	return cmd ? cmd->run(argc - 1, argv + 1) : EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	open_std();
+	return finish(run(argc, argv));
 }

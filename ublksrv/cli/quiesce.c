@@ -35,35 +35,38 @@ static const struct ublk_opt quiesce_opts[] = {
 	{ 0 }
 };
 
-static int quiesce_explain(const struct quiesce_cfg *cfg, int err)
+static int quiesce_explain(const struct quiesce_cfg *cfg, pid_t pid, int err)
 {
 	__u32 id = cfg->id;
 
 	switch (-err) {
 	case EBUSY:
-		return ublk_error(err, "dev %u: requests are still in flight after %llu ms; nothing has changed, try a longer --timeout",
-				  id, (unsigned long long)cfg->timeout);
+		return common_silent(id, pid, "requests are still in flight after %llu ms, and nothing has changed",
+				     (unsigned long long)cfg->timeout);
+	case ETIMEDOUT:
+		return common_silent(id, pid, "not quiesced after %llu ms",
+				     (unsigned long long)cfg->timeout +
+				     SESSION_MS);
 	case EOPNOTSUPP:
 		return ublk_error(err, "dev %u: cannot be quiesced; add it with --user-recovery and a driver that has QUIESCE",
 				  id);
 	case ENODEV:
-		return ublk_error(-EINVAL, "dev %u: is not started, so there is nothing to hand over",
-				  id);
+		return common_no_disk(id, "so there is nothing to hand over");
 	default:
 		return common_explain(id, err);
 	}
 }
 
 /* The driver has completed the daemon's commands: wait until it ends. */
-static int quiesce_wait(struct ublk_ctrl *ctrl, __u32 id, int pidfd)
+static int quiesce_wait(struct ublk_ctrl *ctrl, __u32 id, pid_t pid, int pidfd)
 {
 	struct ublksrv_ctrl_dev_info info;
 	int ret;
 
 	ret = common_wait_state(ctrl, id, UBLK_S_DEV_LIVE, SESSION_MS, &info);
 	if (ret == -ETIMEDOUT)
-		return ublk_error(ret, "dev %u: quiesced, but its daemon does not end; kill it, then \"ublk recover -n %u\"",
-				  id, id);
+		return common_silent(id, pid, "quiesced, but still open in its daemon after %u s, so it cannot be recovered yet",
+				     SESSION_MS / 1000);
 	if (ret)
 		return common_explain(id, ret);
 	if (info.state == UBLK_S_DEV_DEAD)
@@ -87,11 +90,11 @@ static int quiesce_device(const struct quiesce_cfg *cfg)
 	ret = info.flags & UBLK_F_QUIESCE ?
 		ublk_ctrl_quiesce_dev(ctrl, cfg->id, cfg->timeout) :
 		-EOPNOTSUPP;
-	ublk_ctrl_set_deadline(ctrl, 0);
+	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 	if (ret)
-		quiesce_explain(cfg, ret);
+		ret = quiesce_explain(cfg, info.ublksrv_pid, ret);
 	else
-		ret = quiesce_wait(ctrl, cfg->id, pidfd);
+		ret = quiesce_wait(ctrl, cfg->id, info.ublksrv_pid, pidfd);
 	if (pidfd >= 0)
 		close(pidfd);
 	ublk_ctrl_close(ctrl);
@@ -109,6 +112,7 @@ static int quiesce_run(int argc, char **argv)
 	ret = cli_need_id(&quiesce_command, cfg.id);
 	if (ret)
 		return ret;
+	guard_enter();
 	ret = quiesce_device(&cfg);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }

@@ -23,6 +23,7 @@
 
 struct recover_cfg {
 	__u64 id;
+	__u64 timeout;
 	bool force;
 	bool foreground;
 	bool quiet;
@@ -35,6 +36,12 @@ static const struct ublk_opt recover_opts[] = {
 		.offset = offsetof(struct recover_cfg, id),
 		.arg = "ID", .max = UBLK_ID_AUTO - 1,
 		.help = "device to serve again",
+	},
+	{
+		.name = "timeout", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct recover_cfg, timeout),
+		.arg = "SECONDS", .def = "60", .min = 1, .max = 86400,
+		.help = "how long to wait for the disk",
 	},
 	{
 		.name = "force", .type = UBLK_OPT_FLAG,
@@ -54,6 +61,21 @@ static const struct ublk_opt recover_opts[] = {
 	{ 0 }
 };
 
+/* The old server is there: it was never asked to leave, or it could not. */
+static int recover_busy(__u32 id, pid_t pid)
+{
+	const char *state = proc_state_text(pid);
+
+	if (!strcmp(state, "stopped"))
+		return ublk_error(-EBUSY, "dev %u: is still served by process %d, which is stopped; \"kill -9 %d\" ends it, \"kill -CONT %d\" continues it",
+				  id, pid, pid, pid);
+	if (!strcmp(state, "dead"))
+		return ublk_error(-EBUSY, "dev %u: process %d, which served it, is dead, but another one has /dev/ublkc%u open; end that one",
+				  id, pid, id);
+	return ublk_error(-EBUSY, "dev %u: is still served by process %d; \"ublk quiesce -n %u\" makes it hand over, and if that has timed out, \"kill -9 %d\" ends it",
+			  id, pid, id, pid);
+}
+
 /* The old server may have been killed a moment ago: wait until it has ended. */
 static int recover_wait_old(struct ublk_ctrl *ctrl,
 			    struct ublksrv_ctrl_dev_info *info)
@@ -72,8 +94,7 @@ static int recover_wait_old(struct ublk_ctrl *ctrl,
 	ret = ended ? common_wait_state(ctrl, id, UBLK_S_DEV_LIVE, SESSION_MS,
 					info) : -ETIMEDOUT;
 	if (ret == -ETIMEDOUT)
-		return ublk_error(-EBUSY, "dev %u: is still served by process %d; \"ublk quiesce -n %u\" makes it hand over",
-				  id, pid, id);
+		return recover_busy(id, pid);
 	return ret ? common_explain(id, ret) : 0;
 }
 
@@ -305,6 +326,9 @@ static int recover_run(int argc, char **argv)
 	ret = recover_parse(&cfg, &opts, &args, argc, argv);
 	by_options = args.target;
 	if (ret < 0) {
+		if (!cfg.foreground)
+			guard_enter();
+		args.timeout_ms = cfg.timeout * 1000;
 		ret = recover_prepare(&cfg, &opts, &st, &args);
 		ret = ret ? cli_fail(ret) : daemon_run(&args);
 	}

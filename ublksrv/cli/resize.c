@@ -11,6 +11,7 @@
 struct resize_cfg {
 	__u64 id;
 	__u64 size;
+	__u64 timeout;
 };
 
 static const struct ublk_opt resize_opts[] = {
@@ -27,20 +28,37 @@ static const struct ublk_opt resize_opts[] = {
 		.arg = "SIZE", .min = 1, .max = LLONG_MAX,
 		.help = "new capacity",
 	},
+	{
+		.name = "timeout", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct resize_cfg, timeout),
+		.arg = "SECONDS", .def = "10", .min = 1, .max = 86400,
+		.help = "how long to wait for it",
+	},
 	{ 0 }
 };
 
-static int resize_explain(const struct resize_cfg *cfg, int err)
+static int resize_zoned(__u32 id)
+{
+	return ublk_error(-EOPNOTSUPP, "dev %u: is zoned, and a zoned disk cannot be made larger; make a new one, with \"ublk add -t zoned --size\"",
+			  id);
+}
+
+static int resize_explain(const struct resize_cfg *cfg,
+			  const struct ublksrv_ctrl_dev_info *info, int err)
 {
 	__u32 id = cfg->id;
 
 	switch (-err) {
+	case ETIMEDOUT:
+		return common_silent(id, info->ublksrv_pid, "not resized after %llu s",
+				     (unsigned long long)cfg->timeout);
 	case EOPNOTSUPP:
+		if (info->flags & UBLK_F_ZONED)
+			return resize_zoned(id);
 		return ublk_error(err, "dev %u: the loaded driver has no UPDATE_SIZE; see \"ublk features\"",
 				  id);
 	case ENODEV:
-		return ublk_error(-EINVAL, "dev %u: has no disk, it is not started",
-				  id);
+		return common_no_disk(id, "so there is nothing to resize");
 	case EINVAL:
 		return ublk_error(err, "dev %u: the driver refuses a size of %llu",
 				  id, (unsigned long long)cfg->size);
@@ -88,9 +106,14 @@ static int resize_device(const struct resize_cfg *cfg)
 	ret = common_open(cfg->id, &ctrl, &info);
 	if (ret)
 		return ret;
+	if (info.state == UBLK_S_DEV_DEAD) {
+		ret = common_no_disk(cfg->id, "so there is nothing to resize");
+		goto out;
+	}
+	ublk_ctrl_set_deadline(ctrl, cfg->timeout * 1000);
 	ret = ublk_ctrl_get_params(ctrl, cfg->id, &params);
 	if (ret) {
-		common_explain(cfg->id, ret);
+		resize_explain(cfg, &info, ret);
 		goto out;
 	}
 	was = params.basic.dev_sectors;
@@ -110,7 +133,7 @@ static int resize_device(const struct resize_cfg *cfg)
 		goto out;
 	ret = ublk_ctrl_update_size(ctrl, cfg->id, cfg->size >> 9);
 	if (ret)
-		resize_explain(cfg, ret);
+		ret = resize_explain(cfg, &info, ret);
 	else if (state_resized(&info, was, cfg->size >> 9))
 		ublk_log(UBLK_LOG_WARN, "dev %u: resized, but that is not recorded: %s",
 			 info.dev_id, ublk_strerror_last());
@@ -130,6 +153,7 @@ static int resize_run(int argc, char **argv)
 	ret = cli_need_id(&resize_command, cfg.id);
 	if (ret)
 		return ret;
+	guard_enter();
 	ret = resize_device(&cfg);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }

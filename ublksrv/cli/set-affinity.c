@@ -102,7 +102,8 @@ static pid_t affinity_tid(const struct affinity_cfg *cfg,
 		return ublk_error(-EINVAL, "dev %u: has %u queues, the first is 0",
 				  id, info->nr_hw_queues);
 	if (info->ublksrv_pid <= 0)
-		return ublk_error(-ESRCH, "dev %u: no daemon serves it", id);
+		return ublk_error(-ESRCH, "dev %u: is %s and no daemon serves it; \"ublk list -n %u\" shows whether it can be recovered",
+				  id, name_of_state(info->state), id);
 	if (!state_read(id, &st)) {
 		unsigned int i = cfg->queue * st.io_threads + thread;
 
@@ -165,6 +166,7 @@ static int affinity_run(int argc, char **argv)
 	ret = cpus_parse(cfg.list, &cpus);
 	if (ret)
 		return cli_usage(&set_affinity_command);
+	guard_enter();
 	ret = common_open(cfg.id, &ctrl, &info);
 	if (ret)
 		return cli_fail(ret);

@@ -12,8 +12,6 @@
 #include "cli.h"
 #include "opt.h"
 
-#define OWNER_DEADLINE_MS	5000
-
 struct owner_cfg {
 	const char *node;
 };
@@ -63,10 +61,11 @@ static int owner_run(int argc, char **argv)
 		return ret;
 	if (owner_parse(cfg.node, &id))
 		return cli_usage(&udev_owner_command);
+	guard_enter();
 	ret = ublk_ctrl_open(&ctrl);
 	if (ret)
 		return cli_fail(ret);
-	ublk_ctrl_set_deadline(ctrl, OWNER_DEADLINE_MS);
+	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 	ret = ublk_ctrl_get_info(ctrl, id, &info);
 	ublk_ctrl_close(ctrl);
 	if (ret)
