@@ -14,6 +14,9 @@
 
 #include "cli.h"
 
+/* How long one device may keep the others waiting. */
+#define LIST_IDLE_MS	400
+
 struct list_cfg {
 	__u64 id;
 	bool json;
@@ -21,12 +24,12 @@ struct list_cfg {
 
 /* What the driver and the run-state file have about a device. */
 struct list_dev {
-	struct ublksrv_ctrl_dev_info info;
-	struct ublk_params params;
+	const struct ublk_query *query;
 	struct state state;
 	bool has_state;
 	bool has_daemon;	/* it has one, which wrote @state */
 	char flags[512];
+	char note[320];		/* what is missing, and why; or "" */
 };
 
 static const struct ublk_opt list_opts[] = {
@@ -51,27 +54,41 @@ static bool list_waits(const struct ublksrv_ctrl_dev_info *info)
 		info->state == UBLK_S_DEV_FAIL_IO;
 }
 
-static int list_load(struct ublk_ctrl *ctrl, __u32 id, struct list_dev *d)
+static void list_make_note(struct list_dev *d)
 {
-	int ret;
+	const struct ublksrv_ctrl_dev_info *info = &d->query->info;
+	char cure[300];
+
+	if (d->query->params_err == -ETIMEDOUT)
+		snprintf(d->note, sizeof(d->note), "parameters are not known, another command holds the device; %s",
+			 proc_cure(info->dev_id, info->ublksrv_pid, cure,
+				   sizeof(cure)));
+	else if (d->query->params_err)
+		snprintf(d->note, sizeof(d->note), "parameters are not known: %s",
+			 strerror(-d->query->params_err));
+}
+
+/* Return: 0; -ENODEV or another error of the driver with a message */
+static int list_load(const struct ublk_query *q, struct list_dev *d)
+{
+	const struct ublksrv_ctrl_dev_info *info = &q->info;
 
 	memset(d, 0, sizeof(*d));
-	ret = ublk_ctrl_get_info(ctrl, id, &d->info);
-	if (!ret)
-		ret = ublk_ctrl_get_params(ctrl, id, &d->params);
-	if (ret)
-		return common_explain(id, ret);
-	names_of_features(d->info.flags, d->flags, sizeof(d->flags));
-	if (!state_read(id, &d->state)) {
+	d->query = q;
+	if (q->info_err || q->params_err == -ENODEV)
+		return common_explain(q->id, q->info_err ? : -ENODEV);
+	list_make_note(d);
+	names_of_features(info->flags, d->flags, sizeof(d->flags));
+	if (!state_read(q->id, &d->state)) {
 		/*
 		 * It may be of an earlier device; or of a daemon that died, and
 		 * its successor could not write one.
 		 */
-		d->has_daemon = d->state.pid == d->info.ublksrv_pid;
+		d->has_daemon = d->state.pid == info->ublksrv_pid;
 		d->has_state = d->has_daemon ||
-			((list_waits(&d->info) ||
+			((list_waits(info) ||
 			  state_process_ended(d->state.pid)) &&
-			 state_matches(&d->state, &d->info));
+			 state_matches(&d->state, info));
 		if (!d->has_state)
 			state_free(&d->state);
 	}
@@ -94,9 +111,9 @@ static void list_text_queues(struct ublk_ctrl *ctrl, const struct list_dev *d)
 	} cpus;
 	unsigned int q, cpu, t;
 
-	for (q = 0; q < d->info.nr_hw_queues; q++) {
+	for (q = 0; q < d->query->info.nr_hw_queues; q++) {
 		printf("\tqueue %u: tid %d affinity(", q, list_tid(d, q, 0));
-		if (!ublk_ctrl_get_affinity(ctrl, d->info.dev_id, q, &cpus.set,
+		if (!ublk_ctrl_get_affinity(ctrl, d->query->id, q, &cpus.set,
 					    sizeof(cpus)))
 			for (cpu = 0; cpu < 8 * sizeof(cpus); cpu++)
 				if (CPU_ISSET_S(cpu, sizeof(cpus), &cpus.set))
@@ -110,12 +127,17 @@ static void list_text_queues(struct ublk_ctrl *ctrl, const struct list_dev *d)
 
 static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 {
-	const struct ublksrv_ctrl_dev_info *i = &d->info;
-	const struct ublk_param_basic *b = &d->params.basic;
+	const struct ublksrv_ctrl_dev_info *i = &d->query->info;
+	const struct ublk_param_basic *b = &d->query->params.basic;
 
-	printf("dev id %u: nr_hw_queues %u queue_depth %u block size %u dev_capacity %llu\n",
-	       i->dev_id, i->nr_hw_queues, i->queue_depth,
-	       1U << b->logical_bs_shift, (unsigned long long)b->dev_sectors);
+	printf("dev id %u: nr_hw_queues %u queue_depth %u ", i->dev_id,
+	       i->nr_hw_queues, i->queue_depth);
+	if (d->query->params_err)
+		printf("block size ? dev_capacity ?\n");
+	else
+		printf("block size %u dev_capacity %llu\n",
+		       1U << b->logical_bs_shift,
+		       (unsigned long long)b->dev_sectors);
 	printf("\tmax rq size %u daemon pid %d state %s\n",
 	       i->max_io_buf_bytes, i->ublksrv_pid, name_of_state(i->state));
 	printf("\tflags 0x%llx [ %s ]\n", (unsigned long long)i->flags,
@@ -125,23 +147,28 @@ static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 	if (d->has_state)
 		printf("\ttarget %s%s\n", d->state.target_name,
 		       d->state.target_text);
+	if (*d->note)
+		printf("\tnote: %s\n", d->note);
 }
 
 static json_t *list_json(const struct list_dev *d)
 {
-	const struct ublksrv_ctrl_dev_info *i = &d->info;
-	const struct ublk_param_basic *b = &d->params.basic;
+	const struct ublksrv_ctrl_dev_info *i = &d->query->info;
+	const struct ublk_param_basic *b = &d->query->params.basic;
+	bool known = !d->query->params_err;
 	json_t *tids = json_array();
 	unsigned int q;
 
 	for (q = 0; d->has_daemon && q < d->state.nr_tids; q++)
 		json_array_append_new(tids, json_integer(d->state.tids[q]));
-	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:i, s:s, s:I, s:s, s:s, s:i, s:o, s:s}",
+	return json_pack("{s:i, s:i, s:i, s:o, s:o, s:I, s:i, s:s, s:I, s:s, s:s, s:i, s:o, s:s, s:s}",
 			 "id", (int)i->dev_id,
 			 "queues", (int)i->nr_hw_queues,
 			 "depth", (int)i->queue_depth,
-			 "block_size", 1 << b->logical_bs_shift,
-			 "sectors", (json_int_t)b->dev_sectors,
+			 "block_size", known ?
+			 json_integer(1 << b->logical_bs_shift) : json_null(),
+			 "sectors", known ?
+			 json_integer(b->dev_sectors) : json_null(),
 			 "max_io_bytes", (json_int_t)i->max_io_buf_bytes,
 			 "pid", (int)i->ublksrv_pid,
 			 "state", name_of_state(i->state),
@@ -151,53 +178,89 @@ static json_t *list_json(const struct list_dev *d)
 			 "io_threads", (int)(d->has_state ?
 					     d->state.io_threads : 1),
 			 "tids", tids,
-			 "target", d->has_state ? d->state.target_name : "");
+			 "target", d->has_state ? d->state.target_name : "",
+			 "note", d->note);
 }
 
-int list_print(struct ublk_ctrl *ctrl, __u32 id)
-{
-	struct list_dev d;
-	int ret = list_load(ctrl, id, &d);
-
-	if (ret)
-		return ret;
-	list_text(ctrl, &d);
-	state_free(&d.state);
-	return 0;
-}
-
-static int list_one(struct ublk_ctrl *ctrl, __u32 id, json_t *array)
+static int list_one(struct ublk_ctrl *ctrl, const struct ublk_query *q,
+		    json_t *array)
 {
 	struct list_dev d;
 	int ret;
 
-	if (!array)
-		return list_print(ctrl, id);
-	ret = list_load(ctrl, id, &d);
+	ret = list_load(q, &d);
 	if (ret)
 		return ret;
-	json_array_append_new(array, list_json(&d));
+	if (array)
+		json_array_append_new(array, list_json(&d));
+	else
+		list_text(ctrl, &d);
 	state_free(&d.state);
 	return 0;
 }
 
+static int list_by_id(struct ublk_ctrl *ctrl, __u32 id, json_t *array)
+{
+	struct ublk_query q = { .id = id };
+	int ret = ublk_ctrl_query(ctrl, &q, 1, LIST_IDLE_MS);
+
+	return ret ? : list_one(ctrl, &q, array);
+}
+
+/**
+ * list_print - print one device as text
+ * @ctrl: handle
+ * @id: device
+ *
+ * Return: 0 or negative errno with a message
+ */
+int list_print(struct ublk_ctrl *ctrl, __u32 id)
+{
+	return list_by_id(ctrl, id, NULL);
+}
+
+/* Go on after a failure. Return: 0, or the last failure with its message */
+static int list_queried(struct ublk_ctrl *ctrl, const struct ublk_query *q,
+			int nr, json_t *array)
+{
+	int i, err, ret = 0;
+	char text[1024];
+
+	for (i = 0; i < nr; i++) {
+		err = list_one(ctrl, &q[i], array);
+		/* it was deleted in the meantime */
+		if (!err || err == -ENODEV)
+			continue;
+		/* ordinary users see their own devices */
+		if (geteuid() && (err == -EPERM || err == -EACCES))
+			continue;
+		if (ret)
+			fprintf(stderr, "ublk: %s\n", text);
+		snprintf(text, sizeof(text), "%s", ublk_strerror_last());
+		ret = err;
+	}
+	return ret ? ublk_error(ret, "%s", text) : 0;
+}
+
 static int list_all(struct ublk_ctrl *ctrl, json_t *array)
 {
+	struct ublk_query *q = NULL;
 	__u32 *ids;
 	int nr, i, ret = 0;
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
 		return ublk_error(nr, "reading sysfs: %s", strerror(-nr));
-	for (i = 0; i < nr && !ret; i++) {
-		ret = list_one(ctrl, ids[i], array);
-		/* it was deleted in the meantime */
-		if (ret == -ENODEV)
-			ret = 0;
-		/* ordinary users see their own devices */
-		if (geteuid() && (ret == -EPERM || ret == -EACCES))
-			ret = 0;
-	}
+	q = calloc(nr ? : 1, sizeof(*q));
+	if (!q)
+		ret = ublk_error(-ENOMEM, "out of memory");
+	for (i = 0; i < nr && q; i++)
+		q[i].id = ids[i];
+	if (!ret && nr)
+		ret = ublk_ctrl_query(ctrl, q, nr, LIST_IDLE_MS);
+	if (!ret)
+		ret = list_queried(ctrl, q, nr, array);
+	free(q);
 	free(ids);
 	return ret;
 }
@@ -212,13 +275,15 @@ static int list_run(int argc, char **argv)
 	ret = cli_parse(&list_command, &cfg, argc, argv);
 	if (ret >= 0)
 		return ret;
+	guard_enter();
 	ret = ublk_ctrl_open(&ctrl);
 	if (ret)
 		return cli_fail(ret);
+	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 	if (cfg.json)
 		array = json_array();
 	ret = cfg.id == UBLK_ID_AUTO ? list_all(ctrl, array) :
-		list_one(ctrl, cfg.id, array);
+		list_by_id(ctrl, cfg.id, array);
 	ublk_ctrl_close(ctrl);
 	if (!ret && array) {
 		json_dumpf(array, stdout, JSON_INDENT(2));
