@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The disk of a device with its partitions, and who uses them: see disk.c,
+ * users.c and mounts.c.
+ */
+#ifndef UBLK_DISK_H
+#define UBLK_DISK_H
+
+#include <sys/types.h>
+
+#include "cli.h"
+
+/**
+ * struct disk - the disk of a device, as it is in sysfs
+ * @id: device
+ * @nr: number of parts, 0 without a disk
+ * @devs: device numbers; the first is that of the disk, others are partitions
+ * @names: names of these, as ublkb0p1
+ */
+struct disk {
+	__u32 id;
+	unsigned int nr;
+	dev_t *devs;
+	char (*names)[32];
+};
+
+/* A list of users, as text. */
+struct users {
+	unsigned int nr;
+	char text[700];
+};
+
+/* disk.c */
+bool disk_read_line(const char *path, char *buf, size_t len);
+dev_t disk_parse_dev(const char *text);
+int disk_load(__u32 id, struct disk *d);
+const char *disk_part(const struct disk *d, dev_t dev);
+dev_t disk_char_dev(__u32 id);
+void disk_free(struct disk *d);
+
+/* mounts.c */
+void mounts_find(const struct disk *d, struct users *u);
+dev_t mounts_file_dev(const char *path);
+void mounts_unescape(char *text);
+
+/* users.c */
+void users_add(struct users *u, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+bool users_is_stored_on(const struct state *st, const struct disk *d);
+int users_refuse(struct ublk_ctrl *ctrl, __u32 id);
+
+#endif

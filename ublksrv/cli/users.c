@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who uses a disk in a way that its removal would destroy: file systems, swap,
+ * devices of dm and md, loop devices and other ublk devices. "del" and "stop"
+ * refuse then, and name them. A process that has the raw disk open is none of
+ * these.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "config.h"
+#include "disk.h"
+
+#define USERS_SHOWN	4
+
+void users_add(struct users *u, const char *fmt, ...)
+{
+	size_t used = strlen(u->text);
+	va_list ap;
+
+	if (u->nr++ >= USERS_SHOWN)
+		return;
+	if (used)
+		used += snprintf(u->text + used, sizeof(u->text) - used, ", ");
+	if (used >= sizeof(u->text))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(u->text + used, sizeof(u->text) - used, fmt, ap);
+	va_end(ap);
+}
+
+static void users_swap(const struct disk *d, struct users *u)
+{
+	FILE *in = fopen("/proc/swaps", "re");
+	char line[512], name[256];
+	const char *part;
+
+	while (in && fgets(line, sizeof(line), in)) {
+		if (sscanf(line, "%255s", name) != 1)
+			continue;
+		mounts_unescape(name);
+		part = strncmp(name, "/dev/", 5) ? NULL :
+			disk_part(d, mounts_file_dev(name));
+		if (part)
+			users_add(u, "%s is used as swap (\"swapoff %s\")",
+				  part, name);
+	}
+	if (in)
+		fclose(in);
+}
+
+/* @name: of a device on top of @part */
+static void users_holder(const char *part, const char *name, struct users *u)
+{
+	char path[320], label[128];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/dm/name", name);
+	if (disk_read_line(path, label, sizeof(label)))
+		users_add(u, "%s is held by %s, %s (\"dmsetup remove %s\")",
+			  part, name, label, label);
+	else if (!strncmp(name, "md", 2))
+		users_add(u, "%s is held by %s (\"mdadm --stop /dev/%s\")",
+			  part, name, name);
+	else
+		users_add(u, "%s is held by %s (remove that device)", part,
+			  name);
+}
+
+static void users_holders(const struct disk *d, struct users *u)
+{
+	char path[320];
+	struct dirent *e;
+	unsigned int i;
+	DIR *dir;
+
+	for (i = 0; i < d->nr; i++) {
+		snprintf(path, sizeof(path), "/sys/class/block/%s/holders",
+			 d->names[i]);
+		dir = opendir(path);
+		while (dir && (e = readdir(dir)))
+			if (e->d_name[0] != '.')
+				users_holder(d->names[i], e->d_name, u);
+		if (dir)
+			closedir(dir);
+	}
+}
+
+static void users_loop(const struct disk *d, struct users *u)
+{
+	DIR *dir = opendir("/sys/block");
+	char path[320], file[4096];
+	const char *part;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		if (strncmp(e->d_name, "loop", 4))
+			continue;
+		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file",
+			 e->d_name);
+		if (!disk_read_line(path, file, sizeof(file)))
+			continue;
+		part = disk_part(d, mounts_file_dev(file));
+		if (part)
+			users_add(u, "%s is the store of /dev/%s (\"losetup -d /dev/%s\")",
+				  part, e->d_name, e->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static bool users_is_file_on(json_t *file, const struct disk *d)
+{
+	char *path = config_unpack_text(file);
+	bool found = path && disk_part(d, mounts_file_dev(path));
+
+	free(path);
+	return found;
+}
+
+/**
+ * users_is_stored_on - is the store of a device a disk, or on that disk
+ * @st: record of the device
+ * @d: disk
+ *
+ * Return: true if one of its files is
+ */
+bool users_is_stored_on(const struct state *st, const struct disk *d)
+{
+	json_t *files = json_object_get(st->options, "file"), *file;
+	bool found = false;
+	size_t i;
+
+	if (!files)
+		return false;
+	if (!json_is_array(files))
+		return users_is_file_on(files, d);
+	json_array_foreach(files, i, file)
+		found |= users_is_file_on(file, d);
+	return found;
+}
+
+/* Other devices of ublk; only those that have a disk or will have one again. */
+static void users_ublk(struct ublk_ctrl *ctrl, const struct disk *d,
+		       struct users *u)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct state st;
+	__u32 *ids;
+	int nr, i;
+
+	nr = devnodes_list(&ids);
+	for (i = 0; i < nr; i++) {
+		if (ids[i] == d->id || state_read(ids[i], &st))
+			continue;
+		if (users_is_stored_on(&st, d) &&
+		    !ublk_ctrl_get_info(ctrl, ids[i], &info) &&
+		    info.state != UBLK_S_DEV_DEAD && state_matches(&st, &info))
+			users_add(u, "ublkb%u is the store of device %u (\"ublk del -n %u\")",
+				  d->id, ids[i], ids[i]);
+		state_free(&st);
+	}
+	free(ids);
+}
+
+/**
+ * users_refuse - refuse to take away a disk that is in use
+ * @ctrl: handle
+ * @id: device
+ *
+ * Return: 0; -EBUSY with a message that names the users; -ENOMEM
+ */
+int users_refuse(struct ublk_ctrl *ctrl, __u32 id)
+{
+	struct users u = { 0 };
+	char more[32] = "";
+	struct disk d;
+	int ret;
+
+	ret = disk_load(id, &d);
+	if (!ret && d.nr) {
+		mounts_find(&d, &u);
+		users_swap(&d, &u);
+		users_holders(&d, &u);
+		users_loop(&d, &u);
+		users_ublk(ctrl, &d, &u);
+	}
+	disk_free(&d);
+	if (u.nr > USERS_SHOWN)
+		snprintf(more, sizeof(more), " and %u more",
+			 u.nr - USERS_SHOWN);
+	if (u.nr)
+		ret = ublk_error(-EBUSY, "dev %u: is in use: %s%s; end that first, or give --force",
+				 id, u.text, more);
+	return ret;
+}
