@@ -220,4 +220,19 @@ const char *proc_cure(__u32 id, pid_t pid, char *buf, size_t len);
 unsigned int proc_openers(mode_t type, const dev_t *devs, unsigned int nr,
 			  char *buf, size_t len);
 
+/* del.c for del_all.c */
+struct del_cfg {
+	__u64 id;
+	__u64 timeout;
+	bool all;
+	bool async;
+	bool force;
+	bool quiet;
+};
+
+int del_device(__u32 id, const struct del_cfg *cfg);
+
+/* del_all.c */
+int del_all(const struct del_cfg *cfg);
+
 #endif

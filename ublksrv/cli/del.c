@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * "ublk del": stop and delete devices, and wait until they do not exist any
- * more.
+ * more. del_all.c calls del_device() for each of many.
  *
  * The driver frees the number when the daemon has closed the char device and
- * the last opener has closed the disk. The first follows from the stop. The
- * second may never happen, so the wait has a deadline.
+ * the last opener has closed the disk. The first follows from the stop, if the
+ * daemon runs. The second may never happen, so the wait has a deadline, and the
+ * message says which of them is missing.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 
-#include "cli.h"
+#include "disk.h"
 
 #define NODES_MS	5000
 #define DAEMON_MS	5000
-
-struct del_cfg {
-	__u64 id;
-	__u64 timeout;
-	bool all;
-	bool async;
-	bool quiet;
-};
 
 static const struct ublk_opt del_opts[] = {
 	{
@@ -37,6 +31,11 @@ static const struct ublk_opt del_opts[] = {
 		.name = "all", .letter = 'a', .type = UBLK_OPT_FLAG,
 		.offset = offsetof(struct del_cfg, all),
 		.help = "delete every device",
+	},
+	{
+		.name = "force", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct del_cfg, force),
+		.help = "also if it is mounted or used in another way",
 	},
 	{
 		.name = "timeout", .type = UBLK_OPT_UINT,
@@ -57,107 +56,134 @@ static const struct ublk_opt del_opts[] = {
 	{ 0 }
 };
 
-static int del_explain(__u32 id, int err, unsigned int seconds)
+/* What is known of a device before it is deleted, for the message. */
+struct del_dev {
+	__u32 id;
+	pid_t pid;
+	int pidfd;
+	dev_t char_dev;
+	struct disk disk;
+};
+
+static bool del_is_gone(const char *class, const char *name, __u32 id)
 {
-	if (err == -ETIMEDOUT)
-		return ublk_error(err,
-				  "dev %u: not gone after %u s, /dev/ublkb%u is still in use; unmount or close it, then the number gets free",
-				  id, seconds, id);
-	return common_explain(id, err);
-}
+	char path[64];
 
-/* The device is only stopped then; its daemon and nodes may still exist. */
-static int del_async(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
-{
-	struct ublksrv_ctrl_dev_info info;
-	int ret;
-
-	ublk_ctrl_set_deadline(ctrl, seconds * 1000);
-	ret = ublk_ctrl_get_info(ctrl, id, &info);
-	if (!ret && info.flags & UBLK_F_UNPRIVILEGED_DEV)
-		return ublk_error(-EINVAL, "dev %u: the driver has no --async for devices of ordinary users; leave it out",
-				  id);
-	if (!ret)
-		ret = ublk_ctrl_del_dev_async(ctrl, id);
-	if (!ret || ret == -ENODEV)
-		state_remove_stale(id);
-	return ret ? del_explain(id, ret, seconds) : 0;
-}
-
-static int del_one(struct ublk_ctrl *ctrl, __u32 id, unsigned int seconds)
-{
-	struct ublksrv_ctrl_dev_info info;
-	int pidfd, ret;
-
-	ublk_ctrl_set_deadline(ctrl, 0);
-	ret = ublk_ctrl_get_info(ctrl, id, &info);
-	if (ret == -ENODEV)
-		state_remove_stale(id);
-	if (ret)
-		return del_explain(id, ret, seconds);
-
-	pidfd = common_open_daemon(id, info.ublksrv_pid);
-	ublk_ctrl_set_deadline(ctrl, seconds * 1000);
-	ret = ublk_ctrl_del_dev(ctrl, id);
-	/* the daemon has closed the device; wait until its process ends */
-	if (!ret)
-		common_daemon_ended(pidfd, DAEMON_MS);
-	if (pidfd >= 0)
-		close(pidfd);
-	if (ret)
-		return del_explain(id, ret, seconds);
-	state_remove_stale(id);
-	return devnodes_wait_gone(id, NODES_MS);
+	snprintf(path, sizeof(path), "/sys/class/%s/%s%u", class, name, id);
+	return access(path, F_OK);
 }
 
 /*
- * A disk that waits for a daemon can delay the release of other disks, which
- * are closed (Documentation/block/ublk.rst, "Waits and what ends them"), so it
- * is stopped first. An error is ignored here: deleting the device fails, too.
+ * The time has passed. With the disk still there, the stop waits for the daemon.
+ * Without it, the number waits for those who have the disk or the char device
+ * open.
  */
-static void del_stop_orphans(struct ublk_ctrl *ctrl, const __u32 *ids, int nr,
-			     unsigned int seconds)
+static int del_late(const struct del_dev *dev, unsigned int seconds)
 {
-	struct ublksrv_ctrl_dev_info info;
-	int i;
+	char who[200], cure[300];
+	__u32 id = dev->id;
 
-	for (i = 0; i < nr; i++) {
-		ublk_ctrl_set_deadline(ctrl, 0);
-		if (ublk_ctrl_get_info(ctrl, ids[i], &info) ||
-		    info.state != UBLK_S_DEV_QUIESCED)
-			continue;
-		ublk_ctrl_set_deadline(ctrl, seconds * 1000);
-		ublk_ctrl_stop_dev(ctrl, ids[i]);
-	}
+	if (!del_is_gone("block", "ublkb", id))
+		return common_silent(id, dev->pid, "not deleted after %u s",
+				     seconds);
+	if (proc_openers(S_IFBLK, dev->disk.devs, dev->disk.nr, who,
+			 sizeof(who)))
+		return ublk_error(-ETIMEDOUT, "dev %u: not gone after %u s, /dev/ublkb%u is still in use by %s; end or close that, then the number gets free",
+				  id, seconds, id, who);
+	if (dev->char_dev &&
+	    proc_openers(S_IFCHR, &dev->char_dev, 1, who, sizeof(who)))
+		return ublk_error(-ETIMEDOUT, "dev %u: not gone after %u s, /dev/ublkc%u is still open in %s; %s",
+				  id, seconds, id, who,
+				  proc_cure(id, dev->pid, cure, sizeof(cure)));
+	return ublk_error(-ETIMEDOUT, "dev %u: not gone after %u s, /dev/ublkb%u is still in use; unmount or close it, then the number gets free",
+			  id, seconds, id);
 }
 
-static int del_all(struct ublk_ctrl *ctrl, const struct del_cfg *cfg)
+static void del_look(struct del_dev *dev,
+		     const struct ublksrv_ctrl_dev_info *info)
 {
-	__u32 *ids;
-	int nr, i, ret = 0, err;
+	struct state st;
 
-	nr = devnodes_list(&ids);
-	if (nr < 0)
-		return ublk_error(nr, "reading sysfs: %s", strerror(-nr));
-	del_stop_orphans(ctrl, ids, nr, cfg->timeout);
-	for (i = 0; i < nr; i++) {
-		err = cfg->async ? del_async(ctrl, ids[i], cfg->timeout) :
-			del_one(ctrl, ids[i], cfg->timeout);
-		if (!err || err == -ENODEV)
-			continue;
-		/* delete the others in any case */
-		if (ret)
-			fprintf(stderr, "ublk: %s\n", ublk_strerror_last());
-		ret = ret ? : err;
+	dev->id = info->dev_id;
+	dev->pid = info->ublksrv_pid;
+	if (dev->pid <= 0 && !state_read(dev->id, &st)) {
+		dev->pid = st.pid;
+		state_free(&st);
 	}
-	free(ids);
+	dev->pidfd = common_open_daemon(dev->id, dev->pid);
+	dev->char_dev = disk_char_dev(dev->id);
+	/* without memory, the message does without the openers */
+	if (disk_load(dev->id, &dev->disk))
+		dev->disk.nr = 0;
+}
+
+static void del_forget(struct del_dev *dev)
+{
+	if (dev->pidfd >= 0)
+		close(dev->pidfd);
+	disk_free(&dev->disk);
+}
+
+static int del_send(struct ublk_ctrl *ctrl, const struct del_cfg *cfg,
+		    const struct del_dev *dev)
+{
+	__u32 id = dev->id;
+	int ret;
+
+	ublk_ctrl_set_deadline(ctrl, cfg->timeout * 1000);
+	ret = cfg->async ? ublk_ctrl_del_dev_async(ctrl, id) :
+		ublk_ctrl_del_dev(ctrl, id);
+	if (ret == -ETIMEDOUT)
+		return del_late(dev, cfg->timeout);
+	if (ret)
+		return common_explain(id, ret);
+	/* the device may only be stopped then; its daemon and nodes may exist */
+	if (cfg->async)
+		return 0;
+	/* the daemon has closed the device; wait until its process ends */
+	common_daemon_ended(dev->pidfd, DAEMON_MS);
+	return devnodes_wait_gone(id, NODES_MS);
+}
+
+/**
+ * del_device - delete one device
+ * @id: device
+ * @cfg: how; the members for one or all devices have no meaning here
+ *
+ * Return: 0 or negative errno with a message
+ */
+int del_device(__u32 id, const struct del_cfg *cfg)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct del_dev dev = { .pidfd = -1 };
+	struct ublk_ctrl *ctrl;
+	int ret;
+
+	ret = common_open(id, &ctrl, &info);
+	if (ret) {
+		if (ret == -ENODEV)
+			state_remove_stale(id);
+		return ret;
+	}
+	if (cfg->async && info.flags & UBLK_F_UNPRIVILEGED_DEV)
+		ret = ublk_error(-EINVAL, "dev %u: the driver has no --async for devices of ordinary users; leave it out",
+				 id);
+	else if (!cfg->force)
+		ret = users_refuse(ctrl, id);
+	if (!ret) {
+		del_look(&dev, &info);
+		ret = del_send(ctrl, cfg, &dev);
+		del_forget(&dev);
+		if (!ret || ret == -ENODEV)
+			state_remove_stale(id);
+	}
+	ublk_ctrl_close(ctrl);
 	return ret;
 }
 
 static int del_run(int argc, char **argv)
 {
 	struct del_cfg cfg = { .id = UBLK_ID_AUTO };
-	struct ublk_ctrl *ctrl;
 	int ret;
 
 	ret = cli_parse(&del_command, &cfg, argc, argv);
@@ -167,16 +193,10 @@ static int del_run(int argc, char **argv)
 		ublk_error(-EINVAL, "which device? give -n ID or -a");
 		return cli_usage(&del_command);
 	}
-	ret = ublk_ctrl_open(&ctrl);
-	if (ret)
-		return cli_fail(ret);
+	guard_enter();
 	if (cfg.all)
-		ret = del_all(ctrl, &cfg);
-	else if (cfg.async)
-		ret = del_async(ctrl, cfg.id, cfg.timeout);
-	else
-		ret = del_one(ctrl, cfg.id, cfg.timeout);
-	ublk_ctrl_close(ctrl);
+		return del_all(&cfg);
+	ret = del_device(cfg.id, &cfg);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }
 
