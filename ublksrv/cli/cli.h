@@ -214,6 +214,10 @@ void guard_enter(void);
 void guard_report(int status);
 void guard_leave(void);
 
+/* survive.c: a daemon when memory is short */
+int survive_set_up(bool locked);
+void survive_log(__u32 id, int err);
+
 /* proc.c: states of processes, and what they have open */
 const char *proc_state_text(pid_t pid);
 const char *proc_cure(__u32 id, pid_t pid, char *buf, size_t len);

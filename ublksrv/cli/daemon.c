@@ -180,10 +180,11 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 	int signal_fd = daemon_signal_fd();
 	struct ublk_dev *dev;
 	bool by_signal;
-	int ret;
+	int ret, oom;
 
 	if (!report_send(fd, &r))
 		return EXIT_FAILED;
+	oom = survive_set_up(args->dev.flags & UBLK_DEV_MLOCK);
 	ret = bringup(args, &dev);
 	if (ret) {
 		r.what = REPORT_FAILED;
@@ -202,6 +203,7 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 	else if (!args->quiet)
 		list_print(ublk_dev_ctrl(dev), r.id);
 	daemon_log_mode(dev);
+	survive_log(r.id, oom);
 	fflush(stdout);
 	by_signal = !report_send(fd, &r);
 	if (fd >= 0)
