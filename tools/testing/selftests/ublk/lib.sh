@@ -67,9 +67,9 @@ lib_delete() {
 	local pid
 
 	pid=$(pid_of "$1")
-	timeout "$((15 * SCALE))" "$UBLK" del -n "$1" >/dev/null 2>&1 && return
+	timeout "$((15 * SCALE))" "$UBLK" del --force -n "$1" >/dev/null 2>&1 && return
 	[ "${pid:-0}" -le 0 ] || kill -9 "$pid"
-	timeout "$((15 * SCALE))" "$UBLK" del -n "$1" >/dev/null
+	timeout "$((15 * SCALE))" "$UBLK" del --force -n "$1" >/dev/null
 }
 
 say() {
@@ -178,6 +178,28 @@ rows() {
 
 not() {
 	! "$@"
+}
+
+# fails STATUS WORD... -- COMMAND...: it ends with that status, and prints one line
+# with all these words on standard error.
+fails() {
+	local want=$1 words=() word status lines
+	shift
+
+	while [ "$1" != -- ]; do
+		words+=("$1")
+		shift
+	done
+	shift
+	timeout "$((30 * SCALE))" "$@" >"$TMP/out" 2>"$TMP/err"
+	status=$?
+	cat "$TMP/err"
+	mapfile -t lines <"$TMP/err"
+	[ "$status" -eq "$want" ] || { echo "status $status, not $want"; return 1; }
+	[ "${#lines[@]}" -eq 1 ] || { echo "not one line"; return 1; }
+	for word in "${words[@]}"; do
+		[[ ${lines[0]} = *"$word"* ]] || { echo "no \"$word\""; return 1; }
+	done
 }
 
 # The process has ended, even if nobody has waited for it.
