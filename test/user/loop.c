@@ -531,6 +531,11 @@ static void test_zeroing_without_zero_range(void)
 static char last_log[512];
 static unsigned int nr_logs;
 
+static void expect_text(const char *got, const char *want)
+{
+	ktap_eq(strcmp(got, want), 0);
+}
+
 static void keep_log(enum ublk_log_level level, const char *msg)
 {
 	(void)level;
@@ -548,16 +553,16 @@ static void test_log(void)
 	ublk_set_log(keep_log, UBLK_LOG_ERR);
 	mock.backend = ENOSPC;
 	ktap_eq(run(UBLK_IO_OP_WRITE, 24, 8, &tag), -ENOSPC);
-	ktap_eq(strcmp(last_log, "dev 7: backing store: write at offset 12288, length 4096: No space left on device"),
-		0);
+	expect_text(last_log,
+		    "dev 7: backing store: write at offset 12288, length 4096: No space left on device");
 	mock.backend = EIO;
 	ktap_eq(run(UBLK_IO_OP_FLUSH, ~0ULL, 0, &tag), -EIO);
-	ktap_eq(strcmp(last_log, "dev 7: backing store: flush: Input/output error"),
-		0);
+	expect_text(last_log,
+		    "dev 7: backing store: flush: Input/output error");
 	ktap_eq(ftruncate(fd, 8192), 0);
 	ktap_eq(run(UBLK_IO_OP_READ, 100, 8, &tag), -EIO);
-	ktap_eq(strcmp(last_log, "dev 7: backing store: read at offset 51200, length 4096: Input/output error; it is shorter than the disk"),
-		0);
+	expect_text(last_log,
+		    "dev 7: backing store: read at offset 51200, length 4096: Input/output error; it is shorter than the disk");
 	ktap_eq(nr_logs, 3);
 	for (i = 0; i < 100; i++)
 		ktap_eq(run(UBLK_IO_OP_READ, 100, 8, &tag), -EIO);

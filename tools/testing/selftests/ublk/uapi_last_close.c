@@ -28,24 +28,38 @@ FIXTURE_VARIANT(last) {
 	int result;	/* of the first commit of the read */
 };
 
-FIXTURE_VARIANT_ADD(last, copy) { .result = LEN };
-FIXTURE_VARIANT_ADD(last, copy_part) { .result = 4096 };
-FIXTURE_VARIANT_ADD(last, copy_fails) { .result = -EIO };
+FIXTURE_VARIANT_ADD(last, copy) {
+	.result = LEN,
+};
+
+FIXTURE_VARIANT_ADD(last, copy_part) {
+	.result = 4096,
+};
+
+FIXTURE_VARIANT_ADD(last, copy_fails) {
+	.result = -EIO,
+};
+
 FIXTURE_VARIANT_ADD(last, user_copy) {
 	.flags = UBLK_F_USER_COPY, .result = LEN,
 };
+
 FIXTURE_VARIANT_ADD(last, zero_copy) {
 	.flags = UBLK_F_SUPPORT_ZERO_COPY, .result = LEN,
 };
+
 FIXTURE_VARIANT_ADD(last, auto_reg) {
 	.flags = UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG, .result = LEN,
 };
+
 FIXTURE_VARIANT_ADD(last, batch) {
 	.flags = UBLK_F_BATCH_IO, .result = LEN,
 };
+
 FIXTURE_VARIANT_ADD(last, batch_fails) {
 	.flags = UBLK_F_BATCH_IO, .result = -EIO,
 };
+
 FIXTURE_VARIANT_ADD(last, batch_user_copy) {
 	.flags = UBLK_F_BATCH_IO | UBLK_F_USER_COPY, .result = LEN,
 };
