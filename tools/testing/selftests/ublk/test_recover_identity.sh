@@ -11,7 +11,7 @@
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-require feature:USER_RECOVERY cmp mkfs.ext4 losetup sfdisk partx
+require feature:USER_RECOVERY cmp mkfs.ext4 losetup sfdisk partx module:loop
 
 kill_daemon() {
 	local pid
