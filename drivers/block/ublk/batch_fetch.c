@@ -209,23 +209,33 @@ void ublk_batch_fetch_post(struct ublk_queue *q, struct request *reqs)
 		ublk_batch_fetch_drain(q);
 }
 
-/* A fetch command ends; the next one delivers what is queued (I-44). */
-static void ublk_batch_fetch_end(struct ublk_queue *q, struct io_uring_cmd *cmd,
-				 int res, unsigned int issue_flags)
+/* The active command ends. Return: the one that is active now, or NULL. */
+static struct io_uring_cmd *ublk_batch_fetch_replace(struct ublk_fetchq *fq)
 {
-	struct ublk_fetchq *fq = q->fetchq;
-	struct io_uring_cmd *next = NULL;
+	lockdep_assert_held(&fq->lock);
+	fq->active = NULL;
+	return fq->head != fq->tail ? ublk_batch_fetch_choose(fq) : NULL;
+}
 
-	scoped_guard(spinlock, &fq->lock) {
-		fq->active = NULL;
-		if (fq->head != fq->tail)
-			next = ublk_batch_fetch_choose(fq);
-	}
-	io_uring_cmd_done(cmd, res, issue_flags);
+/* The next command, if there is one, delivers what is queued (I-44). */
+static void ublk_batch_fetch_go_on(struct ublk_queue *q,
+				   struct io_uring_cmd *next)
+{
 	if (next)
 		ublk_batch_fetch_activate(next);
 	else
 		ublk_batch_fetch_drain(q);
+}
+
+static void ublk_batch_fetch_end(struct ublk_queue *q, struct io_uring_cmd *cmd,
+				 int res, unsigned int issue_flags)
+{
+	struct io_uring_cmd *next;
+
+	scoped_guard(spinlock, &q->fetchq->lock)
+		next = ublk_batch_fetch_replace(q->fetchq);
+	io_uring_cmd_done(cmd, res, issue_flags);
+	ublk_batch_fetch_go_on(q, next);
 }
 
 /*
@@ -366,20 +376,17 @@ static void ublk_batch_fetch_deliver(struct ublk_queue *q, struct io_uring_cmd *
 				     unsigned int issue_flags)
 {
 	u16 tags[UBLK_BATCH_FETCH_MAX_TAGS] __uninitialized;
-	int ret = UBLK_IO_RES_ABORT;
 	unsigned int nr;
+	int ret = 0;
 
-	while (likely(!fatal_signal_pending(current))) {
+	while (likely(!ret && !fatal_signal_pending(current))) {
 		nr = ublk_batch_fetch_take(q, cmd, tags, issue_flags);
 		if (!nr)
 			return;
 		ret = ublk_batch_fetch_send(q, cmd, tags, nr, issue_flags);
-		if (unlikely(ret))
-			break;
 		cond_resched();
-		ret = UBLK_IO_RES_ABORT;
 	}
-	ublk_batch_fetch_end(q, cmd, ret, issue_flags);
+	ublk_batch_fetch_end(q, cmd, ret ?: UBLK_IO_RES_ABORT, issue_flags);
 }
 
 /* Does the process of a thread that exits go on without it? */
@@ -443,14 +450,9 @@ void ublk_batch_fetch_thread_gone(struct ublk_queue *q)
 		task = io_uring_cmd_get_task(fq->active);
 		if (!(READ_ONCE(task->flags) & PF_EXITING))
 			return;
-		fq->active = NULL;
-		if (fq->head != fq->tail)
-			next = ublk_batch_fetch_choose(fq);
+		next = ublk_batch_fetch_replace(fq);
 	}
-	if (next)
-		ublk_batch_fetch_activate(next);
-	else
-		ublk_batch_fetch_drain(q);
+	ublk_batch_fetch_go_on(q, next);
 }
 
 /* A command comes: run requests held because the tasks of all others exited. */

@@ -148,16 +148,25 @@ bool ublk_gate_may_hold(struct request *req)
 }
 
 /*
- * Keep a request that found its queue closed (L-35). Either the
- * ublk_gate_kick() after each change finds it on the list, or the change is
- * visible here and the list is kicked at once. A requeued request cannot
- * complete while ub->lock is held, so disk and device stay valid. Process
- * context; does not sleep.
+ * Hold a request that its session does not serve (L-35): its gate is closed, or
+ * the thread of its tag has exited. Either the ublk_gate_kick() after each change
+ * of the gate finds it on the list, or the change is visible here and the list
+ * is kicked at once. A requeued request cannot complete while ub->lock is held,
+ * so disk and device stay valid. Process context; does not sleep.
+ * Return: false if the request must fail: a pending stop waits for it.
  */
-void ublk_gate_hold(struct ublk_queue *q, struct request *req)
+bool ublk_gate_hold(struct ublk_queue *q, struct request *req)
 {
+	bool unserved;
+
 	guard(spinlock)(&q->ub->lock);
-	blk_mq_requeue_request(req, q->gate != UBLK_GATE_HOLD);
+	unserved = q->gate == UBLK_GATE_GO &&
+		   READ_ONCE(q->io[req->tag].state) != UBLK_TAG_ARMED;
+	if (unserved && ublk_stop_pending(q->ub))
+		return false;
+	/* The next server runs the list after it has fetched all tags. */
+	blk_mq_requeue_request(req, q->gate != UBLK_GATE_HOLD && !unserved);
+	return true;
 }
 
 /*
@@ -198,20 +207,4 @@ void ublk_gate_undelivered(struct ublk_queue *q, struct request *req,
 		}
 	}
 	ublk_complete_status(req, BLK_STS_IOERR);
-}
-
-/*
- * Hold a request whose tag this session does not serve any more, although the
- * queue is open: the thread of the tag has exited. The next server runs the list
- * after it has fetched all tags; if it already has the tag, the list is kicked.
- * Return: false if the request must fail: a pending stop waits for it.
- */
-bool ublk_gate_hold_unserved(struct ublk_queue *q, struct request *req)
-{
-	guard(spinlock)(&q->ub->lock);
-	if (ublk_stop_pending(q->ub))
-		return false;
-	blk_mq_requeue_request(req, READ_ONCE(q->io[req->tag].state) ==
-			       UBLK_TAG_ARMED || q->gate != UBLK_GATE_GO);
-	return true;
 }

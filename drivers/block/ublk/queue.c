@@ -47,10 +47,8 @@ static blk_status_t ublk_queue_refuse(struct ublk_queue *q,
 {
 	switch (gate) {
 	case UBLK_GATE_HOLD:
-		if (!ublk_gate_may_hold(req))
-			return BLK_STS_IOERR;
-		ublk_gate_hold(q, req);
-		return BLK_STS_OK;
+		return ublk_gate_may_hold(req) && ublk_gate_hold(q, req) ?
+			BLK_STS_OK : BLK_STS_IOERR;
 	case UBLK_GATE_FAIL_REMOTE:
 		return BLK_STS_TARGET;
 	default:
@@ -71,12 +69,9 @@ static blk_status_t ublk_queue_no_command(struct ublk_queue *q,
 	/* Pairs with the full barrier of ublk_state_cancel(). */
 	smp_rmb();
 	gate = READ_ONCE(q->gate);
-	if (gate != UBLK_GATE_GO)
-		return ublk_queue_refuse(q, gate, req);
-	if (ublk_policy_holds(q->ub->policy) && ublk_gate_may_hold(req) &&
-	    ublk_gate_hold_unserved(q, req))
-		return BLK_STS_OK;
-	return BLK_STS_IOERR;
+	if (gate == UBLK_GATE_GO && ublk_policy_holds(q->ub->policy))
+		gate = UBLK_GATE_HOLD;
+	return ublk_queue_refuse(q, gate, req);
 }
 
 /* The order of checks is fixed (L-30). On success @req owns @io's command. */

@@ -631,11 +631,10 @@ void ublk_gate_live(struct ublk_device *ub);
 void ublk_gate_abort(struct ublk_device *ub);
 void ublk_gate_kick(struct ublk_device *ub);
 bool ublk_gate_may_hold(struct request *req);
-void ublk_gate_hold(struct ublk_queue *q, struct request *req);
+bool ublk_gate_hold(struct ublk_queue *q, struct request *req);
 void ublk_gate_gone(struct ublk_device *ub, struct request *req);
 void ublk_gate_undelivered(struct ublk_queue *q, struct request *req,
 			   unsigned int session);
-bool ublk_gate_hold_unserved(struct ublk_queue *q, struct request *req);
 
 /* lastref.c */
 void ublk_lastref_release(struct ublk_device *ub, const struct file *file);
