@@ -191,7 +191,7 @@ fails() {
 		shift
 	done
 	shift
-	timeout "$((30 * SCALE))" "$@" >"$TMP/out" 2>"$TMP/err"
+	timeout "$((60 * SCALE))" "$@" >"$TMP/out" 2>"$TMP/err"
 	status=$?
 	cat "$TMP/err"
 	mapfile -t lines <"$TMP/err"
@@ -200,6 +200,15 @@ fails() {
 	for word in "${words[@]}"; do
 		[[ ${lines[0]} = *"$word"* ]] || { echo "no \"$word\""; return 1; }
 	done
+}
+
+# kill_daemon [STATE]: kill the daemon of $DEV, wait until the device is in that state.
+kill_daemon() {
+	local pid
+
+	pid=$(pid_of "$DEV")
+	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" &&
+		busywait 5000 state_is "$DEV" "${1:-QUIESCED}"
 }
 
 # The process has ended, even if nobody has waited for it.

@@ -32,14 +32,6 @@ says() {
 	done
 }
 
-kill_daemon() {
-	local pid
-
-	pid=$(pid_of "$DEV")
-	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" &&
-		busywait 5000 state_is "$DEV" "$1"
-}
-
 recover() {
 	timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV" >"$TMP/recover.out" || return
 	"$UBLK" list -n "$DEV" | cmp - "$TMP/recover.out"

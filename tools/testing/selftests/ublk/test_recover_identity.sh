@@ -13,14 +13,6 @@
 
 require feature:USER_RECOVERY cmp mkfs.ext4 losetup sfdisk partx module:loop
 
-kill_daemon() {
-	local pid
-
-	pid=$(pid_of "$DEV")
-	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" &&
-		busywait 5000 state_is "$DEV" QUIESCED
-}
-
 recover() {
 	timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV" "$@" >/dev/null
 }
@@ -28,22 +20,15 @@ recover() {
 # refused FILE WORD... [-- OPTION...]: one line that names the device, the file and
 # these words; status 1; the device waits.
 refused() {
-	local words=("dev $DEV:") status
+	local words=("dev $DEV:")
 
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
 		words+=("$1")
 		shift
 	done
 	[ $# -eq 0 ] || shift
-	timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV" "$@" >"$TMP/out" 2>"$TMP/err"
-	status=$?
-	cat "$TMP/err"
-	[ "$status" -eq 1 ] || { echo "status $status"; return 1; }
-	[ "$(wc -l <"$TMP/err")" -eq 1 ] || { echo "not one line"; return 1; }
-	for word in "${words[@]}"; do
-		grep -qF -- "$word" "$TMP/err" || { echo "no \"$word\""; return 1; }
-	done
-	state_is "$DEV" QUIESCED
+	fails 1 "${words[@]}" -- "$UBLK" recover -n "$DEV" "$@" &&
+		state_is "$DEV" QUIESCED
 }
 
 same_data() {

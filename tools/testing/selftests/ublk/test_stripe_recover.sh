@@ -12,14 +12,6 @@
 
 require feature:USER_RECOVERY fio cmp
 
-kill_daemon() {
-	local pid
-
-	pid=$(pid_of "$DEV")
-	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" &&
-		busywait 5000 state_is "$DEV" QUIESCED
-}
-
 recover() {
 	timeout "$((60 * SCALE))" "$UBLK" recover -n "$DEV"
 }

@@ -14,14 +14,6 @@ require feature:ZONED feature:USER_RECOVERY blkzone
 tool=$LIB_DIR/zone_tool
 [ -x "$tool" ] || skip_all "zone_tool is not built"
 
-kill_daemon() {
-	local pid
-
-	pid=$(pid_of "$DEV")
-	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" &&
-		busywait 5000 state_is "$DEV" "$1"
-}
-
 # Acknowledged sectors, as the log says
 acked() {
 	od -An -v -t u8 -w8 "$TMP/log" | awk '{ n += $1 } END { print n }'
