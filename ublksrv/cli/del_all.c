@@ -65,19 +65,22 @@ static long long now_ms(void)
 static int job_find_below(struct jobs *jobs, struct job *job,
 			  const struct disk *disks)
 {
+	dev_t *stores;
 	struct state st;
-	int i;
+	int i, nr;
 
 	job->below = calloc(jobs->nr, sizeof(*job->below));
 	if (!job->below)
 		return ublk_error(-ENOMEM, "out of memory");
 	if (state_read(job->id, &st))
 		return 0;
+	nr = users_stores(&st, &stores);
 	for (i = 0; i < jobs->nr; i++)
 		job->below[i] = &jobs->job[i] != job &&
-			users_is_stored_on(&st, &disks[i]);
+			users_has_store(stores, nr, &disks[i]);
+	free(stores);
 	state_free(&st);
-	return 0;
+	return nr < 0 ? nr : 0;
 }
 
 static int jobs_find_order(struct jobs *jobs)

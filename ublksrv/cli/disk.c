@@ -8,31 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/sysmacros.h>
 
 #include "disk.h"
-
-/* The first line of a file, without its newline; "" if there is none. */
-bool disk_read_line(const char *path, char *buf, size_t len)
-{
-	FILE *in = fopen(path, "re");
-	bool ok = in && fgets(buf, len, in);
-
-	if (in)
-		fclose(in);
-	if (!ok)
-		*buf = 0;
-	buf[strcspn(buf, "\n")] = 0;
-	return ok;
-}
-
-/* "259:3" as a device number, 0 if it is none. */
-dev_t disk_parse_dev(const char *text)
-{
-	unsigned int ma, mi;
-
-	return sscanf(text, "%u:%u", &ma, &mi) == 2 ? makedev(ma, mi) : 0;
-}
+#include "procfs.h"
 
 static int disk_add(struct disk *d, const char *name)
 {
@@ -40,7 +18,7 @@ static int disk_add(struct disk *d, const char *name)
 	void *grown;
 
 	snprintf(path, sizeof(path), "/sys/class/block/%s/dev", name);
-	if (!disk_read_line(path, text, sizeof(text)))
+	if (!procfs_line(path, text, sizeof(text)))
 		return 0;
 	grown = realloc(d->devs, (d->nr + 1) * sizeof(*d->devs));
 	if (!grown)
@@ -50,7 +28,7 @@ static int disk_add(struct disk *d, const char *name)
 	if (!grown)
 		return -ENOMEM;
 	d->names = grown;
-	d->devs[d->nr] = disk_parse_dev(text);
+	d->devs[d->nr] = procfs_dev(text);
 	snprintf(d->names[d->nr++], sizeof(*d->names), "%.31s", name);
 	return 0;
 }
@@ -115,7 +93,7 @@ dev_t disk_char_dev(__u32 id)
 	char path[64], text[32];
 
 	snprintf(path, sizeof(path), "/sys/class/ublk-char/ublkc%u/dev", id);
-	return disk_read_line(path, text, sizeof(text)) ? disk_parse_dev(text) :
+	return procfs_line(path, text, sizeof(text)) ? procfs_dev(text) :
 		0;
 }
 

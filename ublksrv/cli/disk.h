@@ -31,8 +31,6 @@ struct users {
 };
 
 /* disk.c */
-bool disk_read_line(const char *path, char *buf, size_t len);
-dev_t disk_parse_dev(const char *text);
 int disk_load(__u32 id, struct disk *d);
 const char *disk_part(const struct disk *d, dev_t dev);
 dev_t disk_char_dev(__u32 id);
@@ -41,12 +39,12 @@ void disk_free(struct disk *d);
 /* mounts.c */
 void mounts_find(const struct disk *d, struct users *u);
 dev_t mounts_file_dev(const char *path);
-void mounts_unescape(char *text);
 
 /* users.c */
 void users_add(struct users *u, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-bool users_is_stored_on(const struct state *st, const struct disk *d);
+int users_stores(const struct state *st, dev_t **devs);
+bool users_has_store(const dev_t *stores, int nr, const struct disk *d);
 int users_refuse(struct ublk_ctrl *ctrl, __u32 id);
 
 #endif

@@ -11,22 +11,17 @@
 #include <sys/stat.h>
 
 #include "cli.h"
+#include "procfs.h"
 
 #define OPENERS_SHOWN	3
 
 /* Letter of a process's state, as proc(5) lists them; 0 if there is none. */
 static char proc_state(pid_t pid)
 {
-	char path[32], line[512] = "", *end;
-	FILE *in;
+	char path[32], line[512], *end;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	in = fopen(path, "re");
-	if (!in)
-		return 0;
-	if (!fgets(line, sizeof(line), in))
-		*line = 0;
-	fclose(in);
+	procfs_line(path, line, sizeof(line));
 	/* the name in parentheses may have any letter */
 	end = strrchr(line, ')');
 	return end && end[1] ? end[2] : 0;
@@ -89,15 +84,10 @@ const char *proc_cure(__u32 id, pid_t pid, char *buf, size_t len)
 static void proc_name(const char *pid, char *buf, size_t len)
 {
 	char path[300];
-	FILE *in;
 
 	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-	in = fopen(path, "re");
-	if (!in || !fgets(buf, len, in))
+	if (!procfs_line(path, buf, len))
 		snprintf(buf, len, "?");
-	if (in)
-		fclose(in);
-	buf[strcspn(buf, "\n")] = 0;
 }
 
 static bool proc_has_open(const char *pid, mode_t type, const dev_t *devs,
@@ -114,7 +104,7 @@ static bool proc_has_open(const char *pid, mode_t type, const dev_t *devs,
 	dir = opendir(path);
 	while (dir && !found && (e = readdir(dir))) {
 		/* follows the link, also that of a node that was removed */
-		if (fstatat(dirfd(dir), e->d_name, &st, 0) ||
+		if (!procfs_stat_fd(dirfd(dir), e->d_name, &st) ||
 		    (st.st_mode & S_IFMT) != type)
 			continue;
 		for (i = 0; i < nr; i++)

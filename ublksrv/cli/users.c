@@ -15,6 +15,7 @@
 
 #include "config.h"
 #include "disk.h"
+#include "procfs.h"
 
 #define USERS_SHOWN	4
 
@@ -37,15 +38,11 @@ void users_add(struct users *u, const char *fmt, ...)
 static void users_swap(const struct disk *d, struct users *u)
 {
 	FILE *in = fopen("/proc/swaps", "re");
-	char line[512], name[256];
 	const char *part;
+	char name[512];
 
-	while (in && fgets(line, sizeof(line), in)) {
-		if (sscanf(line, "%255s", name) != 1)
-			continue;
-		mounts_unescape(name);
-		part = strncmp(name, "/dev/", 5) ? NULL :
-			disk_part(d, mounts_file_dev(name));
+	while (in && procfs_swap(in, name, sizeof(name))) {
+		part = disk_part(d, procfs_node(name));
 		if (part)
 			users_add(u, "%s is used as swap (\"swapoff %s\")",
 				  part, name);
@@ -60,7 +57,7 @@ static void users_holder(const char *part, const char *name, struct users *u)
 	char path[320], label[128];
 
 	snprintf(path, sizeof(path), "/sys/class/block/%s/dm/name", name);
-	if (disk_read_line(path, label, sizeof(label)))
+	if (procfs_line(path, label, sizeof(label)))
 		users_add(u, "%s is held by %s, %s (\"dmsetup remove %s\")",
 			  part, name, label, label);
 	else if (!strncmp(name, "md", 2))
@@ -102,7 +99,7 @@ static void users_loop(const struct disk *d, struct users *u)
 			continue;
 		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file",
 			 e->d_name);
-		if (!disk_read_line(path, file, sizeof(file)))
+		if (!procfs_line(path, file, sizeof(file)))
 			continue;
 		part = disk_part(d, mounts_file_dev(file));
 		if (part)
@@ -113,34 +110,52 @@ static void users_loop(const struct disk *d, struct users *u)
 		closedir(dir);
 }
 
-static bool users_is_file_on(json_t *file, const struct disk *d)
+static dev_t users_store_dev(json_t *file)
 {
 	char *path = config_unpack_text(file);
-	bool found = path && disk_part(d, mounts_file_dev(path));
+	dev_t dev = path ? mounts_file_dev(path) : 0;
 
 	free(path);
-	return found;
+	return dev;
 }
 
 /**
- * users_is_stored_on - is the store of a device a disk, or on that disk
+ * users_stores - the disks that the files of a device are on
  * @st: record of the device
- * @d: disk
+ * @devs: receives device numbers, for free(); 0 for one that is not known
  *
- * Return: true if one of its files is
+ * Return: how many, or -ENOMEM with a message
  */
-bool users_is_stored_on(const struct state *st, const struct disk *d)
+int users_stores(const struct state *st, dev_t **devs)
 {
 	json_t *files = json_object_get(st->options, "file"), *file;
-	bool found = false;
-	size_t i;
+	size_t nr = json_is_array(files) ? json_array_size(files) : !!files, i;
 
-	if (!files)
-		return false;
-	if (!json_is_array(files))
-		return users_is_file_on(files, d);
+	*devs = calloc(nr ? : 1, sizeof(**devs));
+	if (!*devs)
+		return ublk_error(-ENOMEM, "out of memory");
+	if (files && !json_is_array(files))
+		**devs = users_store_dev(files);
 	json_array_foreach(files, i, file)
-		found |= users_is_file_on(file, d);
+		(*devs)[i] = users_store_dev(file);
+	return nr;
+}
+
+/**
+ * users_has_store - is one of some stores a disk, or on that disk
+ * @stores: from users_stores()
+ * @nr: how many, or an error of users_stores()
+ * @d: disk
+ *
+ * Return: true if one is
+ */
+bool users_has_store(const dev_t *stores, int nr, const struct disk *d)
+{
+	bool found = false;
+	int i;
+
+	for (i = 0; i < nr; i++)
+		found |= !!disk_part(d, stores[i]);
 	return found;
 }
 
@@ -150,18 +165,21 @@ static void users_ublk(struct ublk_ctrl *ctrl, const struct disk *d,
 {
 	struct ublksrv_ctrl_dev_info info;
 	struct state st;
+	int nr, nr_stores, i;
+	dev_t *stores;
 	__u32 *ids;
-	int nr, i;
 
 	nr = devnodes_list(&ids);
 	for (i = 0; i < nr; i++) {
 		if (ids[i] == d->id || state_read(ids[i], &st))
 			continue;
-		if (users_is_stored_on(&st, d) &&
+		nr_stores = users_stores(&st, &stores);
+		if (users_has_store(stores, nr_stores, d) &&
 		    !ublk_ctrl_get_info(ctrl, ids[i], &info) &&
 		    info.state != UBLK_S_DEV_DEAD && state_matches(&st, &info))
 			users_add(u, "ublkb%u is the store of device %u (\"ublk del -n %u\")",
 				  d->id, ids[i], ids[i]);
+		free(stores);
 		state_free(&st);
 	}
 	free(ids);

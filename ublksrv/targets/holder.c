@@ -22,34 +22,13 @@
 #include <sys/sysmacros.h>
 
 #include "claim.h"
+#include "procfs.h"
 
 /* The kernel's PF_EXITING and PF_SIGNALED. */
 #define HOLDER_EXITING	0x4U
 #define HOLDER_SIGNALED	0x400U
 
 #define HOLDER_CHAR	"/dev/ublkc"
-
-/* The first line of a file without newline; "" if there is none. */
-static bool holder_read(const char *path, char *buf, size_t len)
-{
-	FILE *in = fopen(path, "re");
-	bool ok;
-
-	*buf = 0;
-	if (!in)
-		return false;
-	ok = fgets(buf, len, in);
-	fclose(in);
-	buf[strcspn(buf, "\n")] = 0;
-	return ok;
-}
-
-static dev_t holder_parse_dev(const char *text)
-{
-	unsigned int maj, min;
-
-	return sscanf(text, "%u:%u", &maj, &min) == 2 ? makedev(maj, min) : 0;
-}
 
 /* The whole disk of a partition, or 0. */
 static dev_t holder_whole(dev_t dev)
@@ -62,7 +41,7 @@ static dev_t holder_whole(dev_t dev)
 		return 0;
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev",
 		 major(dev), minor(dev));
-	return holder_read(path, text, sizeof(text)) ? holder_parse_dev(text) :
+	return procfs_line(path, text, sizeof(text)) ? procfs_dev(text) :
 		0;
 }
 
@@ -87,60 +66,18 @@ static bool holder_is_named(const struct stat *store, const char *path)
 	return !stat(path, &st) && holder_is(store, &st);
 }
 
-/* Names in /proc have \040 for a space. */
-static void holder_unescape(char *text)
-{
-	char *to = text;
-	unsigned int c;
-
-	for (; *text; text++, to++) {
-		if (*text == '\\' && sscanf(text + 1, "%3o", &c) == 1 &&
-		    strlen(text) >= 4) {
-			*to = c;
-			text += 3;
-		} else {
-			*to = *text;
-		}
-	}
-	*to = 0;
-}
-
-/*
- * Where it is mounted. File systems on several devices have a device number of
- * their own there, so look at the source's name, too.
- */
 static bool holder_mounted(const struct stat *store, char text[HOLDER_TEXT])
 {
-	FILE *in = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, dev[32], *dir, *source, *end;
-	size_t len = 0;
+	struct procfs_mount m;
 	bool found = false;
 
-	while (in && !found && getline(&line, &len, in) > 0) {
-		end = strstr(line, " - ");
-		dir = malloc(2 * len);
-		if (!dir || !end) {
-			free(dir);
-			continue;
-		}
-		source = dir + len;
-		if (sscanf(line, "%*d %*d %31s %*s %s", dev, dir) == 2 &&
-		    sscanf(end, " - %*s %s", source) == 1) {
-			holder_unescape(dir);
-			holder_unescape(source);
-			found = holder_related(store->st_rdev,
-					       holder_parse_dev(dev)) ||
-				(!strncmp(source, "/dev/", 5) &&
-				 holder_is_named(store, source));
-		}
-		if (found)
-			snprintf(text, HOLDER_TEXT, "is mounted on %.80s; unmount it",
-				 dir);
-		free(dir);
-	}
-	free(line);
-	if (in)
-		fclose(in);
+	procfs_mount_open(&m, NULL);
+	while (!found && procfs_mount_next(&m))
+		found = holder_related(store->st_rdev, m.dev);
+	if (found)
+		snprintf(text, HOLDER_TEXT, "is mounted on %.80s; unmount it",
+			 m.dir);
+	procfs_mount_close(&m);
 	return found;
 }
 
@@ -148,17 +85,13 @@ static bool holder_swap(const struct stat *store, char text[HOLDER_TEXT])
 {
 	FILE *in = fopen("/proc/swaps", "re");
 	bool found = false;
-	char line[512], name[512];
+	char name[512];
 
-	while (in && !found && fgets(line, sizeof(line), in)) {
-		if (sscanf(line, "%511s", name) != 1 || *name != '/')
-			continue;
-		holder_unescape(name);
+	while (in && !found && procfs_swap(in, name, sizeof(name)))
 		found = holder_is_named(store, name);
-		if (found)
-			snprintf(text, HOLDER_TEXT, "is used as swap; \"swapoff %.80s\"",
-				 name);
-	}
+	if (found)
+		snprintf(text, HOLDER_TEXT, "is used as swap; \"swapoff %.80s\"",
+			 name);
 	if (in)
 		fclose(in);
 	return found;
@@ -179,7 +112,7 @@ static bool holder_stacked_on(const char *name, char text[HOLDER_TEXT])
 			continue;
 		snprintf(path, sizeof(path), "/sys/class/block/%.64s/dm/name",
 			 e->d_name);
-		holder_read(path, label, sizeof(label));
+		procfs_line(path, label, sizeof(label));
 		snprintf(text, HOLDER_TEXT, "is a part of /dev/%.30s%s%.60s%s; remove that one",
 			 e->d_name, *label ? " (" : "", label,
 			 *label ? ")" : "");
@@ -201,8 +134,8 @@ static bool holder_stacked(const struct stat *store, char text[HOLDER_TEXT])
 		snprintf(path, sizeof(path), "/sys/class/block/%.64s/dev",
 			 e->d_name);
 		if (e->d_name[0] != '.' &&
-		    holder_read(path, dev, sizeof(dev)) &&
-		    holder_related(store->st_rdev, holder_parse_dev(dev)))
+		    procfs_line(path, dev, sizeof(dev)) &&
+		    holder_related(store->st_rdev, procfs_dev(dev)))
 			found = holder_stacked_on(e->d_name, text);
 	}
 	if (dir)
@@ -247,16 +180,16 @@ static bool holder_loop_info(const char *name, struct loop_info64 *info,
 	}
 	snprintf(path, sizeof(path), "/sys/block/%.64s/loop/backing_file",
 		 name);
-	if (!holder_read(path, text, sizeof(text)) || stat(text, st))
+	if (!procfs_line(path, text, sizeof(text)) || stat(text, st))
 		return false;
 	snprintf(path, sizeof(path), "/sys/block/%.64s/loop/offset", name);
-	if (holder_read(path, text, sizeof(text)))
+	if (procfs_line(path, text, sizeof(text)))
 		info->lo_offset = strtoull(text, NULL, 10);
 	snprintf(path, sizeof(path), "/sys/block/%.64s/loop/sizelimit", name);
-	if (holder_read(path, text, sizeof(text)))
+	if (procfs_line(path, text, sizeof(text)))
 		info->lo_sizelimit = strtoull(text, NULL, 10);
 	snprintf(path, sizeof(path), "/sys/block/%.64s/ro", name);
-	if (holder_read(path, text, sizeof(text)) && *text == '1')
+	if (procfs_line(path, text, sizeof(text)) && *text == '1')
 		info->lo_flags = LO_FLAGS_READ_ONLY;
 	return true;
 }
@@ -301,21 +234,6 @@ bool holder_loop(const struct stat *store, const struct claim *c,
 
 /* ---- processes ----------------------------------------------------------- */
 
-/* Without asking a server: one that does not answer would stop the search. */
-static bool holder_stat(int dir, const char *fd, struct stat *st)
-{
-	struct statx sx;
-
-	if (statx(dir, fd, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &sx))
-		return false;
-	memset(st, 0, sizeof(*st));
-	st->st_mode = sx.stx_mode;
-	st->st_ino = sx.stx_ino;
-	st->st_dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
-	st->st_rdev = makedev(sx.stx_rdev_major, sx.stx_rdev_minor);
-	return true;
-}
-
 static bool holder_has_lock(const char *pid, const char *fd)
 {
 	char path[320], line[256];
@@ -352,7 +270,7 @@ static bool holder_search_fds(const struct stat *store, const char *pid,
 	while (dir && (e = readdir(dir))) {
 		if (e->d_name[0] == '.' ||
 		    (atoi(pid) == getpid() && atoi(e->d_name) == own) ||
-		    !holder_stat(dirfd(dir), e->d_name, &st))
+		    !procfs_stat_fd(dirfd(dir), e->d_name, &st))
 			continue;
 		if (holder_is(store, &st))
 			found |= S_ISBLK(st.st_mode) ||
@@ -381,7 +299,7 @@ static bool holder_is_dying(const char *pid)
 	FILE *in;
 
 	snprintf(path, sizeof(path), "/proc/%.16s/stat", pid);
-	holder_read(path, line, sizeof(line));
+	procfs_line(path, line, sizeof(line));
 	end = strrchr(line, ')');
 	if (end && sscanf(end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
 	    flags & (HOLDER_EXITING | HOLDER_SIGNALED))
@@ -414,7 +332,7 @@ enum holder holder_process(const struct stat *store, int own,
 		found = ublk >= 0 || !S_ISBLK(store->st_mode) ? HOLDER_SURE :
 			HOLDER_MAYBE;
 		snprintf(path, sizeof(path), "/proc/%.16s/comm", e->d_name);
-		holder_read(path, comm, sizeof(comm));
+		procfs_line(path, comm, sizeof(comm));
 		if (ublk >= 0)
 			snprintf(text, HOLDER_TEXT, "is in use by /dev/ublkb%d, process %.16s; \"ublk del -n %d\"",
 				 ublk, e->d_name, ublk);
