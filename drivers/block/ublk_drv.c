@@ -13,7 +13,8 @@
  *   add.c	  ADD_DEV: allocation, and release with the last reference
  *   dev.c	  numbers and references
  *   params.c	  parameters, and the queue limits made of them
- *   disk.c	  /dev/ublkbN: START_DEV, removal, UPDATE_SIZE
+ *   disk.c	  /dev/ublkbN: START_DEV, removal
+ *   resize.c	  UPDATE_SIZE
  *   stop.c	  STOP_DEV, DEL_DEV
  * The session of a server, /dev/ublkcN:
  *   server.c	  open, mmap, readiness, end of the session
@@ -25,7 +26,7 @@
  * A request:
  *   queue.c	  from the block layer onto its tag's command
  *   gate.c	  whether a request goes to the server, is held, or fails
- *   dispatch.c	  in the server's task: descriptor, data, completion of the command
+ *   deliver.c	  in the server's task: descriptor, data, completion of the command
  *   cmd.c	  commands of one tag: fetch, commit, get data
  *   batch_fetch.c  batch devices: requests to the server, as lists of tags
  *   batch_commit.c batch devices: commands from the server

@@ -69,7 +69,7 @@ static void expand_queue(struct search *s, const struct state *st, int i)
 		break;
 	case Q_LOOK:
 		if (g == UBLK_GATE_GO)
-			g = ublk_device_gate(UBLK_COND_CANCELING, policy);
+			g = ublk_gate_decide(UBLK_COND_CANCELING, policy);
 		if (g == UBLK_GATE_HOLD) {
 			n.queue[i] = Q_HOLD;
 		} else {
@@ -89,7 +89,7 @@ static void expand_queue(struct search *s, const struct state *st, int i)
 /* ublk_gate_undelivered() */
 static void undelivered(struct state *st, int i)
 {
-	if (ublk_device_on_gone(policy, false) == UBLK_GATE_HOLD &&
+	if (ublk_gate_on_exit(policy, false) == UBLK_GATE_HOLD &&
 	    (!st->stop_pending || broken == BREAK_UNDELIVERED_HOLDS))
 		hold_request(st, i, served(st) &&
 			     broken != BREAK_UNDELIVERED_NO_KICK);
@@ -125,7 +125,7 @@ static void expand_hand(struct search *s, const struct state *st, int i)
 		search_edge(s, &n, "commit ends", EDGE_OWN);
 		break;
 	case HAND_GONE:
-		if (ublk_device_on_gone(policy, true) == UBLK_GATE_HOLD)
+		if (ublk_gate_on_exit(policy, true) == UBLK_GATE_HOLD)
 			hold_request(&n, i, false);
 		else
 			end_request(&n, i);

@@ -14,6 +14,7 @@
 
 #include "search.h"
 #include "logic/device.h"
+#include "logic/gate.h"
 
 /* The wrong variant that is searched, 0 for the driver; and its policy. */
 static int broken;
@@ -48,7 +49,7 @@ static void expand_stop_take(struct search *s, const struct state *st);
 
 static enum ublk_gate queue_gate(const struct state *st, int q)
 {
-	return ublk_device_gate(st->cond[q], policy);
+	return ublk_gate_decide(st->cond[q], policy);
 }
 
 /* ublk_gate_close() */

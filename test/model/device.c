@@ -24,6 +24,7 @@
 #include "ktap.h"
 #include "search.h"
 #include "logic/device.h"
+#include "logic/gate.h"
 
 #define NR_QUEUES	2
 

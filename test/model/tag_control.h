@@ -204,7 +204,7 @@ static void expand_exit(struct search *s, const struct state *st)
 		expand_exit_request(s, st);
 		break;
 	case E_END:
-		n.req = ublk_device_on_gone(policy, true) == UBLK_GATE_HOLD ?
+		n.req = ublk_gate_on_exit(policy, true) == UBLK_GATE_HOLD ?
 			REQ_HELD : REQ_NONE;
 		search_edge(s, &n, "exit holds or fails", EDGE_OWN);
 		break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request in the model of tag.c: queue.c, dispatch.c, cmd.c,
+ * Steps of a request in the model of tag.c: queue.c, deliver.c, cmd.c,
  * commit.h and gate.c of the driver, the commands of the server, and the ring
  * that cancels them.
  */
@@ -46,7 +46,7 @@ static void expand_queue(struct search *s, const struct state *st)
 		break;
 	case Q_LOOK_AGAIN:
 		if (g == UBLK_GATE_GO)
-			g = ublk_device_gate(UBLK_COND_CANCELING, policy);
+			g = ublk_gate_decide(UBLK_COND_CANCELING, policy);
 		fallthrough;
 	case Q_LOOK:
 		if (g == UBLK_GATE_GO) {
@@ -76,7 +76,7 @@ static void expand_queue(struct search *s, const struct state *st)
 	}
 }
 
-/* ublk_dispatch_one() */
+/* ublk_deliver_one() */
 static void expand_task_work(struct search *s, const struct state *st)
 {
 	struct state n = *st;
@@ -112,7 +112,7 @@ static void expand_task_work(struct search *s, const struct state *st)
 static void expand_in_hand(struct search *s, const struct state *st)
 {
 	struct state n = *st;
-	enum ublk_gate g = ublk_device_on_gone(policy, false);
+	enum ublk_gate g = ublk_gate_on_exit(policy, false);
 
 	n.daemon = D_IDLE;
 	switch (st->daemon) {

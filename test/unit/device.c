@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * logic/device.h: every cell of the table of device states (lifecycle.rst
- * section 2), of server states (L-40, D-1, D-43, D-44), of gates (L-30) and of
- * recovery policies (L-1).
+ * section 2), of server states (L-40, D-1, D-43, D-44) and of recovery policies
+ * (L-1).
  */
 #include <errno.h>
 
@@ -124,47 +124,6 @@ static void test_server(void)
 	ktap_eq(ublk_server_next(UBLK_SERVER_NONE, 5), -EPROTO);
 }
 
-static void test_gate(void)
-{
-	enum { GO, HOLD, EIO_, REMOTE };
-	/* index: FAILING << 2 | ABORTING << 1 | CANCELING */
-	static const int holds[8] = { GO, HOLD, EIO_, EIO_,
-				      REMOTE, REMOTE, REMOTE, REMOTE };
-	static const int fails[8] = { GO, EIO_, GO, EIO_,
-				      REMOTE, REMOTE, REMOTE, REMOTE };
-	unsigned int cond;
-
-	for (cond = 0; cond < 8; cond++) {
-		ktap_eq(ublk_device_gate(cond, UBLK_POLICY_HOLD), holds[cond]);
-		ktap_eq(ublk_device_gate(cond, UBLK_POLICY_REISSUE),
-			holds[cond]);
-		ktap_eq(ublk_device_gate(cond, UBLK_POLICY_STOP), fails[cond]);
-		ktap_eq(ublk_device_gate(cond, UBLK_POLICY_FAIL), fails[cond]);
-	}
-}
-
-static void test_on_gone(void)
-{
-	static const struct {
-		enum ublk_policy policy;
-		enum ublk_gate waiting, delivered;
-	} rows[] = {
-		{ UBLK_POLICY_STOP, UBLK_GATE_FAIL, UBLK_GATE_FAIL },
-		{ UBLK_POLICY_HOLD, UBLK_GATE_HOLD, UBLK_GATE_FAIL },
-		{ UBLK_POLICY_REISSUE, UBLK_GATE_HOLD, UBLK_GATE_HOLD },
-		{ UBLK_POLICY_FAIL, UBLK_GATE_FAIL, UBLK_GATE_FAIL },
-	};
-	size_t i;
-
-	ktap_eq(ARRAY_SIZE(rows), UBLK_POLICY_NR);
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		ktap_eq(ublk_device_on_gone(rows[i].policy, false),
-			rows[i].waiting);
-		ktap_eq(ublk_device_on_gone(rows[i].policy, true),
-			rows[i].delivered);
-	}
-}
-
 /* "ublk list" prints these names, and scripts compare them. */
 static void test_names(void)
 {
@@ -179,8 +138,6 @@ static const struct ktap_test tests[] = {
 	{ "policy", test_policy },
 	{ "next", test_next },
 	{ "server", test_server },
-	{ "gate", test_gate },
-	{ "on_gone", test_on_gone },
 	{ "names", test_names },
 };
 

@@ -4,7 +4,7 @@
  *
  * ublk_batch_fetch_post() puts claimed tags into their queue's fifo. One fetch
  * command of the queue is active at a time: io_uring task work in the task that
- * sent it takes tags out of the fifo, prepares their requests (dispatch.c),
+ * sent it takes tags out of the fifo, prepares their requests (deliver.c),
  * writes the tags into a provided buffer and posts a CQE, until the fifo is
  * empty. Then the command waits again, in front of the others.
  *
@@ -296,7 +296,7 @@ static unsigned int ublk_batch_fetch_prepare(struct ublk_queue *q,
 	for (i = 0; i < nr; i++) {
 		struct ublk_io *io = &q->io[tags[i]];
 
-		if (unlikely(!ublk_dispatch_prepare(q, io, io->req, cmd,
+		if (unlikely(!ublk_deliver_prepare(q, io, io->req, cmd,
 						    issue_flags)))
 			continue;
 		trace_ublk_deliver(q, io->req, UBLK_IO_RES_OK);

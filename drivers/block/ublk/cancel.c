@@ -34,7 +34,7 @@ static struct ublk_queue *ublk_cancel_queue(struct ublk_device *ub,
 
 /*
  * io_uring cancels a command of one tag. Any task, ring lock held. A command of
- * a QUEUED tag stays: ublk_dispatch_tw() completes it or arms the tag again,
+ * a QUEUED tag stays: ublk_deliver_tw() completes it or arms the tag again,
  * and io_uring cancels again.
  */
 void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)

@@ -135,7 +135,7 @@ static int ublk_cmd_get_data(struct ublk_queue *q, struct ublk_io *io,
 	if (ret < 0)
 		return ret;
 	io->addr = args->addr;
-	ret = ublk_dispatch_get_data(q, io);
+	ret = ublk_deliver_get_data(q, io);
 	if (likely(ret != -EFAULT))
 		return ret;
 	ublk_state_arm_cmd(io, cmd, issue_flags, UBLK_EV_GET_UNDELIVERED);

@@ -2,7 +2,7 @@
 /*
  * Copy data between the pages of a request and memory of the server.
  *
- * In copy mode ublk_dispatch_copy() copies the data of a write (D-90) and
+ * In copy mode ublk_deliver_copy() copies the data of a write (D-90) and
  * ublk_commit_copy() that of a read (D-92), in the server's task, to which the
  * buffer belongs. User copy runs in any task that calls pread or pwrite.
  */

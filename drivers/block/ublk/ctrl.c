@@ -55,7 +55,7 @@ static const struct ublk_ctrl_op ublk_ctrl_ops[] = {
 	[_IOC_NR(UBLK_U_CMD_DEL_DEV_ASYNC)] = {
 		.fn = ublk_stop_del_dev_async },
 	[_IOC_NR(UBLK_U_CMD_UPDATE_SIZE)] = {
-		.fn = ublk_disk_resize, .mask = UBLK_CTRL_WRITE },
+		.fn = ublk_resize_dev, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_QUIESCE_DEV)] = {
 		.fn = ublk_quiesce_dev, .mask = UBLK_CTRL_WRITE },
 	[_IOC_NR(UBLK_U_CMD_TRY_STOP_DEV)] = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/ublkbN: START_DEV, removal, UPDATE_SIZE, partition scan.
+ * /dev/ublkbN: START_DEV, removal, partition scan.
  *
  * A device has at most one disk at a time. ub->disk is set when it is created
  * and cleared when its last opener is gone, which may be long after a stop. The
@@ -226,34 +226,6 @@ int ublk_disk_start(struct ublk_ctrl *c)
 		if (!ret)
 			ret = ublk_disk_start_session(ub, session);
 	} while (ret > 0);
-	return ret;
-}
-
-/*
- * UPDATE_SIZE to data[0] sectors (C-89 to C-91, I-61). Return: 0; -ENODEV
- * without a disk; -EINVAL for a size the device cannot have; -EOPNOTSUPP for
- * more zones than a zoned disk started with; -EINTR on a signal.
- */
-int ublk_disk_resize(struct ublk_ctrl *c)
-{
-	struct ublk_device *ub = c->ub;
-	u64 sectors = c->cmd.data[0];
-	int ret;
-
-	if (mutex_lock_interruptible(&ub->mutex))
-		return -EINTR;
-	ret = ublk_device_next(ub->state, UBLK_DEV_EV_USE, ub->policy);
-	if (ret >= 0)
-		ret = ublk_limits_resize(&ub->params, ub->info.flags, sectors);
-	if (!ret && ublk_has(ub, UBLK_F_ZONED) &&
-	    !ublk_zoned_may_resize(ub->disk, sectors))
-		ret = -EOPNOTSUPP;
-	if (!ret) {
-		scoped_guard(spinlock, &ub->lock)
-			ub->params.basic.dev_sectors = sectors;
-		set_capacity_and_notify(ub->disk, sectors);
-	}
-	mutex_unlock(&ub->mutex);
 	return ret;
 }
 

@@ -2,11 +2,12 @@
 /*
  * The gate of each queue: a request goes to the server, is held, or fails.
  *
- * q->gate caches ublk_device_gate() for q->cond and the recovery policy. Both
- * change under ub->lock only; ublk_queue_rq() reads the gate without it. A
- * request that finds the gate closed is held under the same lock, on the
- * requeue list of the disk. A function that opens a gate or makes it fail is
- * followed by ublk_gate_kick() under that lock, so no held request misses it.
+ * The rules are in logic/gate.h. q->gate caches ublk_gate_decide() for q->cond
+ * and the recovery policy. Both change under ub->lock only; ublk_queue_rq() reads
+ * the gate without it. A request that finds the gate closed is held under the
+ * same lock, on the requeue list of the disk. A function that opens a gate or
+ * makes it fail is followed by ublk_gate_kick() under that lock, so no held
+ * request misses it.
  */
 #include "ublk.h"
 
@@ -14,7 +15,7 @@ static void ublk_gate_set(struct ublk_queue *q, unsigned int cond)
 {
 	lockdep_assert_held(&q->ub->lock);
 	q->cond = cond;
-	WRITE_ONCE(q->gate, ublk_device_gate(cond, q->ub->policy));
+	WRITE_ONCE(q->gate, ublk_gate_decide(cond, q->ub->policy));
 }
 
 /*
@@ -176,7 +177,7 @@ bool ublk_gate_hold(struct ublk_queue *q, struct request *req)
 void ublk_gate_gone(struct ublk_device *ub, struct request *req)
 {
 	ublk_shmem_put(req);
-	if (ublk_device_on_gone(ub->policy, true) == UBLK_GATE_HOLD &&
+	if (ublk_gate_on_exit(ub->policy, true) == UBLK_GATE_HOLD &&
 	    ublk_gate_may_hold(req))
 		blk_mq_requeue_request(req, false);
 	else
@@ -197,7 +198,7 @@ void ublk_gate_undelivered(struct ublk_queue *q, struct request *req,
 {
 	struct ublk_device *ub = q->ub;
 
-	if (ublk_device_on_gone(ub->policy, false) == UBLK_GATE_HOLD &&
+	if (ublk_gate_on_exit(ub->policy, false) == UBLK_GATE_HOLD &&
 	    ublk_gate_may_hold(req)) {
 		guard(spinlock)(&ub->lock);
 		if (!ublk_stop_pending(ub)) {

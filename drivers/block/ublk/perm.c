@@ -7,6 +7,7 @@
  * with the path of the node, which kern_path() looks up in the caller's
  * context. A control command that sleeps runs in an io-wq worker, which shares
  * the caller's file system view and credentials (C-4, control.rst section 3).
+ * What an opener of the char node may do is decided in server.c and cmd.c.
  */
 #include <linux/fs.h>
 #include <linux/moduleparam.h>

@@ -3,7 +3,7 @@
  * Requests from the block layer: the first stage of a request.
  *
  * ublk_queue_rq() and ublk_queue_rqs() claim an armed tag by one cmpxchg, which
- * decides the race with a cancel, and pass the request to dispatch.c or, on a
+ * decides the race with a cancel, and pass the request to deliver.c or, on a
  * batch device, to batch_fetch.c. Requests of a plug share the command of the
  * first one as long as ring and task are the same.
  *
@@ -100,7 +100,7 @@ static __always_inline void ublk_queue_post(struct ublk_queue *q,
 	if (q->fetchq)
 		ublk_batch_fetch_post(q, reqs);
 	else
-		ublk_dispatch_post(io, reqs);
+		ublk_deliver_post(io, reqs);
 }
 
 static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,

@@ -147,7 +147,7 @@ void ublk_threads_work(struct work_struct *work)
 		if (q->fetchq)
 			ublk_batch_fetch_thread_gone(q);
 		else
-			ublk_dispatch_thread_gone(q);
+			ublk_deliver_thread_gone(q);
 		cond_resched();
 	}
 	ublk_threads_forget_gone(ub);

@@ -140,7 +140,7 @@ static enum blk_eh_timer_return ublk_timeout_end(struct ublk_queue *q,
 	int refs = atomic_read(&io->refs);
 
 	if (refs && !ublk_refs_idle(refs, task_refs) &&
-	    ublk_device_on_gone(ub->policy, true) == UBLK_GATE_HOLD)
+	    ublk_gate_on_exit(ub->policy, true) == UBLK_GATE_HOLD)
 		return BLK_EH_RESET_TIMER;
 	if (!ublk_state_expire(io))
 		return BLK_EH_RESET_TIMER;

@@ -3,9 +3,9 @@
  * ublk driver: objects, layers, locks, and what each file offers the others.
  *
  * A request moves forward through the files:
- *   queue.c -> dispatch.c -> (server) -> cmd.c -> commit.h -> complete.c
+ *   queue.c -> deliver.c -> (server) -> cmd.c -> commit.h -> complete.c
  * and on a batch device
- *   queue.c -> batch_fetch.c -> dispatch.c -> (server) -> batch_commit.c ->
+ *   queue.c -> batch_fetch.c -> deliver.c -> (server) -> batch_commit.c ->
  *   commit.h -> complete.c
  *
  * Layers, from top to bottom; a file calls files of lower lines only:
@@ -13,7 +13,7 @@
  *   ublk_drv
  *   ctrl
  *   add info
- *   stop recover quiesce
+ *   stop recover quiesce resize
  *   disk
  *   params
  *   perm zoned
@@ -23,7 +23,7 @@
  *   timeout
  *   threads
  *   batch_fetch
- *   dispatch commit
+ *   deliver commit
  *   gate
  *   lastref buf
  *   complete
@@ -105,6 +105,7 @@
 #include <linux/ublk_cmd.h>
 
 #include "logic/device.h"
+#include "logic/gate.h"
 #include "logic/elem.h"
 #include "logic/features.h"
 #include "logic/limits.h"
@@ -221,7 +222,7 @@ struct ublk_rq {
  * @driver_copies: copy mode: the driver moves the data
  * @auto_reg: data is registered in the server's ring at delivery
  * @need_get_data: writes are announced first
- * @gate: &enum ublk_gate, the cached answer of ublk_device_gate()
+ * @gate: &enum ublk_gate, the cached answer of ublk_gate_decide()
  * @shmem: shared memory is registered, so requests are looked up
  * @bvecs_busy: bit 0 locks @bvecs
  * @bvecs: room for the segments of one request, with @auto_reg
@@ -515,7 +516,6 @@ int ublk_info_get_features(struct ublk_ctrl *c);
 /* disk.c */
 int ublk_disk_start(struct ublk_ctrl *c);
 int ublk_disk_try_start(struct ublk_device *ub, unsigned int session);
-int ublk_disk_resize(struct ublk_ctrl *c);
 void ublk_disk_remove(struct ublk_device *ub);
 void ublk_disk_scan_work(struct work_struct *work);
 
@@ -610,13 +610,13 @@ void ublk_batch_fetch_cancel(struct io_uring_cmd *cmd,
 void ublk_batch_fetch_close(struct ublk_queue *q);
 void ublk_batch_fetch_thread_gone(struct ublk_queue *q);
 
-/* dispatch.c */
-void ublk_dispatch_post(struct ublk_io *io, struct request *reqs);
-void ublk_dispatch_thread_gone(struct ublk_queue *q);
-bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
+/* deliver.c */
+void ublk_deliver_post(struct ublk_io *io, struct request *reqs);
+void ublk_deliver_thread_gone(struct ublk_queue *q);
+bool ublk_deliver_prepare(struct ublk_queue *q, struct ublk_io *io,
 			   struct request *req, struct io_uring_cmd *cmd,
 			   unsigned int issue_flags);
-int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io);
+int ublk_deliver_get_data(struct ublk_queue *q, struct ublk_io *io);
 
 /* commit.c */
 void ublk_commit_undo(struct ublk_queue *q, struct ublk_io *io,
@@ -635,6 +635,9 @@ bool ublk_gate_hold(struct ublk_queue *q, struct request *req);
 void ublk_gate_gone(struct ublk_device *ub, struct request *req);
 void ublk_gate_undelivered(struct ublk_queue *q, struct request *req,
 			   unsigned int session);
+
+/* resize.c */
+int ublk_resize_dev(struct ublk_ctrl *c);
 
 /* lastref.c */
 void ublk_lastref_release(struct ublk_device *ub, const struct file *file);

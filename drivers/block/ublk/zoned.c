@@ -83,7 +83,7 @@ static int ublk_zoned_ask(struct gendisk *disk, sector_t sector,
 	memset(zones, 0, len);
 	ret = blk_rq_map_kern(req, zones, len, GFP_KERNEL);
 	if (!ret) {
-		/* ublk_dispatch_fill() puts both into the descriptor. */
+		/* ublk_deliver_fill() puts both into the descriptor. */
 		req->__sector = sector;
 		ublk_rq(req)->nr_zones = nr;
 		status = blk_execute_rq(req, false);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The life of a device: its state, its server, and what both mean for a
- * request.
+ * The life of a device: its state and its server. What both mean for a request is
+ * in gate.h.
  *
- * Three state machines, each used in one place of the driver:
+ * Two state machines, each used in one place of the driver:
  *   ublk_device_next()	the state userspace sees (lifecycle.rst section 2)
  *   ublk_server_next()	how far the process behind the char node has come
- *   ublk_device_gate()	what a queue does with a request (L-30), cached in one
- *			byte per queue: one comparison in the fast path
  */
 #ifndef UBLK_LOGIC_DEVICE_H
 #define UBLK_LOGIC_DEVICE_H
@@ -205,62 +203,6 @@ static inline int ublk_server_next(enum ublk_server_state state,
 		return UBLK_SERVER_NONE;
 	}
 	return -EPROTO;
-}
-
-/* Conditions of a queue; they decide its gate. */
-#define UBLK_COND_CANCELING	0x1	/* no command to be had (L-31) */
-#define UBLK_COND_ABORTING	0x2	/* stopping: nothing is held (L-34) */
-#define UBLK_COND_FAILING	0x4	/* FAIL_IO state was entered */
-
-/**
- * enum ublk_gate - what a queue does with a request
- * @UBLK_GATE_GO: deliver it
- * @UBLK_GATE_HOLD: keep it on the requeue list until ublk_gate_kick()
- * @UBLK_GATE_FAIL: end it with EIO
- * @UBLK_GATE_FAIL_REMOTE: end it with EREMOTEIO
- */
-enum ublk_gate {
-	UBLK_GATE_GO,
-	UBLK_GATE_HOLD,
-	UBLK_GATE_FAIL,
-	UBLK_GATE_FAIL_REMOTE
-};
-
-/**
- * ublk_device_gate() - the gate of a queue in these conditions (L-30)
- * @cond: UBLK_COND_*
- * @policy: of the device
- *
- * Return: &enum ublk_gate.
- */
-static inline enum ublk_gate ublk_device_gate(unsigned int cond,
-					      enum ublk_policy policy)
-{
-	if (cond & UBLK_COND_FAILING)
-		return UBLK_GATE_FAIL_REMOTE;
-	if ((cond & UBLK_COND_ABORTING) && ublk_policy_holds(policy))
-		return UBLK_GATE_FAIL;
-	if (cond & UBLK_COND_CANCELING)
-		return ublk_policy_holds(policy) ? UBLK_GATE_HOLD :
-						   UBLK_GATE_FAIL;
-	return UBLK_GATE_GO;
-}
-
-/**
- * ublk_device_on_gone() - what happens to a request whose server is gone (L-1)
- * @policy: of the device
- * @delivered: the server had seen it
- *
- * Return: UBLK_GATE_HOLD or UBLK_GATE_FAIL.
- */
-static inline enum ublk_gate ublk_device_on_gone(enum ublk_policy policy,
-						 bool delivered)
-{
-	if (policy == UBLK_POLICY_REISSUE)
-		return UBLK_GATE_HOLD;
-	if (policy == UBLK_POLICY_HOLD && !delivered)
-		return UBLK_GATE_HOLD;
-	return UBLK_GATE_FAIL;
 }
 
 /**

@@ -5,7 +5,7 @@
  * so that the block layer neither refuses what START_DEV passes to it with a
  * kernel warning (C-132), nor warns during I/O.
  *
- * Called by params.c and disk.c under ub->mutex, by integrity.c, by libublk
+ * Called by params.c and resize.c under ub->mutex, by integrity.c, by libublk
  * before it sends the command, and by the command line to explain what is wrong.
  *
  * No 64-bit division here: the kernel cannot do it on 32-bit machines.

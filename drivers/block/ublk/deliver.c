@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Deliver requests to the server: the second stage of a request.
+ * Deliver requests that queue.c has claimed: the second stage of a request.
  *
- * ublk_dispatch_tw() is io_uring task work in the tag's daemon task, with its
+ * ublk_deliver_tw() is io_uring task work in the tag's daemon task, with its
  * ring lock held. It fills the descriptor, copies write data to the server's
  * buffer and completes the command. If the task exits or the ring goes away, it
  * may run in a kernel thread, with tw.cancel set: it touches nothing of the
@@ -13,7 +13,7 @@
 #include "trace.h"
 
 /* Indexed by the operations of ublk_queue_ops(). */
-static const u8 ublk_dispatch_ops[] = {
+static const u8 ublk_deliver_ops[] = {
 	[REQ_OP_READ]		= UBLK_IO_OP_READ,
 	[REQ_OP_WRITE]		= UBLK_IO_OP_WRITE,
 	[REQ_OP_FLUSH]		= UBLK_IO_OP_FLUSH,
@@ -28,13 +28,13 @@ static const u8 ublk_dispatch_ops[] = {
 	[REQ_OP_DRV_IN]		= UBLK_IO_OP_REPORT_ZONES,
 };
 
-static __always_inline u32 ublk_dispatch_op(const struct request *req)
+static __always_inline u32 ublk_deliver_op(const struct request *req)
 {
-	return ublk_dispatch_ops[(__force unsigned int)req_op(req)];
+	return ublk_deliver_ops[(__force unsigned int)req_op(req)];
 }
 
 /* Block layer flags as descriptor flags (D-25). */
-static u32 ublk_dispatch_map_flags(blk_opf_t opf)
+static u32 ublk_deliver_map_flags(blk_opf_t opf)
 {
 	u32 flags = 0;
 
@@ -61,21 +61,21 @@ static u32 ublk_dispatch_map_flags(blk_opf_t opf)
 	(REQ_FAILFAST_MASK | REQ_META | REQ_FUA | REQ_NOUNMAP | REQ_SWAP |	\
 	 REQ_INTEGRITY)
 
-static __always_inline u32 ublk_dispatch_flags(const struct request *req)
+static __always_inline u32 ublk_deliver_flags(const struct request *req)
 {
 	if (likely(!(req->cmd_flags & UBLK_DISPATCH_FLAGS)))
 		return 0;
-	return ublk_dispatch_map_flags(req->cmd_flags);
+	return ublk_deliver_map_flags(req->cmd_flags);
 }
 
 /* Plain stores suffice: the server reads this after the CQE (D-21). */
-static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
+static __always_inline void ublk_deliver_fill(struct ublk_queue *q,
 					       const struct ublk_io *io,
 					       struct request *req)
 {
 	struct ublksrv_io_desc *iod = ublk_desc(q, req->tag);
 
-	iod->op_flags = ublk_dispatch_op(req) | ublk_dispatch_flags(req);
+	iod->op_flags = ublk_deliver_op(req) | ublk_deliver_flags(req);
 	iod->nr_sectors = blk_rq_sectors(req);
 	iod->start_sector = blk_rq_pos(req);
 	iod->addr = io->addr;
@@ -91,7 +91,7 @@ static __always_inline void ublk_dispatch_fill(struct ublk_queue *q,
  * descriptor shrinks to whole blocks, and the rest is issued again (I-21). If
  * nothing can be, the address is bad, as the task is alive (I-45).
  */
-static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
+static bool ublk_deliver_copy(struct ublk_queue *q, struct ublk_io *io,
 			       struct request *req)
 {
 	unsigned int len = blk_rq_bytes(req);
@@ -108,7 +108,7 @@ static bool ublk_dispatch_copy(struct ublk_queue *q, struct ublk_io *io,
 }
 
 /* A task that is being killed cannot fault its buffer in: its server exits. */
-static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
+static void ublk_deliver_failed(struct ublk_queue *q, struct ublk_io *io,
 				 struct request *req)
 {
 	unsigned int session = READ_ONCE(q->ub->session);
@@ -125,13 +125,13 @@ static void ublk_dispatch_failed(struct ublk_queue *q, struct ublk_io *io,
  * the data of a write comes later. Returns false if the request has ended or is
  * held; the tag is armed again.
  */
-static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
+static __always_inline bool ublk_deliver_ready(struct ublk_queue *q,
 						struct ublk_io *io,
 						struct request *req,
 						struct io_uring_cmd *cmd,
 						unsigned int issue_flags)
 {
-	ublk_dispatch_fill(q, io, req);
+	ublk_deliver_fill(q, io, req);
 	io->delivered = blk_rq_bytes(req);
 
 	if (!q->driver_copies) {
@@ -145,9 +145,9 @@ static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
 	/* The server sees data in shared memory without a copy (D-96). */
 	if (req_op(req) != REQ_OP_WRITE || unlikely(ublk_rq(req)->shmem) ||
 	    unlikely(q->need_get_data) ||
-	    likely(ublk_dispatch_copy(q, io, req)))
+	    likely(ublk_deliver_copy(q, io, req)))
 		return true;
-	ublk_dispatch_failed(q, io, req);
+	ublk_deliver_failed(q, io, req);
 	return false;
 }
 
@@ -156,14 +156,14 @@ static __always_inline bool ublk_dispatch_ready(struct ublk_queue *q,
  * task that sent the fetch command @cmd, with its ring lock held. Returns false
  * if the request has ended or is held; the tag is armed again (D-189).
  */
-bool ublk_dispatch_prepare(struct ublk_queue *q, struct ublk_io *io,
+bool ublk_deliver_prepare(struct ublk_queue *q, struct ublk_io *io,
 			   struct request *req, struct io_uring_cmd *cmd,
 			   unsigned int issue_flags)
 {
-	return ublk_dispatch_ready(q, io, req, cmd, issue_flags);
+	return ublk_deliver_ready(q, io, req, cmd, issue_flags);
 }
 
-static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
+static __always_inline void ublk_deliver_one(struct ublk_queue *q,
 					      struct request *req, bool gone)
 {
 	struct ublk_io *io = &q->io[req->tag];
@@ -176,7 +176,7 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 		ublk_gate_undelivered(q, req, session);
 		return;
 	}
-	if (unlikely(!ublk_dispatch_ready(q, io, req, io->cmd,
+	if (unlikely(!ublk_deliver_ready(q, io, req, io->cmd,
 					  IO_URING_CMD_TASK_WORK_ISSUE_FLAGS)))
 		return;
 	if (unlikely(q->need_get_data) && req_op(req) == REQ_OP_WRITE &&
@@ -190,64 +190,64 @@ static __always_inline void ublk_dispatch_one(struct ublk_queue *q,
 	io_uring_cmd_done(io->cmd, res, IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);
 }
 
-static __always_inline void ublk_dispatch_list(struct ublk_queue *q,
+static __always_inline void ublk_deliver_list(struct ublk_queue *q,
 					       struct request *req, bool gone)
 {
 	do {
 		struct request *next = req->rq_next;
 
 		req->rq_next = NULL;
-		ublk_dispatch_one(q, req, gone);
+		ublk_deliver_one(q, req, gone);
 		req = next;
 	} while (req);
 }
 
 /*
- * The task work is canceled. If ublk_dispatch_thread_gone() took its requests, the
+ * The task work is canceled. If ublk_deliver_thread_gone() took its requests, the
  * tag has waited for this: now io_uring can cancel the command.
  */
-static void ublk_dispatch_canceled(struct ublk_io *io)
+static void ublk_deliver_canceled(struct ublk_io *io)
 {
 	if (xchg(&io->delivered, 0) == UBLK_IO_POSTED)
-		ublk_dispatch_list(io->req->mq_hctx->driver_data, io->req, true);
+		ublk_deliver_list(io->req->mq_hctx->driver_data, io->req, true);
 	else
 		ublk_state_arm(io, UBLK_EV_UNDELIVERED);
 }
 
-static void ublk_dispatch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
+static void ublk_deliver_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 {
 	struct io_uring_cmd *cmd = io_uring_cmd_from_tw(tw_req);
 	struct ublk_io *io = ublk_cmd_pdu(cmd)->io;
 
 	if (unlikely(tw.cancel))
-		ublk_dispatch_canceled(io);
+		ublk_deliver_canceled(io);
 	else
-		ublk_dispatch_list(io->req->mq_hctx->driver_data, io->req,
+		ublk_deliver_list(io->req->mq_hctx->driver_data, io->req,
 				   false);
 }
 
 /**
- * ublk_dispatch_post() - send requests to the server's task
+ * ublk_deliver_post() - send requests to the server's task
  * @io: tag of the first request, QUEUED
  * @reqs: started requests of one queue, task and ring, linked by rq_next
  *
  * The commands of an exited thread remain if another one keeps its ring open
  * (D-70). A ring that defers task work would never run it, so none is sent.
- * ublk_dispatch_thread_gone() takes back what was sent just before the exit.
+ * ublk_deliver_thread_gone() takes back what was sent just before the exit.
  * Context: any, in an RCU read-side section; does not sleep.
  */
-void ublk_dispatch_post(struct ublk_io *io, struct request *reqs)
+void ublk_deliver_post(struct ublk_io *io, struct request *reqs)
 {
 	if (unlikely(READ_ONCE(io->task->flags) & PF_EXITING)) {
-		ublk_dispatch_list(reqs->mq_hctx->driver_data, reqs, true);
+		ublk_deliver_list(reqs->mq_hctx->driver_data, reqs, true);
 		return;
 	}
 	io->delivered = UBLK_IO_POSTED;
-	io_uring_cmd_complete_in_task(io->cmd, ublk_dispatch_tw);
+	io_uring_cmd_complete_in_task(io->cmd, ublk_deliver_tw);
 }
 
 /* Is the tag QUEUED for a thread that has exited? */
-static bool ublk_dispatch_is_stranded(struct ublk_device *ub,
+static bool ublk_deliver_is_stranded(struct ublk_device *ub,
 				      const struct ublk_io *io)
 {
 	if (READ_ONCE(io->state) != UBLK_TAG_QUEUED)
@@ -258,17 +258,17 @@ static bool ublk_dispatch_is_stranded(struct ublk_device *ub,
 }
 
 /**
- * ublk_dispatch_thread_gone() - take requests away from threads that have exited
+ * ublk_deliver_thread_gone() - take requests away from threads that have exited
  * @q: queue of a per-tag device
  *
  * Their task work lies in a ring that another thread keeps open, and runs when
  * that ring goes. The tag of the first request has to wait for it, as its command
  * cannot be completed while the task work is queued. The requests are held or
  * fail now, and the other tags are armed again.
- * Context: a worker, after synchronize_rcu(): each ublk_dispatch_post() that
+ * Context: a worker, after synchronize_rcu(): each ublk_deliver_post() that
  * found the thread alive has posted, each later one sees that it exits.
  */
-void ublk_dispatch_thread_gone(struct ublk_queue *q)
+void ublk_deliver_thread_gone(struct ublk_queue *q)
 {
 	unsigned int session = READ_ONCE(q->ub->session);
 	unsigned int tag;
@@ -277,7 +277,7 @@ void ublk_dispatch_thread_gone(struct ublk_queue *q)
 		struct ublk_io *io = &q->io[tag];
 		struct request *req, *next;
 
-		if (!ublk_dispatch_is_stranded(q->ub, io))
+		if (!ublk_deliver_is_stranded(q->ub, io))
 			continue;
 		if (cmpxchg(&io->delivered, UBLK_IO_POSTED, 0) != UBLK_IO_POSTED)
 			continue;
@@ -286,7 +286,7 @@ void ublk_dispatch_thread_gone(struct ublk_queue *q)
 		req->rq_next = NULL;
 		ublk_gate_undelivered(q, req, session);
 		if (next)
-			ublk_dispatch_list(q, next, true);
+			ublk_deliver_list(q, next, true);
 	}
 }
 
@@ -296,12 +296,12 @@ void ublk_dispatch_thread_gone(struct ublk_queue *q)
  * if nothing could be copied; -EINTR if that is because the task is being
  * killed: then the request stays with the server and ends with it.
  */
-int ublk_dispatch_get_data(struct ublk_queue *q, struct ublk_io *io)
+int ublk_deliver_get_data(struct ublk_queue *q, struct ublk_io *io)
 {
 	struct request *req = io->req;
 
 	ublk_desc(q, req->tag)->addr = io->addr;
-	if (likely(ublk_dispatch_copy(q, io, req))) {
+	if (likely(ublk_deliver_copy(q, io, req))) {
 		ublk_state_get_data(io);
 		trace_ublk_deliver(q, req, UBLK_IO_RES_OK);
 		return UBLK_IO_RES_OK;
