@@ -105,17 +105,15 @@ if [ ! -e "$group/memory.max" ]; then
 	finish
 fi
 defer rmdir "$group"
-echo 24M >"$group/memory.max"
+echo 16M >"$group/memory.max"
 [ ! -e "$group/memory.swap.max" ] || echo max >"$group/memory.swap.max"
 
-# Fill 64 MB with words that differ, then read them all.
+# Fill 40 MB with words that differ, then read them all.
 cat >"$TMP/touch.pl" <<'END'
 my @a;
-push @a, pack("N", $_) x 1024 for 0 .. 16383;
-for my $turn (1 .. 2) {
-	for (0 .. 16383) {
-		die "word $_" if $a[$_] ne pack("N", $_) x 1024;
-	}
+push @a, pack("N", $_) x 1024 for 0 .. 10239;
+for (0 .. 10239) {
+	die "word $_" if $a[$_] ne pack("N", $_) x 1024;
 }
 END
 
