@@ -15,11 +15,11 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include "kselftest_harness.h"
 #include "lib/proc.h"
 #include "lib/recovery.h"
 #include "lib/fixture_batch.h"
+#include "lib/uffd_stall.h"
 
 #define WIN	RAW_WIN_START
 /* Seconds for a test that waits for thousands of requests. */
@@ -139,18 +139,11 @@ TEST_F_TIMEOUT(exit, L_23_killed_under_load, LONG_S)
 /* Memory whose first access faults until the test provides the page. */
 static char *faulting(int *uffd)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	char *p;
+	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (*uffd < 0 || ioctl(*uffd, UFFDIO_API, &api))
-		return NULL;
-	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = (uintptr_t)p;
-	reg.range.len = 4096;
-	return ioctl(*uffd, UFFDIO_REGISTER, &reg) ? NULL : p;
+	*uffd = uffd_open(p, 4096);
+	return *uffd < 0 ? NULL : p;
 }
 
 static int give_page(int uffd, char *p)
@@ -181,8 +174,6 @@ static void *watch_faults(void *arg)
 /* As server(), with buffers that fault, and nobody who resolves that. */
 static pid_t faulting_server(struct fixture_batch *u, int *seen)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	struct fault_watch *w = calloc(1, sizeof(*w));
 	pthread_t thread;
 	pid_t pid;
@@ -193,12 +184,10 @@ static pid_t faulting_server(struct fixture_batch *u, int *seen)
 		return pid;
 	ret = fxb_serve(u, 0);
 	w->seen = seen + 1;
-	w->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	reg.range.start = (uintptr_t)u->t.srv.bufs;
-	reg.range.len = (size_t)u->t.info.queue_depth * RAW_IO_BYTES;
-	if (!ret && (w->uffd < 0 || ioctl(w->uffd, UFFDIO_API, &api) ||
-		     ioctl(w->uffd, UFFDIO_REGISTER, &reg)))
-		ret = -errno;
+	w->uffd = uffd_open(u->t.srv.bufs,
+			    (size_t)u->t.info.queue_depth * RAW_IO_BYTES);
+	if (!ret && w->uffd < 0)
+		ret = w->uffd;
 	if (!ret)
 		ret = -pthread_create(&thread, NULL, watch_faults, w);
 	if (!ret)

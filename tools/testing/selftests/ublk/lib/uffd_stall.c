@@ -17,29 +17,43 @@
 
 #define PAGE 4096
 
-/* -ENOSYS or -EPERM if userfaultfd cannot handle faults of the kernel here. */
-int uffd_stall_open(struct uffd_stall *s)
+/*
+ * From now on a missing page of the memory faults until it is provided by the
+ * userfaultfd that is returned. -errno; -ENOSYS or -EPERM if userfaultfd cannot
+ * handle faults of the kernel here.
+ */
+int uffd_open(void *mem, size_t len)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)mem, .len = len },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg)) {
+		ret = -errno;
+		close(fd);
+	}
+	return ret ? ret : fd;
+}
+
+/* 0 or an error of uffd_open(). */
+int uffd_stall_open(struct uffd_stall *s)
+{
 	void *p;
 
 	memset(s, 0, sizeof(*s));
-	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (s->uffd < 0)
-		return -errno;
 	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return -ENOMEM;
 	s->mem = p;
 	memset(s->mem, 0, PAGE);
-	reg.range.start = (uintptr_t)s->mem + PAGE;
-	reg.range.len = PAGE;
-	if (ioctl(s->uffd, UFFDIO_API, &api) ||
-	    ioctl(s->uffd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	return 0;
+	s->uffd = uffd_open(s->mem + PAGE, PAGE);
+	return s->uffd < 0 ? s->uffd : 0;
 }
 
 static void *copy(void *arg)
