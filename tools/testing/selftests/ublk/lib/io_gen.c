@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "io_gen.h"
 #include "proc.h"
+#include "stamp.h"
 
 /* How many requests are submitted at a time. */
 #define SEND	16
@@ -33,29 +34,15 @@ static struct slot slots[IO_GEN_DEPTH];
 static int free_slots[IO_GEN_DEPTH], nr_free;
 static char *bufs;
 
-static __u64 word(int block, __u32 stamp)
+static __u64 offset(const struct io_gen *g, int block)
 {
-	return (__u64)block << 32 | stamp;
+	return g->base + (__u64)block * IO_GEN_BLOCK;
 }
 
-static void fill(__u64 *p, int block, __u32 stamp)
+static bool possible(struct io_gen *g, int block, const char *p)
 {
-	int i;
-
-	for (i = 0; i < IO_GEN_BLOCK / 8; i++)
-		p[i] = word(block, stamp);
-}
-
-static bool possible(struct io_gen *g, int block, const __u64 *p)
-{
-	int i;
-
-	for (i = 0; i < IO_GEN_BLOCK / 8; i++) {
-		if (p[i] < word(block, g->block[block].sure) ||
-		    p[i] > word(block, g->block[block].tried))
-			return false;
-	}
-	return true;
+	return stamp_check(p, offset(g, block), IO_GEN_BLOCK,
+			   g->block[block].sure, g->block[block].tried);
 }
 
 struct io_gen *io_gen_new(int id, enum io_gen_mode mode)
@@ -82,13 +69,8 @@ void io_gen_fill(struct io_gen *g, char *store)
 	for (i = 0; i < IO_GEN_BLOCKS; i++) {
 		g->block[i].sure = 1;
 		g->block[i].tried = 1;
-		fill((__u64 *)(store + (size_t)i * IO_GEN_BLOCK), i, 1);
+		stamp_fill(store + offset(g, i), offset(g, i), IO_GEN_BLOCK, 1);
 	}
-}
-
-static const __u64 *block_of(const char *mem, size_t i)
-{
-	return (const __u64 *)(mem + i * IO_GEN_BLOCK);
 }
 
 /* Count the blocks in the server's memory with impossible contents. */
@@ -98,7 +80,7 @@ __u64 io_gen_check(struct io_gen *g, const char *store)
 	int i;
 
 	for (i = 0; i < IO_GEN_BLOCKS; i++)
-		bad += !possible(g, i, block_of(store, i));
+		bad += !possible(g, i, store + offset(g, i));
 	return bad;
 }
 
@@ -118,13 +100,11 @@ static void send_one(struct io_gen *g, struct io_uring *ring, int fd)
 		   (g->mode == IO_GEN_MIXED && random() & 1);
 	if (s->write) {
 		s->stamp = ++g->block[b].tried;
-		fill((__u64 *)buf, b, s->stamp);
-		io_uring_prep_write(sqe, fd, buf, IO_GEN_BLOCK,
-				    (__u64)b * IO_GEN_BLOCK);
+		stamp_fill(buf, offset(g, b), IO_GEN_BLOCK, s->stamp);
+		io_uring_prep_write(sqe, fd, buf, IO_GEN_BLOCK, offset(g, b));
 	} else {
 		memset(buf, 0xee, IO_GEN_BLOCK);
-		io_uring_prep_read(sqe, fd, buf, IO_GEN_BLOCK,
-				   (__u64)b * IO_GEN_BLOCK);
+		io_uring_prep_read(sqe, fd, buf, IO_GEN_BLOCK, offset(g, b));
 	}
 	sqe->user_data = n;
 }
@@ -144,8 +124,8 @@ static void finish_one(struct io_gen *g, int n, int res)
 		g->done++;
 		if (s->write)
 			g->block[s->block].sure = s->stamp;
-		else if (!possible(g, s->block, (__u64 *)(bufs + (size_t)n *
-							  IO_GEN_BLOCK)))
+		else if (!possible(g, s->block, bufs + (size_t)n *
+				   IO_GEN_BLOCK))
 			g->bad++;
 	}
 	g->block[s->block].busy = 0;
@@ -206,8 +186,10 @@ static int generate(struct io_gen *g)
 	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
-	bufs = mmap(NULL, (size_t)IO_GEN_DEPTH * IO_GEN_BLOCK,
-		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bufs = g->bufs;
+	if (!bufs)
+		bufs = mmap(NULL, IO_GEN_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ret = io_uring_queue_init(IO_GEN_DEPTH, &ring, 0);
 	if (bufs == MAP_FAILED || ret)
 		return 1;

@@ -2,10 +2,9 @@
 /*
  * A process that keeps a disk busy and knows what every block must contain.
  *
- * Each 8-byte word of a block consists of the block's number and the generation
- * of the write. A block has one request at a time. After a write that failed,
- * the block may have the old generation or the new one, until the next write
- * succeeds.
+ * Each sector has its number and the generation of the write (stamp.h). A block
+ * has one request at a time. After a write that failed, the block may have the
+ * old generation or the new one, until the next write succeeds.
  */
 #ifndef UBLK_SELFTEST_IO_GEN_H
 #define UBLK_SELFTEST_IO_GEN_H
@@ -15,6 +14,7 @@
 #define IO_GEN_BLOCK	4096
 #define IO_GEN_BLOCKS	1024
 #define IO_GEN_DEPTH	64
+#define IO_GEN_BYTES	((size_t)IO_GEN_DEPTH * IO_GEN_BLOCK)
 
 enum io_gen_mode { IO_GEN_READS, IO_GEN_WRITES, IO_GEN_MIXED };
 
@@ -25,6 +25,8 @@ struct io_gen {
 	int stop;		/* set by the test: finish and exit */
 	int give_up;		/* exit at the first error */
 	int cpus;		/* submit from CPUs 0 to cpus - 1 in turn, 0: from any */
+	__u64 base;		/* byte of the disk where the blocks begin */
+	char *bufs;		/* IO_GEN_BYTES to do I/O with, or NULL: its own */
 	/* Written by the generator: */
 	int ready;
 	int inflight;
