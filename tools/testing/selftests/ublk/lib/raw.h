@@ -88,6 +88,7 @@ struct raw_ring {
 	struct io_uring ring;
 	struct raw_srv *srv;
 	__u64 sqe_addr;		/* for the next commands */
+	__u8 sqe_flags;		/* the same, of those that the driver keeps */
 	__u8 auto_flags;	/* in the words of raw_fetch() and raw_commit() */
 	__u32 seq;
 	unsigned int stashed;
@@ -138,6 +139,7 @@ int raw_drop_ipc_lock(void);
 
 int raw_srv_open(struct raw_srv *s, const struct ublksrv_ctrl_dev_info *info);
 void raw_srv_close(struct raw_srv *s);
+size_t raw_slot(const struct raw_srv *s, int q, int tag);
 char *raw_buf(struct raw_srv *s, int q, int tag);
 struct ublksrv_io_desc raw_desc(struct raw_srv *s, int q, int tag);
 enum raw_tag raw_tag_state(struct raw_srv *s, int q, int tag);
@@ -164,6 +166,7 @@ int raw_fetch_all(struct raw_ring *r);
 int raw_commit(struct raw_ring *r, int q, int tag, int result);
 int raw_event(struct raw_ring *r, struct raw_ev *ev, int ms);
 int raw_request(struct raw_ring *r, struct raw_ev *ev, int ms);
+int raw_work(struct raw_ring *r, const struct raw_ev *ev);
 int raw_serve(struct raw_ring *r, const struct raw_ev *ev);
 int raw_collect_abort(struct raw_ring *r, int ms);
 

@@ -117,23 +117,18 @@ int raw_fixed(struct raw_ring *r, bool write, int fd, __u64 off, int slot,
 	return ret ? ret : raw_await(r, mine, RAW_DEADLINE_MS);
 }
 
-static size_t tag_slot(struct raw_srv *s, int q, int tag)
-{
-	return (size_t)q * s->info.queue_depth + tag;
-}
-
 /* The registration word that raw_fetch() and raw_commit() send for a tag. */
 __u64 raw_word(struct raw_ring *r, int q, int tag)
 {
 	if (!(r->srv->info.flags & UBLK_F_AUTO_BUF_REG))
 		return 0;
-	return tag_slot(r->srv, q, tag) | (__u64)r->auto_flags << 16;
+	return raw_slot(r->srv, q, tag) | (__u64)r->auto_flags << 16;
 }
 
 static int move_fixed(struct raw_ring *r, const struct raw_ev *ev, __u32 len)
 {
 	struct raw_srv *s = r->srv;
-	int slot = tag_slot(s, ev->q, ev->tag);
+	int slot = raw_slot(s, ev->q, ev->tag);
 	__u64 off = (__u64)slot * RAW_IO_BYTES;
 	bool registered = s->info.flags & UBLK_F_AUTO_BUF_REG &&
 			  !(ev->iod.op_flags & UBLK_IO_F_NEED_REG_BUF);

@@ -98,7 +98,8 @@ void raw_srv_close(struct raw_srv *s)
 	s->fd = -1;
 }
 
-static size_t tag_index(struct raw_srv *s, int q, int tag)
+/* The tag's number in the device: that of its buffer, and of its slot. */
+size_t raw_slot(const struct raw_srv *s, int q, int tag)
 {
 	return (size_t)q * s->info.queue_depth + tag;
 }
@@ -110,7 +111,7 @@ static bool tag_valid(struct raw_srv *s, int q, int tag)
 
 char *raw_buf(struct raw_srv *s, int q, int tag)
 {
-	return s->bufs + tag_index(s, q, tag) * RAW_IO_BYTES;
+	return s->bufs + raw_slot(s, q, tag) * RAW_IO_BYTES;
 }
 
 struct ublksrv_io_desc raw_desc(struct raw_srv *s, int q, int tag)
@@ -124,7 +125,7 @@ struct ublksrv_io_desc raw_desc(struct raw_srv *s, int q, int tag)
 
 enum raw_tag raw_tag_state(struct raw_srv *s, int q, int tag)
 {
-	return s->state[tag_index(s, q, tag)];
+	return s->state[raw_slot(s, q, tag)];
 }
 
 int raw_ring_open(struct raw_ring *r, struct raw_srv *s, unsigned int flags)
@@ -324,7 +325,7 @@ __u64 raw_addr(struct raw_srv *s, int q, int tag)
 {
 	if (raw_copy_mode(s))
 		return (uintptr_t)raw_buf(s, q, tag);
-	return s->info.flags & UBLK_F_AUTO_BUF_REG ? tag_index(s, q, tag) : 0;
+	return s->info.flags & UBLK_F_AUTO_BUF_REG ? raw_slot(s, q, tag) : 0;
 }
 
 /*
@@ -338,10 +339,10 @@ int raw_arm(struct raw_ring *r, __u32 op, int q, int tag, int result,
 	int ret;
 
 	r->sqe_addr = word;
-	ret = raw_post(r, op, q, tag, result, addr, 0, NULL);
+	ret = raw_post(r, op, q, tag, result, addr, r->sqe_flags, NULL);
 	r->sqe_addr = 0;
 	if (!ret && tag_valid(s, q, tag))
-		s->state[tag_index(s, q, tag)] = RAW_A;
+		s->state[raw_slot(s, q, tag)] = RAW_A;
 	return ret;
 }
 
@@ -417,7 +418,7 @@ int raw_event(struct raw_ring *r, struct raw_ev *ev, int ms)
 	ev->nr = got >> 32 & 0xff;
 	if (!tag_valid(s, ev->q, ev->tag))
 		return 0;
-	state = &s->state[tag_index(s, ev->q, ev->tag)];
+	state = &s->state[raw_slot(s, ev->q, ev->tag)];
 	if (ev->res == UBLK_IO_RES_ABORT) {
 		*state = RAW_X;
 	} else if (ev->res >= 0) {
@@ -449,7 +450,7 @@ static int move_data(struct raw_srv *s, const struct raw_ev *ev, bool read,
 /*
  * Execute a request on the store like a RAM disk and return the result to
  * commit. In modes where only a ring can move the data, it is in the tag's
- * buffer: see raw_serve().
+ * buffer: see raw_work().
  */
 int raw_answer(struct raw_srv *s, const struct raw_ev *ev)
 {
@@ -471,27 +472,33 @@ int raw_answer(struct raw_srv *s, const struct raw_ev *ev)
 	return ret ? ret : (int)len;
 }
 
-/*
- * Serve a delivered request; ignore any other event. With NEED_GET_DATA a write
- * comes again with its data.
- */
-int raw_serve(struct raw_ring *r, const struct raw_ev *ev)
+/* raw_answer() in every mode: a ring that has to move data does so. */
+int raw_work(struct raw_ring *r, const struct raw_ev *ev)
 {
 	bool by_ring = !raw_copy_mode(r->srv) &&
 		       !(r->srv->info.flags & UBLK_F_USER_COPY) &&
 		       !(ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC);
 	int op = ublksrv_get_op(&ev->iod), ret = 0, res;
 
-	if (ev->res < 0)
-		return 0;
-	if (ev->res == UBLK_IO_RES_NEED_GET_DATA)
-		return arm(r, UBLK_U_IO_NEED_GET_DATA, ev->q, ev->tag, 0);
 	if (by_ring && op == UBLK_IO_OP_WRITE)
 		ret = raw_move(r, ev);
 	res = ret ? ret : raw_answer(r->srv, ev);
 	if (by_ring && op == UBLK_IO_OP_READ && res > 0)
 		ret = raw_move(r, ev);
-	return raw_commit(r, ev->q, ev->tag, ret ? ret : res);
+	return ret ? ret : res;
+}
+
+/*
+ * Serve a delivered request; ignore any other event. With NEED_GET_DATA a write
+ * comes again with its data.
+ */
+int raw_serve(struct raw_ring *r, const struct raw_ev *ev)
+{
+	if (ev->res < 0)
+		return 0;
+	if (ev->res == UBLK_IO_RES_NEED_GET_DATA)
+		return arm(r, UBLK_U_IO_NEED_GET_DATA, ev->q, ev->tag, 0);
+	return raw_commit(r, ev->q, ev->tag, raw_work(r, ev));
 }
 
 /* The request does not come from the test but from udev or a partition scan. */

@@ -32,7 +32,7 @@ int raw_mode_open(struct raw_mode *m, struct raw_srv *s,
 	if (!ret)
 		ret = raw_group_open(&m->batch, GROUP, GROUP_BUFS,
 				     2 * RAW_CQE_TAGS, 0);
-	if (!ret && has(m, UBLK_F_AUTO_BUF_REG))
+	if (!ret && has(m, UBLK_F_AUTO_BUF_REG | UBLK_F_SUPPORT_ZERO_COPY))
 		ret = io_uring_register_buffers_sparse(&m->batch.ring, slots);
 	return ret;
 }
@@ -59,17 +59,11 @@ int raw_mode_fetch(struct raw_mode *m, int q, int nr, unsigned int sqe_flags)
 			ret = raw_batch_fetch(&m->batch, q, GROUP);
 		return ret < 0 ? ret : 1;
 	}
-	for (tag = 0; tag < nr; tag++) {
-		if (sqe_flags)
-			ret = raw_post(&m->ring, UBLK_U_IO_FETCH_REQ, q, tag, 0,
-				       raw_addr(m->srv, q, tag), sqe_flags,
-				       NULL);
-		else
-			ret = raw_fetch(&m->ring, q, tag);
-		if (ret)
-			return ret;
-	}
-	return nr;
+	m->ring.sqe_flags = sqe_flags;
+	for (tag = 0, ret = 0; tag < nr && !ret; tag++)
+		ret = raw_fetch(&m->ring, q, tag);
+	m->ring.sqe_flags = 0;
+	return ret ? ret : nr;
 }
 
 /* A request, or the end of a command (negative result). */
@@ -89,23 +83,50 @@ int raw_mode_event(struct raw_mode *m, struct raw_ev *ev, int ms)
 }
 
 /* Move a registered request's data between it and the tag's buffer. */
-static int move(struct raw_mode *m, const struct raw_ev *ev, bool write)
+static int move_fixed(struct raw_mode *m, const struct raw_ev *ev, bool write)
 {
 	struct raw_srv *s = m->srv;
 	unsigned int len = ev->iod.nr_sectors << 9;
-	int ret = raw_batch_fixed(&m->batch, write, s->buf_fd,
-				  raw_buf(s, ev->q, ev->tag) - s->bufs, len,
-				  raw_addr(s, ev->q, ev->tag));
+	char *buf = raw_buf(s, ev->q, ev->tag);
+	int ret = raw_batch_fixed(&m->batch, write, s->buf_fd, buf - s->bufs,
+				  len, raw_slot(s, ev->q, ev->tag));
 
 	return ret < 0 ? ret : ret == len ? 0 : -EIO;
 }
 
-/* Serve a request that came by batch commands. Returns the result to commit. */
-static int answer(struct raw_mode *m, const struct raw_ev *ev)
+/* The same; without AUTO_BUF_REG the data is registered for that. */
+static int move(struct raw_mode *m, const struct raw_ev *ev, bool write)
+{
+	__u64 slot = raw_slot(m->srv, ev->q, ev->tag);
+	int ret, end;
+
+	if (has(m, UBLK_F_AUTO_BUF_REG))
+		return move_fixed(m, ev, write);
+	ret = raw_batch_io_call(&m->batch, UBLK_U_IO_REGISTER_IO_BUF, ev->q,
+				ev->tag, slot);
+	if (ret)
+		return ret;
+	ret = move_fixed(m, ev, write);
+	end = raw_batch_io_call(&m->batch, UBLK_U_IO_UNREGISTER_IO_BUF, ev->q,
+				ev->tag, slot);
+	return ret ? ret : end;
+}
+
+/* Does only the ring have access to the request's data? */
+static bool by_ring(const struct raw_mode *m, const struct raw_ev *ev)
+{
+	return has(m, UBLK_F_AUTO_BUF_REG | UBLK_F_SUPPORT_ZERO_COPY) &&
+	       !(ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC);
+}
+
+/* Execute a request like a RAM disk. Returns the result to commit. */
+int raw_mode_work(struct raw_mode *m, const struct raw_ev *ev)
 {
 	int op = ublksrv_get_op(&ev->iod), ret = 0, res;
 
-	if (!has(m, UBLK_F_AUTO_BUF_REG))
+	if (!has(m, UBLK_F_BATCH_IO))
+		return raw_work(&m->ring, ev);
+	if (!by_ring(m, ev))
 		return raw_answer(m->srv, ev);
 	if (op == UBLK_IO_OP_WRITE)
 		ret = move(m, ev, true);
@@ -115,10 +136,18 @@ static int answer(struct raw_mode *m, const struct raw_ev *ev)
 	return ret ? ret : res;
 }
 
+/* 0 or -errno. */
+int raw_mode_commit(struct raw_mode *m, const struct raw_ev *ev, int result)
+{
+	if (!has(m, UBLK_F_BATCH_IO))
+		return raw_commit(&m->ring, ev->q, ev->tag, result);
+	return raw_batch_commit(&m->batch, ev->q, ev->tag, result);
+}
+
 /* Serve a request like a RAM disk and commit it. 0 or -errno. */
 int raw_mode_serve(struct raw_mode *m, const struct raw_ev *ev)
 {
 	if (!has(m, UBLK_F_BATCH_IO))
 		return raw_serve(&m->ring, ev);
-	return raw_batch_commit(&m->batch, ev->q, ev->tag, answer(m, ev));
+	return raw_mode_commit(m, ev, raw_mode_work(m, ev));
 }

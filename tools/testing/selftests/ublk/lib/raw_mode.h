@@ -25,6 +25,8 @@ int raw_mode_open(struct raw_mode *m, struct raw_srv *s,
 void raw_mode_close(struct raw_mode *m);
 int raw_mode_fetch(struct raw_mode *m, int q, int nr, unsigned int sqe_flags);
 int raw_mode_event(struct raw_mode *m, struct raw_ev *ev, int ms);
+int raw_mode_work(struct raw_mode *m, const struct raw_ev *ev);
+int raw_mode_commit(struct raw_mode *m, const struct raw_ev *ev, int result);
 int raw_mode_serve(struct raw_mode *m, const struct raw_ev *ev);
 
 #endif

@@ -267,6 +267,8 @@ static void run(void)
 	int i, ret;
 
 	srv.store = me->store;
+	for (i = 0; i < RAW_MAX_SHM; i++)
+		srv.shm[i] = me->shm;
 	ret = raw_srv_open(&srv, &me->info);
 	for (i = 0; i < nr_workers(me) && !ret; i++) {
 		workers[i].nr = i;
