@@ -109,7 +109,7 @@ run_test() {
 	read -r -a command <<<"$name"
 	case $name in
 	*" "*) ;;
-	uapi_*)
+	uapi_* | chaos)
 		read -r -a variants <<<"$(fewer_variants "$name" | tr '\n' ' ')"
 		command+=("${variants[@]}")
 		;;

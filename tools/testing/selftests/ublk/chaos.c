@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random control commands from four processes to eight device numbers, while
- * servers start, misbehave and are killed, and I/O runs. Nothing may hang. At
- * the end every device can be deleted and the module unloaded. The runner
- * checks the kernel log.
+ * Random control commands from four processes to a few device numbers, while
+ * servers start, misbehave, end in every way and are killed; disks are read,
+ * written, rescanned and their settings changed. Nothing may hang, no command may
+ * have a result that it cannot have, no sector may be wrong. At the end devices
+ * can be recovered, every device can be deleted and the module unloaded. The
+ * runner checks the kernel log.
  *
- * usage: chaos [SECONDS [SEED]]; or UBLK_CHAOS_SECONDS, UBLK_CHAOS_SEED. The
- * seed repeats what each process tries, but not how they interleave.
+ * There is a variant for each way in which data moves, and "all", where each
+ * device is of another one. A variant takes two seconds, on a slow kernel six.
+ *
+ * UBLK_CHAOS_SECONDS=N	takes as long; from 30 on everything must have been tried
+ * UBLK_CHAOS_SEED=N	repeats what each process tries, but not how they
+ *			interleave
  *
  * Covers C-11, C-58, C-70 to C-74, C-81, C-82, L-20, L-42, L-60, I-24, I-60.
- * The processes are in lib/chaos_ctl.c, lib/chaos_srv.c and lib/chaos_io.c.
+ * The processes are in lib/: see chaos.h.
  *
- * runner: cpus debug
+ * runner: cpus
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,20 +27,22 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "kselftest_harness.h"
 #include "lib/chaos.h"
 #include "lib/proc.h"
 #include "lib/server_proc.h"
-#include "kselftest.h"
 
 const char *const chaos_op_names[CHAOS_NR_OPS] = {
 	"ADD_DEV", "SET_PARAMS", "START_DEV", "STOP_DEV", "TRY_STOP_DEV",
 	"DEL_DEV", "DEL_DEV_ASYNC", "GET_PARAMS", "GET_DEV_INFO",
 	"GET_DEV_INFO2", "GET_QUEUE_AFFINITY", "UPDATE_SIZE", "QUIESCE_DEV",
-	"START_USER_RECOVERY", "END_USER_RECOVERY",
+	"START_USER_RECOVERY", "END_USER_RECOVERY", "REG_BUF", "UNREG_BUF",
 };
 
 /* Seconds. A shorter run may miss some commands by chance. */
 #define LONG_RUN	30
+/* Nobody knows how long UBLK_CHAOS_SECONDS is. */
+#define TIMEOUT_S	1000000
 
 static pid_t servers, ios;
 
@@ -74,23 +82,12 @@ static void start_ctl(struct chaos *c, struct chaos_ctl_slot *slot)
 	slot->pid = pid;
 }
 
-static bool immortal(struct chaos *c, const char *what, pid_t pid)
-{
-	if (proc_wait_exit(pid, CHAOS_LIMIT_MS) != RAW_TIMEOUT)
-		return false;
-	chaos_count(&c->immortal);
-	fprintf(stderr, "# %s (process %d) does not end\n", what, pid);
-	proc_dump(pid);
-	proc_dump(0);
-	return true;
-}
-
 /* True if a command was canceled and has not ended. */
 static bool ctl_stuck(struct chaos_ctl_slot *slot)
 {
 	long since = __atomic_load_n(&slot->since, __ATOMIC_ACQUIRE);
 
-	if (!since || raw_now_ms() - since < CHAOS_LIMIT_MS)
+	if (!since || raw_now_ms() - since < chaos_limit_ms())
 		return false;
 	fprintf(stderr, "# %s of device %d does not end, canceled %d times\n",
 		chaos_op_names[slot->op], slot->id, slot->canceled);
@@ -111,7 +108,7 @@ static bool watch_ctl(struct chaos *c, struct chaos_rng *r,
 		start_ctl(c, slot);
 	} else if (!chaos_rnd(r, 400)) {
 		kill(slot->pid, SIGKILL);
-		if (immortal(c, chaos_op_names[slot->op], slot->pid))
+		if (!chaos_ends(c, chaos_op_names[slot->op], slot->pid))
 			return false;
 		chaos_count(&c->kills);
 		start_ctl(c, slot);
@@ -119,19 +116,29 @@ static bool watch_ctl(struct chaos *c, struct chaos_rng *r,
 	return true;
 }
 
+static bool op_counts(struct chaos *c, int op)
+{
+	/* Those that need a device which is idle or not open succeed too rarely. */
+	if (op == CHAOS_TRY_STOP || op == CHAOS_QUIESCE || op == CHAOS_DEL)
+		return false;
+	return c->shmem || (op != CHAOS_REG_BUF && op != CHAOS_UNREG_BUF);
+}
+
 /*
- * Every important command has succeeded, or the run proves little. Commands
- * that need a live device which is idle or not open may succeed too rarely.
+ * Requests were served; in a long run every important command has succeeded. Else
+ * the run proves little.
  */
 static bool enough(struct chaos *c, bool say)
 {
-	bool good = c->servers && c->kills && c->io_done && c->io_failed &&
-		    c->served && c->canceled;
+	bool good = c->servers && c->io_done && c->served;
 	int op;
 
+	if (c->seconds < LONG_RUN)
+		return good;
+	good = good && c->kills && c->io_failed && c->canceled && c->faults &&
+	       c->attrs_set;
 	for (op = 0; op < CHAOS_NR_OPS; op++) {
-		if (op == CHAOS_TRY_STOP || op == CHAOS_QUIESCE ||
-		    op == CHAOS_DEL || c->results[op][0])
+		if (!op_counts(c, op) || c->results[op][0])
 			continue;
 		if (say)
 			fprintf(stderr, "# %s never succeeded\n",
@@ -141,19 +148,10 @@ static bool enough(struct chaos *c, bool say)
 	return good;
 }
 
-/*
- * Start all and watch them until the time is over, and longer if a slow machine
- * has not tried enough. False if a command hangs.
- */
-static bool run(struct chaos *c, int seconds)
+static void start_all(struct chaos *c)
 {
-	long start = raw_now_ms(), end = start + seconds * 1000L;
-	long last = seconds < LONG_RUN ? end : start + 4 * seconds * 1000L;
-	long report = start + 10000;
-	struct chaos_rng r;
 	int i;
 
-	chaos_seed(c, &r);
 	servers = chaos_fork();
 	if (!servers)
 		chaos_servers(c);
@@ -162,15 +160,29 @@ static bool run(struct chaos *c, int seconds)
 		chaos_ios(c);
 	for (i = 0; i < CHAOS_CTLS; i++)
 		start_ctl(c, &c->ctl[i]);
+}
+
+/*
+ * Watch them until the time is over, and longer if a slow machine has not tried
+ * enough. False if a command hangs.
+ */
+static bool watch(struct chaos *c)
+{
+	long start = raw_now_ms(), end = start + c->seconds * 1000L;
+	long last = start + 4 * c->seconds * 1000L * raw_scale();
+	long report = start + 10000;
+	struct chaos_rng r;
+	int i;
+
+	chaos_seed(c, &r);
 	while (raw_now_ms() < end ||
 	       (raw_now_ms() < last && !enough(c, false))) {
 		for (i = 0; i < CHAOS_CTLS; i++)
 			if (!watch_ctl(c, &r, &c->ctl[i]))
 				return false;
 		if (raw_now_ms() >= report) {
-			fprintf(stderr, "# %ld s: %lu servers, %lu I/Os\n",
-				(report - start) / 1000, c->servers,
-				c->io_done);
+			printf("# %ld s: %lu servers, %lu I/Os\n",
+			       (report - start) / 1000, c->servers, c->io_done);
 			report += 10000;
 		}
 		usleep(100000);
@@ -184,90 +196,13 @@ static bool end_ctls(struct chaos *c)
 	int i;
 
 	for (i = 0; i < CHAOS_CTLS; i++)
-		if (immortal(c, "command process", c->ctl[i].pid))
+		if (!chaos_ends(c, "command process", c->ctl[i].pid))
 			good = false;
 	return good;
 }
 
-/*
- * Request all deletions first: a disk that is closed may not be released before
- * another one, which waits for its server (Documentation/block/ublk.rst).
- */
-static bool delete_all(void)
-{
-	static const __u32 ops[] = {
-		UBLK_U_CMD_DEL_DEV_ASYNC, UBLK_U_CMD_DEL_DEV,
-	};
-	struct ublksrv_ctrl_cmd cmd = { .queue_id = 0xffff };
-	struct raw_ctrl ctl;
-	bool good = true;
-	int i, id, ret;
-
-	if (raw_ctrl_open(&ctl))
-		return false;
-	for (i = 0; i < 2; i++) {
-		for (id = 0; id < CHAOS_DEVS; id++) {
-			cmd.dev_id = id;
-			ret = raw_ctrl_cmd_ms(&ctl, ops[i], &cmd,
-					      CHAOS_LIMIT_MS);
-			if (!ret || ret == -ENODEV)
-				continue;
-			fprintf(stderr, "# DEL_DEV%s of device %d: %d\n",
-				i ? "" : "_ASYNC", id, ret);
-			if (good)
-				proc_dump(0);
-			good = false;
-		}
-	}
-	raw_ctrl_close(&ctl);
-	return good;
-}
-
-static bool no_nodes(void)
-{
-	char path[32];
-	int id;
-
-	for (id = 0; id < CHAOS_DEVS; id++) {
-		snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-		if (!raw_wait_path(path, false))
-			return false;
-		snprintf(path, sizeof(path), "/dev/ublkc%d", id);
-		if (!raw_wait_path(path, false))
-			return false;
-	}
-	return true;
-}
-
-static bool loaded(void)
-{
-	return !access("/sys/module/ublk_drv/refcnt", F_OK);
-}
-
-static bool unload(void)
-{
-	long end = raw_now_ms() + CHAOS_LIMIT_MS;
-	pid_t pid;
-
-	while (loaded()) {
-		pid = chaos_fork();
-		if (!pid) {
-			execlp("modprobe", "modprobe", "-r", "ublk_drv", NULL);
-			_exit(127);
-		}
-		if (proc_wait_exit(pid, CHAOS_LIMIT_MS) == RAW_TIMEOUT) {
-			proc_dump(pid);
-			proc_dump(0);
-			return false;
-		}
-		if (raw_now_ms() >= end)
-			return false;
-		usleep(20000);
-	}
-	return true;
-}
-
-static void print_results(struct chaos *c)
+/* How often each command had each result. */
+static void print_commands(struct chaos *c)
 {
 	int op, err;
 
@@ -280,77 +215,145 @@ static void print_results(struct chaos *c)
 				       strerrorname_np(err));
 		printf("\n");
 	}
-	printf("# %lu commands canceled, %lu processes killed\n", c->canceled,
-	       c->kills);
-	printf("# %lu servers, %lu requests served; %lu I/Os done, %lu failed\n",
-	       c->servers, c->served, c->io_done, c->io_failed);
 }
 
-static struct chaos *setup(void)
+static void print_results(struct chaos *c)
+{
+	unsigned long done = 0;
+	int i;
+
+	if (c->seconds >= LONG_RUN || c->unexpected)
+		print_commands(c);
+	for (i = 0; i < c->devs; i++)
+		done += c->gen[i]->done;
+	printf("# %lu commands canceled, %lu processes killed, %lu in a page fault\n",
+	       c->canceled, c->kills, c->faults);
+	printf("# %lu servers, %lu requests served; %lu I/Os done, %lu failed\n",
+	       c->servers, c->served, c->io_done, c->io_failed);
+	printf("# %lu I/Os with known generations; %lu settings changed, %lu refused\n",
+	       done, c->attrs_set, c->attrs_refused);
+}
+
+static long setting(const char *name, long value)
+{
+	const char *s = getenv(name);
+
+	return s && *s ? atol(s) : value;
+}
+
+/* What all processes share. NULL without memory. */
+static struct chaos *make(int devs)
 {
 	struct chaos *c = proc_shared(sizeof(*c));
-	struct raw_ctrl ctl;
 	int i;
 
 	if (!c)
 		return NULL;
-	for (i = 0; i < CHAOS_DEVS; i++) {
+	c->devs = devs;
+	c->shm = proc_shared(CHAOS_SHM);
+	for (i = 0; i < devs; i++) {
 		c->store[i] = server_store();
-		if (!c->store[i])
+		c->gen[i] = io_gen_new(i, IO_GEN_MIXED);
+		if (!c->shm || !c->store[i] || !c->gen[i])
 			return NULL;
+		c->gen[i]->base = CHAOS_AREA;
+		c->gen[i]->give_up = 1;
+		io_gen_fill(c->gen[i], c->store[i]);
 	}
-	if (raw_ctrl_open(&ctl))
-		ksft_exit_skip("no /dev/ublk-control: be root, modprobe ublk_drv\n");
-	if (raw_features(&ctl, &c->features))
-		return NULL;
-	raw_ctrl_close(&ctl);
+	c->seconds = setting("UBLK_CHAOS_SECONDS", raw_scale() > 1 ? 6 : 2);
+	c->life_ms = c->seconds < 20 ? 500 + c->seconds * 475 : 10000;
+	c->seed = setting("UBLK_CHAOS_SEED",
+			  raw_now_ms() ^ (long)getpid() << 20);
 	return c;
 }
 
-static long setting(char *arg, const char *name, long value)
+static __u64 needs(unsigned int modes, int shmem)
 {
-	const char *s = arg ? arg : getenv(name);
+	__u64 flags = shmem ? UBLK_F_SHMEM_ZC : 0;
+	int mode;
 
-	return s ? atol(s) : value;
+	for (mode = 0; mode < CHAOS_NR_MODES; mode++)
+		if (modes & 1U << mode)
+			flags |= chaos_mode_flags(mode);
+	return flags;
 }
 
-int main(int argc, char **argv)
-{
-	int seconds = setting(argc > 1 ? argv[1] : NULL, "UBLK_CHAOS_SECONDS",
-			      60);
+FIXTURE(chaos) {
 	struct chaos *c;
-	bool good;
+};
+
+FIXTURE_VARIANT(chaos) {
+	unsigned int modes;
+	int shmem, devs;
+};
+
+#define MODE(_name, _modes, _shmem, _devs) \
+	FIXTURE_VARIANT_ADD(chaos, _name) { \
+		.modes = (_modes), .shmem = (_shmem), .devs = (_devs), \
+	}
+
+/* In this order: check-debug takes each second one, "all" among them. */
+MODE(copy, 1U << CHAOS_COPY, 0, 4);
+MODE(all, (1U << CHAOS_NR_MODES) - 1, 3, CHAOS_DEVS);
+MODE(get_data, 1U << CHAOS_GET_DATA, 0, 4);
+MODE(user_copy, 1U << CHAOS_USER_COPY, 0, 4);
+MODE(zero_copy, 1U << CHAOS_ZERO_COPY, 0, 4);
+MODE(batch, 1U << CHAOS_BATCH, 0, 4);
+MODE(auto_buf, 1U << CHAOS_AUTO_BUF, 0, 4);
+MODE(batch_auto_buf, 1U << CHAOS_BATCH_AUTO_BUF, 0, 4);
+MODE(batch_user_copy, 1U << CHAOS_BATCH_USER_COPY, 0, 4);
+MODE(shared_memory, 1U << CHAOS_COPY | 1U << CHAOS_BATCH, 1, 4);
+MODE(batch_zero_copy, 1U << CHAOS_BATCH_ZERO_COPY, 0, 4);
+
+FIXTURE_SETUP(chaos)
+{
+	__u64 need = needs(variant->modes, variant->shmem);
+	struct raw_ctrl ctl;
+	__u64 features;
+
+	if (raw_ctrl_open(&ctl))
+		SKIP(return, "no /dev/ublk-control: be root, modprobe ublk_drv");
+	ASSERT_EQ(0, raw_features(&ctl, &features));
+	raw_ctrl_close(&ctl);
+	if ((features & need) != need)
+		SKIP(return, "driver does not offer feature bits 0x%llx",
+		     (unsigned long long)(need & ~features));
+	self->c = make(variant->devs);
+	ASSERT_NE(NULL, self->c);
+	self->c->features = features;
+	self->c->modes = variant->modes;
+	self->c->shmem = variant->shmem;
+}
+
+FIXTURE_TEARDOWN_PARENT(chaos)
+{
+	EXPECT_TRUE(chaos_delete_all()) {
+		TH_LOG("a device of this test cannot be deleted");
+	}
+}
+
+TEST_F_TIMEOUT(chaos, nothing_hangs, TIMEOUT_S)
+{
+	struct chaos *c = self->c;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	ksft_print_header();
-	c = setup();
-	if (!c)
-		ksft_exit_fail_msg("cannot set up\n");
-	c->seed = setting(argc > 2 ? argv[2] : NULL, "UBLK_CHAOS_SEED",
-			  raw_now_ms() ^ (long)getpid() << 20);
-	ksft_set_plan(7);
-	printf("# %d s, seed %llu\n", seconds, (unsigned long long)c->seed);
-
-	good = run(c, seconds);
+	printf("# %d s, seed %llu\n", c->seconds, (unsigned long long)c->seed);
+	start_all(c);
+	EXPECT_TRUE(watch(c)) TH_LOG("a command does not end");
 	__atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);
-	good &= end_ctls(c);
-	ksft_test_result(good && !c->unexpected,
-			 "every command ends, with an allowed result\n");
-	good = !immortal(c, "servers", servers);
-	ksft_test_result(good && !c->immortal,
-			 "every killed process dies\n");
-	ksft_test_result(delete_all(), "every device can be deleted\n");
-	ksft_test_result(!immortal(c, "I/O", ios),
-			 "I/O ends with its device\n");
-	ksft_test_result(no_nodes(), "no node is left\n");
-	if (loaded())
-		ksft_test_result(unload(), "the module can be unloaded\n");
-	else
-		ksft_test_result_skip("the driver is no module\n");
+	EXPECT_TRUE(end_ctls(c)) TH_LOG("a command does not end");
+	EXPECT_TRUE(chaos_ends(c, "servers", servers));
+	EXPECT_TRUE(chaos_recover_all(c)) TH_LOG("a device cannot be recovered");
+	EXPECT_TRUE(chaos_delete_all()) TH_LOG("a device cannot be deleted");
+	EXPECT_TRUE(chaos_ends(c, "I/O", ios));
+	EXPECT_TRUE(chaos_no_nodes()) TH_LOG("a node is left");
+	EXPECT_EQ(0, chaos_wrong_blocks(c));
+	EXPECT_EQ(0, c->unexpected) TH_LOG("a result that cannot be");
+	EXPECT_EQ(0, c->immortal) TH_LOG("a killed process does not die");
+	EXPECT_TRUE(chaos_none_blocked());
+	EXPECT_TRUE(chaos_unload()) TH_LOG("the module cannot be unloaded");
 	print_results(c);
-	if (seconds >= LONG_RUN)
-		ksft_test_result(enough(c, true), "everything was tried\n");
-	else
-		ksft_test_result_skip("too short for all to be tried\n");
-	ksft_finished();
+	EXPECT_TRUE(enough(c, true)) TH_LOG("too little was tried");
 }
+
+TEST_HARNESS_MAIN

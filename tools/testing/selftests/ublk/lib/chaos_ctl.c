@@ -38,7 +38,42 @@ static const struct {
 			    { EINVAL, EBUSY } },
 	[CHAOS_RECOVERED] = { UBLK_U_CMD_END_USER_RECOVERY, 8,
 			      { EINVAL, EBUSY } },
+	[CHAOS_REG_BUF] = { UBLK_U_CMD_REG_BUF, 3, { EOPNOTSUPP, EEXIST } },
+	[CHAOS_UNREG_BUF] = { UBLK_U_CMD_UNREG_BUF, 2, { EOPNOTSUPP, ENOENT } },
 };
+
+/* The feature flags of a mode. */
+__u64 chaos_mode_flags(enum chaos_mode mode)
+{
+	static const __u64 flags[CHAOS_NR_MODES] = {
+		[CHAOS_COPY] = 0,
+		[CHAOS_GET_DATA] = UBLK_F_NEED_GET_DATA,
+		[CHAOS_USER_COPY] = UBLK_F_USER_COPY,
+		[CHAOS_ZERO_COPY] = UBLK_F_SUPPORT_ZERO_COPY,
+		[CHAOS_AUTO_BUF] = UBLK_F_AUTO_BUF_REG,
+		[CHAOS_BATCH] = UBLK_F_BATCH_IO,
+		[CHAOS_BATCH_USER_COPY] = UBLK_F_BATCH_IO | UBLK_F_USER_COPY,
+		[CHAOS_BATCH_ZERO_COPY] = UBLK_F_BATCH_IO |
+					  UBLK_F_SUPPORT_ZERO_COPY,
+		[CHAOS_BATCH_AUTO_BUF] = UBLK_F_BATCH_IO | UBLK_F_AUTO_BUF_REG,
+	};
+
+	return flags[mode];
+}
+
+static __u64 any_mode(struct chaos *c, struct chaos_rng *r)
+{
+	unsigned int mode;
+	__u64 flags;
+
+	do {
+		mode = chaos_rnd(r, CHAOS_NR_MODES);
+	} while (!(c->modes & 1U << mode));
+	flags = chaos_mode_flags(mode);
+	if (c->shmem && !chaos_rnd(r, c->shmem))
+		flags |= UBLK_F_SHMEM_ZC;
+	return flags;
+}
 
 static enum chaos_op any_op(struct chaos_rng *r)
 {
@@ -58,13 +93,14 @@ static enum chaos_op fitting_op(struct chaos_rng *r, int state)
 	static const enum chaos_op live[] = {
 		CHAOS_GET_PARAMS, CHAOS_INFO, CHAOS_AFFINITY, CHAOS_SIZE,
 		CHAOS_INFO2, CHAOS_INFO, CHAOS_TRY_STOP, CHAOS_QUIESCE,
+		CHAOS_REG_BUF, CHAOS_UNREG_BUF,
 	};
 
 	switch (state) {
 	case UBLK_S_DEV_DEAD:
 		return chaos_rnd(r, 2) ? CHAOS_START : CHAOS_SET_PARAMS;
 	case UBLK_S_DEV_LIVE:
-		return live[chaos_rnd(r, 8)];
+		return live[chaos_rnd(r, 10)];
 	case UBLK_S_DEV_QUIESCED:
 	case UBLK_S_DEV_FAIL_IO:
 		return chaos_rnd(r, 2) ? CHAOS_RECOVERED : CHAOS_RECOVER;
@@ -81,16 +117,18 @@ static void fill_info(struct chaos *c, struct chaos_rng *r,
 		UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE,
 		UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO,
 	};
-	__u64 flags = recovery[chaos_rnd(r, 4)];
+	__u64 flags = recovery[chaos_rnd(r, 4)], mode = any_mode(c, r);
+	int depth = 1 << chaos_rnd(r, 5);
 
+	/* A batch device has two tags at least (C-52). */
+	if (mode & UBLK_F_BATCH_IO && depth == 1)
+		depth = 2;
 	if (flags && chaos_rnd(r, 4))
 		flags |= UBLK_F_QUIESCE;
 	if (chaos_rnd(r, 2))
 		flags |= UBLK_F_NO_AUTO_PART_SCAN;
-	if (!chaos_rnd(r, 4))
-		flags |= UBLK_F_NEED_GET_DATA;
-	raw_info_init(info, 1 + chaos_rnd(r, 3), 1 << chaos_rnd(r, 5),
-		      flags & c->features);
+	raw_info_init(info, 1 + chaos_rnd(r, 3), depth,
+		      (flags | mode) & c->features);
 }
 
 static void fill_params(struct chaos_rng *r, struct ublk_params *p)
@@ -109,6 +147,7 @@ static void fill_params(struct chaos_rng *r, struct ublk_params *p)
 union chaos_buf {
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;
+	struct ublk_shmem_buf_reg reg;
 	char path[128];
 	unsigned long mask[16];
 };
@@ -145,6 +184,13 @@ static void fill(struct chaos *c, struct chaos_rng *r, enum chaos_op op,
 		break;
 	case CHAOS_QUIESCE:
 		cmd->data[0] = chaos_rnd(r, 1000);
+		break;
+	case CHAOS_REG_BUF:
+		buf->reg.addr = (uintptr_t)c->shm;
+		buf->reg.len = CHAOS_SHM;
+		break;
+	case CHAOS_UNREG_BUF:
+		cmd->data[0] = chaos_rnd(r, 2);
 		break;
 	case CHAOS_START:
 	case CHAOS_RECOVERED:
@@ -233,7 +279,7 @@ static int run(struct chaos_ctl_slot *slot, struct raw_ctrl *ctl, __u32 op,
 static void one(struct chaos *c, struct chaos_rng *r,
 		struct chaos_ctl_slot *slot, struct raw_ctrl *ctl)
 {
-	int id = chaos_rnd(r, CHAOS_DEVS), id2 = chaos_rnd(r, CHAOS_DEVS), ret;
+	int id = chaos_rnd(r, c->devs), id2 = chaos_rnd(r, c->devs), ret;
 	struct ublksrv_ctrl_cmd cmd;
 	union chaos_buf buf;
 	enum chaos_op op;
@@ -248,9 +294,12 @@ static void one(struct chaos *c, struct chaos_rng *r,
 	slot->id = id;
 	fill(c, r, op, id, &cmd, &buf);
 	ret = run(slot, ctl, ops[op].op, &cmd,
-		  1 + chaos_rnd(r, chaos_rnd(r, 4) ? 4000 : 200));
+		  1 + chaos_rnd(r, chaos_rnd(r, 4) ? c->life_ms / 3 : 200));
 	if (slot->canceled)
 		chaos_count(&c->canceled);
+	/* The index of the buffer. */
+	if (op == CHAOS_REG_BUF && ret > 0)
+		ret = 0;
 	if (ret > 0 || -ret >= CHAOS_ERRNOS ||
 	    !may_be(op, -ret, slot->canceled)) {
 		chaos_count(&c->unexpected);

@@ -4,8 +4,9 @@
  *
  * A server is a process of one or more threads that fetches all tags, or all
  * but one, and answers requests correctly, wrongly, late or never, until it
- * ends in one of the ways of enum ending. When its time is over it is killed,
- * whatever it is doing, and must end, as a server waits for nobody.
+ * ends in one of the ways of chaos_end.c. When its time is over it is killed,
+ * whatever it is doing, and must end, as a server waits for nobody. A wrong
+ * answer is an error or a short one; none claims what was not done.
  *
  * It is not a server_proc: that one takes its orders from the test and answers
  * correctly, this one decides by itself and is started without waiting for it.
@@ -16,160 +17,83 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "chaos.h"
+#include "chaos_srv.h"
 #include "proc.h"
 
 #define SLOTS		12
 #define MAX_QUEUES	4
 
-enum ending {
-	END_KILLED, END_KILLED2, END_KILLED3, END_EXIT, END_CLOSE_RING,
-	END_THREAD, END_STALL, END_FORK, END_EXEC, END_UNMAP, END_NR,
-};
-
-enum manner {
-	RIGHT, WRONG, LATE, NEVER, NR_MANNERS,
-	/* Most servers answer correctly, or there would be little I/O. */
-	MANNERS_RND = 3 * NR_MANNERS,
-};
-
-struct server {
-	struct chaos *c;
-	struct raw_srv srv;
-	struct chaos_rng rng;
-	enum ending ending;
-	enum manner manner;
-	long end;		/* when the ending begins */
-	int partial;		/* do not fetch the last tag */
-	int sqe_flags;		/* of the fetch commands */
-	unsigned int ring_flags;
-	int threads;
-};
-
-struct thread {
-	struct server *s;
-	struct chaos_rng rng;
-	struct raw_ring ring;
-	int first, last;	/* range of queues */
-};
-
-static int fetch(struct thread *t)
+/* Fetch the tags of this thread. How many commands the driver holds. */
+static int fetch(struct chaos_thread *t)
 {
-	struct raw_srv *srv = &t->s->srv;
-	int q, tag, ret, depth = srv->info.queue_depth;
+	struct chaos_server *s = t->s;
+	int q, ret, sum = 0;
 
 	for (q = t->first; q <= t->last; q++) {
-		for (tag = 0; tag < depth; tag++) {
-			if (t->s->partial && tag == depth - 1)
-				continue;
-			ret = raw_post(&t->ring, UBLK_U_IO_FETCH_REQ, q, tag, 0,
-				       (uintptr_t)raw_buf(srv, q, tag),
-				       t->s->sqe_flags, NULL);
-			if (ret)
-				return ret;
-		}
+		ret = raw_mode_fetch(&t->mode, q,
+				     s->srv.info.queue_depth - s->partial,
+				     s->sqe_flags);
+		if (ret < 0)
+			return ret;
+		sum += ret;
 	}
-	return 0;
+	return sum;
 }
 
-static int answer(struct thread *t, const struct raw_ev *ev)
+/*
+ * An error instead of the result, or half of it if the driver asks for the rest
+ * then: in no other case (D-233, D-234).
+ */
+static int spoil(struct chaos_thread *t, const struct raw_ev *ev, int res)
 {
-	int len = ev->iod.nr_sectors << 9;
+	bool rest = raw_copy_mode(&t->s->srv) &&
+		    !(ev->iod.op_flags & UBLK_IO_F_SHMEM_ZC);
+
+	if (!chaos_rnd(&t->rng, 8))
+		return -EIO;
+	if (rest && res > 0 && !chaos_rnd(&t->rng, 8))
+		return res / 1024 * 512;
+	return res;
+}
+
+static int answer(struct chaos_thread *t, const struct raw_ev *ev)
+{
+	int res;
 
 	if (ev->res == UBLK_IO_RES_NEED_GET_DATA)
-		return raw_serve(&t->ring, ev);
-	switch (t->s->manner) {
-	case WRONG:
-		if (!chaos_rnd(&t->rng, 8))
-			return raw_commit(&t->ring, ev->q, ev->tag, -EIO);
-		if (!chaos_rnd(&t->rng, 8))
-			return raw_commit(&t->ring, ev->q, ev->tag,
-					  len / 1024 * 512);
-		break;
-	case LATE:
-		if (!chaos_rnd(&t->rng, 4))
-			usleep(chaos_rnd(&t->rng, 50000));
-		break;
-	case NEVER:
-		if (!chaos_rnd(&t->rng, 16))
-			return 0;
-		break;
-	default:
-		break;
-	}
+		return raw_mode_serve(&t->mode, ev);
+	if (t->s->manner == LATE && !chaos_rnd(&t->rng, 4))
+		usleep(chaos_rnd(&t->rng, 50000));
+	if (t->s->manner == NEVER && !chaos_rnd(&t->rng, 16))
+		return 0;
+	chaos_fault_copy(t, ev);
+	res = raw_mode_work(&t->mode, ev);
+	if (t->s->manner == WRONG)
+		res = spoil(t, ev, res);
+	chaos_fault_drop(t, ev);
 	chaos_count(&t->s->c->served);
-	return raw_serve(&t->ring, ev);
-}
-
-static void linger(void)
-{
-	for (;;)
-		pause();
-}
-
-/* The time of this server is over. Returns if it is to go on serving. */
-static void end(struct thread *t)
-{
-	struct raw_srv *srv = &t->s->srv;
-
-	switch (t->s->ending) {
-	case END_EXIT:
-		_exit(0);
-	case END_CLOSE_RING:
-		raw_ring_close(&t->ring);
-		linger();
-		break;
-	case END_THREAD:
-		if (t->first)
-			pthread_exit(NULL);
-		break;
-	case END_FORK:
-		/*
-		 * The child shares the file and the mappings, but has no
-		 * command.
-		 */
-		if (!t->first && fork() > 0)
-			_exit(0);
-		linger();
-		break;
-	case END_EXEC:
-		execlp("sleep", "sleep", "60", NULL);
-		_exit(1);
-	case END_UNMAP:
-		if (!t->first)
-			munmap(srv->bufs, RAW_IO_BYTES);
-		break;
-	case END_STALL:
-		linger();
-		break;
-	default:
-		break;
-	}
+	return raw_mode_commit(&t->mode, ev, res);
 }
 
 static void *serve(void *arg)
 {
-	struct thread *t = arg;
+	struct chaos_thread *t = arg;
 	bool ended = false;
 	struct raw_ev ev;
 	int ret, left;
 
-	if (raw_ring_open(&t->ring, &t->s->srv, t->s->ring_flags))
+	if (raw_mode_open(&t->mode, &t->s->srv, t->s->ring_flags))
 		return NULL;
-	left = (t->last - t->first + 1) *
-	       (t->s->srv.info.queue_depth - t->s->partial);
-	if (fetch(t))
-		return NULL;
+	left = fetch(t);
 	while (left > 0) {
 		if (!ended && raw_now_ms() >= t->s->end) {
 			ended = true;
-			end(t);
+			chaos_end(t);
 		}
-		ret = raw_event(&t->ring, &ev, 200);
+		ret = raw_mode_event(&t->mode, &ev, 200);
 		if (ret == RAW_TIMEOUT)
 			continue;
 		if (ret || (ev.res < 0 && ev.res != UBLK_IO_RES_ABORT))
@@ -181,13 +105,13 @@ static void *serve(void *arg)
 	}
 	/* Some servers do not exit when the driver has ended their commands. */
 	if (!chaos_rnd(&t->rng, 5))
-		linger();
+		chaos_linger();
 	return NULL;
 }
 
-static void serve_all(struct server *s)
+static void serve_all(struct chaos_server *s)
 {
-	static struct thread threads[MAX_QUEUES];
+	static struct chaos_thread threads[MAX_QUEUES];
 	int i, nq = s->srv.info.nr_hw_queues;
 	pthread_t id[MAX_QUEUES];
 
@@ -204,29 +128,59 @@ static void serve_all(struct server *s)
 		pthread_join(id[i], NULL);
 }
 
+/* What this server is like. */
+static void choose(struct chaos_server *s, int life)
+{
+	const struct ublksrv_ctrl_dev_info *info = &s->srv.info;
+	struct chaos_rng *r = &s->rng;
+
+	s->ending = chaos_rnd(r, END_NR);
+	s->manner = chaos_rnd(r, MANNERS_RND);
+	s->end = raw_now_ms() + life / 2 + chaos_rnd(r, life / 2);
+	s->partial = info->queue_depth > 1 && !chaos_rnd(r, 20);
+	if (!chaos_rnd(r, 16))
+		s->sqe_flags = IOSQE_ASYNC;
+	else if (!chaos_rnd(r, 16))
+		s->ring_flags = IORING_SETUP_SQPOLL;
+	else if (chaos_rnd(r, 2))
+		s->ring_flags = IORING_SETUP_SINGLE_ISSUER |
+				IORING_SETUP_DEFER_TASKRUN;
+	s->threads = chaos_rnd(r, 2) ? info->nr_hw_queues : 1;
+}
+
+/* Every shared buffer is the same memory; more than one is refused. */
+static void share(struct chaos_server *s)
+{
+	struct ublk_shmem_buf_reg reg = {
+		.addr = (uintptr_t)s->c->shm, .len = CHAOS_SHM,
+	};
+	struct raw_ctrl ctl;
+	int i;
+
+	for (i = 0; i < RAW_MAX_SHM; i++)
+		s->srv.shm[i] = s->c->shm;
+	if (!(s->srv.info.flags & UBLK_F_SHMEM_ZC) || !chaos_rnd(&s->rng, 4) ||
+	    raw_ctrl_open(&ctl))
+		return;
+	raw_buf_cmd(&ctl, UBLK_U_CMD_REG_BUF, s->srv.info.dev_id, &reg,
+		    sizeof(reg));
+	raw_ctrl_close(&ctl);
+}
+
 static void server(struct chaos *c, const struct ublksrv_ctrl_dev_info *info,
 		   int life)
 {
-	static struct server s;
+	static struct chaos_server s;
 	int id = info->dev_id;
 
 	s.c = c;
-	chaos_seed(c, &s.rng);
-	s.ending = chaos_rnd(&s.rng, END_NR);
-	s.manner = chaos_rnd(&s.rng, MANNERS_RND);
-	s.end = raw_now_ms() + life / 2 + chaos_rnd(&s.rng, life / 2);
-	s.partial = info->queue_depth > 1 && !chaos_rnd(&s.rng, 20);
-	if (!chaos_rnd(&s.rng, 16))
-		s.sqe_flags = IOSQE_ASYNC;
-	else if (!chaos_rnd(&s.rng, 16))
-		s.ring_flags = IORING_SETUP_SQPOLL;
-	else if (chaos_rnd(&s.rng, 2))
-		s.ring_flags = IORING_SETUP_SINGLE_ISSUER |
-			       IORING_SETUP_DEFER_TASKRUN;
-	s.threads = chaos_rnd(&s.rng, 2) ? info->nr_hw_queues : 1;
+	s.uffd = -1;
 	s.srv.store = c->store[id];
+	chaos_seed(c, &s.rng);
 	if (info->nr_hw_queues > MAX_QUEUES || raw_srv_open(&s.srv, info))
 		_exit(1);
+	choose(&s, life);
+	share(&s);
 	__atomic_store_n(&c->server[id], getpid(), __ATOMIC_RELEASE);
 	chaos_count(&c->servers);
 	serve_all(&s);
@@ -242,11 +196,11 @@ struct slot {
 /* A device whose last server has ended, or any device if there is none. */
 static int needy(struct chaos *c, struct chaos_rng *r)
 {
-	int i, id = chaos_rnd(r, CHAOS_DEVS);
+	int i, id = chaos_rnd(r, c->devs);
 	pid_t pid;
 
-	for (i = 0; i < CHAOS_DEVS && chaos_rnd(r, 16); i++) {
-		id = (id + 1) % CHAOS_DEVS;
+	for (i = 0; i < c->devs && chaos_rnd(r, 16); i++) {
+		id = (id + 1) % c->devs;
 		pid = __atomic_load_n(&c->server[id], __ATOMIC_ACQUIRE);
 		if (!pid || kill(pid, 0))
 			break;
@@ -257,7 +211,7 @@ static int needy(struct chaos *c, struct chaos_rng *r)
 static void start_server(struct chaos *c, struct chaos_rng *r,
 			 struct raw_ctrl *ctl, struct slot *slot)
 {
-	int life = 200 + chaos_rnd(r, chaos_rnd(r, 4) ? 10000 : 1000);
+	int life = 200 + chaos_rnd(r, chaos_rnd(r, 4) ? c->life_ms : 1000);
 	struct ublksrv_ctrl_dev_info info;
 	int id = needy(c, r);
 
@@ -287,7 +241,7 @@ static void check_server(struct chaos *c, struct slot *slot)
 		kill(-slot->pid, SIGKILL);
 		chaos_count(&c->kills);
 		slot->killed = true;
-		slot->end = now + CHAOS_LIMIT_MS;
+		slot->end = now + chaos_limit_ms();
 	}
 	do {
 		pid = waitpid(-slot->pid, NULL, WNOHANG);

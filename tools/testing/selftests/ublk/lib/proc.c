@@ -100,18 +100,48 @@ static void dump_file(pid_t pid, pid_t tid, const char *name)
 		fclose(f);
 }
 
+/* The next number in a directory of /proc, or 0. */
+static pid_t next_id(DIR *dir)
+{
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)))
+		if (isdigit(d->d_name[0]))
+			return atoi(d->d_name);
+	return 0;
+}
+
+/* A process with a thread that sleeps uninterruptibly, or 0. */
+pid_t proc_blocked(void)
+{
+	DIR *proc = opendir("/proc"), *task;
+	pid_t pid, tid, found = 0;
+	char path[64];
+
+	while (!found && (pid = next_id(proc))) {
+		snprintf(path, sizeof(path), "/proc/%d/task", pid);
+		task = opendir(path);
+		while (!found && (tid = next_id(task)))
+			if (proc_state(pid, tid) == 'D')
+				found = pid;
+		if (task)
+			closedir(task);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
 static void dump_threads(pid_t pid, bool blocked_only)
 {
-	struct dirent *t;
 	char path[64];
 	DIR *task;
 	pid_t tid;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	task = opendir(path);
-	while (task && (t = readdir(task))) {
-		tid = atoi(t->d_name);
-		if (!tid || (blocked_only && proc_state(pid, tid) != 'D'))
+	while ((tid = next_id(task))) {
+		if (blocked_only && proc_state(pid, tid) != 'D')
 			continue;
 		fprintf(stderr, "# process %d thread %d\n", pid, tid);
 		dump_file(pid, tid, "stat");
@@ -124,7 +154,6 @@ static void dump_threads(pid_t pid, bool blocked_only)
 /* Print the stacks of a process; pid 0: of all tasks that are blocked. */
 void proc_dump(pid_t pid)
 {
-	struct dirent *p;
 	DIR *proc;
 
 	if (pid) {
@@ -132,9 +161,8 @@ void proc_dump(pid_t pid)
 		return;
 	}
 	proc = opendir("/proc");
-	while (proc && (p = readdir(proc)))
-		if (isdigit(p->d_name[0]))
-			dump_threads(atoi(p->d_name), true);
+	while ((pid = next_id(proc)))
+		dump_threads(pid, true);
 	if (proc)
 		closedir(proc);
 }

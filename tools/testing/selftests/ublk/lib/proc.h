@@ -14,6 +14,7 @@ pid_t proc_fork(void);
 int proc_wait_exit(pid_t pid, int ms);
 int proc_wait_count(int *count, int goal, int ms);
 char proc_state(pid_t pid, pid_t tid);
+pid_t proc_blocked(void);
 void proc_dump(pid_t pid);
 
 #endif
