@@ -7,6 +7,7 @@
 PREFIX ?= /usr
 KDIR ?= /lib/modules/$(shell uname -r)/build
 SH_VM := test/vm
+CHAOS_ARGS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 # Kbuild reads this directory as M=, so nothing here may be relative to it.
 TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
@@ -21,6 +22,8 @@ help:
 	@echo 'demo        boot a guest and show a file system on a ublk device'
 	@echo 'check       all tests, in guests; TESTS="PATTERN..." selects, LESS=1 repeats most'
 	@echo 'check-debug what check runs in guests, on a debug kernel compiled once; TESTS= LESS='
+	@echo 'check-chaos random misuse of all modes on the debug kernel; SECONDS=600 SEED='
+	@echo 'check-kcsan the same on a kernel that looks for data races; SECONDS=600 SEED='
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
 	@echo 'mutants     do the tests see faults? seeds them one by one; MUTANTS="NAME..."'
 	@echo 'unit        the tests that need neither root nor guest'
@@ -44,6 +47,12 @@ check:
 
 check-debug:
 	@$(SH_VM)/check.sh --debug $(if $(LESS),--less $(LESS)) $(if $(TESTS),--tests "$(TESTS)")
+
+check-chaos:
+	@$(SH_VM)/chaos.sh $(CHAOS_ARGS)
+
+check-kcsan:
+	@$(SH_VM)/chaos.sh --kcsan $(CHAOS_ARGS)
 
 check-fresh:
 	@$(SH_VM)/fresh.sh
@@ -114,7 +123,7 @@ clean: clean-modules
 clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
-.PHONY: all help modules user demo check check-debug check-fresh mutants bench \
-	shell unit pictures compile_commands.json install install-user \
+.PHONY: all help modules user demo check check-debug check-chaos check-kcsan \
+	check-fresh mutants bench shell unit pictures compile_commands.json install install-user \
 	install-modules uninstall uninstall-user uninstall-modules clean \
 	clean-modules

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: debug-kernel.sh [SERIES]
+# usage: debug-kernel.sh [--kcsan] [SERIES]
 #
 # Print the directory with the debug kernel (KASAN, lockdep, UBSAN, kmemleak, fault
-# injection ...: debug.config), in the form that run.sh --kernel takes:
+# injection ...: debug.config), or with the one that looks for data races of modules
+# instead (kcsan.config), in the form that run.sh --kernel takes:
 #   vmlinuz    kernel; "release" holds its version
 #   boot/      empty: all that a boot needs is built in
 #   build/     what modules are built against
@@ -12,24 +13,47 @@
 #   config     the complete configuration
 # Made from the guest's kernel source on first use, which takes seven minutes on
 # two processors. The key of the cached result is the version of the source,
-# debug.config and compile() below.
+# the configuration and compile() below.
 
 set -eu
 # shellcheck source=test/vm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
+args=("$@")
+flavour=debug
+make_flags=
+if [ "${1:-}" = --kcsan ]; then
+	flavour=kcsan
+	# As if it were in every makefile of the kernel; not in those of modules.
+	make_flags=KCSAN_SANITIZE=n
+	shift
+fi
 case $# in
 0) ;;
 1) export KERNEL=$1 ;;
-*) vm_die "usage: $VM_PROG [SERIES]" ;;
+*) vm_die "usage: $VM_PROG [--kcsan] [SERIES]" ;;
 esac
 
-vm_become_root "$@"
+vm_become_root "${args[@]}"
 umask 022
 
 # What compiles a kernel and is not in the guest. gcc is the guest's own, as
 # modules are compiled there.
 COMPILE_PACKAGES=bc,bison,cpio,flex,gcc,kmod,libc6-dev,libelf-dev,make,perl,python3,xz-utils
+
+# What is added to "make tinyconfig": debug.config, but an option that the
+# flavour's own file has is as that says.
+fragment() {
+	local own=$VM_DIR/$flavour.config
+
+	if [ "$flavour" = debug ]; then
+		cat "$own"
+		return
+	fi
+	grep -vE "^($(sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=.*/\1/p' "$own" | paste -sd '|'))=" \
+		"$VM_DIR/debug.config"
+	cat "$own"
+}
 
 # Options of the fragment that the configuration does not have as wanted.
 lost_options() {
@@ -101,6 +125,7 @@ enter() {
 	mount --bind "$DEBUG_TMP/out" "$root/mnt/out"
 	exec chroot "$root" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		MAKEFLAGS="$DEBUG_MAKEFLAGS" \
 		KBUILD_BUILD_USER=ublk KBUILD_BUILD_HOST=debug \
 		KBUILD_BUILD_TIMESTAMP=0 \
 		/bin/bash -c "$DEBUG_SCRIPT"
@@ -111,7 +136,7 @@ make_kernel() {
 
 	tmp=$(mktemp -d "$VM_CACHE/tmp.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
-	vm_log "compiling the debug kernel of $(basename "$source"): some minutes"
+	vm_log "compiling the $flavour kernel of $(basename "$source"): some minutes"
 	"$VM_DIR/host.sh"
 	list=$(vm_sources_list)
 	vm_mmdebstrap --variant=apt --include="$COMPILE_PACKAGES" \
@@ -121,32 +146,33 @@ make_kernel() {
 	}
 	mkdir "$tmp/out"
 	{
-		cat "$VM_DIR/debug.config"
-		printf 'CONFIG_LOCALVERSION="-debug-%s"\n' "$key"
+		fragment
+		printf 'CONFIG_LOCALVERSION="-%s-%s"\n' "$flavour" "$key"
 	} >"$tmp/out/fragment"
 	export DEBUG_TMP=$tmp DEBUG_SOURCE=$source DEBUG_SCRIPT
+	export DEBUG_MAKEFLAGS=$make_flags
 	DEBUG_SCRIPT="$(declare -f lost_options compile); compile"
 	export -f enter
 	unshare --mount -- /bin/bash -c enter >"$tmp/log" 2>&1 || {
 		grep -n -m 20 -A 5 -i -E 'error|lost from' "$tmp/log" >&2
 		tail -n 20 "$tmp/log" >&2
-		vm_die "the debug kernel does not compile (see above)"
+		vm_die "the $flavour kernel does not compile (see above)"
 	}
 	rm -rf "$dir"
 	mv "$tmp/out" "$dir"
 	# Those of other recipes that nobody used for two weeks.
-	find "$VM_CACHE" -maxdepth 2 -path '*/debug-*/used' -mtime +14 |
+	find "$VM_CACHE" -maxdepth 2 -path "*/$flavour-*/used" -mtime +14 |
 		while read -r old; do
 			rm -rf "${old%/used}"
 		done
-	vm_log "debug kernel ready after $(($(date +%s) - VM_T0)) s: $dir"
+	vm_log "$flavour kernel ready after $(($(date +%s) - VM_T0)) s: $dir"
 }
 
 source=$("$VM_DIR/kernel-source.sh")
-key=$({ cat "$VM_DIR/debug.config"; declare -f compile; } | sha256sum | cut -c1-8)
+key=$({ fragment; declare -f compile; printf '%s' "$make_flags"; } | sha256sum | cut -c1-8)
 version=$(basename "$source")
-dir=$VM_CACHE/debug-${version#source-}-$key
-vm_lock 9 debug-kernel
+dir=$VM_CACHE/$flavour-${version#source-}-$key
+vm_lock 9 "$flavour-kernel"
 [ -e "$dir/release" ] || make_kernel
 touch "$dir/used"
 printf '%s\n' "$dir"
