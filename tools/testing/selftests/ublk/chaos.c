@@ -148,6 +148,17 @@ static bool enough(struct chaos *c, bool say)
 	return good;
 }
 
+/* Successful I/Os with known generations. */
+static unsigned long known(struct chaos *c)
+{
+	unsigned long sum = 0;
+	int i;
+
+	for (i = 0; i < c->devs; i++)
+		sum += c->gen[i]->done;
+	return sum;
+}
+
 static void start_all(struct chaos *c)
 {
 	int i;
@@ -169,7 +180,8 @@ static void start_all(struct chaos *c)
 static bool watch(struct chaos *c)
 {
 	long start = raw_now_ms(), end = start + c->seconds * 1000L;
-	long last = start + 4 * c->seconds * 1000L * raw_scale();
+	long last = start + 4 * (end - start) * (c->seconds < LONG_RUN ?
+						 raw_scale() : 1);
 	long report = start + 10000;
 	struct chaos_rng r;
 	int i;
@@ -181,8 +193,9 @@ static bool watch(struct chaos *c)
 			if (!watch_ctl(c, &r, &c->ctl[i]))
 				return false;
 		if (raw_now_ms() >= report) {
-			printf("# %ld s: %lu servers, %lu I/Os\n",
-			       (report - start) / 1000, c->servers, c->io_done);
+			printf("# %ld s: %lu servers, %lu and %lu I/Os\n",
+			       (report - start) / 1000, c->servers, c->io_done,
+			       known(c));
 			report += 10000;
 		}
 		usleep(100000);
@@ -219,19 +232,14 @@ static void print_commands(struct chaos *c)
 
 static void print_results(struct chaos *c)
 {
-	unsigned long done = 0;
-	int i;
-
 	if (c->seconds >= LONG_RUN || c->unexpected)
 		print_commands(c);
-	for (i = 0; i < c->devs; i++)
-		done += c->gen[i]->done;
 	printf("# %lu commands canceled, %lu processes killed, %lu in a page fault\n",
 	       c->canceled, c->kills, c->faults);
 	printf("# %lu servers, %lu requests served; %lu I/Os done, %lu failed\n",
 	       c->servers, c->served, c->io_done, c->io_failed);
 	printf("# %lu I/Os with known generations; %lu settings changed, %lu refused\n",
-	       done, c->attrs_set, c->attrs_refused);
+	       known(c), c->attrs_set, c->attrs_refused);
 }
 
 static long setting(const char *name, long value)
@@ -338,6 +346,7 @@ TEST_F_TIMEOUT(chaos, nothing_hangs, TIMEOUT_S)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("# %d s, seed %llu\n", c->seconds, (unsigned long long)c->seed);
+	ASSERT_EQ(0, chaos_add_all(c));
 	start_all(c);
 	EXPECT_TRUE(watch(c)) TH_LOG("a command does not end");
 	__atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);

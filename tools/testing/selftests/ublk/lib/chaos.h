@@ -120,6 +120,7 @@ void chaos_ios(struct chaos *c);
 
 /* chaos_ctl.c */
 __u64 chaos_mode_flags(enum chaos_mode mode);
+int chaos_add_all(struct chaos *c);
 
 /* chaos_io.c, chaos_attr.c */
 struct chaos_io {

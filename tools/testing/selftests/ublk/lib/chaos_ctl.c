@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,8 +88,17 @@ static enum chaos_op any_op(struct chaos_rng *r)
 	return i;
 }
 
+/* Is the last server of the device still there? Else a start waits for one. */
+static bool served(struct chaos *c, int id)
+{
+	pid_t pid = __atomic_load_n(&c->server[id], __ATOMIC_ACQUIRE);
+
+	return pid && !kill(pid, 0);
+}
+
 /* The command that takes a device in this state to the next one. */
-static enum chaos_op fitting_op(struct chaos_rng *r, int state)
+static enum chaos_op fitting_op(struct chaos *c, struct chaos_rng *r, int id,
+				int state)
 {
 	static const enum chaos_op live[] = {
 		CHAOS_GET_PARAMS, CHAOS_INFO, CHAOS_AFFINITY, CHAOS_SIZE,
@@ -98,7 +108,8 @@ static enum chaos_op fitting_op(struct chaos_rng *r, int state)
 
 	switch (state) {
 	case UBLK_S_DEV_DEAD:
-		return chaos_rnd(r, 2) ? CHAOS_START : CHAOS_SET_PARAMS;
+		return chaos_rnd(r, 8) < (served(c, id) ? 6 : 1) ?
+		       CHAOS_START : CHAOS_SET_PARAMS;
 	case UBLK_S_DEV_LIVE:
 		return live[chaos_rnd(r, 10)];
 	case UBLK_S_DEV_QUIESCED:
@@ -285,7 +296,7 @@ static void one(struct chaos *c, struct chaos_rng *r,
 	enum chaos_op op;
 
 	if (chaos_rnd(r, 3)) {
-		op = fitting_op(r, raw_state(ctl, id));
+		op = fitting_op(c, r, id, raw_state(ctl, id));
 	} else {
 		op = any_op(r);
 		id = id < id2 ? id : id2;
@@ -309,6 +320,33 @@ static void one(struct chaos *c, struct chaos_rng *r,
 		return;
 	}
 	chaos_count(&c->results[op][-ret]);
+}
+
+/* Devices to begin with, as the first ones take long on a slow machine. */
+int chaos_add_all(struct chaos *c)
+{
+	static const enum chaos_op begin[] = { CHAOS_ADD, CHAOS_SET_PARAMS };
+	struct ublksrv_ctrl_cmd cmd;
+	union chaos_buf buf;
+	struct chaos_rng r;
+	struct raw_ctrl ctl;
+	int i, id, ret;
+
+	chaos_seed(c, &r);
+	ret = raw_ctrl_open(&ctl);
+	if (ret)
+		return ret;
+	for (id = 0; id < c->devs && !ret; id++) {
+		for (i = 0; i < 2 && !ret; i++) {
+			fill(c, &r, begin[i], id, &cmd, &buf);
+			if (begin[i] == CHAOS_SET_PARAMS)
+				buf.params.basic.logical_bs_shift = 9;
+			ret = raw_ctrl_cmd_ms(&ctl, ops[begin[i]].op, &cmd,
+					      chaos_limit_ms());
+		}
+	}
+	raw_ctrl_close(&ctl);
+	return ret;
 }
 
 void chaos_ctl(struct chaos *c, struct chaos_ctl_slot *slot)
