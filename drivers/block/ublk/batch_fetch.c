@@ -407,16 +407,20 @@ static void ublk_batch_fetch_canceled(struct ublk_queue *q,
 				      struct io_uring_cmd *cmd,
 				      unsigned int issue_flags)
 {
+	struct ublk_fetchq *fq = q->fetchq;
+	struct io_uring_cmd *next = NULL;
 	bool active;
 
 	if (!ublk_batch_fetch_process_lives(io_uring_cmd_get_task(cmd)))
 		ublk_gate_cancel(q->ub);
-	scoped_guard(spinlock, &q->fetchq->lock)
-		active = q->fetchq->active == cmd;
+	scoped_guard(spinlock, &fq->lock) {
+		active = fq->active == cmd;
+		if (active)
+			next = ublk_batch_fetch_replace(fq);
+	}
+	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
 	if (active)
-		ublk_batch_fetch_end(q, cmd, UBLK_IO_RES_ABORT, issue_flags);
-	else
-		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
+		ublk_batch_fetch_go_on(q, next);
 }
 
 static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw)

@@ -95,9 +95,10 @@ bool ublk_cancel_armed(struct ublk_device *ub)
  * was committed before ends with its last reference.
  *
  * A tag of a batch device that is still QUEUED after the drain was dequeued by
- * a concurrent stop. That stop ends the request before it releases ub->mutex,
- * so before this session ends. The exit work calls this without ub->mutex: a
- * stop holds it and waits for these requests (C-161). Sleeps.
+ * a concurrent stop, as the exit work has ended ublk_threads_work(). That stop
+ * ends the request before it releases ub->mutex, so before this session ends. The
+ * exit work calls this without ub->mutex: a stop holds it and waits for these
+ * requests (C-161). Sleeps.
  */
 void ublk_cancel_requests(struct ublk_device *ub)
 {

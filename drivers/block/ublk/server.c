@@ -194,7 +194,6 @@ static void ublk_server_reset(struct ublk_device *ub)
 	struct pid *opener;
 	unsigned int qid;
 
-	ublk_threads_forget(ub);
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
 		ublk_server_reset_queue(ub->queues[qid]);
 
@@ -244,6 +243,7 @@ void ublk_server_exit_work(struct work_struct *work)
 		container_of(work, struct ublk_device, exit_work);
 
 	ublk_lastref_stop(ub);
+	ublk_threads_stop(ub);
 	/*
 	 * A server that owned every tag had no command to be canceled, and a
 	 * batch server may have sent none. If the server was ready, START_DEV

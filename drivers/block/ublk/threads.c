@@ -104,17 +104,19 @@ static void ublk_threads_free(struct list_head *threads)
 }
 
 /**
- * ublk_threads_forget() - the session ends
- * @ub: device, whose commands are all gone
- * Context: exit work.
+ * ublk_threads_stop() - the session ends: nothing takes requests away any more
+ * @ub: device, whose char node has no reference
+ * Context: exit work, before it looks at the tags; sleeps.
  */
-void ublk_threads_forget(struct ublk_device *ub)
+void ublk_threads_stop(struct ublk_device *ub)
 {
 	LIST_HEAD(threads);
 
 	scoped_guard(spinlock, &ub->lock)
 		list_splice_init(&ub->threads, &threads);
 	ublk_threads_free(&threads);
+	if (cancel_work_sync(&ub->threads_work))
+		ublk_dev_put(ub);
 }
 
 /* A server may begin and end threads for as long as it likes. */
@@ -132,16 +134,25 @@ static void ublk_threads_forget_gone(struct ublk_device *ub)
 	ublk_threads_free(&threads);
 }
 
+/* A timeout may ask for a look after ublk_threads_stop(). */
+static bool ublk_threads_has_session(struct ublk_device *ub)
+{
+	guard(spinlock)(&ub->lock);
+	return ub->file;
+}
+
 /* Take requests away from threads that have exited; has a reference to @ub. */
 void ublk_threads_work(struct work_struct *work)
 {
 	struct ublk_device *ub =
 		container_of(work, struct ublk_device, threads_work);
-	unsigned int qid;
+	unsigned int qid, nr = 0;
 
 	/* A request that found the thread alive may be about to be posted. */
 	synchronize_rcu();
-	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {
+	if (ublk_threads_has_session(ub))
+		nr = ub->info.nr_hw_queues;
+	for (qid = 0; qid < nr; qid++) {
 		struct ublk_queue *q = ub->queues[qid];
 
 		if (q->fetchq)

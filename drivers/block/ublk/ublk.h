@@ -579,7 +579,7 @@ ssize_t ublk_usercopy_write(struct kiocb *iocb, struct iov_iter *iter);
 /* threads.c */
 int ublk_threads_watch(struct ublk_device *ub);
 void ublk_threads_check(struct ublk_device *ub);
-void ublk_threads_forget(struct ublk_device *ub);
+void ublk_threads_stop(struct ublk_device *ub);
 void ublk_threads_work(struct work_struct *work);
 
 /* cancel.c */
