@@ -297,7 +297,7 @@ static unsigned int ublk_batch_fetch_prepare(struct ublk_queue *q,
 		struct ublk_io *io = &q->io[tags[i]];
 
 		if (unlikely(!ublk_deliver_prepare(q, io, io->req, cmd,
-						    issue_flags)))
+						   issue_flags)))
 			continue;
 		trace_ublk_deliver(q, io->req, UBLK_IO_RES_OK);
 		/* From here on any thread may commit the tag. */

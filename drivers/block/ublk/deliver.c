@@ -70,8 +70,8 @@ static __always_inline u32 ublk_deliver_flags(const struct request *req)
 
 /* Plain stores suffice: the server reads this after the CQE (D-21). */
 static __always_inline void ublk_deliver_fill(struct ublk_queue *q,
-					       const struct ublk_io *io,
-					       struct request *req)
+					      const struct ublk_io *io,
+					      struct request *req)
 {
 	struct ublksrv_io_desc *iod = ublk_desc(q, req->tag);
 
@@ -92,7 +92,7 @@ static __always_inline void ublk_deliver_fill(struct ublk_queue *q,
  * nothing can be, the address is bad, as the task is alive (I-45).
  */
 static bool ublk_deliver_copy(struct ublk_queue *q, struct ublk_io *io,
-			       struct request *req)
+			      struct request *req)
 {
 	unsigned int len = blk_rq_bytes(req);
 	unsigned int done = ublk_copy_to_server(req, io->addr, len);
@@ -109,7 +109,7 @@ static bool ublk_deliver_copy(struct ublk_queue *q, struct ublk_io *io,
 
 /* A task that is being killed cannot fault its buffer in: its server exits. */
 static void ublk_deliver_failed(struct ublk_queue *q, struct ublk_io *io,
-				 struct request *req)
+				struct request *req)
 {
 	unsigned int session = READ_ONCE(q->ub->session);
 
@@ -126,10 +126,10 @@ static void ublk_deliver_failed(struct ublk_queue *q, struct ublk_io *io,
  * held; the tag is armed again.
  */
 static __always_inline bool ublk_deliver_ready(struct ublk_queue *q,
-						struct ublk_io *io,
-						struct request *req,
-						struct io_uring_cmd *cmd,
-						unsigned int issue_flags)
+					       struct ublk_io *io,
+					       struct request *req,
+					       struct io_uring_cmd *cmd,
+					       unsigned int issue_flags)
 {
 	ublk_deliver_fill(q, io, req);
 	io->delivered = blk_rq_bytes(req);
@@ -157,14 +157,14 @@ static __always_inline bool ublk_deliver_ready(struct ublk_queue *q,
  * if the request has ended or is held; the tag is armed again (D-189).
  */
 bool ublk_deliver_prepare(struct ublk_queue *q, struct ublk_io *io,
-			   struct request *req, struct io_uring_cmd *cmd,
-			   unsigned int issue_flags)
+			  struct request *req, struct io_uring_cmd *cmd,
+			  unsigned int issue_flags)
 {
 	return ublk_deliver_ready(q, io, req, cmd, issue_flags);
 }
 
 static __always_inline void ublk_deliver_one(struct ublk_queue *q,
-					      struct request *req, bool gone)
+					     struct request *req, bool gone)
 {
 	struct ublk_io *io = &q->io[req->tag];
 	int res = UBLK_IO_RES_OK;
@@ -177,7 +177,7 @@ static __always_inline void ublk_deliver_one(struct ublk_queue *q,
 		return;
 	}
 	if (unlikely(!ublk_deliver_ready(q, io, req, io->cmd,
-					  IO_URING_CMD_TASK_WORK_ISSUE_FLAGS)))
+					 IO_URING_CMD_TASK_WORK_ISSUE_FLAGS)))
 		return;
 	if (unlikely(q->need_get_data) && req_op(req) == REQ_OP_WRITE &&
 	    !ublk_rq(req)->shmem) {
@@ -191,7 +191,7 @@ static __always_inline void ublk_deliver_one(struct ublk_queue *q,
 }
 
 static __always_inline void ublk_deliver_list(struct ublk_queue *q,
-					       struct request *req, bool gone)
+					      struct request *req, bool gone)
 {
 	do {
 		struct request *next = req->rq_next;
@@ -223,7 +223,7 @@ static void ublk_deliver_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 		ublk_deliver_canceled(io);
 	else
 		ublk_deliver_list(io->req->mq_hctx->driver_data, io->req,
-				   false);
+				  false);
 }
 
 /**
@@ -248,7 +248,7 @@ void ublk_deliver_post(struct ublk_io *io, struct request *reqs)
 
 /* Is the tag QUEUED for a thread that has exited? */
 static bool ublk_deliver_is_stranded(struct ublk_device *ub,
-				      const struct ublk_io *io)
+				     const struct ublk_io *io)
 {
 	if (READ_ONCE(io->state) != UBLK_TAG_QUEUED)
 		return false;

@@ -614,8 +614,8 @@ void ublk_batch_fetch_thread_gone(struct ublk_queue *q);
 void ublk_deliver_post(struct ublk_io *io, struct request *reqs);
 void ublk_deliver_thread_gone(struct ublk_queue *q);
 bool ublk_deliver_prepare(struct ublk_queue *q, struct ublk_io *io,
-			   struct request *req, struct io_uring_cmd *cmd,
-			   unsigned int issue_flags);
+			  struct request *req, struct io_uring_cmd *cmd,
+			  unsigned int issue_flags);
 int ublk_deliver_get_data(struct ublk_queue *q, struct ublk_io *io);
 
 /* commit.c */
