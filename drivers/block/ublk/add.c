@@ -107,7 +107,10 @@ static int ublk_add_init_queues(struct ublk_device *ub)
 	return 0;
 }
 
-/* The block layer may grant fewer tags and queues than asked for (I-10). */
+/*
+ * The block layer may grant fewer tags and queues than asked for (I-10). Requests
+ * are scheduled by the server or the disk below it, as those of loop (I-71).
+ */
 static int ublk_add_init_tag_set(struct ublk_device *ub)
 {
 	struct blk_mq_tag_set *set = &ub->tag_set;
@@ -118,6 +121,7 @@ static int ublk_add_init_tag_set(struct ublk_device *ub)
 	set->queue_depth = ub->info.queue_depth;
 	set->numa_node = NUMA_NO_NODE;
 	set->cmd_size = sizeof(struct ublk_rq);
+	set->flags = BLK_MQ_F_NO_SCHED_BY_DEFAULT;
 	set->driver_data = ub;
 	ret = blk_mq_alloc_tag_set(set);
 	if (ret)

@@ -29,13 +29,14 @@ static int up(struct fixture *t, struct ublk_params *p)
 	return ret ? ret : fx_start(t);
 }
 
-static char *cache_mode(struct fixture *t, char *buf, int size)
+/* The first line of an attribute of the disk, "" if there is none. */
+static char *text(struct fixture *t, const char *name, char *buf, int size)
 {
 	char path[96];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/write_cache",
-		 t->info.dev_id);
+	snprintf(path, sizeof(path), "/sys/block/ublkb%u/%s", t->info.dev_id,
+		 name);
 	f = fopen(path, "r");
 	if (!f || !fgets(buf, size, f))
 		buf[0] = 0;
@@ -43,6 +44,11 @@ static char *cache_mode(struct fixture *t, char *buf, int size)
 	if (f)
 		fclose(f);
 	return buf;
+}
+
+static char *cache_mode(struct fixture *t, char *buf, int size)
+{
+	return text(t, "queue/write_cache", buf, size);
 }
 
 /* covers: C-132 C-134 L-72 L-74 L-78 */
@@ -78,6 +84,25 @@ TEST_F(params, section_13_minimal_limits)
 	EXPECT_EQ(30000, limit(t, "queue/io_timeout"));
 	ASSERT_EQ(0, raw_get_params(&t->ctl, self->id, &p));
 	EXPECT_EQ(259, p.devt.disk_major);
+	EXPECT_EQ(0, fx_stop(t));
+}
+
+/* covers: I-71 L-74 */
+TEST_F(params, I_71_no_scheduler)
+{
+	struct fixture *t = &self->t;
+	struct ublk_params p;
+	char buf[128];
+
+	raw_params_init(&p);
+	ASSERT_EQ(0, up(t, &p));
+	ASSERT_EQ(1, t->info.nr_hw_queues);
+	text(t, "queue/scheduler", buf, sizeof(buf));
+	if (!strstr(buf, "mq-deadline"))
+		SKIP(return, "the kernel has no mq-deadline: %s", buf);
+	EXPECT_NE(NULL, strstr(buf, running_on_mainline() ? "[mq-deadline]" :
+							    "[none]"))
+		TH_LOG("%s", buf);
 	EXPECT_EQ(0, fx_stop(t));
 }
 
