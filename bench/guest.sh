@@ -12,9 +12,10 @@ set -euo pipefail
 driver=$1 runs=$2 rows=$3 wanted=$4
 fio_out=$(mktemp)
 
-# One process does 20,000 IOs, or 1 GiB of them, without a scheduler. fio rounds
-# to milliseconds, and the disk of the guest adds instructions that differ from
-# run to run, so each job runs RUNS times and the lowest figure counts.
+# One process does 20,000 IOs, or 1 GiB of them, without a scheduler; of devices
+# "as added" nothing is set. fio rounds to milliseconds, and the disk of the guest
+# adds instructions that differ from run to run, so each job runs RUNS times and
+# the lowest figure counts.
 jobs=(
 	"4k-randread-qd32 randread 4 32"
 	"4k-randwrite-qd32 randwrite 4 32"
@@ -66,7 +67,6 @@ cost() {
 measure() {
 	local subject=$1 dev=$2 job name rw kb depth insns least i
 
-	echo none >"/sys/block/${dev#/dev/}/queue/scheduler"
 	for job in "${jobs[@]}"; do
 		read -r name rw kb depth <<<"$job"
 		[[ $name =~ $wanted ]] || continue
@@ -83,19 +83,25 @@ measure() {
 	done
 }
 
-# Measures a device of our daemon, unless "add" says that the driver does not
-# offer the mode.
-measure_ublk() {
-	local subject=$1 why
+# The same without a scheduler.
+measure_none() {
+	echo none >"/sys/block/${2#/dev/}/queue/scheduler"
+	measure "$@"
+}
 
-	shift
+# Measures a device of our daemon as "measure" or "measure_none" does, unless
+# "add" says that the driver does not offer the mode.
+measure_ublk() {
+	local how=$1 subject=$2 why
+
+	shift 2
 	[[ $subject =~ $rows ]] || return 0
-	if ! why=$(ublk add -n 0 -q 1 -d 128 "$@" 2>&1 >/dev/null); then
+	if ! why=$(ublk add -n 0 "$@" 2>&1 >/dev/null); then
 		[[ $why == *"does not offer"* ]] && return 0
 		echo "bench: $subject: $why" >&2
 		return 1
 	fi
-	measure "$subject" /dev/ublkb0
+	"$how" "$subject" /dev/ublkb0
 	ublk del -n 0 >&2
 }
 
@@ -109,12 +115,12 @@ modprobe ublk_drv
 
 if [ "$driver" != our ]; then
 	subject="null_blk"
-	[[ ! $subject =~ $rows ]] || measure "$subject" /dev/nullb0
+	[[ ! $subject =~ $rows ]] || measure_none "$subject" /dev/nullb0
 	subject="kernel loop, direct IO, on null_blk"
 	if [[ $subject =~ $rows ]]; then
 		modprobe loop
 		losetup --direct-io=on /dev/loop0 /dev/nullb0
-		measure "$subject" /dev/loop0
+		measure_none "$subject" /dev/loop0
 		losetup -d /dev/loop0
 	fi
 fi
@@ -123,7 +129,11 @@ for target in "null" "loop -f /dev/nullb0"; do
 	for mode in "${modes[@]}"; do
 		read -ra words <<<"-t $target ${mode#* }"
 		[ "$mode" != chosen ] || read -ra words <<<"-t $target"
-		measure_ublk "${target%% *} ${mode%% *}, $driver driver" \
-			"${words[@]}"
+		measure_ublk measure_none \
+			"${target%% *} ${mode%% *}, $driver driver" \
+			-q 1 -d 128 "${words[@]}"
 	done
+	read -ra words <<<"-t $target"
+	measure_ublk measure "${target%% *} as added, $driver driver" \
+		"${words[@]}"
 done
