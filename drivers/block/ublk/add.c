@@ -110,6 +110,11 @@ static int ublk_add_init_queues(struct ublk_device *ub)
 /*
  * The block layer may grant fewer tags and queues than asked for (I-10). Requests
  * are scheduled by the server or the disk below it, as those of loop (I-71).
+ *
+ * The driver cannot know whether a server stands on other disks, but one may do so
+ * at any time. And no request depends on the CPU that sent it. So a CPU that goes
+ * offline does not wait for the server (I-72), which may need that CPU's queue of
+ * a disk below.
  */
 static int ublk_add_init_tag_set(struct ublk_device *ub)
 {
@@ -121,7 +126,7 @@ static int ublk_add_init_tag_set(struct ublk_device *ub)
 	set->queue_depth = ub->info.queue_depth;
 	set->numa_node = NUMA_NO_NODE;
 	set->cmd_size = sizeof(struct ublk_rq);
-	set->flags = BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+	set->flags = BLK_MQ_F_NO_SCHED_BY_DEFAULT | BLK_MQ_F_STACKING;
 	set->driver_data = ub;
 	ret = blk_mq_alloc_tag_set(set);
 	if (ret)
