@@ -63,6 +63,14 @@ static const struct row {
 	  "not for unprivileged devices" },
 	{ "unprivileged, named", ALL, UBLK_F_UNPRIVILEGED_DEV, 1,
 	  UBLK_MODE_ZERO_COPY, 0, 8, 1, ~0ULL, "unprivileged devices" },
+	{ "no data", ALL, 0, 3, 0, 0, 8, 1, UC | BATCH, "" },
+	{ "no data, alone", ALL, 0, 2, 0, 0, 8, 1, UC | BATCH, "" },
+	{ "no data, old driver", ALL & ~UC, 0, 2, 0, 0, 8, 1, ZC | BATCH,
+	  "no user copy: the driver does not offer it" },
+	{ "no data, unprivileged", ALL, UBLK_F_UNPRIVILEGED_DEV, 3, 0, 0, 8, 1,
+	  BATCH, "not for unprivileged devices" },
+	{ "no data, named", ALL, 0, 3, UBLK_MODE_ZERO_COPY, 0, 8, 1,
+	  ZC | BATCH, "" },
 	{ "depth 1", ALL, 0, 1, 0, 0, 1, 1, ZC, "the queue depth is 1" },
 	{ "depth 1, batch", ALL, 0, 1, 0, UBLK_CHOICE_YES, 1, 1, ~0ULL,
 	  "batch commands: the queue depth is 1" },
@@ -84,16 +92,24 @@ static void test_longest_request(void)
 {
 	struct ublk_target target = with_done;
 	struct ublk_dev *dev;
+	static const struct {
+		unsigned int flags;
+		__u32 asked, longest;
+	} cases[] = {
+		{ 0, 0, 512 << 10 },
+		{ UBLK_TARGET_RING_DATA, 0, 2 << 20 },
+		{ UBLK_TARGET_RING_DATA, 4096, 4096 },
+		{ UBLK_TARGET_NO_DATA, 0, 2 << 20 },
+	};
 	unsigned int i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		reset();
 		mock.features = ALL;
-		target.flags = i ? UBLK_TARGET_RING_DATA : 0;
-		opts.io_buf_bytes = i == 2 ? 4096 : 0;
+		target.flags = cases[i].flags;
+		opts.io_buf_bytes = cases[i].asked;
 		ktap_eq(ublk_dev_new(&dev, &opts, &target, NULL), 0);
-		ktap_eq(ublk_dev_info(dev)->max_io_buf_bytes,
-			i == 2 ? 4096 : i ? 2 << 20 : 512 << 10);
+		ktap_eq(ublk_dev_info(dev)->max_io_buf_bytes, cases[i].longest);
 		ktap_eq(ublk_dev_params(dev)->basic.max_sectors << 9,
 			ublk_dev_info(dev)->max_io_buf_bytes);
 		ublk_dev_free(dev);
@@ -239,6 +255,42 @@ static void test_user_copy_fails(void)
 		t = mock_request(0, UBLK_IO_OP_READ, 0, 8);
 		ktap_eq(mock_wait(0, t), 512);
 		ktap_eq(mock_moved(0, t), 512);
+		down(dev);
+	}
+}
+
+/* A target without data: nothing is copied, and there is no buffer for it. */
+static void test_no_data(void)
+{
+	struct ublk_target target = with_done;
+	struct ublk_dev *dev;
+	size_t i;
+	int t;
+
+	target.flags = UBLK_TARGET_NO_DATA;
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		reset();
+		mock.features = ALL;
+		opts.batch = ways[i];
+		dev = up(&target);
+		t = mock_request(0, UBLK_IO_OP_WRITE, 0, 8);
+		ktap_eq(mock_wait(0, t), 4096);
+		ktap_eq(mock_moved(0, t), 0);
+		t = mock_request(0, UBLK_IO_OP_READ, 0, 8);
+		ktap_eq(mock_wait(0, t), 4096);
+		ktap_eq(mock_moved(0, t), 0);
+		ktap_true(tgt.seen_null);
+		down(dev);
+
+		/* in copy mode the driver needs the buffers */
+		reset();
+		mock.features = ALL;
+		opts.mode = UBLK_MODE_COPY;
+		opts.batch = ways[i];
+		dev = up(&target);
+		t = mock_request(0, UBLK_IO_OP_READ, 0, 8);
+		ktap_eq(mock_wait(0, t), 4096);
+		ktap_true(!tgt.seen_null);
 		down(dev);
 	}
 }
@@ -494,6 +546,7 @@ static const struct ktap_test tests[] = {
 	{ "recover_other_target", test_recover_other_target },
 	{ "user_copy", test_user_copy },
 	{ "user_copy_fails", test_user_copy_fails },
+	{ "no_data", test_no_data },
 	{ "zone_append", test_zone_append },
 	{ "zero_copy", test_zero_copy },
 	{ "zero_copy_fallback", test_zero_copy_fallback },

@@ -457,7 +457,7 @@ struct ublk_queue {
  * @desc: the request; stays unchanged until ublk_io_complete()
  * @buf: data buffer, at least max_io_buf_bytes long, page aligned; NULL if the
  *	data is in the ring's buffer table, only for targets with
- *	UBLK_TARGET_RING_DATA
+ *	UBLK_TARGET_RING_DATA; or if nothing moves it, UBLK_TARGET_NO_DATA
  * @priv: io_size bytes of the target, zeroed once at start
  * @q: queue; may be another thread's at the tag's next request
  * @tag: tag number
@@ -480,6 +480,13 @@ struct ublk_io {
  * Only such targets get modes without an io->buf.
  */
 #define UBLK_TARGET_RING_DATA	0x1
+/*
+ * Flag of a target: no request's data is of interest to it. Nothing moves the
+ * data where driver and privileges allow that: io->buf is NULL then, and slot has
+ * no meaning. Reads leave the reader's memory as it was, so this is for targets
+ * that measure or test. The flag implies UBLK_TARGET_RING_DATA.
+ */
+#define UBLK_TARGET_NO_DATA	0x2
 
 /**
  * struct ublk_target - what a device does with its requests

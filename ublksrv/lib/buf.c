@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * IO buffers of a thread's tags: one mapping with a page aligned buffer for
- * each tag. Devices with zero copy have none.
+ * each tag. Devices with zero copy have none, nor have targets without data.
  *
  * Called by queue.c in the queue's thread, after that has been bound to its
  * CPUs, so that the pages come from their NUMA node. The kernel allocates a

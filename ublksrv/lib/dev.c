@@ -19,9 +19,9 @@
 
 #include "private.h"
 
-/* Longest request by default: with IO buffers, and with zero copy. */
+/* Longest request by default: with IO buffers, and without. */
 #define IO_BUF_DEFAULT		(512U << 10)
-#define IO_BUF_ZERO_COPY	(2U << 20)
+#define IO_BUF_NONE		(2U << 20)
 
 #define UBLKS_MAX	"/sys/module/ublk_drv/parameters/ublks_max"
 
@@ -51,11 +51,11 @@ static void dev_set_io_buf(struct ublk_dev *dev)
 {
 	struct ublk_param_basic *basic = &dev->params.basic;
 
-	if (!(dev->features & UBLK_F_AUTO_BUF_REG) ||
+	if (dev_has_bufs(dev, dev->features) ||
 	    basic->max_sectors != IO_BUF_DEFAULT >> 9)
 		return;
-	dev->info.max_io_buf_bytes = IO_BUF_ZERO_COPY;
-	basic->max_sectors = IO_BUF_ZERO_COPY >> 9;
+	dev->info.max_io_buf_bytes = IO_BUF_NONE;
+	basic->max_sectors = IO_BUF_NONE >> 9;
 }
 
 static int dev_check_opts(const struct ublk_dev_opts *o)

@@ -24,15 +24,26 @@ static const enum ublk_mode mode_order[] = {
 	UBLK_MODE_ZERO_COPY, UBLK_MODE_COPY, UBLK_MODE_USER_COPY,
 };
 
+/* With user copy the driver leaves the data alone, and then so does copy.c. */
+static const enum ublk_mode mode_order_no_data[] = {
+	UBLK_MODE_USER_COPY, UBLK_MODE_ZERO_COPY, UBLK_MODE_COPY,
+};
+
 static const char * const mode_names[] = {
 	[UBLK_MODE_COPY]	= "copy",
 	[UBLK_MODE_USER_COPY]	= "user copy",
 	[UBLK_MODE_ZERO_COPY]	= "zero copy",
 };
 
+/* Does the target work without io->buf? */
+static bool mode_needs_no_buf(unsigned int target_flags)
+{
+	return target_flags & (UBLK_TARGET_RING_DATA | UBLK_TARGET_NO_DATA);
+}
+
 static const char *mode_not_zero_copy(const struct mode_env *env)
 {
-	if (!(env->target_flags & UBLK_TARGET_RING_DATA))
+	if (!mode_needs_no_buf(env->target_flags))
 		return "the target has to see the data";
 	if (env->need & UBLK_F_UNPRIVILEGED_DEV)
 		return "not for unprivileged devices";
@@ -99,6 +110,8 @@ static __u64 mode_flags(enum ublk_mode mode, const struct mode_env *env)
 static int mode_pick_data(const struct mode_env *env, enum ublk_mode asked,
 			  __u64 *flags, char *why, size_t len)
 {
+	const enum ublk_mode *order = env->target_flags & UBLK_TARGET_NO_DATA ?
+		mode_order_no_data : mode_order;
 	const char *reason;
 	unsigned int i;
 
@@ -112,14 +125,14 @@ static int mode_pick_data(const struct mode_env *env, enum ublk_mode asked,
 		return 0;
 	}
 	for (i = 0; i < ARRAY_SIZE(mode_order); i++) {
-		reason = mode_why_not(mode_order[i], env);
+		reason = mode_why_not(order[i], env);
 		if (!reason) {
-			*flags |= mode_flags(mode_order[i], env);
+			*flags |= mode_flags(order[i], env);
 			return 0;
 		}
 		if (!*why)
-			snprintf(why, len, "no %s: %s",
-				 mode_names[mode_order[i]], reason);
+			snprintf(why, len, "no %s: %s", mode_names[order[i]],
+				 reason);
 	}
 	return ublk_error(-EOPNOTSUPP, "no way to move data: %s", why);
 }
@@ -251,8 +264,7 @@ int mode_check(const struct ublk_dev *dev, __u64 flags)
 	if (flags & UBLK_F_SHMEM_ZC && !dev->shmem)
 		return ublk_error(-EINVAL, "dev %u: uses shared memory; name its file",
 				  id);
-	if (flags & UBLK_F_AUTO_BUF_REG &&
-	    !(dev->own.flags & UBLK_TARGET_RING_DATA))
+	if (flags & UBLK_F_AUTO_BUF_REG && !mode_needs_no_buf(dev->own.flags))
 		return ublk_error(-EINVAL, "dev %u: moves data by zero copy, which its target does not support",
 				  id);
 	return 0;
@@ -266,7 +278,7 @@ int mode_check(const struct ublk_dev *dev, __u64 flags)
 static bool mode_may_link(const struct ublk_dev *dev, __u64 flags)
 {
 	return !(flags & UBLK_F_USER_COPY) &&
-		(!dev->shmem || dev->own.flags & UBLK_TARGET_RING_DATA);
+		(!dev->shmem || mode_needs_no_buf(dev->own.flags));
 }
 
 void mode_set_up(struct worker *w)
@@ -287,7 +299,7 @@ void mode_set_up(struct worker *w)
 	w->commit = w->send;
 	if (!(flags & UBLK_F_BATCH_IO) && mode_may_link(w->dev, flags))
 		w->link = w->send;
-	if (flags & UBLK_F_USER_COPY) {
+	if (flags & UBLK_F_USER_COPY && !(w->dev->own.flags & UBLK_TARGET_NO_DATA)) {
 		w->deliver = copy_deliver;
 		w->commit = copy_commit;
 	} else if (flags & UBLK_F_SUPPORT_ZERO_COPY) {

@@ -226,6 +226,18 @@ struct ublk_dev {
 	bool freed;			/* by the user; waits for nr_lent 0 */
 };
 
+/*
+ * Have the tags of a device buffers, to which the data is moved? Memory that is
+ * shared with users takes the place of buffers, request by request.
+ */
+static inline bool dev_has_bufs(const struct ublk_dev *dev, __u64 flags)
+{
+	if (dev->own.flags & UBLK_TARGET_NO_DATA &&
+	    (flags & (UBLK_F_USER_COPY | UBLK_F_SHMEM_ZC)) == UBLK_F_USER_COPY)
+		return false;
+	return !(flags & UBLK_F_AUTO_BUF_REG);
+}
+
 /* params.c */
 int params_import(struct ublk_params *own, const struct ublk_params *given);
 

@@ -35,7 +35,7 @@ int queue_open(struct queue *q)
 	struct ublk_dev *dev = q->pub.dev;
 	int ret = 0;
 
-	if (!(dev->info.flags & UBLK_F_AUTO_BUF_REG) && q->nr_tags)
+	if (dev_has_bufs(dev, dev->info.flags) && q->nr_tags)
 		ret = buf_alloc(q, dev->info.max_io_buf_bytes,
 				dev->flags & UBLK_DEV_MLOCK);
 	if (!ret && dev->target->queue_open)

@@ -2,9 +2,9 @@
 /*
  * Target null: every request succeeds at once, no data is stored.
  *
- * For measuring the cost of the driver and the library. Reads return the old
- * contents of the tag's IO buffer, or with zero copy leave the reader's memory
- * as it was.
+ * For measuring the cost of the driver and the library. By default nothing moves
+ * the data, and reads leave the reader's memory as it was. With copy they return
+ * the old contents of the tag's IO buffer.
  */
 #include <errno.h>
 #include <limits.h>
@@ -61,5 +61,5 @@ const struct ublk_target null_target = {
 	.config_size = sizeof(struct null_cfg),
 	.open = null_open,
 	.submit = null_submit,
-	.flags = UBLK_TARGET_RING_DATA,
+	.flags = UBLK_TARGET_RING_DATA | UBLK_TARGET_NO_DATA,
 };

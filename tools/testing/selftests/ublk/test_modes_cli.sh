@@ -24,6 +24,12 @@ data_passes() {
 		cmp - "$TMP/data"
 }
 
+# Writes and reads of the longest requests, by a target that has no buffers.
+null_serves() {
+	dd if=/dev/zero of="$BDEV" bs=4M count=4 oflag=direct status=none &&
+		dd if="$BDEV" of=/dev/null bs=4M count=4 iflag=direct status=none
+}
+
 kill_and_recover() {
 	kill -9 "$(pid_of "$DEV")" &&
 		busywait 10000 state_is "$DEV" QUIESCED &&
@@ -92,6 +98,16 @@ check "depth 1: no batch" mode_is "${want% batch}"
 del_dev
 add_dev -t loop -f "$img" -g
 check "get data: the driver copies" mode_is "copy get-data"
+del_dev
+
+# A target that needs no data.
+want=copy
+! has_feature AUTO_BUF_REG || want=zero-copy
+! has_feature USER_COPY || want=user-copy
+! has_feature BATCH_IO || want+=" batch"
+add_dev -t null
+check "no data" mode_is "$want"
+check "no data: reads and writes" null_serves
 del_dev
 
 # The reason why it is not the fastest one is on standard error.
