@@ -61,6 +61,12 @@ static void test_bad_input(void)
 		  "ublk: add: --queues: \"1x\" is not a number\n" },
 		{ "add -t null -n 1048576", 2,
 		  "ublk: add: --number: \"1048576\" is out of range, it must be 0..1048575\n" },
+		{ "add -t null --realtime=0", 2,
+		  "ublk: add: --realtime: \"0\" is out of range, it must be 1..99\n" },
+		{ "add -t null --realtime=100", 2,
+		  "ublk: add: --realtime: \"100\" is out of range, it must be 1..99\n" },
+		{ "add -t null --realtime", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "add -t null --frob", 2,
 		  "ublk: add: null: unknown option \"--frob\"; see \"ublk help add\"\n" },
 		{ "add -t loop --frob", 2,
@@ -141,6 +147,9 @@ static void test_bad_input(void)
 		{ "recover -n 0 -t loop -f /no/such", 2,
 		  "ublk: recover: loop: /no/such: No such file or directory; check the name\n" },
 		{ "recover -n 0 --mlock", 2,
+		  "ublk: recover: options of a device need -t TARGET; without it they come from the run-state file\n"
+		},
+		{ "recover -n 0 --realtime", 2,
 		  "ublk: recover: options of a device need -t TARGET; without it they come from the run-state file\n"
 		},
 		{ "recover -n 0 -d 64", 2,

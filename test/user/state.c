@@ -55,6 +55,8 @@ static void record(void)
 	ktap_eq(ublk_dev_add(dev), 0);
 	ktap_eq(ublk_dev_configure(dev), 0);
 	ktap_eq(ublk_dev_start(dev), 0);
+	/* the threads have not got it: not every user may have that */
+	opts.realtime = 5;
 	ktap_eq(state_write(dev, &null_target, cfg, &opts, &old), 0);
 	state_keep(ID, old);
 	ktap_eq(ublk_dev_stop(dev), 0);
@@ -98,6 +100,7 @@ static void test_for_recovery(void)
 	ktap_eq(st.depth, 4);
 	ktap_eq(st.max_io_bytes, 65536);
 	ktap_true(st.mlock);
+	ktap_eq(st.realtime, 5);
 	ktap_true(state_matches(&st, &info));
 	other = info;
 	other.queue_depth++;
@@ -114,6 +117,7 @@ static void test_for_recovery(void)
 	write_text("{\"version\":1,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}}");
 	ktap_eq(state_read(ID, &st), 0);
 	ktap_true(!state_matches(&st, &info));
+	ktap_eq(st.realtime, 0);
 	state_free(&st);
 }
 

@@ -63,6 +63,7 @@ static int add_run(int argc, char **argv)
 		args.dev.io_buf_bytes = opts.io_buf;
 		if (opts.mlock)
 			args.dev.flags |= UBLK_DEV_MLOCK;
+		args.dev.realtime = opts.realtime;
 		args.timeout_ms = cfg.timeout * 1000;
 		args.foreground = cfg.foreground;
 		args.quiet = cfg.quiet;

@@ -88,6 +88,7 @@ struct state {
 	__u64 flags;
 	__u32 queues, depth, max_io_bytes;	/* 0 when unknown */
 	bool mlock;
+	unsigned int realtime;			/* priority, or 0 */
 	unsigned int io_threads;		/* per queue */
 	char *shmem;				/* file, or NULL */
 	__u64 shmem_dev, shmem_ino;		/* identify that file */
@@ -179,6 +180,7 @@ struct devopts {
 	bool unprivileged;
 	bool no_scan;
 	bool mlock;
+	__u64 realtime;
 };
 
 extern const struct ublk_opt devopts_table[];

@@ -118,6 +118,12 @@ const struct ublk_opt devopts_table[] = {
 		.offset = OFF(mlock),
 		.help = "lock the daemon in memory",
 	},
+	{
+		.name = "realtime", .type = UBLK_OPT_UINT,
+		.flags = UBLK_OPT_MAYBE, .offset = OFF(realtime),
+		.arg = "[=PRIO]", .min = 1, .max = UBLK_MAX_REALTIME,
+		.help = "run the queues' threads before ordinary ones",
+	},
 	{ 0 }
 };
 

@@ -102,6 +102,11 @@ static int opt_set_number(struct opt_row *row, const char *text, __u64 *dst)
 	__u64 val;
 	int ret;
 
+	/* UBLK_OPT_MAYBE */
+	if (!text) {
+		*dst = o->min;
+		return 0;
+	}
 	ret = size ? opt_size(text, &val) : opt_uint(text, &val);
 	if (ret == -EINVAL)
 		return opt_bad_value(row, text, size ?
@@ -209,7 +214,9 @@ static void opt_add_long(struct opt_parser *p, const char *name, size_t len,
 static void opt_add_row(struct opt_parser *p, const struct opt_table *table,
 			const struct ublk_opt *opt)
 {
-	int arg = opt->type == UBLK_OPT_FLAG ? no_argument : required_argument;
+	int arg = opt->type == UBLK_OPT_FLAG ? no_argument :
+		opt->flags & UBLK_OPT_MAYBE ? optional_argument :
+		required_argument;
 	const char *name = opt->name;
 	size_t len;
 
@@ -389,7 +396,7 @@ void opt_help(FILE *out, const struct ublk_opt *opts)
 			snprintf(letter, sizeof(letter), "-%c, ", o->letter);
 		snprintf(left, sizeof(left), "%s--%s%s%s", letter,
 			 opt_name(o, name, sizeof(name)),
-			 o->arg ? " " : "", o->arg ? : "");
+			 o->arg && *o->arg != '[' ? " " : "", o->arg ? : "");
 		fprintf(out, "  %-28s %s", left, o->help);
 		if (o->def)
 			fprintf(out, " (default %s)", o->def);

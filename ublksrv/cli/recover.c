@@ -172,6 +172,7 @@ static int recover_from_record(const struct recover_cfg *cfg,
 	args->dev.shmem = st->shmem;
 	if (st->mlock)
 		args->dev.flags |= UBLK_DEV_MLOCK;
+	args->dev.realtime = st->realtime;
 	ret = config_unpack(st->target, st->options, &args->cfg);
 	if (ret)
 		return ublk_error(ret, "dev %u: %s: %s", id, state_name(id),
@@ -225,6 +226,7 @@ static int recover_from_options(const struct recover_cfg *cfg,
 	args->dev.io_threads = opts->mode.io_threads;
 	if (opts->mlock)
 		args->dev.flags |= UBLK_DEV_MLOCK;
+	args->dev.realtime = opts->realtime;
 	if (!st->target_name || cfg->force)
 		return 0;
 	if (strcmp(st->target_name, args->target->name))

@@ -151,6 +151,18 @@ static int state_unpack_stores(json_t *stores, struct state *st)
 	return 0;
 }
 
+/* A file of an older version of this program does not have it. */
+static int state_unpack_realtime(json_t *root, struct state *st)
+{
+	int prio = 0;
+
+	if (json_unpack(root, "{s?i}", "realtime", &prio) || prio < 0 ||
+	    prio > UBLK_MAX_REALTIME)
+		return -EBADMSG;
+	st->realtime = prio;
+	return 0;
+}
+
 static int state_unpack(json_t *root, __u32 id, struct state *st)
 {
 	json_int_t flags = 0, max_io_bytes = 0;
@@ -178,7 +190,8 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 		if (!json_is_integer(tid))
 			return -EBADMSG;
 
-	if (state_unpack_shmem(shmem, st) || state_unpack_stores(stores, st)) {
+	if (state_unpack_shmem(shmem, st) || state_unpack_stores(stores, st) ||
+	    state_unpack_realtime(root, st)) {
 		state_free(st);
 		return -EBADMSG;
 	}

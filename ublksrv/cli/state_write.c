@@ -237,8 +237,11 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 	if (ret)
 		return ret;
 	root = state_pack(dev, target, cfg, opts);
-	if (!root)
+	if (!root || json_object_set_new(root, "realtime",
+					 json_integer(opts->realtime))) {
+		json_decref(root);
 		return ublk_error(-ENOMEM, "run-state file: out of memory");
+	}
 	ret = state_replace(ublk_dev_info(dev)->dev_id, root, old);
 	json_decref(root);
 	return ret;

@@ -382,6 +382,8 @@ enum ublk_opt_type {
  * the device was added with.
  */
 #define UBLK_OPT_LAYOUT		0x8
+/* UINT only: "--name=VALUE", or "--name" alone, which stands for @min. */
+#define UBLK_OPT_MAYBE		0x40
 
 /**
  * struct ublk_opt - one row of an option table
@@ -713,6 +715,7 @@ enum ublk_choice {
 };
 
 #define UBLK_MAX_IO_THREADS	64
+#define UBLK_MAX_REALTIME	99
 
 /**
  * struct ublk_store - identity of a file or block device that a target uses
@@ -764,6 +767,10 @@ struct ublk_store {
  *	not known. The target must name the same ones in the same order. Only
  *	read in ublk_dev_new()
  * @nr_stores: how many
+ * @realtime: priority, up to UBLK_MAX_REALTIME, with which the threads of the
+ *	queues run before all ordinary ones (SCHED_FIFO); 0 for ordinary threads.
+ *	Needs CAP_SYS_NICE, or RLIMIT_RTPRIO. Threads that they start are ordinary
+ *	ones
  *
  * A mode that is named has to be possible. Otherwise the library chooses one
  * that driver, target and privileges allow; ublk_dev_mode_reason() says why. In
@@ -784,6 +791,8 @@ struct ublk_dev_opts {
 	const char *shmem;
 	const struct ublk_store *stores;
 	unsigned int nr_stores;
+	/* 64 bits: an older structure ends before it, with its padding */
+	__u64 realtime;
 };
 
 /**

@@ -75,6 +75,9 @@ static int dev_check_opts(const struct ublk_dev_opts *o)
 	if (o->io_threads > UBLK_MAX_IO_THREADS || o->io_threads > o->depth)
 		return ublk_error(-EINVAL, "%u threads per queue: must be up to %u and the queue depth",
 				  o->io_threads, UBLK_MAX_IO_THREADS);
+	if (o->realtime > UBLK_MAX_REALTIME)
+		return ublk_error(-EINVAL, "realtime priority: must be up to %u",
+				  UBLK_MAX_REALTIME);
 	return 0;
 }
 
@@ -119,6 +122,7 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 	dev->cfg = cfg;
 	dev->flags = opts->flags;
 	dev->io_threads = opts->io_threads ? : 1;
+	dev->realtime = opts->realtime;
 	dev->expected = opts->stores;
 	dev->nr_expected = opts->stores ? opts->nr_stores : 0;
 	dev->char_fd = -1;

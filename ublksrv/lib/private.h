@@ -205,6 +205,7 @@ struct ublk_dev {
 	int char_fd;
 	int event_fd;
 	unsigned int io_threads;	/* per hardware queue */
+	unsigned int realtime;		/* priority of the threads, or 0 */
 	char mode_why[160];
 	struct store *stores;		/* that the target has named */
 	unsigned int nr_stores;

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "private.h"
@@ -156,6 +157,34 @@ static void worker_set_slice(void)
 	syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
+static int worker_realtime_refused(unsigned int prio, int err)
+{
+	struct rlimit rl;
+
+	if (err != -EPERM || getrlimit(RLIMIT_RTPRIO, &rl))
+		return ublk_error(err, "realtime priority %u: %s", prio,
+				  strerror(-err));
+	if (rl.rlim_cur < prio)
+		return ublk_error(err, "realtime priority %u: not without CAP_SYS_NICE, and RLIMIT_RTPRIO is %llu; raise that, with \"ulimit -r\" or LimitRTPRIO=, or leave the priority out",
+				  prio, (unsigned long long)rl.rlim_cur);
+	return ublk_error(err, "realtime priority %u: %s; the control group may have no realtime budget, see cpu.rt_runtime_us",
+			  prio, strerror(-err));
+}
+
+/*
+ * A realtime thread runs as soon as there is a request. What it starts, such as
+ * the workers of io_uring, is not realtime.
+ */
+static int worker_set_realtime(const struct worker *w)
+{
+	struct sched_param param = { .sched_priority = w->dev->realtime };
+
+	if (!w->dev->realtime ||
+	    !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
+		return 0;
+	return worker_realtime_refused(w->dev->realtime, -errno);
+}
+
 static void worker_setup_thread(struct worker *w)
 {
 	char name[16];
@@ -187,7 +216,9 @@ static int worker_open(struct worker *w)
 
 	tags = batch ? w->dev->info.queue_depth : w->queue->nr_tags;
 	mode_set_up(w);
-	ret = ring_init(w, tags);
+	ret = worker_set_realtime(w);
+	if (!ret)
+		ret = ring_init(w, tags);
 	if (!ret && flags & UBLK_F_AUTO_BUF_REG)
 		ret = zcopy_open(w, tags);
 	if (!ret && batch)
