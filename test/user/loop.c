@@ -390,7 +390,7 @@ static void test_pieces(void)
 	down();
 }
 
-/* What the disk below has to split goes to a worker of io_uring at once. */
+/* What the disk below would have to split is sent in pieces that it takes. */
 static void test_split(void)
 {
 	struct file *f;
@@ -403,22 +403,42 @@ static void test_split(void)
 	ktap_eq(run(UBLK_IO_OP_READ, 1, 8, &tag), 4096);
 	ktap_eq(mock_last_sqe_flags() & IOSQE_ASYNC, 0);
 	ktap_eq(run(UBLK_IO_OP_READ, 1, 20, &tag), 10240);
-	ktap_eq(mock_last_sqe_flags() & IOSQE_ASYNC, IOSQE_ASYNC);
+	ktap_eq(mock_last_sqe_flags() & IOSQE_ASYNC, 0);
 	ktap_true(buffer_is(tag, 512, 10240));
-	ktap_eq(mock_nr_backend(), 2);
-	/* short: pieces of 3000 bytes one after the other, and the rest */
+	ktap_eq(mock_nr_backend(), 1 + 3);
+	/*
+	 * Short: all again, piece after piece of 3000 bytes, until the rest, 2192, can
+	 * be sent at once.
+	 */
 	mock.max_transfer = 3000;
 	memset(mock_buffer(0, tag), 0, 65536);
 	ktap_eq(run(UBLK_IO_OP_READ, 7, 16, &tag), 8192);
 	ktap_true(buffer_is(tag, 7 * 512, 8192));
-	ktap_eq(mock_nr_backend(), 2 + 3);
+	ktap_eq(mock_nr_backend(), 1 + 3 + 2 + 3);
 	mock.max_transfer = 0;
+	memset(mock_buffer(0, tag), 0, 65536);
+	ktap_eq(run(UBLK_IO_OP_READ, 7, 16, &tag), 8192);
+	ktap_true(buffer_is(tag, 7 * 512, 8192));
+	ktap_eq(mock_nr_backend(), 1 + 3 + 2 + 3 + 2);
+	/* in more than four pieces a worker of io_uring does it */
+	ktap_eq(run(UBLK_IO_OP_READ, 7, 32, &tag), 16384);
+	ktap_eq(mock_last_sqe_flags() & IOSQE_ASYNC, 0);
+	ktap_eq(run(UBLK_IO_OP_READ, 7, 40, &tag), 20480);
+	ktap_eq(mock_last_sqe_flags() & IOSQE_ASYNC, IOSQE_ASYNC);
+	ktap_true(buffer_is(tag, 7 * 512, 20480));
+	ktap_eq(mock_nr_backend(), 1 + 3 + 2 + 3 + 2 + 4 + 1);
 	ktap_eq(run(UBLK_IO_OP_DISCARD, 0, 20, &tag), 0);
 	ktap_eq(mock_last_sqe_flags() & IOSQE_ASYNC, 0);
 	mock.backend = ENOSPC;
 	ktap_eq(run(UBLK_IO_OP_WRITE, 0, 20, &tag), -ENOSPC);
+	memset(mock_buffer(0, tag), 0, 65536);
 	ktap_eq(run(UBLK_IO_OP_WRITE | UBLK_IO_F_FUA, 0, 20, &tag), 10240);
 	ktap_eq(mock_last_rw_flags(), RWF_DSYNC);
+	ktap_true(file_is_zero(0, 10240));
+	ktap_true(!file_is_zero(10240, 512));
+	/* the file has become shorter in the middle of the second piece */
+	ktap_eq(ftruncate(fd, 4096 + 512), 0);
+	ktap_eq(run(UBLK_IO_OP_READ, 0, 20, &tag), -EIO);
 	down();
 }
 

@@ -23,8 +23,6 @@
 #include "file.h"
 #include "libublk.h"
 
-#define FILE_MAX_BLOCK	4096U
-
 static bool is_power_of_2(__u64 v)
 {
 	return v && !(v & (v - 1));
@@ -56,10 +54,18 @@ static __u64 file_queue_attr(dev_t dev, const char *name, __u64 def)
 	return def;
 }
 
+/*
+ * A disk splits what is too long for it, and what has too many segments. In the
+ * worst case each page of the data is one.
+ */
 static void file_probe_max_io(struct file *f, dev_t disk)
 {
 	__u64 max = file_queue_attr(disk, "max_sectors_kb", 0) << 10;
+	__u64 segments = file_queue_attr(disk, "max_segments", 0);
 
+	segments *= sysconf(_SC_PAGESIZE);
+	if (segments && segments < max)
+		max = segments;
 	/* in whole blocks of any size that a target uses */
 	max &= ~(__u64)(FILE_MAX_BLOCK - 1);
 	f->max_io = max && max < UINT32_MAX ? max : UINT32_MAX;

@@ -13,6 +13,9 @@
 #include <linux/types.h>
 #include <linux/ublk_cmd.h>
 
+/* Blocks are not longer than this. */
+#define FILE_MAX_BLOCK	4096U
+
 struct io_uring_sqe;
 struct ublk_io;
 
@@ -136,6 +139,29 @@ struct file_piece {
 	__u32 off;
 	unsigned char way;
 };
+
+/* More pieces cost more than a worker of io_uring that waits. */
+#define FILE_PIECES	4
+
+/**
+ * file_piece_len - in which pieces to send a long transfer
+ * @f: file
+ * @len: bytes
+ *
+ * io_uring cannot submit without waiting what the disk below has to split, but it
+ * can submit pieces that the disk takes whole.
+ *
+ * Return: bytes of the first piece: all, or a part in whole blocks
+ */
+static inline __u32 file_piece_len(const struct file *f, __u32 len)
+{
+	__u32 nr;
+
+	if (len <= f->max_io || len > (__u64)f->max_io * FILE_PIECES)
+		return len;
+	nr = (len + f->max_io - 1) / f->max_io;
+	return (len / nr + FILE_MAX_BLOCK - 1) & ~(FILE_MAX_BLOCK - 1);
+}
 
 /**
  * file_op_known - can the operation be done on a file

@@ -34,10 +34,14 @@ struct loop {
 	__u64 offset;
 };
 
-/* Per tag: how far a transfer got, in which way another request is done. */
+/*
+ * Per tag: how far a transfer got, in which way another request is done, and
+ * whether a long transfer is done piece after piece because one was short.
+ */
 struct loop_io {
 	__u32 done;
 	unsigned char way;
+	bool one_by_one;
 };
 
 static const struct ublk_opt loop_opts[] = {
@@ -223,10 +227,27 @@ static int loop_queue_open(struct ublk_queue *q)
 	return 0;
 }
 
+static void loop_issue_pieces(struct ublk_queue *q, struct ublk_io *io,
+			      struct file_piece piece)
+{
+	struct loop *loop = ublk_dev_priv(q->dev);
+	const struct loop_io *lio = io->priv;
+	__u64 end = piece.pos + piece.len;
+
+	do {
+		piece.len = file_piece_len(&loop->file, end - piece.pos);
+		if (!file_prep(&loop->file, io, &piece))
+			return;
+		piece.pos += piece.len;
+		piece.off += piece.len;
+	} while (piece.pos < end && !lio->one_by_one);
+}
+
 static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 {
 	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
+	bool data = ublk_io_op(io) <= UBLK_IO_OP_WRITE;
 	__u64 len = (__u64)io->desc->nr_sectors << 9;
 	struct file_piece piece = {
 		.fd = (intptr_t)q->priv,
@@ -235,9 +256,14 @@ static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 		.off = lio->done,
 		.way = lio->way,
 	};
-	struct io_uring_sqe *sqe = file_prep(&loop->file, io, &piece);
+	struct io_uring_sqe *sqe;
 
-	if (sqe && ublk_io_op(io) <= UBLK_IO_OP_WRITE)
+	if (data && file_piece_len(&loop->file, piece.len) < piece.len) {
+		loop_issue_pieces(q, io, piece);
+		return;
+	}
+	sqe = file_prep(&loop->file, io, &piece);
+	if (sqe && data)
 		ublk_io_complete_after(io, sqe, len);
 }
 
@@ -251,6 +277,7 @@ static void loop_submit(struct ublk_queue *q, struct ublk_io *io)
 		return;
 	}
 	lio->done = 0;
+	lio->one_by_one = false;
 	lio->way = file_first_way(&loop->file, io);
 	loop_issue(q, io);
 }
@@ -259,7 +286,7 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 {
 	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
-	__u32 len = io->desc->nr_sectors << 9;
+	__u32 len = io->desc->nr_sectors << 9, rest;
 
 	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
 		if (file_next_way(&loop->file, io, res, &lio->way))
@@ -281,11 +308,17 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 		file_complete(io, res);
 		return;
 	}
-	lio->done += res;
-	if (lio->done < len)
-		loop_issue(q, io);
-	else
+	if (lio->done + res >= len) {
 		ublk_io_complete(io, len);
+		return;
+	}
+	/* Of several pieces it is not known which one was short: do all again. */
+	rest = len - lio->done;
+	if (file_piece_len(&loop->file, rest) < rest && !lio->one_by_one)
+		lio->one_by_one = true;
+	else
+		lio->done += res;
+	loop_issue(q, io);
 }
 
 /* Do others use the bytes that are new? The daemon claimed c->size of them. */

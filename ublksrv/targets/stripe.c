@@ -352,6 +352,7 @@ static void stripe_issue_data(struct ublk_queue *q, struct ublk_io *io)
 
 	do {
 		part = stripe_map(s->geo, pos + off, len - off);
+		part.len = file_piece_len(&s->files[part.member], part.len);
 		if (!stripe_prep(q, io, part, off))
 			return;
 		off += part.len;
