@@ -64,18 +64,9 @@ ublk_copy(const struct request *req, u64 addr, unsigned int len, bool to_server)
 	return done;
 }
 
-/**
- * ublk_copy_iter() - copy a part of a request's data
- * @req: request with data
- * @off: first byte of the data
- * @iter: the server's memory; advanced by what was copied
- * @to_server: direction
- *
- * Context: a task with the memory of @iter; may fault and sleep.
- * Return: bytes copied; fewer than fit at the end of the data or on a fault.
- */
-size_t ublk_copy_iter(const struct request *req, size_t off,
-		      struct iov_iter *iter, bool to_server)
+/* Any part of the data: look for the segment in which it begins. */
+static size_t ublk_copy_segments(const struct request *req, size_t off,
+				 struct iov_iter *iter, bool to_server)
 {
 	struct req_iterator ri;
 	struct bio_vec bv;
@@ -101,6 +92,32 @@ size_t ublk_copy_iter(const struct request *req, size_t off,
 			break;
 	}
 	return done;
+}
+
+/**
+ * ublk_copy_iter() - copy a part of a request's data
+ * @req: request with data
+ * @off: first byte of the data, at most its length
+ * @iter: the server's memory; advanced by what was copied
+ * @to_server: direction
+ *
+ * Context: a task with the memory of @iter; may fault and sleep.
+ * Return: bytes copied; fewer than fit at the end of the data or on a fault.
+ */
+size_t ublk_copy_iter(const struct request *req, size_t off,
+		      struct iov_iter *iter, bool to_server)
+{
+	size_t want = min_t(size_t, blk_rq_bytes(req) - off,
+			    iov_iter_count(iter));
+	/* Requests with a special payload have no data for the server. */
+	struct bio_vec first = mp_bvec_iter_bvec(req->bio->bi_io_vec,
+						 req->bio->bi_iter);
+
+	/* Often the data is one segment. */
+	if (unlikely(off + want > first.bv_len))
+		return ublk_copy_segments(req, off, iter, to_server);
+	first.bv_offset += off;
+	return ublk_copy_segment(&first, want, iter, to_server);
 }
 
 /* Zero the data of a request from byte @off on (I-8). Does not sleep. */
