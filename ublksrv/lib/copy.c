@@ -41,6 +41,8 @@ void copy_deliver(struct ublk_queue *q, struct ublk_io *pub)
 	struct worker *w = to_queue(q)->worker;
 	int ret = 0;
 
+	if (unlikely(buf_is_long(pub)))
+		buf_use_huge(to_queue(q), pub);
 	if ((op == UBLK_IO_OP_WRITE || op == UBLK_IO_OP_ZONE_APPEND) &&
 	    !(pub->desc->op_flags & UBLK_IO_F_SHMEM_ZC))
 		ret = copy_move(to_io(pub), true, pub->desc->nr_sectors << 9);

@@ -297,6 +297,8 @@ void mode_set_up(struct worker *w)
 
 	w->deliver = w->submit;
 	w->commit = w->send;
+	if (dev_has_bufs(w->dev, flags))
+		w->deliver = buf_deliver;
 	if (!(flags & UBLK_F_BATCH_IO) && mode_may_link(w->dev, flags))
 		w->link = w->send;
 	if (flags & UBLK_F_USER_COPY && !(w->dev->own.flags & UBLK_TARGET_NO_DATA)) {

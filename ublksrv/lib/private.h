@@ -130,6 +130,8 @@ struct queue {
 	unsigned int base, step, nr_tags;
 	void *bufs;			/* of these tags */
 	size_t bufs_len;
+	atomic_bool *is_huge;		/* each 2 MiB of them, or NULL */
+	size_t nr_huge;
 	bool is_open;
 };
 
@@ -146,7 +148,8 @@ struct worker {
 	 * skip the steps that the mode does not need:
 	 *
 	 * deliver	shmem.c: let io->buf point to the data, then call next
-	 * next		copy.c: get the data of a write; zcopy.c: register it
+	 * next		buf.c: huge pages for long requests; copy.c: the same, and
+	 *		get the data of a write; zcopy.c: register it
 	 * submit	the target; io.c gets the CQEs of its SQEs
 	 * done		the target, or NULL
 	 * commit	shmem.c: is the memory still there? Then call end
@@ -264,6 +267,17 @@ int affinity_set(const cpu_set_t *cpus);
 /* buf.c */
 int buf_alloc(struct queue *q, size_t io_bytes, bool lock);
 void buf_free(struct queue *q);
+void buf_use_huge(struct queue *q, const struct ublk_io *io);
+void buf_deliver(struct ublk_queue *q, struct ublk_io *io);
+
+/* Do huge pages pay for the data of this request? */
+static inline bool buf_is_long(const struct ublk_io *io)
+{
+	unsigned int op = ublk_io_op(io);
+
+	return io->desc->nr_sectors >= 64U << 10 >> 9 &&
+		(op <= UBLK_IO_OP_WRITE || op == UBLK_IO_OP_ZONE_APPEND);
+}
 
 /* store.c */
 int store_check_all(const struct ublk_dev *dev);
