@@ -109,6 +109,8 @@ static void __exit ublk_exit(void)
 	 * it sleeps.
 	 */
 	synchronize_rcu_tasks();
+	/* The tag sets of deleted devices. */
+	flush_workqueue(ublk_exit_wq);
 	/* A shared buffer is freed after an RCU callback. */
 	rcu_barrier();
 	misc_deregister(&ublk_control_misc);

@@ -136,15 +136,30 @@ static int ublk_add_init_tag_set(struct ublk_device *ub)
 	return 0;
 }
 
-/* Free what ADD_DEV allocated, after the last reference. May sleep. */
+static void ublk_add_free_tag_set(struct work_struct *work)
+{
+	struct ublk_device *ub =
+		container_of(work, struct ublk_device, free_work);
+
+	if (ub->tag_set.tags)
+		blk_mq_free_tag_set(&ub->tag_set);
+	put_device(&ub->cdev_dev);
+}
+
+/*
+ * Free what ADD_DEV allocated, after the last reference. May sleep.
+ * blk_mq_free_tag_set() waits some 10 ms for SRCU, so a work does that, for DEL_DEV
+ * waits for the number.
+ */
 static void ublk_add_free(struct ublk_device *ub)
 {
 	ublk_debugfs_remove(ub);
 	ublk_perm_uncount(ub);
 	ublk_shmem_destroy(ub);
 	ublk_add_free_queues(ub);
-	if (ub->tag_set.tags)
-		blk_mq_free_tag_set(&ub->tag_set);
+	get_device(&ub->cdev_dev);
+	/* Before the number is free: ublk_exit() flushes the queue after that. */
+	queue_work(ublk_exit_wq, &ub->free_work);
 	/* A lookup finds the device until here, with a zero count. */
 	ublk_dev_release_id(ub->info.dev_id);
 	put_device(&ub->cdev_dev);
@@ -180,6 +195,7 @@ ublk_add_alloc(const struct ublksrv_ctrl_dev_info *info)
 	INIT_WORK(&ub->threads_work, ublk_threads_work);
 	INIT_WORK(&ub->stop_work, ublk_stop_work);
 	INIT_WORK(&ub->exit_work, ublk_server_exit_work);
+	INIT_WORK(&ub->free_work, ublk_add_free_tag_set);
 	INIT_DELAYED_WORK(&ub->lastref_work, ublk_lastref_work);
 	INIT_WORK(&ub->scan_work, ublk_disk_scan_work);
 	INIT_DELAYED_WORK(&ub->quiesce_work, ublk_quiesce_work);

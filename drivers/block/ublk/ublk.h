@@ -304,6 +304,7 @@ struct ublk_shmem {
  * @stop_asked: stops asked for, under @lock
  * @stop_done: the value of @stop_asked that is done, under @lock
  * @exit_work: ends a session
+ * @free_work: frees @tag_set, when the device is gone
  * @lastref_work: polls for the end of a session
  * @scan_work: reads the partition table
  * @quiesce_work: answers commands that are armed after QUIESCE_DEV
@@ -357,6 +358,7 @@ struct ublk_device {
 	unsigned int		stop_asked;
 	unsigned int		stop_done;
 	struct work_struct	exit_work;
+	struct work_struct	free_work;
 	struct delayed_work	lastref_work;
 	struct work_struct	scan_work;
 	struct delayed_work	quiesce_work;
