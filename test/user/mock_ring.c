@@ -115,6 +115,12 @@ int io_uring_register_files_sparse(struct io_uring *ring, unsigned int nr)
 	return nr <= MOCK_FILES ? 0 : -EINVAL;
 }
 
+int io_uring_unregister_files(struct io_uring *ring)
+{
+	memset(mock_find(ring)->files, -1, sizeof(mock_find(ring)->files));
+	return 0;
+}
+
 int io_uring_register_files_update(struct io_uring *ring, unsigned int off,
 				   const int *files, unsigned int nr)
 {

@@ -372,6 +372,7 @@ void worker_join(struct worker *w);
 
 /* ring.c */
 int ring_init(struct worker *w, unsigned int tags);
+void ring_exit(struct worker *w);
 struct io_uring_sqe *ring_flush(struct worker *w);
 void ring_fatal(struct worker *w, int err);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * A worker's io_uring: how it is set up, and what to do when its SQ is full.
+ * A worker's io_uring: how it is set up and closed, and what to do when its SQ is
+ * full.
  *
  * Files below worker.c take SQEs with ring_sqe() (private.h). ring_fatal() ends
  * the worker after an error that it cannot handle. Everything here runs in the
@@ -88,4 +89,19 @@ int ring_init(struct worker *w, unsigned int tags)
 	}
 	w->nr_files = 1;
 	return 0;
+}
+
+/*
+ * io_uring frees a closed ring in the background, some RCU grace periods later, and
+ * then the files of its table. A deletion of the device waits for the end of the
+ * char device's file, so take the table away first. Commands that the driver still
+ * has keep the file in any case, and kernels before 6.13 would wait for them here.
+ */
+void ring_exit(struct worker *w)
+{
+	if (!w->nr_files)
+		return;
+	if (!w->nr_live)
+		io_uring_unregister_files(&w->ring);
+	io_uring_queue_exit(&w->ring);
 }

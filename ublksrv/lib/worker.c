@@ -236,8 +236,7 @@ static int worker_open(struct worker *w)
 
 static void worker_close(struct worker *w)
 {
-	if (w->nr_files)
-		io_uring_queue_exit(&w->ring);
+	ring_exit(w);
 	batch_close(w);
 	queue_close(w->queue);
 }
