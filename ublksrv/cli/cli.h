@@ -236,7 +236,10 @@ struct del_cfg {
 	bool quiet;
 };
 
-int del_device(__u32 id, const struct del_cfg *cfg);
+struct users_known;
+
+int del_device(__u32 id, const struct del_cfg *cfg,
+	       const struct users_known *known);
 
 /* del_all.c */
 int del_all(const struct del_cfg *cfg);

@@ -149,10 +149,12 @@ static int del_send(struct ublk_ctrl *ctrl, const struct del_cfg *cfg,
  * del_device - delete one device
  * @id: device
  * @cfg: how; the members for one or all devices have no meaning here
+ * @known: for users_refuse()
  *
  * Return: 0 or negative errno with a message
  */
-int del_device(__u32 id, const struct del_cfg *cfg)
+int del_device(__u32 id, const struct del_cfg *cfg,
+	       const struct users_known *known)
 {
 	struct ublksrv_ctrl_dev_info info;
 	struct del_dev dev = { .pidfd = -1 };
@@ -169,7 +171,7 @@ int del_device(__u32 id, const struct del_cfg *cfg)
 		ret = ublk_error(-EINVAL, "dev %u: the driver has no --async for devices of ordinary users; leave it out",
 				 id);
 	else if (!cfg->force)
-		ret = users_refuse(ctrl, id);
+		ret = users_refuse(ctrl, id, known);
 	if (!ret) {
 		del_look(&dev, &info);
 		ret = del_send(ctrl, cfg, &dev);
@@ -196,7 +198,7 @@ static int del_run(int argc, char **argv)
 	guard_enter();
 	if (cfg.all)
 		return del_all(&cfg);
-	ret = del_device(cfg.id, &cfg);
+	ret = del_device(cfg.id, &cfg, NULL);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }
 

@@ -41,8 +41,9 @@ struct job {
 
 struct jobs {
 	const struct del_cfg *cfg;
-	struct job *job;
+	struct job *job;	/* ascending ids */
 	int nr, running;
+	struct mounts_spaces spaces;
 };
 
 /* What a child sends, in one write(). */
@@ -114,16 +115,40 @@ static bool job_may_start(const struct jobs *jobs, int nr)
 
 /* ---- children ------------------------------------------------------------ */
 
-static void job_child(const struct del_cfg *cfg, __u32 id, int fd)
+/*
+ * With many devices, each child would read all their records, and look at all
+ * processes: at the daemons of the others.
+ */
+static int job_delete(const struct jobs *jobs, const struct job *job)
+{
+	__u32 *ids = calloc(jobs->nr, sizeof(*ids));
+	bool *above = calloc(jobs->nr, sizeof(*above));
+	struct users_known known = {
+		.ids = ids, .above = above, .nr = jobs->nr,
+		.spaces = &jobs->spaces,
+	};
+	int i, ret;
+
+	for (i = 0; i < jobs->nr && ids && above; i++) {
+		ids[i] = jobs->job[i].id;
+		above[i] = jobs->job[i].below[job - jobs->job];
+	}
+	ret = del_device(job->id, jobs->cfg, ids && above ? &known : NULL);
+	free(above);
+	free(ids);
+	return ret;
+}
+
+static void job_child(const struct jobs *jobs, const struct job *job, int fd)
 	__attribute__((noreturn));
 
-static void job_child(const struct del_cfg *cfg, __u32 id, int fd)
+static void job_child(const struct jobs *jobs, const struct job *job, int fd)
 {
 	struct job_report r = { 0 };
 
 	guard_leave();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r.err = del_device(id, cfg);
+	r.err = job_delete(jobs, job);
 	if (r.err)
 		snprintf(r.text, sizeof(r.text), "%s", ublk_strerror_last());
 	/* the output of the program must not stay open in a child that hangs */
@@ -149,7 +174,7 @@ static void job_start(struct jobs *jobs, struct job *job)
 	if (!pipe2(fds, O_CLOEXEC)) {
 		job->pid = fork();
 		if (!job->pid)
-			job_child(jobs->cfg, job->id, fds[1]);
+			job_child(jobs, job, fds[1]);
 		close(fds[1]);
 		job->fd = fds[0];
 		if (job->pid < 0)
@@ -264,6 +289,13 @@ static bool jobs_have_final(const struct jobs *jobs, __u32 id)
 	return false;
 }
 
+static int job_compare(const void *a, const void *b)
+{
+	__u32 x = ((const struct job *)a)->id, y = ((const struct job *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
 /*
  * The devices that sysfs has, and the failures of the last pass: a device whose
  * disk is still open has left sysfs.
@@ -290,8 +322,11 @@ static int jobs_make(struct jobs *jobs, const struct jobs *last)
 		jobs->nr++;
 	}
 	free(ids);
-	return jobs->job ? jobs_find_order(jobs) :
-		ublk_error(-ENOMEM, "out of memory");
+	if (!jobs->job)
+		return ublk_error(-ENOMEM, "out of memory");
+	qsort(jobs->job, jobs->nr, sizeof(*jobs->job), job_compare);
+	mounts_find_spaces(&jobs->spaces);
+	return jobs_find_order(jobs);
 }
 
 static void jobs_free(struct jobs *jobs)

@@ -30,6 +30,32 @@ struct users {
 	char text[700];
 };
 
+#define MOUNTS_SPACES	256	/* that are looked at */
+
+/**
+ * struct mounts_spaces - mount namespaces, without that of this process
+ * @pids: a process of each
+ * @nr: how many
+ */
+struct mounts_spaces {
+	char pids[MOUNTS_SPACES][16];
+	unsigned int nr;
+};
+
+/**
+ * struct users_known - what a caller that deletes many devices has found out before
+ * @ids: devices of which it knows their stores, ascending
+ * @above: is the disk in question the store of that device?
+ * @nr: how many
+ * @spaces: mount namespaces
+ */
+struct users_known {
+	const __u32 *ids;
+	const bool *above;
+	unsigned int nr;
+	const struct mounts_spaces *spaces;
+};
+
 /* disk.c */
 int disk_load(__u32 id, struct disk *d);
 const char *disk_part(const struct disk *d, dev_t dev);
@@ -37,7 +63,9 @@ dev_t disk_char_dev(__u32 id);
 void disk_free(struct disk *d);
 
 /* mounts.c */
-void mounts_find(const struct disk *d, struct users *u);
+void mounts_find_spaces(struct mounts_spaces *s);
+void mounts_find(const struct disk *d, const struct mounts_spaces *known,
+		 struct users *u);
 dev_t mounts_file_dev(const char *path);
 
 /* users.c */
@@ -45,6 +73,7 @@ void users_add(struct users *u, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int users_stores(const struct state *st, dev_t **devs);
 bool users_has_store(const dev_t *stores, int nr, const struct disk *d);
-int users_refuse(struct ublk_ctrl *ctrl, __u32 id);
+int users_refuse(struct ublk_ctrl *ctrl, __u32 id,
+		 const struct users_known *known);
 
 #endif

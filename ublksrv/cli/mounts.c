@@ -16,8 +16,6 @@
 #include "disk.h"
 #include "procfs.h"
 
-#define NAMESPACES	256	/* that are looked at */
-
 /* @pid: process in another mount namespace, or NULL for this one */
 static void mounts_find_in(const struct disk *d, const char *pid,
 			   struct users *u)
@@ -51,37 +49,73 @@ static bool mounts_namespace(const char *pid, ino_t *ino)
 }
 
 /**
+ * mounts_find_spaces - find a process in each other mount namespace
+ * @s: filled
+ *
+ * Looks at all processes.
+ */
+void mounts_find_spaces(struct mounts_spaces *s)
+{
+	ino_t seen[MOUNTS_SPACES + 1], ino;
+	struct dirent *e;
+	unsigned int i;
+	DIR *dir;
+
+	s->nr = 0;
+	if (!mounts_namespace("self", &seen[0]))
+		return;
+	dir = opendir("/proc");
+	while (dir && s->nr < MOUNTS_SPACES && (e = readdir(dir))) {
+		if (!isdigit((unsigned char)*e->d_name) ||
+		    !mounts_namespace(e->d_name, &ino))
+			continue;
+		for (i = 0; i <= s->nr && seen[i] != ino; i++)
+			;
+		if (i <= s->nr)
+			continue;
+		snprintf(s->pids[s->nr++], sizeof(s->pids[0]), "%.15s",
+			 e->d_name);
+		seen[s->nr] = ino;
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Return: false if one of the processes has ended; others may be in its namespace */
+static bool mounts_find_others(const struct disk *d,
+			       const struct mounts_spaces *s, struct users *u)
+{
+	bool all = true;
+	unsigned int i;
+	ino_t ino;
+
+	for (i = 0; i < s->nr; i++) {
+		mounts_find_in(d, s->pids[i], u);
+		all &= mounts_namespace(s->pids[i], &ino);
+	}
+	return all;
+}
+
+/**
  * mounts_find - where a disk or a partition of it is mounted
  * @d: disk
+ * @known: from mounts_find_spaces() a short time ago, or NULL
  * @u: each mount is added
  *
  * Looks at other mount namespaces if it is not mounted in this one.
  */
-void mounts_find(const struct disk *d, struct users *u)
+void mounts_find(const struct disk *d, const struct mounts_spaces *known,
+		 struct users *u)
 {
-	ino_t seen[NAMESPACES], ino;
-	unsigned int nr = 0, i, before = u->nr;
-	struct dirent *e;
-	DIR *dir;
+	const struct users before = *u;
+	struct mounts_spaces now;
 
 	mounts_find_in(d, NULL, u);
-	if (u->nr > before || !mounts_namespace("self", &seen[0]))
+	if (u->nr > before.nr || (known && mounts_find_others(d, known, u)))
 		return;
-	nr = 1;
-	dir = opendir("/proc");
-	while (dir && nr < NAMESPACES && (e = readdir(dir))) {
-		if (!isdigit((unsigned char)*e->d_name) ||
-		    !mounts_namespace(e->d_name, &ino))
-			continue;
-		for (i = 0; i < nr && seen[i] != ino; i++)
-			;
-		if (i < nr)
-			continue;
-		seen[nr++] = ino;
-		mounts_find_in(d, e->d_name, u);
-	}
-	if (dir)
-		closedir(dir);
+	*u = before;
+	mounts_find_spaces(&now);
+	mounts_find_others(d, &now, u);
 }
 
 /* Is the directory, or the file system's root, above the path? */

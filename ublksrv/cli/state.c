@@ -372,8 +372,15 @@ void state_remove(__u32 id, pid_t pid)
 /**
  * state_remove_stale - remove the record of a device whose process has ended
  * @id: device that does not exist any more
+ *
+ * As a rule its daemon has removed it.
  */
 void state_remove_stale(__u32 id)
 {
-	state_remove(id, 0);
+	char path[256], tmp[256];
+
+	state_path(path, sizeof(path), id, "");
+	state_path(tmp, sizeof(tmp), id, STATE_NEW);
+	if (!access(path, F_OK) || !access(tmp, F_OK))
+		state_remove(id, 0);
 }

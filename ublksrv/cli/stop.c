@@ -89,7 +89,7 @@ static int stop_device(const struct stop_cfg *cfg)
 	if (ret)
 		return ret;
 	if (!cfg->force)
-		ret = users_refuse(ctrl, cfg->id);
+		ret = users_refuse(ctrl, cfg->id, NULL);
 	if (ret) {
 		ublk_ctrl_close(ctrl);
 		return ret;

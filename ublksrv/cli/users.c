@@ -161,16 +161,22 @@ bool users_has_store(const dev_t *stores, int nr, const struct disk *d)
 
 /* Other devices of ublk; only those that have a disk or will have one again. */
 static void users_ublk(struct ublk_ctrl *ctrl, const struct disk *d,
-		       struct users *u)
+		       const struct users_known *known, struct users *u)
 {
 	struct ublksrv_ctrl_dev_info info;
-	struct state st;
 	int nr, nr_stores, i;
+	unsigned int k = 0;
+	struct state st;
 	dev_t *stores;
 	__u32 *ids;
 
 	nr = devnodes_list(&ids);
 	for (i = 0; i < nr; i++) {
+		while (known && k < known->nr && known->ids[k] < ids[i])
+			k++;
+		if (known && k < known->nr && known->ids[k] == ids[i] &&
+		    !known->above[k])
+			continue;
 		if (ids[i] == d->id || state_read(ids[i], &st))
 			continue;
 		nr_stores = users_stores(&st, &stores);
@@ -189,10 +195,12 @@ static void users_ublk(struct ublk_ctrl *ctrl, const struct disk *d,
  * users_refuse - refuse to take away a disk that is in use
  * @ctrl: handle
  * @id: device
+ * @known: what is not to be found out again, or NULL
  *
  * Return: 0; -EBUSY with a message that names the users; -ENOMEM
  */
-int users_refuse(struct ublk_ctrl *ctrl, __u32 id)
+int users_refuse(struct ublk_ctrl *ctrl, __u32 id,
+		 const struct users_known *known)
 {
 	struct users u = { 0 };
 	char more[32] = "";
@@ -201,11 +209,11 @@ int users_refuse(struct ublk_ctrl *ctrl, __u32 id)
 
 	ret = disk_load(id, &d);
 	if (!ret && d.nr) {
-		mounts_find(&d, &u);
+		mounts_find(&d, known ? known->spaces : NULL, &u);
 		users_swap(&d, &u);
 		users_holders(&d, &u);
 		users_loop(&d, &u);
-		users_ublk(ctrl, &d, &u);
+		users_ublk(ctrl, &d, known, &u);
 	}
 	disk_free(&d);
 	if (u.nr > USERS_SHOWN)
