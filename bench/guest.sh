@@ -105,24 +105,39 @@ measure_ublk() {
 	ublk del -n 0 >&2
 }
 
+# Measures the kernel's loop driver on a backing device.
+measure_kernel_loop() {
+	[[ $1 =~ $rows ]] || return 0
+	modprobe loop
+	losetup --direct-io=on /dev/loop0 "$2"
+	measure_none "$1" /dev/loop0
+	losetup -d /dev/loop0
+}
+
 # Every run has the same addresses, and nothing is written back meanwhile.
 echo 0 >/proc/sys/kernel/randomize_va_space
 sync
 
-# The backing device of all subjects completes any IO and stores nothing.
+# The backing devices complete any IO and store nothing. The one of most subjects
+# takes 127 KiB at once. The other one takes as much as a disk may, 1280 KiB; its
+# node goes to $long.
 modprobe null_blk nr_devices=1 gb=2 queue_mode=2 irqmode=0 submit_queues=1
 modprobe ublk_drv
+mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+conf=/sys/kernel/config/nullb/long
+mkdir "$conf"
+for setting in size=2048 queue_mode=2 irqmode=0 submit_queues=1 max_sectors=2560 \
+	power=1; do
+	echo "${setting#*=}" >"$conf/${setting%=*}"
+done
+long=/dev/long
+[ -b "$long" ] || long=/dev/nullb$(cat "$conf/index")
 
 if [ "$driver" != our ]; then
 	subject="null_blk"
 	[[ ! $subject =~ $rows ]] || measure_none "$subject" /dev/nullb0
-	subject="kernel loop, direct IO, on null_blk"
-	if [[ $subject =~ $rows ]]; then
-		modprobe loop
-		losetup --direct-io=on /dev/loop0 /dev/nullb0
-		measure_none "$subject" /dev/loop0
-		losetup -d /dev/loop0
-	fi
+	measure_kernel_loop "kernel loop, direct IO, on null_blk" /dev/nullb0
+	measure_kernel_loop "kernel loop, direct IO, 1280k backing" "$long"
 fi
 
 for target in "null" "loop -f /dev/nullb0"; do
@@ -137,3 +152,4 @@ for target in "null" "loop -f /dev/nullb0"; do
 	measure_ublk measure "${target%% *} as added, $driver driver" \
 		"${words[@]}"
 done
+measure_ublk measure "loop as added, 1280k backing, $driver driver" -t loop -f "$long"
