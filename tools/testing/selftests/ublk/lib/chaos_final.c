@@ -73,6 +73,21 @@ static int recover(struct chaos *c, struct raw_ctrl *ctl,
 	return ret;
 }
 
+/* A stop or deletion goes on when the process that asked for it is killed. */
+static bool is_stopped(struct raw_ctrl *ctl, int id)
+{
+	struct ublksrv_ctrl_dev_info info;
+	long end = raw_now_ms() + chaos_limit_ms();
+
+	while (raw_now_ms() < end) {
+		if (raw_get_info(ctl, id, &info) ||
+		    info.state == UBLK_S_DEV_DEAD)
+			return true;
+		usleep(5000);
+	}
+	return false;
+}
+
 /*
  * Each second device that waits for a server gets one. What it serves then is
  * judged by those who do the I/O.
@@ -93,7 +108,7 @@ bool chaos_recover_all(struct chaos *c)
 			continue;
 		chaos_untune(id);
 		ret = recover(c, &ctl, &info);
-		if (!ret)
+		if (!ret || (ret == -ENODEV && is_stopped(&ctl, id)))
 			continue;
 		fprintf(stderr, "# recovery of device %d: %d\n", id, ret);
 		good = false;
