@@ -690,6 +690,8 @@ enum ublk_dev_stage {
 #define UBLK_LOCKED_STACK	(1U << 20)
 /* The handle is for ublk_dev_recover(): the target finds its data, or fails. */
 #define UBLK_DEV_RECOVER	0x2
+/* The library only reads the shared memory: requests that write to it are copied. */
+#define UBLK_DEV_SHMEM_RO	0x4
 
 /* How the data of requests gets from and to the server. */
 enum ublk_mode {
