@@ -366,6 +366,8 @@ enum ublk_opt_type {
 	UBLK_OPT_SIZE,		/* __u64, bytes, K M G T P E suffix */
 	UBLK_OPT_STR,		/* const char * */
 	UBLK_OPT_PATH,		/* const char *, stored absolute */
+	UBLK_OPT_BOOL,		/* bool; 0 or 1 may follow, else it is 1 */
+	UBLK_OPT_DEVICE,	/* __u64, a device: number, node or name */
 };
 
 /* Option flags. */
@@ -382,6 +384,15 @@ enum ublk_opt_type {
  * the device was added with.
  */
 #define UBLK_OPT_LAYOUT		0x8
+/*
+ * SIZE only: programs disagree about the unit of a bare number, bytes or sectors,
+ * so one other than 0 is refused.
+ */
+#define UBLK_OPT_UNIT		0x10
+/* BOOL only: the value must be given. */
+#define UBLK_OPT_VALUE		0x20
+/* PATH only: the value may be left out; the member is an empty text then. */
+#define UBLK_OPT_MAYBE		0x40
 
 /**
  * struct ublk_opt - one row of an option table
