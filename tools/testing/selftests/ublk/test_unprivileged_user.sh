@@ -92,16 +92,16 @@ check "the administrator's device is not accessible" not as_user dd if="$BDEV" o
 	bs=4k count=1 status=none
 check "nor can it be deleted" refused root "$PROG" del -n "$other"
 check "it has no owner" not "$PROG" udev-owner "ublkb$other"
-check "without -u nothing can be added" refused root "$PROG" add -t null
+check "without --unprivileged nothing can be added" refused root "$PROG" add -t null
 max=/sys/module/ublk_drv/parameters/ublks_max
 old=$(cat $max)
 defer sh -c "echo $old >$max"
 echo 0 >$max
 check "too many: names the parameter" refused "ublks_max allows, which is 0" \
-	"$PROG" add -t null -u
+	"$PROG" add -t null --unprivileged
 echo "$old" >$max
-check "-u and -r" refused recover "$PROG" add -t null -u -r
-check "-u by the administrator" not "$PROG" add -t null -u
+check "--unprivileged and -r" refused recover "$PROG" add -t null --unprivileged -r
+check "--unprivileged by the administrator" not "$PROG" add -t null --unprivileged
 check "that leaves no device" test ! -e "/dev/ublkc$((other + 1))"
 check "deleted" del_dev "$other"
 
