@@ -17,7 +17,8 @@ cd "$(dirname -- "$0")/.." || exit 1
 
 ALL_CHECKS="docs_paths docs_targets docs_variables docs_subcommands docs_series
 	control_commands io_commands features tracepoints tag_states
-	names statements differences waits parse man_targets man_options
+	names statements differences waits parse man_targets man_functions
+	man_options
 	driver_files program_files callers journey layers pictures"
 
 README=README.md
@@ -361,6 +362,15 @@ check_man_targets() {
 	done < <(sed -nE 's/^extern const struct ublk_target ([a-z]+)_target;/\1/p' \
 		ublksrv/targets/targets.h)
 	return "$rc"
+}
+
+# The page of the library has every function of it, and no others.
+check_man_functions() {
+	local page=ublksrv/man/libublk.3.rst
+
+	sed -nE 's/^\t\t(ublk_[a-z_]+);$/\1/p' ublksrv/lib/libublk.map | sort >"$tmp/source"
+	sed -n '/^FUNCTIONS$/,/^SEE ALSO$/p' "$page" | grep -xE 'ublk_[a-z_]+' | sort >"$tmp/page"
+	both "function of the library" "$tmp/page" "$tmp/source" "$page" libublk.map
 }
 
 # man_rows PAGE SECTION: "-x --long ARGUMENT" of each option in a section, one a line.
