@@ -389,6 +389,14 @@ static void test_bad_input(void)
 		{ "add -t null --name Big", 2,
 		  "ublk: add: --name: \"Big\" is no name; use up to 64 of a-z 0-9 . _ -, no - in front\n"
 		},
+		{ "add null", 2,
+		  "ublk: add: there is no file \"null\"; did you mean -t null?\n"
+		},
+		{ "add mem --size 1M", 2,
+		  "ublk: add: there is no file \"mem\"; did you mean -t mem?\n"
+		},
+		{ "add --name loop /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "add -t nul", 2,
 		  "ublk: add: unknown target \"nul\"; did you mean \"null\"? see \"ublk help\"\n"
 		},

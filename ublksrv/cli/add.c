@@ -68,16 +68,31 @@ static const char *add_type_of(const char *file)
 	return type;
 }
 
-/* Without -t: a file or block device, unless the file says something else. */
-static const char *add_default_type(int argc, char **argv)
+/*
+ * Without -t: a file or block device, unless the file says something else. What is
+ * no file may be a target whose -t was forgotten.
+ */
+static int add_default_type(int argc, char **argv, const char **type)
 {
-	const char *type = NULL;
+	const char *forgot = NULL;
+	bool file = false;
 	int i;
 
-	for (i = 1; i < argc && !type; i++)
-		if (*argv[i] != '-')
-			type = add_type_of(argv[i]);
-	return type ? type : "loop";
+	*type = NULL;
+	for (i = 1; i < argc && !*type; i++) {
+		if (*argv[i] == '-')
+			continue;
+		if (!access(argv[i], F_OK))
+			file = true;
+		else if (ublk_target_find(argv[i]))
+			forgot = argv[i];
+		*type = add_type_of(argv[i]);
+	}
+	if (!*type)
+		*type = "loop";
+	return forgot && !file ?
+		ublk_error(-EINVAL, "there is no file \"%s\"; did you mean -t %s?",
+			   forgot, forgot) : 0;
 }
 
 static int add_check(struct devopts *opts, struct daemon_args *args)

@@ -39,7 +39,8 @@ enum cli_exit {
  * @device: it also takes the options of a device and of its target
  * @may_miss_target: the target's required options may be missing, if none of its
  *	options is given
- * @default_type: the target of a line without -t, or NULL for none
+ * @default_type: chooses the target of a line without -t, or fails with a message;
+ *	NULL for none
  * @run: executes it; argv[0] is the name. Returns an exit status.
  */
 struct cli_command {
@@ -50,7 +51,7 @@ struct cli_command {
 	const struct ublk_opt *opts;
 	bool device;
 	bool may_miss_target;
-	const char *(*default_type)(int argc, char **argv);
+	int (*default_type)(int argc, char **argv, const char **type);
 	int (*run)(int argc, char **argv);
 };
 

@@ -278,10 +278,10 @@ int devopts_parse(const struct cli_command *cmd, void *own,
 		tables[2].bare = devopts_find("shmem_zc");
 	type = opt_find_value(tables, 3, 't', argc, argv);
 	if (!type && cmd->default_type) {
-		type = cmd->default_type(argc, argv);
+		ret = cmd->default_type(argc, argv, &type);
 		tables[3].may_miss = true;
 	}
-	if (type)
+	if (type && !ret)
 		ret = devopts_add_target(type, args, &tables[3]);
 	if (cmd->may_miss_target)
 		tables[3].may_miss = true;
