@@ -130,6 +130,23 @@ else
 	skip "--eventfd" "no python3"
 fi
 
+# "add FILE" without -t: the file says whether it is a zoned disk.
+type_of_file() {
+	"$UBLK" add --quiet -n 0 "$1" && "$UBLK" list -n 0 >"$TMP/list" &&
+		"$UBLK" del 0 && grep "^	target $2 " "$TMP/list"
+}
+truncate -s 8M "$TMP/plain.img"
+check "a file" type_of_file "$TMP/plain.img" loop
+if has_feature ZONED; then
+	: >"$TMP/zoned.img"
+	check "a zoned disk is made" "$UBLK" add -t zoned -n 0 --size 8M --zone-size 1M "$TMP/zoned.img"
+	check "and deleted" "$UBLK" del 0
+	check "its file" type_of_file "$TMP/zoned.img" zoned
+else
+	skip "a zoned file" "driver without ZONED"
+fi
+check "a target without -t" fails 2 "-t null" -- "$UBLK" add null
+
 usage=2
 check "-u without a value" fails "$usage" --unprivileged -- "$UBLK" add -t null -u
 truncate -s 8M "$TMP/a.img"
