@@ -17,7 +17,8 @@ cd "$(dirname -- "$0")/.." || exit 1
 
 ALL_CHECKS="docs_paths docs_targets docs_variables docs_subcommands docs_series
 	control_commands io_commands features tracepoints tag_states
-	names statements differences waits parse man_targets
+	names statements differences waits parse man_targets man_functions
+	man_options
 	driver_files program_files callers journey layers pictures"
 
 README=README.md
@@ -360,6 +361,88 @@ check_man_targets() {
 		}
 	done < <(sed -nE 's/^extern const struct ublk_target ([a-z]+)_target;/\1/p' \
 		ublksrv/targets/targets.h)
+	return "$rc"
+}
+
+# The page of the library has every function of it, and no others.
+check_man_functions() {
+	local page=ublksrv/man/libublk.3.rst
+
+	sed -nE 's/^\t\t(ublk_[a-z_]+);$/\1/p' ublksrv/lib/libublk.map | sort >"$tmp/source"
+	sed -n '/^FUNCTIONS$/,/^SEE ALSO$/p' "$page" | grep -xE 'ublk_[a-z_]+' | sort >"$tmp/page"
+	both "function of the library" "$tmp/page" "$tmp/source" "$page" libublk.map
+}
+
+# man_rows PAGE SECTION: "-x --long ARGUMENT" of each option in a section, one a line.
+man_rows() {
+	awk -v title="$2" '
+		{ line[NR] = $0 }
+		END {
+			for (i = 1; i < NR; i++) {
+				if (line[i + 1] ~ /^(---+|===+)$/)
+					on = line[i] == title
+				if (on && line[i] ~ /^--?[a-zA-Z]/)
+					print line[i]
+			}
+		}' "$1" | sed 's/,//' | sort
+}
+
+# Every option is in the manual page and in the completions, and the reverse. What
+# the program has comes from its own tables, "ublk help --json".
+check_man_options() {
+	local page=ublksrv/man/ublk.1.rst prog=ublksrv/ublk name shell rc=0
+
+	command -v python3 >/dev/null || { echo "no python3"; return 4; }
+	[ -x "$prog" ] || make -s -C ublksrv ublk >"$tmp/make" 2>&1 || {
+		echo "the program cannot be compiled here: $(tail -n 1 "$tmp/make")"
+		return 4
+	}
+	"$prog" help --json >"$tmp/help.json" || return 1
+	# "SECTION -x --long ARGUMENT"; the page of each target has its own check
+	python3 - "$tmp/help.json" >"$tmp/tables" <<-'PY'
+		import json, sys
+		doc = json.load(open(sys.argv[1], encoding="utf-8"))
+		def rows(section, options):
+		    for o in options:
+		        letter = f"-{o['letter']} " if o["letter"] else ""
+		        name = o["names"].split("|")[0]
+		        argument = o["argument"]
+		        # the page cannot have --name[=VALUE]
+		        if argument.startswith("[="):
+		            argument = f"--{name}{argument[1:-1]}"
+		        print(f"{section} {letter}--{name} {argument}".rstrip())
+		for command in doc["commands"]:
+		    rows(command["name"], command["options"])
+		rows("add", doc["device_options"])
+		# recover takes them, too, and its section says so
+		rows("recover", [o for o in doc["device_options"] if o["letter"] == "t"])
+		rows("COMMANDS", doc["common_options"])
+		print("COMMANDS -h --help")
+	PY
+	while read -r name; do
+		sed -n "s/^$name //p" "$tmp/tables" | sort >"$tmp/source"
+		man_rows "$page" "$name" |
+			sed -E 's/^(-.) ([A-Z]+) (--[^ ]+).*/\1 \3 \2/' >"$tmp/page"
+		if [ ! -s "$tmp/source" ] && [ ! -s "$tmp/page" ]; then
+			grep -qx -- "$name" "$page" && continue
+			echo "$page: no section $name"
+			rc=1
+			continue
+		fi
+		both "option of $name" "$tmp/page" "$tmp/source" "$page" "$prog" || rc=1
+	done < <({
+		"$prog" help | sed -nE '/^commands:/,/^$/s/^  ([a-z-]+) .*/\1/p'
+		echo COMMANDS
+	})
+	for shell in bash zsh fish; do
+		"$prog" completion "$shell" >"$tmp/completion"
+		while read -r name; do
+			grep -qE -e "(--|-l )$name\b" "$tmp/completion" && continue
+			echo "completion of $shell: no option $name"
+			rc=1
+		done < <(grep -oE '"names": "[^"|]*' "$tmp/help.json" |
+			sed 's/.*"//' | sort -u)
+	done
 	return "$rc"
 }
 

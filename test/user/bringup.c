@@ -32,6 +32,19 @@ int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 	return 0;
 }
 
+void devnodes_wait_link(const char *name, unsigned int ms)
+{
+	(void)name;
+	(void)ms;
+}
+
+/* No other devices. */
+int devnodes_list(__u32 **ids)
+{
+	*ids = NULL;
+	return 0;
+}
+
 static void at_start(void)
 {
 	starts++;

@@ -46,7 +46,8 @@ static void test_bad_input(void)
 		{ "help frob", 2,
 		  "ublk: unknown command \"frob\"; see \"ublk help\"\n" },
 		{ "add", 2,
-		  "ublk: add: which target? give -t TARGET; see \"ublk help\"\n" },
+		  "ublk: add: which target? give -t TARGET, or FILE for a disk in a file; see \"ublk help\"\n"
+		},
 		{ "add -t foo", 2,
 		  "ublk: add: unknown target \"foo\"; see \"ublk help\"\n" },
 		{ "add -t", 2,
@@ -87,8 +88,6 @@ static void test_bad_input(void)
 		  "ublk: del: which device? give -n ID or -a\n" },
 		{ "del -a -n 3", 2,
 		  "ublk: del: which device? give -n ID or -a\n" },
-		{ "del -n x", 2,
-		  "ublk: del: --number: \"x\" is not a number\n" },
 		{ "del -n 0", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "list", 5,
@@ -98,7 +97,7 @@ static void test_bad_input(void)
 		{ "add -t null -i -e", 2,
 		  "ublk: add: --user-recovery-reissue and --user-recovery-fail-io exclude each other\n"
 		},
-		{ "add -t null -u -r", 2,
+		{ "add -t null --unprivileged -r", 2,
 		  "ublk: add: --unprivileged: such a device cannot be recovered, leave --user-recovery out\n"
 		},
 		{ "add -t null -z --usercopy", 2,
@@ -122,7 +121,7 @@ static void test_bad_input(void)
 		{ "add -t null --zero_copy --shmem_zc /dev/null", 2,
 		  "ublk: add: --zerocopy and --shmem_zc exclude each other; leave one out\n"
 		},
-		{ "add -t null -u --zero-copy", 2,
+		{ "add -t null --unprivileged --zero-copy", 2,
 		  "ublk: add: --unprivileged and --zerocopy exclude each other; leave one out\n"
 		},
 		{ "add -t null --per_io_threads 65", 2,
@@ -142,8 +141,6 @@ static void test_bad_input(void)
 		  "ublk: recover: which device? give -n ID\n" },
 		{ "recover -n 0 -t foo", 2,
 		  "ublk: recover: unknown target \"foo\"; see \"ublk help\"\n" },
-		{ "recover -n 0 -t loop", 2,
-		  "ublk: recover: loop needs --file FILE\n" },
 		{ "recover -n 0 -t loop -f /no/such", 2,
 		  "ublk: recover: loop: /no/such: No such file or directory; check the name\n" },
 		{ "recover -n 0 --mlock", 2,
@@ -221,6 +218,251 @@ static void test_bad_input(void)
 		  "ublk: udev-owner: \"ublkb\" is not a node of a device\n" },
 		{ "udev-owner ublkb0p1", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -u 0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -u 1 --unprivileged", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --uring_comp 1", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -g 0 -z", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -r 0 --unprivileged", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -r 1 --user_recovery_fail_io 0 --user_recovery_reissue 1", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -e 1 -i 0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -zb", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -zbt null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -bz -q 2 -d 64 -n 3 --debug_mask 3", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --max_io_buf_bytes 1048576", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --shmem_zc /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --shmem_zc --htlb /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --shmem_zc --htlb=/dev/null --rdonly_shmem_buf", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t loop --htlb /dev/null --shmem_zc /dev/zero", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --eventfd 1 >/dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t loop -f /dev/null --buffered_io --offset 4096s", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t loop -f /dev/null -o 2M", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t loop -f /dev/null --offset 0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add /dev/null --read-only -n 7", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "create /dev/null --show", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null --name scratch", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "recover -n 0 -t loop", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "recover -t loop -n 0 -q 2", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "recover -t null -n /dev/ublkb7", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "recover ublkc7", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "recover -n 0 --name other", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "rm 0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "delete -n ublkb0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "del -a --async", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "del /dev/ublkc0 --async", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "ls", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "list -v", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "list -n 0 -v", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "list 3", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "list ublkb3", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "list -j /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "show --verbose", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "set_affinity -n 0 -q 0 --cpuset 0-3", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "affinity -n /dev/ublkb0 -q 0 --cpus 1", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "stop /dev/ublkb1", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "quiesce 1", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "resize -n ublkb1 4096s", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "features", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-f --show /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "--find --show /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-f /dev/null -b 4096 -P -r --direct-io=off", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "/dev/ublkb5 /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "/dev/ublkb5", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-d /dev/ublkb0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "--detach /dev/ublkb0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-D", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-j /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-a", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "losetup -j /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "udev-name ublkb0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t null -u", 2,
+		  "ublk: add: option \"-u\" needs 0 or 1: no effect; an ordinary user needs --unprivileged\n"
+		},
+		{ "add -t null -u -q 2", 2,
+		  "ublk: add: option \"-u\" needs 0 or 1: no effect; an ordinary user needs --unprivileged\n"
+		},
+		{ "add -u -t null", 2,
+		  "ublk: add: option \"-u\" needs 0 or 1: no effect; an ordinary user needs --unprivileged\n"
+		},
+		{ "add -t null --uring_comp", 2,
+		  "ublk: add: option \"--uring_comp\" needs 0 or 1: no effect; an ordinary user needs --unprivileged\n"
+		},
+		{ "add -t null -u 2", 2,
+		  "ublk: add: option \"-u\" needs 0 or 1: no effect; an ordinary user needs --unprivileged\n"
+		},
+		{ "add -t null --uring_comp=yes", 2,
+		  "ublk: add: --uring_comp: \"yes\" is not 0 or 1: no effect; an ordinary user needs --unprivileged\n"
+		},
+		{ "add -t null --user_recovery=2", 2,
+		  "ublk: add: --user-recovery: \"2\" is not 0 or 1\n"
+		},
+		{ "add -t null -r 2", 2,
+		  "ublk: add: null: unexpected argument \"2\"\n"
+		},
+		{ "add -t loop -f /dev/null --offset 4096", 2,
+		  "ublk: add: --offset: \"4096\" could be bytes, as losetup counts: write 4K; or sectors, as ublksrv counts: write 4096s, which is 2M\n"
+		},
+		{ "add /dev/null -o 1048576", 2,
+		  "ublk: add: --offset: \"1048576\" could be bytes, as losetup counts: write 1M; or sectors, as ublksrv counts: write 1048576s, which is 512M\n"
+		},
+		{ "-f -o 4096 --show /dev/null", 2,
+		  "ublk: add: --offset: \"4096\" could be bytes, as losetup counts: write 4K; or sectors, as ublksrv counts: write 4096s, which is 2M\n"
+		},
+		{ "add --offset 2M", 2,
+		  "ublk: add: loop needs --file FILE\n"
+		},
+		{ "add -q 2", 2,
+		  "ublk: add: which target? give -t TARGET, or FILE for a disk in a file; see \"ublk help\"\n"
+		},
+		{ "add /no/such", 2,
+		  "ublk: add: loop: /no/such: No such file or directory; check the name\n"
+		},
+		{ "add -t null --shmem_zc", 2,
+		  "ublk: add: --shmem_zc: which file? give --shmem_zc FILE, or --shmem_zc --htlb FILE\n"
+		},
+		{ "add --shmem_zc -t null", 2,
+		  "ublk: add: --shmem_zc: which file? give --shmem_zc FILE, or --shmem_zc --htlb FILE\n"
+		},
+		{ "add -t null --htlb /dev/null", 2,
+		  "ublk: add: --htlb: /dev/null would be shared memory; give --shmem_zc, too\n"
+		},
+		{ "add -t null --rdonly_shmem_buf", 2,
+		  "ublk: add: --rdonly_shmem_buf: there is no shared memory; give --shmem_zc FILE\n"
+		},
+		{ "add -t null --eventfd 99", 2,
+		  "ublk: add: --eventfd: descriptor 99 is not open; give that of an eventfd\n"
+		},
+		{ "add -t null --name 7", 2,
+		  "ublk: add: --name: \"7\" is the number or the node of a device; use another name\n"
+		},
+		{ "add -t null --name ublkb7", 2,
+		  "ublk: add: --name: \"ublkb7\" is the number or the node of a device; use another name\n"
+		},
+		{ "add -t null --name Big", 2,
+		  "ublk: add: --name: \"Big\" is no name; use up to 64 of a-z 0-9 . _ -, no - in front\n"
+		},
+		{ "add null", 2,
+		  "ublk: add: there is no file \"null\"; did you mean -t null?\n"
+		},
+		{ "add mem --size 1M", 2,
+		  "ublk: add: there is no file \"mem\"; did you mean -t mem?\n"
+		},
+		{ "add --name loop /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "add -t nul", 2,
+		  "ublk: add: unknown target \"nul\"; did you mean \"null\"? see \"ublk help\"\n"
+		},
+		{ "add -t null --dpeth 3", 2,
+		  "ublk: add: null: unknown option \"--dpeth\"; did you mean \"--depth\"? see \"ublk help add\"\n"
+		},
+		{ "add -t null --user_recvoery", 2,
+		  "ublk: add: null: unknown option \"--user_recvoery\"; did you mean \"--user-recovery\"? see \"ublk help add\"\n"
+		},
+		{ "lsit", 2,
+		  "ublk: unknown command \"lsit\"; did you mean \"list\"? see \"ublk help\"\n"
+		},
+		{ "help recovr", 2,
+		  "ublk: unknown command \"recovr\"; did you mean \"recover\"? see \"ublk help\"\n"
+		},
+		{ "help -t lop", 2,
+		  "ublk: help: unknown target \"lop\"; did you mean \"loop\"? see \"ublk help\"\n"
+		},
+		{ "recover -n 0 -t loop --offset 2M", 2,
+		  "ublk: recover: loop needs --file FILE\n"
+		},
+		{ "del -n /dev/ublkb0p1", 2,
+		  "ublk: del: \"/dev/ublkb0p1\" is not a whole disk; give /dev/ublkb0\n"
+		},
+		{ "stop /dev/null", 2,
+		  "ublk: stop: \"/dev/null\" is no device; give its number, /dev/ublkbN or its name\n"
+		},
+		{ "list -j /no/such", 2,
+		  "ublk: list: /no/such: No such file or directory; check the name\n"
+		},
+		{ "losetup", 2,
+		  "ublk: losetup: nothing to do; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		},
+		{ "-f /dev/null /dev/zero", 2,
+		  "ublk: losetup: -f takes one file; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		},
+		{ "/dev/ublkb0 a b", 2,
+		  "ublk: losetup: too many words; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		},
+		{ "completion csh", 2,
+		  "ublk: completion: \"csh\" is no shell that this program knows; give bash, zsh or fish\n"
+		},
+		{ "udev-name x", 2,
+		  "ublk: udev-name: \"x\" is not a node of a device\n"
+		},
+		{ "del -n x", 3,
+		  "ublk: no device has the name \"x\"; see \"ublk list\"\n"
+		},
+		{ "stop scratch", 3,
+		  "ublk: no device has the name \"scratch\"; see \"ublk list\"\n"
+		},
+		{ "list scratch", 3,
+		  "ublk: no device has the name \"scratch\"; see \"ublk list\"\n"
+		},
+		{ "recover /dev/disk/by-ublk/scratch", 3,
+		  "ublk: no device has the name \"scratch\"; see \"ublk list\"\n"
+		},
 		{ "features x", 2,
 		  "ublk: features: unexpected argument \"x\"\n" },
 	};
@@ -265,11 +507,18 @@ static void test_help(void)
 	ktap_eq(run("list --help"), 0);
 	ktap_true(strstr(out, "--json"));
 	ktap_eq(run("features -h"), 0);
+	ktap_eq(run("help -t loop"), 0);
+	ktap_true(strstr(out, "--sector-size"));
+	ktap_true(!strstr(out, "--depth"));
+	ktap_eq(run("losetup -h"), 0);
+	ktap_true(strstr(out, "--associated FILE"));
+	ktap_eq(run("help set_affinity"), 0);
+	ktap_true(strstr(out, "usage: ublk set-affinity"));
 }
 
 static void test_version(void)
 {
-	static const char * const forms[] = { "version", "--version", "-V" };
+	static const char * const forms[] = { "version", "--version", "-V", "-v" };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(forms); i++) {

@@ -147,6 +147,40 @@ complete() {
 		test/user/install_prog.c
 }
 
+# Completions and the schema are there, and the completion is one that bash reads.
+extras() {
+	local share=$dest$prefix/share name
+
+	for name in bash-completion/completions/ublk zsh/site-functions/_ublk \
+		fish/vendor_completions.d/ublk.fish ublk/ublk.schema.json; do
+		[ -s "$share/$name" ] || { echo "no $share/$name"; return 1; }
+	done
+	bash -n "$share/bash-completion/completions/ublk"
+}
+
+# complete_to WORDS...: what bash offers for the last word, in one line.
+complete_to() {
+	(
+		# shellcheck disable=SC1090
+		. "$dest$prefix/share/bash-completion/completions/ublk"
+		COMP_WORDS=(ublk "$@")
+		COMP_CWORD=$#
+		_ublk
+		echo "${COMPREPLY[*]}"
+	)
+}
+
+completes() {
+	is "commands" "stop" "$(complete_to st)" &&
+		is "targets" "null" "$(complete_to add -t nu)" &&
+		is "options" "--user-recovery --user-recovery-reissue --user-recovery-fail-io" \
+			"$(complete_to add --user-r)" &&
+		is "options of the target" "--chunk-size" \
+			"$(complete_to add -t stripe --ch)" &&
+		is "options of other targets" "" "$(complete_to add -t null --ch)" &&
+		is "help" "resize" "$(complete_to help resi)"
+}
+
 # With nothing in the path but what README.md lists and every Debian has.
 needs() {
 	local tool status=0
@@ -186,6 +220,8 @@ cp test/user/install_old.h "$tmp/old/linux/ublk_cmd.h"
 
 echo "KTAP version 1"
 layout usr /usr /usr/lib /usr/include
+check "usr: completions and schema" extras
+check "usr: bash completes" completes
 check "usr: uninstall" uninstalled
 layout multiarch /usr /usr/lib/x86_64-linux-gnu /usr/include/x86_64-linux-gnu \
 	LIBDIR=/usr/lib/x86_64-linux-gnu INCLUDEDIR=/usr/include/x86_64-linux-gnu

@@ -147,6 +147,12 @@ static void test_params(void)
 	ublk_dev_free(dev);
 	opt_free(&table);
 
+	ktap_eq(make(&loop_target, "--buffered-io --sector-size 4K"), 0);
+	ktap_eq(ublk_dev_params(dev)->basic.logical_bs_shift, 12);
+	ktap_eq(ublk_dev_params(dev)->basic.physical_bs_shift, 12);
+	ublk_dev_free(dev);
+	opt_free(&table);
+
 	ktap_eq(make(&null_target, ""), 0);
 	ktap_eq(ublk_dev_params(dev)->basic.dev_sectors, 250ULL << 21);
 	ublk_dev_free(dev);
@@ -322,8 +328,10 @@ static void test_sizes_refused(void)
 		  "size 1000 is not a multiple of the block size 512; use --size or \"truncate\"" },
 		{ 8192, "--offset 8K",
 		  "--offset 8192 is beyond the end, 8192" },
-		{ 8192, "--offset 100",
-		  "--offset 100 is not a multiple of the block size 512" },
+		{ 8192, "--sector-size 3K",
+		  "--sector-size 3072 is no power of 2; give 512, 1K, 2K or 4K" },
+		{ 8192, "--sector-size 4K --offset 1s",
+		  "--offset 512 is not a multiple of the block size 4096" },
 		{ 8192, "--size 16K",
 		  "--size 16384 is more than the 8192 bytes there; enlarge the file" },
 		{ 8192, "--size 700",

@@ -128,6 +128,10 @@ static void test_size(void)
 		{ "-1K", -EINVAL, 0 }, { " 1K", -EINVAL, 0 },
 		{ "1 K", -EINVAL, 0 }, { "0x10", -EINVAL, 0 },
 		{ "1.5G", -EINVAL, 0 },
+		{ "4096s", 0, 2 << 20 }, { "0s", 0, 0 }, { "1S", -EINVAL, 0 },
+		{ "1ss", -EINVAL, 0 }, { "2MiB", 0, 2 << 20 },
+		{ "2miB", 0, 2 << 20 }, { "1Mi", -EINVAL, 0 },
+		{ "1iB", -EINVAL, 0 }, { "36028797018963968s", -ERANGE, 0 },
 	};
 	__u64 val;
 	size_t i;
@@ -252,9 +256,9 @@ static void test_refused(void)
 		  "second: unknown option \"--bogus=1\"; see \"ublk help cmd\"" },
 		{ "t -z",
 		  "second: unknown option \"-z\"; see \"ublk help cmd\"" },
-		{ "t -n", "second: option \"-n\" needs an argument" },
-		{ "t --num", "second: option \"--num\" needs an argument" },
-		{ "t --flag=1", "second: option \"--flag=1\" takes no argument" },
+		{ "t -n", "option \"-n\" needs an argument" },
+		{ "t --num", "option \"--num\" needs an argument" },
+		{ "t --flag=1", "option \"--flag=1\" takes no argument" },
 		{ "t -n 0",
 		  "--num: \"0\" is out of range, it must be 1..10" },
 		{ "t -n 11",
@@ -279,6 +283,262 @@ static void test_refused(void)
 			ktap_fail(__FILE__, __LINE__, "says: %s",
 				  ublk_strerror_last());
 	}
+}
+
+struct loose {
+	bool flag, on, must;
+	__u64 pos;
+	const char *file;
+	__u64 id;
+	char **words;
+};
+
+static const struct ublk_opt loose_opts[] = {
+	{
+		.name = "flag", .letter = 'z', .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct loose, flag), .help = "a flag",
+	},
+	{
+		.name = "on", .letter = 'r', .type = UBLK_OPT_BOOL,
+		.offset = offsetof(struct loose, on), .arg = "[0|1]",
+		.help = "a switch",
+	},
+	{
+		.name = "must", .letter = 'u', .type = UBLK_OPT_BOOL,
+		.flags = UBLK_OPT_VALUE,
+		.offset = offsetof(struct loose, must), .arg = "0|1",
+		.help = "use --other",
+	},
+	{
+		.name = "pos", .letter = 'o', .type = UBLK_OPT_SIZE,
+		.flags = UBLK_OPT_UNIT,
+		.offset = offsetof(struct loose, pos), .arg = "SIZE",
+		.help = "a place",
+	},
+	{
+		.name = "file", .type = UBLK_OPT_PATH, .flags = UBLK_OPT_MAYBE,
+		.offset = offsetof(struct loose, file), .arg = "[FILE]",
+		.help = "a file",
+	},
+	{
+		.name = "id", .letter = 'n', .type = UBLK_OPT_DEVICE,
+		.offset = offsetof(struct loose, id), .arg = "ID",
+		.help = "a device",
+	},
+	{
+		.name = "word", .type = UBLK_OPT_STR,
+		.flags = UBLK_OPT_LIST | UBLK_OPT_POSITIONAL,
+		.offset = offsetof(struct loose, words), .arg = "TEXT",
+		.help = "words",
+	},
+	{ 0 }
+};
+
+static struct loose loose;
+static bool loose_bare;
+
+static int find_seven(const char *text, __u64 *id)
+{
+	*id = 7;
+	return strcmp(text, "seven") ?
+		ublk_error(-ENODEV, "no \"%s\"", text) : 0;
+}
+
+static struct opt_table loose_table(void)
+{
+	return (struct opt_table) {
+		.opts = loose_opts, .base = &loose, .owner = "cmd",
+		.find_device = find_seven,
+		.bare = loose_bare ? &loose_opts[4] : NULL,
+	};
+}
+
+static int parse_loose(const char *line)
+{
+	struct opt_table table = loose_table();
+	static char copy[256];
+	char *argv[20] = { "cmd" };
+	int argc = 1;
+	char *word;
+
+	opt_free(&table);
+	memset(&loose, 0, sizeof(loose));
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	return opt_parse(&table, 1, argc, argv);
+}
+
+/* Values that may be left out, or are a word only if they look like one. */
+static void test_left_out(void)
+{
+	static const struct {
+		const char *line;
+		bool flag, on, must;
+		int words;
+	} rows[] = {
+		{ "-r", .on = true },
+		{ "-r 1", .on = true },
+		{ "-r 0", .words = 0 },
+		{ "-r1", .on = true },
+		{ "-r0", .words = 0 },
+		{ "-r 2", .on = true, .words = 1 },
+		{ "-r x", .on = true, .words = 1 },
+		{ "-zr", .flag = true, .on = true },
+		{ "-rz", .flag = true, .on = true },
+		{ "-r0z", .flag = true },
+		{ "-zr 0 w", .flag = true, .words = 1 },
+		{ "--on", .on = true },
+		{ "--on 0", .words = 0 },
+		{ "--on=0", .words = 0 },
+		{ "--on=1", .on = true },
+		{ "--on -z", .flag = true, .on = true },
+		{ "--on -- 0", .on = true, .words = 1 },
+		{ "-u 1", .must = true },
+		{ "-u0", .words = 0 },
+		{ "-zu 1", .flag = true, .must = true },
+		{ "--must=1 w", .must = true, .words = 1 },
+		{ "- -z", .flag = true, .words = 1 },
+	};
+	size_t i;
+	int n;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_row = rows[i].line;
+		ktap_eq(parse_loose(rows[i].line), 0);
+		ktap_eq(loose.flag, rows[i].flag);
+		ktap_eq(loose.on, rows[i].on);
+		ktap_eq(loose.must, rows[i].must);
+		for (n = 0; loose.words && loose.words[n]; n++)
+			;
+		ktap_eq(n, rows[i].words);
+	}
+	parse_loose("");
+}
+
+/* The file of an option may be left out; or it is named by another option. */
+static void test_maybe(void)
+{
+	ktap_eq(parse_loose("--file /dev"), 0);
+	ktap_eq(strcmp(loose.file, "/dev"), 0);
+	ktap_eq(parse_loose("--file=/dev"), 0);
+	ktap_eq(strcmp(loose.file, "/dev"), 0);
+	ktap_eq(parse_loose("--file"), 0);
+	ktap_eq(strcmp(loose.file, ""), 0);
+	ktap_eq(parse_loose("--file -z"), 0);
+	ktap_eq(strcmp(loose.file, ""), 0);
+	ktap_eq(loose.flag, true);
+	loose_bare = true;
+	ktap_eq(parse_loose("--file /dev"), 0);
+	ktap_eq(strcmp(loose.file, ""), 0);
+	ktap_true(loose.words && !strcmp(loose.words[0], "/dev"));
+	loose_bare = false;
+	parse_loose("");
+}
+
+/* Both readings of a bare number. */
+#define POS_SAYS(number, bytes, sectors, size) \
+	"--pos: \"" number "\" could be bytes, as losetup counts: write " \
+	bytes "; or sectors, as ublksrv counts: write " sectors \
+	", which is " size
+
+static void test_loose_refused(void)
+{
+	static const struct {
+		const char *line;
+		int ret;
+		const char *why;
+	} rows[] = {
+		{ "-u", -EINVAL, "option \"-u\" needs 0 or 1: use --other" },
+		{ "-u w", -EINVAL, "option \"-u\" needs 0 or 1: use --other" },
+		{ "-u -z", -EINVAL, "option \"-u\" needs 0 or 1: use --other" },
+		{ "-uz", -EINVAL, "--must: \"z\" is not 0 or 1: use --other" },
+		{ "--must=2", -EINVAL, "--must: \"2\" is not 0 or 1: use --other" },
+		{ "--on=2", -EINVAL, "--on: \"2\" is not 0 or 1" },
+		{ "-o 4096", -EINVAL,
+		  POS_SAYS("4096", "4K", "4096s", "2M") },
+		{ "--pos=2097152", -EINVAL,
+		  POS_SAYS("2097152", "2M", "2097152s", "1G") },
+		{ "-o 1536", -EINVAL,
+		  POS_SAYS("1536", "3s", "1536s", "768K") },
+		{ "-o 1", -EINVAL,
+		  POS_SAYS("1", "a multiple of 512", "1s", "1s") },
+		{ "-n six", -ENODEV, "no \"six\"" },
+		{ "--flga", -EINVAL,
+		  "unknown option \"--flga\"; did you mean \"--flag\"? see \"ublk help cmd\"" },
+		{ "--fi-le=3", -EINVAL,
+		  "unknown option \"--fi-le=3\"; did you mean \"--file\"? see \"ublk help cmd\"" },
+		{ "--f", -EINVAL,
+		  "option \"--f\" is the start of several; write --flag or --file" },
+		{ "-zx", -EINVAL, "unknown option \"-x\"; see \"ublk help cmd\"" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ktap_row = rows[i].line;
+		ktap_eq(parse_loose(rows[i].line), rows[i].ret);
+		if (strcmp(ublk_strerror_last(), rows[i].why))
+			ktap_fail(__FILE__, __LINE__, "says: %s",
+				  ublk_strerror_last());
+	}
+	ktap_row = NULL;
+	ktap_eq(parse_loose("-o 0"), 0);
+	ktap_eq(parse_loose("-o 4096s"), 0);
+	ktap_eq(loose.pos, 2 << 20);
+	ktap_eq(parse_loose("-n seven"), 0);
+	ktap_eq(loose.id, 7);
+	parse_loose("");
+}
+
+/* The value of an option, among others that no table has. */
+static void test_find_value(void)
+{
+	static const struct {
+		const char *line, *found;
+	} rows[] = {
+		{ "-n 3", "3" }, { "-n3", "3" }, { "--id 3", "3" },
+		{ "--id=3", "3" }, { "--i 3", "3" }, { "-zn 3", "3" },
+		{ "-zn3", "3" }, { "-rn 3", "3" }, { "-x -n 3 -y", "3" },
+		{ "-n 3 -n 4", "4" }, { "-o -n", NULL }, { "-- -n 3", NULL },
+		{ "-r 0 -n 3", "3" }, { "--file -n 3", "3" },
+		{ "--file w -n 3", "3" }, { "-xn 3", NULL }, { "-n", NULL },
+		{ "", NULL },
+	};
+	struct opt_table table = loose_table();
+	const char *found;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		char copy[80], *argv[10] = { "cmd" }, *word;
+		int argc = 1;
+
+		ktap_row = rows[i].line;
+		snprintf(copy, sizeof(copy), "%s", rows[i].line);
+		for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
+			argv[argc++] = word;
+		found = opt_find_value(&table, 1, 'n', argc, argv);
+		ktap_eq(!found, !rows[i].found);
+		if (found && rows[i].found)
+			ktap_eq(strcmp(found, rows[i].found), 0);
+	}
+}
+
+/* A table may miss what it requires, if nothing of it is given. */
+static void test_may_miss(void)
+{
+	struct opt_table tables[] = {
+		{ .opts = first, .base = &cfg, .owner = "first" },
+		{
+			.opts = second, .base = &cfg, .owner = "second",
+			.may_miss = true,
+		},
+	};
+	char *argv[5] = { "cmd", "--num", "3", "-s", "1M" };
+
+	ktap_eq(opt_parse(tables, 2, 3, argv), 0);
+	ktap_eq(tables[1].missing, true);
+	ktap_eq(opt_parse(tables, 2, 5, argv), -EINVAL);
+	ktap_eq(strcmp(ublk_strerror_last(), "second needs --str TEXT"), 0);
 }
 
 static void test_help(void)
@@ -307,6 +567,11 @@ static const struct ktap_test tests[] = {
 	{ "path_is_absolute", test_path_is_absolute },
 	{ "list", test_list },
 	{ "refused", test_refused },
+	{ "left_out", test_left_out },
+	{ "maybe", test_maybe },
+	{ "loose_refused", test_loose_refused },
+	{ "find_value", test_find_value },
+	{ "may_miss", test_may_miss },
 	{ "help", test_help },
 };
 

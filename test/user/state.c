@@ -31,6 +31,20 @@ static void write_text(const char *text)
 /* A null device on the mock kernel, recorded. */
 static unsigned int threads = 1;
 static const char *shmem;
+static const char *name;
+static int write_ret;		/* expected of state_write() */
+
+/* Devices that exist. */
+static __u32 devices[2] = { ID, ID + 1 };
+
+int devnodes_list(__u32 **ids)
+{
+	*ids = malloc(sizeof(devices));
+	if (!*ids)
+		return -ENOMEM;
+	memcpy(*ids, devices, sizeof(devices));
+	return 2;
+}
 
 static void record(void)
 {
@@ -57,8 +71,10 @@ static void record(void)
 	ktap_eq(ublk_dev_start(dev), 0);
 	/* the threads have not got it: not every user may have that */
 	opts.realtime = 5;
-	ktap_eq(state_write(dev, &null_target, cfg, &opts, &old), 0);
-	state_keep(ID, old);
+	ktap_eq(state_write(dev, &null_target, cfg, &opts, name, &old),
+		write_ret);
+	if (!write_ret)
+		state_keep(ID, old);
 	ktap_eq(ublk_dev_stop(dev), 0);
 	ktap_eq(ublk_dev_del(dev), 0);
 	ublk_dev_free(dev);
@@ -454,6 +470,61 @@ static void test_names(void)
 	ktap_true(strlen(small) < sizeof(small));
 }
 
+/* The record of another device that exists: ID + 1 has the name "other". */
+static void record_other(char *path, size_t len)
+{
+	char text[2048];
+	FILE *in, *out;
+	char *at;
+	size_t n;
+
+	name = "other";
+	record();
+	in = fopen(file, "r");
+	n = fread(text, 1, sizeof(text) - 1, in);
+	text[n] = 0;
+	fclose(in);
+	at = strstr(text, "\"id\": 7");
+	ktap_true(at);
+	at[6] = '8';
+	snprintf(path, len, "%s/%d.json", dir, ID + 1);
+	out = fopen(path, "w");
+	fputs(text, out);
+	fclose(out);
+}
+
+/* The name of a device is kept, and is that of one device only. */
+static void test_device_name(void)
+{
+	char other[140];
+	struct state st;
+
+	record_other(other, sizeof(other));
+	name = "scratch";
+	record();
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_true(st.name && !strcmp(st.name, "scratch"));
+	state_free(&st);
+	name = "other";
+	write_ret = -EBUSY;
+	record();
+	ktap_true(strstr(ublk_strerror_last(), "device 8 has the name"));
+	write_ret = 0;
+	/* a device that does not exist any more keeps no name */
+	devices[1] = ID;
+	record();
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_true(st.name && !strcmp(st.name, "other"));
+	state_free(&st);
+	devices[1] = ID + 1;
+	unlink(other);
+	name = NULL;
+	record();
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_true(!st.name);
+	state_free(&st);
+}
+
 static const struct ktap_test tests[] = {
 	{ "round_trip", test_round_trip },
 	{ "for_recovery", test_for_recovery },
@@ -466,6 +537,7 @@ static const struct ktap_test tests[] = {
 	{ "unknown_target", test_unknown_target },
 	{ "remove", test_remove },
 	{ "names", test_names },
+	{ "device_name", test_device_name },
 };
 
 int main(void)

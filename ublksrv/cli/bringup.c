@@ -14,6 +14,7 @@
 #include "cli.h"
 
 #define DISK_MS		10000	/* until the disk's node is in /dev */
+#define LINK_MS		5000	/* until the link of its name is there */
 
 /* Refuse features that the driver lacks, add optional ones that it has. */
 static int bringup_features(const struct daemon_args *args,
@@ -76,7 +77,8 @@ static int bringup_start(const struct daemon_args *args, struct ublk_dev *dev)
 	ret = bringup_threads(dev);
 	if (ret)
 		return ret;
-	ret = state_write(dev, args->target, args->cfg, &args->dev, &old);
+	ret = state_write(dev, args->target, args->cfg, &args->dev, args->name,
+			  &old);
 	if (ret)
 		return ret;
 	/* an older file was that of a device with the same number */
@@ -112,6 +114,8 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 	ret = bringup_wait_disk(dev);
 	if (ret)
 		goto err_stop;
+	if (args->name && !geteuid())
+		devnodes_wait_link(args->name, LINK_MS);
 	*pdev = dev;
 	return 0;
 
@@ -147,7 +151,8 @@ static int bringup_continue(const struct daemon_args *args,
 	ret = bringup_threads(dev);
 	if (ret)
 		return ret;
-	if (state_write(dev, args->target, args->cfg, &args->dev, &old))
+	if (state_write(dev, args->target, args->cfg, &args->dev, args->name,
+			&old))
 		snprintf(why, sizeof(why), "%s", ublk_strerror_last());
 	ret = ublk_dev_start(dev);
 	if (*why)

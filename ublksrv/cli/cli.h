@@ -32,18 +32,26 @@ enum cli_exit {
 /**
  * struct cli_command - a subcommand
  * @name: as typed
+ * @aliases: other names, separated by '|', or NULL; '_' stands for '-'
  * @args: synopsis of its arguments
  * @summary: one line for help
  * @opts: its options
  * @device: it also takes the options of a device and of its target
+ * @may_miss_target: the target's required options may be missing, if none of its
+ *	options is given
+ * @default_type: chooses the target of a line without -t, or fails with a message;
+ *	NULL for none
  * @run: executes it; argv[0] is the name. Returns an exit status.
  */
 struct cli_command {
 	const char *name;
+	const char *aliases;
 	const char *args;
 	const char *summary;
 	const struct ublk_opt *opts;
 	bool device;
+	bool may_miss_target;
+	int (*default_type)(int argc, char **argv, const char **type);
 	int (*run)(int argc, char **argv);
 };
 
@@ -57,14 +65,41 @@ extern const struct cli_command quiesce_command;
 extern const struct cli_command resize_command;
 extern const struct cli_command set_affinity_command;
 extern const struct cli_command udev_owner_command;
+extern const struct cli_command udev_name_command;
+extern const struct cli_command losetup_command;
+extern const struct cli_command completion_command;
+extern const struct cli_command help_command;
+extern const struct cli_command version_command;
+
+struct opt_table;
 
 /* main.c */
+extern const struct cli_command * const cli_commands[];	/* ends with NULL */
+extern const struct ublk_opt common_opts[];
+
+const struct cli_command *cli_find_command(const char *name);
+int cli_report(int status, const char *text);
+struct opt_table cli_table(const struct cli_command *cmd);
+int cli_parsed(const struct cli_command *cmd, int ret);
 int cli_exit_status(int err);
 int cli_fail(int err);
 int cli_usage(const struct cli_command *cmd);
 int cli_parse(const struct cli_command *cmd, void *cfg, int argc, char **argv);
 int cli_need_id(const struct cli_command *cmd, __u64 id);
+
+/* help.c */
 void cli_help_command(FILE *out, const struct cli_command *cmd);
+
+/* losetup.c */
+bool losetup_takes(const char *word);
+
+/* device.c: which device is meant, and names */
+#define DEVICE_NAME_MAX	64
+
+int device_find(const char *text, __u64 *id);
+int device_check(const struct ublksrv_ctrl_dev_info *info);
+int device_of_node(const char *node, __u32 *id);
+int device_name_check(const char *name);
 
 /* names.c: numbers to text */
 const char *name_of_state(unsigned int state);
@@ -74,6 +109,7 @@ int names_of_features(__u64 mask, char *buf, size_t len);
 /* devnodes.c: /sys and /dev */
 int devnodes_list(__u32 **ids);
 int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms);
+void devnodes_wait_link(const char *name, unsigned int ms);
 int devnodes_wait_gone(__u32 id, unsigned int ms);
 
 /*
@@ -90,8 +126,10 @@ struct state {
 	bool mlock;
 	unsigned int realtime;			/* priority, or 0 */
 	unsigned int io_threads;		/* per queue */
+	char *name;				/* of the device, or NULL */
 	char *shmem;				/* file, or NULL */
 	__u64 shmem_dev, shmem_ino;		/* identify that file */
+	bool shmem_read_only;
 	struct ublk_store *stores;		/* NULL when unknown */
 	unsigned int nr_stores;
 	struct json_t *options;			/* for config_unpack() */
@@ -106,6 +144,8 @@ const char *state_name(__u32 id);
 bool state_matches(const struct state *st,
 		   const struct ublksrv_ctrl_dev_info *info);
 int state_read(__u32 id, struct state *st);
+int state_read_of(const struct ublksrv_ctrl_dev_info *info, struct state *st,
+		  bool *has_daemon);
 void state_free(struct state *st);
 void state_remove(__u32 id, pid_t pid);
 void state_remove_stale(__u32 id);
@@ -129,7 +169,7 @@ enum state_old {
 
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 		const void *cfg, const struct ublk_dev_opts *opts,
-		enum state_old *old);
+		const char *name, enum state_old *old);
 void state_keep(__u32 id, enum state_old old);
 void state_undo(__u32 id, enum state_old old);
 int state_resized(const struct ublksrv_ctrl_dev_info *info, __u64 was,
@@ -156,15 +196,25 @@ struct daemon_args {
 	struct ublk_dev_opts dev;
 	__u64 wanted;		/* features to use if the driver has them */
 	char note[256];		/* to be logged after a recovery, or "" */
+	const char *name;	/* of the device, or NULL */
 	const struct ublk_target *target;
 	void *cfg;
+	bool from_record;	/* @cfg is for config_free() */
+	bool no_options;	/* the target's required options are missing */
+	bool debug;		/* log more */
+	int eventfd;		/* 0: none */
+	bool show;		/* print the disk's node only */
 	bool recover;		/* the device exists and waits for a server */
 	unsigned int timeout_ms;	/* until the disk is there */
 	bool foreground;
 	bool quiet;
 };
 
+/* In the place of the number of a device. */
+#define DAEMON_FAILED	UINT64_MAX
+
 int daemon_run(const struct daemon_args *args);
+void daemon_tell(const struct daemon_args *args, __u64 id);
 
 /* devopts.c: options of a device and its target */
 struct devopts {
@@ -178,9 +228,16 @@ struct devopts {
 	bool reissue;
 	bool fail_io;
 	bool unprivileged;
+	bool uring_comp;
 	bool no_scan;
 	bool mlock;
 	__u64 realtime;
+	char *shmem;		/* file, empty if only the option was given */
+	char *htlb;
+	bool shmem_read_only;
+	const char *name;
+	__u64 debug_mask;
+	__u64 eventfd;		/* 0: none */
 };
 
 extern const struct ublk_opt devopts_table[];
@@ -188,6 +245,8 @@ extern const struct ublk_opt devopts_table[];
 int devopts_parse(const struct cli_command *cmd, void *own,
 		  struct devopts *cfg, struct daemon_args *args, int argc,
 		  char **argv);
+const struct ublk_target *devopts_find_target(const char *type);
+void devopts_free_target(struct daemon_args *args);
 void devopts_free(struct devopts *cfg, struct daemon_args *args);
 bool devopts_given(const struct devopts *cfg);
 int devopts_features(const struct devopts *cfg, struct daemon_args *args);
@@ -210,8 +269,11 @@ int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
 
 /* list.c */
 int list_print(struct ublk_ctrl *ctrl, __u32 id);
+int list_of_file(const char *file);
+int list_of_device(__u64 id);
 
 /* guard.c: exit although a command does not end */
+void guard_name(const char *what);
 void guard_enter(void);
 void guard_report(int status);
 void guard_leave(void);

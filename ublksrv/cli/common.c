@@ -128,7 +128,10 @@ int common_open(__u32 id, struct ublk_ctrl **ctrl,
 		ublk_ctrl_close(*ctrl);
 		return common_explain(id, ret);
 	}
-	return 0;
+	ret = device_check(info);
+	if (ret)
+		ublk_ctrl_close(*ctrl);
+	return ret;
 }
 
 /**

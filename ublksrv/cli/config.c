@@ -261,6 +261,19 @@ err_free:
 	return ret;
 }
 
+/* A value as it can be typed: a place without a unit would be refused. */
+static char *config_typed(const struct ublk_opt *o, const json_t *val)
+{
+	char *text;
+
+	if (!(o->flags & UBLK_OPT_UNIT) || !json_is_integer(val))
+		return json_dumps(val, JSON_ENCODE_ANY);
+	if (asprintf(&text, "%llus",
+		     (unsigned long long)json_integer_value(val) >> 9) < 0)
+		return NULL;
+	return text;
+}
+
 int config_check_layout(const struct ublk_target *target, const void *cfg,
 			json_t *options)
 {
@@ -279,7 +292,7 @@ int config_check_layout(const struct ublk_target *target, const void *cfg,
 		was = json_object_get(options, name);
 		if (!was || json_equal(was, json_object_get(own, name)))
 			continue;
-		text = json_dumps(was, JSON_ENCODE_ANY);
+		text = config_typed(o, was);
 		ret = ublk_error(-ESTALE, "%s: the disk was added with --%s %s",
 				 target->name, name, text ? : "");
 		free(text);

@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 
 #include "cli.h"
+#include "json.h"
 
 /* On top of --timeout: the daemon undoes what it did, and says why. */
 #define READY_SLACK_MS	20000
@@ -64,7 +65,7 @@ static void daemon_syslog(enum ublk_log_level level, const char *msg)
 }
 
 /* The caller is about to exit: leave its terminal, log to the system log. */
-static void daemon_detach(void)
+static void daemon_detach(bool debug)
 {
 	int fd = open("/dev/null", O_RDWR);
 
@@ -77,7 +78,7 @@ static void daemon_detach(void)
 			close(fd);
 	}
 	openlog("ublk", LOG_PID, LOG_DAEMON);
-	ublk_set_log(daemon_syslog, UBLK_LOG_INFO);
+	ublk_set_log(daemon_syslog, debug ? UBLK_LOG_DEBUG : UBLK_LOG_INFO);
 }
 
 /* Log the mode, and why the library did not choose a faster one. */
@@ -173,6 +174,36 @@ static int daemon_signal_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* Print a device that is served now, as the options say. */
+static int daemon_show(const struct daemon_args *args, struct ublk_ctrl *ctrl,
+		       __u32 id)
+{
+	if (args->quiet && !out_is_json())
+		return 0;
+	if (!args->show || out_is_json())
+		return list_print(ctrl, id);
+	printf("/dev/ublkb%u\n", id);
+	return 0;
+}
+
+/**
+ * daemon_tell - write to the caller's eventfd, if there is one
+ * @args: with its descriptor
+ * @id: number of the device, or DAEMON_FAILED
+ *
+ * The value is the number plus 1, because 0 cannot be read; or the highest one that
+ * an eventfd has, after a failure.
+ */
+void daemon_tell(const struct daemon_args *args, __u64 id)
+{
+	__u64 val = id == DAEMON_FAILED ? UINT64_MAX - 1 : id + 1;
+
+	if (args->eventfd &&
+	    write(args->eventfd, &val, sizeof(val)) != sizeof(val))
+		ublk_log(UBLK_LOG_WARN, "--eventfd: descriptor %d: %s",
+			 args->eventfd, strerror(errno));
+}
+
 /* @fd: pipe to the caller, or -1 in the foreground. Return: exit status */
 static int daemon_serve(const struct daemon_args *args, int fd)
 {
@@ -190,8 +221,10 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 		r.what = REPORT_FAILED;
 		r.status = cli_exit_status(ret);
 		snprintf(r.text, sizeof(r.text), "%s", ublk_strerror_last());
-		if (fd < 0)
-			fprintf(stderr, "ublk: %s\n", r.text);
+		if (fd < 0) {
+			cli_report(r.status, r.text);
+			daemon_tell(args, DAEMON_FAILED);
+		}
 		report_send(fd, &r);
 		return r.status;
 	}
@@ -199,9 +232,13 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 	r.what = REPORT_READY;
 	r.id = ublk_dev_info(dev)->dev_id;
 	if (fd >= 0)
-		daemon_detach();
-	else if (!args->quiet)
-		list_print(ublk_dev_ctrl(dev), r.id);
+		daemon_detach(args->debug);
+	else
+		daemon_show(args, ublk_dev_ctrl(dev), r.id);
+	if (fd < 0) {
+		out_print(EXIT_OK);
+		daemon_tell(args, r.id);
+	}
 	daemon_log_mode(dev);
 	survive_log(r.id, oom);
 	fflush(stdout);
@@ -242,18 +279,19 @@ static int daemon_not_ready(const struct daemon_args *args, pid_t pid, int err)
 	if (id != UBLK_ID_AUTO)
 		snprintf(dev, sizeof(dev), "dev %u: ", id);
 	if (err != -ETIMEDOUT) {
-		fprintf(stderr, "ublk: %sthe daemon, process %d, died; see the system log, and \"ublk list\" for a device that is left\n",
-			dev, pid);
-		return EXIT_FAILED;
+		ublk_error(-EIO, "%sthe daemon, process %d, died; see the system log, and \"ublk list\" for a device that is left",
+			   dev, pid);
+		return cli_fail(-EIO);
 	}
 	if (pid)
 		kill(pid, SIGKILL);
-	fprintf(stderr, "ublk: %sthe daemon, process %d, was not ready after %u s: it was %s, and is killed now; see whether its store answers, and \"ublk list\" for a device that is left\n",
-		dev, pid, (args->timeout_ms + READY_SLACK_MS) / 1000, state);
-	return EXIT_TIMEOUT;
+	ublk_error(err, "%sthe daemon, process %d, was not ready after %u s: it was %s, and is killed now; see whether its store answers, and \"ublk list\" for a device that is left",
+		   dev, pid, (args->timeout_ms + READY_SLACK_MS) / 1000, state);
+	return cli_fail(err);
 }
 
-static int daemon_wait_ready(const struct daemon_args *args, int fd)
+/* @id receives the number of the device, if there is one. */
+static int daemon_wait_ready(const struct daemon_args *args, int fd, __u64 *id)
 {
 	unsigned int ms = args->timeout_ms + READY_SLACK_MS;
 	struct ublk_ctrl *ctrl;
@@ -261,6 +299,7 @@ static int daemon_wait_ready(const struct daemon_args *args, int fd)
 	pid_t pid = 0;
 	int ret;
 
+	*id = DAEMON_FAILED;
 	ret = report_receive(fd, &r, ms);
 	if (!ret && r.what == REPORT_PID) {
 		pid = r.pid;
@@ -270,15 +309,13 @@ static int daemon_wait_ready(const struct daemon_args *args, int fd)
 		return daemon_not_ready(args, pid, ret);
 	if (r.what == REPORT_FAILED) {
 		r.text[sizeof(r.text) - 1] = 0;
-		fprintf(stderr, "ublk: %s\n", r.text);
-		return r.status;
+		return cli_report(r.status, r.text);
 	}
-	if (args->quiet)
-		return EXIT_OK;
+	*id = r.id;
 	ret = ublk_ctrl_open(&ctrl);
 	if (!ret) {
 		ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
-		ret = list_print(ctrl, r.id);
+		ret = daemon_show(args, ctrl, r.id);
 		ublk_ctrl_close(ctrl);
 	}
 	/* it was ready, even if it is deleted by now */
@@ -295,6 +332,7 @@ int daemon_run(const struct daemon_args *args)
 {
 	int fds[2], ret;
 	pid_t pid;
+	__u64 id;
 
 	if (args->foreground) {
 		if (chdir("/"))
@@ -303,16 +341,16 @@ int daemon_run(const struct daemon_args *args)
 	}
 	guard_enter();
 	if (pipe2(fds, O_CLOEXEC)) {
-		perror("ublk: pipe");
-		return EXIT_FAILED;
+		ublk_error(-errno, "pipe: %s", strerror(errno));
+		return cli_fail(-EMFILE);
 	}
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0) {
-		perror("ublk: fork");
+		ublk_error(-errno, "fork: %s", strerror(errno));
 		close(fds[0]);
 		close(fds[1]);
-		return EXIT_FAILED;
+		return cli_fail(-EAGAIN);
 	}
 	if (!pid) {
 		close(fds[0]);
@@ -323,13 +361,15 @@ int daemon_run(const struct daemon_args *args)
 		if (pid)
 			_exit(pid < 0 ? EXIT_FAILED : EXIT_OK);
 		guard_leave();
+		out_stop();
 		daemon_close_others(fds[1]);
 		return daemon_serve(args, fds[1]);
 	}
 	close(fds[1]);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	ret = daemon_wait_ready(args, fds[0]);
+	ret = daemon_wait_ready(args, fds[0], &id);
 	close(fds[0]);
+	daemon_tell(args, id);
 	return ret;
 }

@@ -21,11 +21,10 @@
 
 static const struct ublk_opt del_opts[] = {
 	{
-		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_DEVICE,
 		.flags = UBLK_OPT_POSITIONAL,
 		.offset = offsetof(struct del_cfg, id),
-		.arg = "ID", .max = UBLK_ID_AUTO - 1,
-		.help = "device to delete",
+		.arg = "ID", .help = "device to delete",
 	},
 	{
 		.name = "all", .letter = 'a', .type = UBLK_OPT_FLAG,
@@ -204,6 +203,7 @@ static int del_run(int argc, char **argv)
 
 const struct cli_command del_command = {
 	.name = "del",
+	.aliases = "rm|delete|remove",
 	.args = "-n ID | -a",
 	.summary = "stop and delete devices",
 	.opts = del_opts,

@@ -355,14 +355,15 @@ static int jobs_gone(const struct jobs *jobs)
 static int jobs_print(struct ublk_ctrl *ctrl, const struct jobs *jobs)
 {
 	struct ublksrv_ctrl_dev_info info;
-	int i, status = EXIT_OK;
+	int i, ret, status = EXIT_OK;
 
 	for (i = 0; i < jobs->nr; i++) {
 		if (jobs->job[i].state != JOB_FAILED ||
 		    ublk_ctrl_get_info(ctrl, jobs->job[i].id, &info) == -ENODEV)
 			continue;
-		fprintf(stderr, "ublk: %s\n", jobs->job[i].text);
-		status = status ? : cli_exit_status(jobs->job[i].err);
+		ret = cli_report(cli_exit_status(jobs->job[i].err),
+				 jobs->job[i].text);
+		status = status ? : ret;
 	}
 	return status;
 }

@@ -16,6 +16,8 @@
 #include "opt.h"
 
 #define DEVNODES_CLASS	"/sys/class/ublk-char"
+/* udev without a queue for so long has handled the event. */
+#define LINK_IDLE_MS	500
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -91,6 +93,30 @@ int devnodes_wait_disk(const struct ublk_params *p, __u32 id, unsigned int ms)
 	return ublk_error(-ETIMEDOUT,
 			  "%s did not appear; mount devtmpfs on /dev, or see whether udev works",
 			  path);
+}
+
+/**
+ * devnodes_wait_link - give udev time to make the link of a name
+ * @name: name
+ * @ms: deadline
+ *
+ * Returns without the link where no udev runs, and when udev had nothing to do for
+ * a while: its rules may be others.
+ */
+void devnodes_wait_link(const char *name, unsigned int ms)
+{
+	unsigned int i, idle = 0;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/dev/disk/by-ublk/%s", name);
+	if (access("/run/udev/control", F_OK))
+		return;
+	for (i = 0; i <= ms && idle < LINK_IDLE_MS; i += 5) {
+		if (!access(path, F_OK))
+			return;
+		idle = access("/run/udev/queue", F_OK) ? idle + 5 : 0;
+		devnodes_pause();
+	}
 }
 
 /* Wait for the end of a deleted device's nodes. Return: 0 or -ETIMEDOUT */

@@ -4,12 +4,15 @@
  * that has no run-state file.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "opt.h"
+#include "suggest.h"
 
 #define OFF(member)	offsetof(struct devopts, member)
 
@@ -33,7 +36,7 @@ const struct ublk_opt devopts_table[] = {
 		.help = "requests per queue",
 	},
 	{
-		.name = "io-buf-size|max-io-size", .type = UBLK_OPT_SIZE,
+		.name = "io-buf-size|max-io-size|max_io_buf_bytes", .type = UBLK_OPT_SIZE,
 		.offset = OFF(io_buf),
 		.arg = "SIZE", .min = 4096, .max = 1U << UBLK_IO_BUF_BITS,
 		.help = "longest request, else 512K, 2M with zero copy",
@@ -74,38 +77,54 @@ const struct ublk_opt devopts_table[] = {
 	},
 	{
 		.name = "shmem_zc|shmem-zc", .type = UBLK_OPT_PATH,
-		.offset = OFF(mode.shmem),
+		.flags = UBLK_OPT_MAYBE,
+		.offset = OFF(shmem),
 		.arg = "FILE",
 		.help = "serve IO on memory mapped from FILE in place",
 	},
 	{
+		.name = "htlb", .type = UBLK_OPT_PATH, .offset = OFF(htlb),
+		.arg = "FILE", .help = "the file of --shmem_zc",
+	},
+	{
+		.name = "rdonly_shmem_buf|rdonly-shmem-buf",
+		.type = UBLK_OPT_FLAG, .offset = OFF(shmem_read_only),
+		.help = "only writes to the disk use that memory",
+	},
+	{
 		.name = "need_get_data|need-get-data", .letter = 'g',
-		.type = UBLK_OPT_FLAG,
+		.type = UBLK_OPT_BOOL, .arg = "<0|1>",
 		.offset = OFF(get_data),
 		.help = "ask for the data of writes",
 	},
 	{
 		.name = "user-recovery|user_recovery", .letter = 'r',
-		.type = UBLK_OPT_FLAG,
+		.type = UBLK_OPT_BOOL, .arg = "<0|1>",
 		.offset = OFF(recovery),
 		.help = "when the daemon dies, hold IO for \"ublk recover\"",
 	},
 	{
 		.name = "user-recovery-reissue|user_recovery_reissue",
-		.letter = 'i', .type = UBLK_OPT_FLAG,
+		.letter = 'i', .type = UBLK_OPT_BOOL, .arg = "<0|1>",
 		.offset = OFF(reissue),
 		.help = "as -r, and reissue the requests of the dead daemon",
 	},
 	{
 		.name = "user-recovery-fail-io|user_recovery_fail_io",
-		.letter = 'e', .type = UBLK_OPT_FLAG,
+		.letter = 'e', .type = UBLK_OPT_BOOL, .arg = "<0|1>",
 		.offset = OFF(fail_io),
 		.help = "as -r, and fail IO meanwhile",
 	},
 	{
-		.name = "unprivileged", .letter = 'u', .type = UBLK_OPT_FLAG,
+		.name = "unprivileged", .type = UBLK_OPT_FLAG,
 		.offset = OFF(unprivileged),
 		.help = "device of an ordinary user",
+	},
+	{
+		.name = "uring_comp|uring-comp", .letter = 'u',
+		.type = UBLK_OPT_BOOL, .flags = UBLK_OPT_VALUE,
+		.offset = OFF(uring_comp), .arg = "<0|1>",
+		.help = "no effect; an ordinary user needs --unprivileged",
 	},
 	{
 		.name = "no-auto-part-scan|no_auto_part_scan",
@@ -124,46 +143,53 @@ const struct ublk_opt devopts_table[] = {
 		.arg = "[=PRIO]", .min = 1, .max = UBLK_MAX_REALTIME,
 		.help = "run the queues' threads before ordinary ones",
 	},
+	{
+		.name = "name", .type = UBLK_OPT_STR, .offset = OFF(name),
+		.arg = "NAME",
+		.help = "a name, and the link /dev/disk/by-ublk/NAME",
+	},
+	{
+		.name = "debug_mask|debug-mask", .type = UBLK_OPT_UINT,
+		.offset = OFF(debug_mask), .arg = "N", .def = "0",
+		.help = "if not 0, the daemon logs more",
+	},
+	{
+		.name = "eventfd", .type = UBLK_OPT_UINT, .offset = OFF(eventfd),
+		.arg = "N", .def = "0", .max = INT_MAX,
+		.help = "eventfd that gets the device's number plus 1",
+	},
 	{ 0 }
 };
 
-static const char *devopts_type_of(const char *arg, const char *next)
+/**
+ * devopts_find_target - the target of a name
+ * @type: name
+ *
+ * Return: target, or NULL with a message
+ */
+const struct ublk_target *devopts_find_target(const char *type)
 {
-	size_t len;
-
-	if (!strncmp(arg, "--", 2)) {
-		len = strcspn(arg, "=");
-		/* as getopt_long(), take any unambiguous start of --type */
-		if (len < 3 || strncmp(arg, "--type", len))
-			return NULL;
-		return arg[len] ? arg + len + 1 : next;
-	}
-	if (strncmp(arg, "-t", 2))
-		return NULL;
-	return arg[2] ? arg + 2 : next;
-}
-
-/* Find the target first, because it decides which options exist. */
-static const char *devopts_find_type(int argc, char **argv)
-{
-	const char *type = NULL, *found;
+	const struct ublk_target *target = ublk_target_find(type);
+	struct suggest s = { .word = type };
+	const char *hint;
 	int i;
 
-	for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
-		found = devopts_type_of(argv[i], argv[i + 1]);
-		if (found)
-			type = found;
-	}
-	return type;
+	if (target)
+		return target;
+	for (i = 0; ublk_targets[i]; i++)
+		suggest_offer(&s, ublk_targets[i]->name);
+	hint = suggest_text(&s, "");
+	ublk_error(-EINVAL, "unknown target \"%s\"%s%s see \"ublk help\"", type,
+		   hint, *hint ? "" : ";");
+	return NULL;
 }
 
 static int devopts_add_target(const char *type, struct daemon_args *args,
 			      struct opt_table *table)
 {
-	args->target = ublk_target_find(type);
+	args->target = devopts_find_target(type);
 	if (!args->target)
-		return ublk_error(-EINVAL, "unknown target \"%s\"; see \"ublk help\"",
-				  type);
+		return -EINVAL;
 	args->cfg = calloc(1, args->target->config_size ? : 1);
 	if (!args->cfg)
 		return ublk_error(-ENOMEM, "out of memory");
@@ -173,12 +199,66 @@ static int devopts_add_target(const char *type, struct daemon_args *args,
 	return 0;
 }
 
+/* Is the file of the shared memory named in the way of ublksrv? */
+static bool devopts_have_htlb(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strncmp(argv[i], "--htlb", 6) &&
+		    (!argv[i][6] || argv[i][6] == '='))
+			return true;
+	return false;
+}
+
+static const struct ublk_opt *devopts_find(const char *name)
+{
+	const struct ublk_opt *o;
+	char first[40];
+
+	for (o = devopts_table; o->name; o++)
+		if (!strcmp(opt_name(o, first, sizeof(first)), name))
+			break;
+	return o;
+}
+
+/* "--shmem_zc FILE", or "--shmem_zc --htlb FILE" */
+static int devopts_shmem(struct devopts *cfg)
+{
+	bool bare = cfg->shmem && !*cfg->shmem;
+
+	if (cfg->htlb && !cfg->shmem)
+		return ublk_error(-EINVAL, "--htlb: %s would be shared memory; give --shmem_zc, too",
+				  cfg->htlb);
+	if (bare && !cfg->htlb)
+		return ublk_error(-EINVAL, "--shmem_zc: which file? give --shmem_zc FILE, or --shmem_zc --htlb FILE");
+	if (cfg->shmem_read_only && !cfg->shmem)
+		return ublk_error(-EINVAL, "--rdonly_shmem_buf: there is no shared memory; give --shmem_zc FILE");
+	cfg->mode.shmem = bare ? cfg->htlb : cfg->shmem;
+	return 0;
+}
+
+static int devopts_check(struct devopts *cfg)
+{
+	int ret = devopts_shmem(cfg);
+
+	if (ret)
+		return ret;
+	if (cfg->io_buf % sysconf(_SC_PAGESIZE))
+		return ublk_error(-EINVAL, "--io-buf-size: %llu is not a multiple of the page size",
+				  (unsigned long long)cfg->io_buf);
+	if (cfg->eventfd && fcntl(cfg->eventfd, F_GETFD) < 0)
+		return ublk_error(-EINVAL, "--eventfd: descriptor %llu is not open; give that of an eventfd",
+				  (unsigned long long)cfg->eventfd);
+	return cfg->name ? device_name_check(cfg->name) : 0;
+}
+
 /**
  * devopts_parse - parse the options of a command, a device and its target
  * @cmd: command, whose own options are in @own
  * @own: its configuration
  * @cfg: receives the options of the device
- * @args: receives the target and its configuration, if -t is given
+ * @args: receives the target and its configuration, if there is a target
  * @argc: arguments
  * @argv: arguments
  *
@@ -188,28 +268,50 @@ int devopts_parse(const struct cli_command *cmd, void *own,
 		  struct devopts *cfg, struct daemon_args *args, int argc,
 		  char **argv)
 {
-	struct opt_table tables[3] = {
-		{ .opts = cmd->opts, .base = own, .owner = cmd->name },
+	struct opt_table tables[4] = {
+		{
+			.opts = cmd->opts, .base = own, .owner = cmd->name,
+			.find_device = device_find,
+		},
+		cli_table(cmd),
 		{ .opts = devopts_table, .base = cfg, .owner = cmd->name },
 	};
-	const char *type = devopts_find_type(argc, argv);
+	const char *type;
 	int ret = 0;
 
 	memset(cfg, 0, sizeof(*cfg));
-	if (type)
-		ret = devopts_add_target(type, args, &tables[2]);
-	if (!ret)
-		ret = opt_parse(tables, type ? 3 : 2, argc, argv);
-	if (ret > 0) {
-		cli_help_command(stdout, cmd);
-		return EXIT_OK;
+	if (devopts_have_htlb(argc, argv))
+		tables[2].bare = devopts_find("shmem_zc");
+	type = opt_find_value(tables, 3, 't', argc, argv);
+	if (!type && cmd->default_type) {
+		ret = cmd->default_type(argc, argv, &type);
+		tables[3].may_miss = true;
 	}
-	if (!ret && cfg->io_buf % sysconf(_SC_PAGESIZE))
-		ret = ublk_error(-EINVAL, "--io-buf-size: %llu is not a multiple of the page size",
-				 (unsigned long long)cfg->io_buf);
-	if (ret == -ENOMEM)
-		return cli_fail(ret);
-	return ret ? cli_usage(cmd) : -1;
+	if (type && !ret)
+		ret = devopts_add_target(type, args, &tables[3]);
+	if (cmd->may_miss_target)
+		tables[3].may_miss = true;
+	if (!ret)
+		ret = opt_parse(tables, type ? 4 : 3, argc, argv);
+	args->no_options = type && tables[3].missing;
+	return cli_parsed(cmd, ret ? ret : devopts_check(cfg));
+}
+
+/**
+ * devopts_free_target - release the configuration of the target
+ * @args: target and its configuration; without one afterwards
+ */
+void devopts_free_target(struct daemon_args *args)
+{
+	struct opt_table table = { .base = args->cfg };
+
+	if (args->target && args->cfg) {
+		table.opts = args->target->opts;
+		opt_free(&table);
+	}
+	free(args->cfg);
+	args->cfg = NULL;
+	args->target = NULL;
 }
 
 /**
@@ -222,14 +324,7 @@ void devopts_free(struct devopts *cfg, struct daemon_args *args)
 	struct opt_table table = { .opts = devopts_table, .base = cfg };
 
 	opt_free(&table);
-	if (!args->target)
-		return;
-	table.opts = args->target->opts;
-	table.base = args->cfg;
-	if (args->cfg)
-		opt_free(&table);
-	free(args->cfg);
-	args->cfg = NULL;
+	devopts_free_target(args);
 }
 
 /**
@@ -240,12 +335,16 @@ void devopts_free(struct devopts *cfg, struct daemon_args *args)
  */
 bool devopts_given(const struct devopts *cfg)
 {
-	struct devopts none;
+	struct devopts none, given = *cfg;
 	struct opt_table table = { .opts = devopts_table, .base = &none };
 
 	memset(&none, 0, sizeof(none));
 	opt_defaults(&table);
-	return memcmp(cfg, &none, sizeof(none));
+	/* about this run of the program, not about the device */
+	given.debug_mask = none.debug_mask;
+	given.eventfd = none.eventfd;
+	given.name = none.name;
+	return memcmp(&given, &none, sizeof(none));
 }
 
 /**
@@ -277,6 +376,11 @@ int devopts_features(const struct devopts *cfg, struct daemon_args *args)
 		f |= UBLK_F_UNPRIVILEGED_DEV;
 	if (cfg->no_scan)
 		f |= UBLK_F_NO_AUTO_PART_SCAN;
+	if (cfg->shmem_read_only)
+		args->dev.flags |= UBLK_DEV_SHMEM_RO;
+	args->name = cfg->name;
+	args->debug = cfg->debug_mask;
+	args->eventfd = cfg->eventfd;
 	args->wanted |= UBLK_F_UPDATE_SIZE;
 	args->dev.features = f;
 	return mode_from_args(&cfg->mode, &args->dev);

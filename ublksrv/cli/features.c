@@ -5,10 +5,27 @@
 #include <string.h>
 
 #include "cli.h"
+#include "json.h"
 
 static const struct ublk_opt features_opts[] = {
 	{ 0 }
 };
+
+static void features_json(__u64 features)
+{
+	json_t *names = json_array();
+	unsigned int bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		const char *name = name_of_feature(bit);
+
+		if (features & 1ULL << bit)
+			json_array_append_new(names,
+					      json_string(name ? : "unknown"));
+	}
+	out_set("features", json_integer(features));
+	out_set("feature_names", names);
+}
 
 static int features_run(int argc, char **argv)
 {
@@ -31,6 +48,10 @@ static int features_run(int argc, char **argv)
 		return cli_fail(ublk_error(ret, "GET_FEATURES: %s",
 					   strerror(-ret)));
 
+	if (out_is_json()) {
+		features_json(features);
+		return EXIT_OK;
+	}
 	printf("ublk_drv features: 0x%llx\n", (unsigned long long)features);
 	for (bit = 0; bit < 64; bit++) {
 		const char *name = name_of_feature(bit);

@@ -26,6 +26,7 @@
 #define GUARD_END_MS	200
 
 static int guard_fd = -1;	/* to report to, in the child */
+static const char *guard_what = "waiting";	/* shown on a terminal */
 
 /* The child ended without a report: end in the same way. */
 static int guard_died(pid_t pid)
@@ -43,12 +44,27 @@ static int guard_died(pid_t pid)
 	return EXIT_FAILED;
 }
 
+/* On a terminal, say that the command goes on, from the first second on. */
+static void guard_progress(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	unsigned int seconds = 0;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	while (!poll(&p, 1, 1000))
+		fprintf(stderr, "\rublk: %s: %u s ", guard_what, ++seconds);
+	if (seconds)
+		fputs("\r\033[K", stderr);
+}
+
 static int guard_wait(pid_t pid, int fd)
 {
 	struct pollfd p = { .events = POLLIN };
 	int status;
 	ssize_t len;
 
+	guard_progress(fd);
 	do {
 		len = read(fd, &status, sizeof(status));
 	} while (len < 0 && errno == EINTR);
@@ -58,6 +74,15 @@ static int guard_wait(pid_t pid, int fd)
 	if (p.fd >= 0)
 		poll(&p, 1, GUARD_END_MS);
 	return status;
+}
+
+/**
+ * guard_name - what a terminal shows while the command goes on
+ * @what: name of the command
+ */
+void guard_name(const char *what)
+{
+	guard_what = what;
 }
 
 /**

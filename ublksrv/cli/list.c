@@ -10,49 +10,40 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
-#include "cli.h"
+#include "json.h"
+#include "list.h"
+#include "opt.h"
 
 /* How long one device may keep the others waiting. */
 #define LIST_IDLE_MS	400
 
+enum list_form { LIST_LINES, LIST_LOSETUP };
+
 struct list_cfg {
 	__u64 id;
-	bool json;
-};
-
-/* What the driver and the run-state file have about a device. */
-struct list_dev {
-	const struct ublk_query *query;
-	struct state state;
-	bool has_state;
-	bool has_daemon;	/* it has one, which wrote @state */
-	char flags[512];
-	char note[320];		/* what is missing, and why; or "" */
+	char *file;
+	bool verbose;
 };
 
 static const struct ublk_opt list_opts[] = {
 	{
-		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.name = "number|dev_id", .letter = 'n',
+		.type = UBLK_OPT_DEVICE, .flags = UBLK_OPT_POSITIONAL,
 		.offset = offsetof(struct list_cfg, id),
-		.arg = "ID", .max = UBLK_ID_AUTO - 1,
-		.help = "only this device",
+		.arg = "ID", .help = "only this device",
 	},
 	{
-		.name = "json", .type = UBLK_OPT_FLAG,
-		.offset = offsetof(struct list_cfg, json),
-		.help = "print JSON",
+		.name = "associated", .letter = 'j', .type = UBLK_OPT_PATH,
+		.offset = offsetof(struct list_cfg, file),
+		.arg = "FILE", .help = "only devices with this file",
+	},
+	{
+		.name = "verbose", .letter = 'v', .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct list_cfg, verbose),
+		.help = "also what the daemon has",
 	},
 	{ 0 }
 };
-
-/* Does the device wait for "ublk recover"? */
-static bool list_waits(const struct ublksrv_ctrl_dev_info *info)
-{
-	return info->state == UBLK_S_DEV_QUIESCED ||
-		info->state == UBLK_S_DEV_FAIL_IO;
-}
 
 static void list_make_note(struct list_dev *d)
 {
@@ -79,19 +70,8 @@ static int list_load(const struct ublk_query *q, struct list_dev *d)
 		return common_explain(q->id, q->info_err ? : -ENODEV);
 	list_make_note(d);
 	names_of_features(info->flags, d->flags, sizeof(d->flags));
-	if (!state_read(q->id, &d->state)) {
-		/*
-		 * It may be of an earlier device; or of a daemon that died, and
-		 * its successor could not write one.
-		 */
-		d->has_daemon = d->state.pid == info->ublksrv_pid;
-		d->has_state = d->has_daemon ||
-			((list_waits(info) ||
-			  state_process_ended(d->state.pid)) &&
-			 state_matches(&d->state, info));
-		if (!d->has_state)
-			state_free(&d->state);
-	}
+	d->has_state = !state_read_of(info, &d->state, &d->has_daemon);
+	list_daemon_load(info->ublksrv_pid, &d->daemon);
 	return 0;
 }
 
@@ -147,43 +127,32 @@ static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 	if (d->has_state)
 		printf("\ttarget %s%s\n", d->state.target_name,
 		       d->state.target_text);
+	if (d->has_state && d->state.name)
+		printf("\tname %s\n", d->state.name);
 	if (*d->note)
 		printf("\tnote: %s\n", d->note);
 }
 
-static json_t *list_json(const struct list_dev *d)
+static void list_show(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
+		      const struct list_dev *d, enum list_form form)
 {
-	const struct ublksrv_ctrl_dev_info *i = &d->query->info;
-	const struct ublk_param_basic *b = &d->query->params.basic;
-	bool known = !d->query->params_err;
-	json_t *tids = json_array();
-	unsigned int q;
-
-	for (q = 0; d->has_daemon && q < d->state.nr_tids; q++)
-		json_array_append_new(tids, json_integer(d->state.tids[q]));
-	return json_pack("{s:i, s:i, s:i, s:o, s:o, s:I, s:i, s:s, s:I, s:s, s:s, s:i, s:o, s:s, s:s}",
-			 "id", (int)i->dev_id,
-			 "queues", (int)i->nr_hw_queues,
-			 "depth", (int)i->queue_depth,
-			 "block_size", known ?
-			 json_integer(1 << b->logical_bs_shift) : json_null(),
-			 "sectors", known ?
-			 json_integer(b->dev_sectors) : json_null(),
-			 "max_io_bytes", (json_int_t)i->max_io_buf_bytes,
-			 "pid", (int)i->ublksrv_pid,
-			 "state", name_of_state(i->state),
-			 "flags", (json_int_t)i->flags,
-			 "flag_names", d->flags,
-			 "mode", mode_text(i->flags),
-			 "io_threads", (int)(d->has_state ?
-					     d->state.io_threads : 1),
-			 "tids", tids,
-			 "target", d->has_state ? d->state.target_name : "",
-			 "note", d->note);
+	if (cfg->file && (!d->has_state || !list_has_file(&d->state, cfg->file)))
+		return;
+	if (out_is_json()) {
+		out_append("devices", list_json(d));
+		return;
+	}
+	if (form == LIST_LOSETUP) {
+		list_losetup(d);
+		return;
+	}
+	list_text(ctrl, d);
+	if (cfg->verbose)
+		list_daemon_text(&d->daemon);
 }
 
-static int list_one(struct ublk_ctrl *ctrl, const struct ublk_query *q,
-		    json_t *array)
+static int list_one(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
+		    const struct ublk_query *q, enum list_form form)
 {
 	struct list_dev d;
 	int ret;
@@ -191,24 +160,24 @@ static int list_one(struct ublk_ctrl *ctrl, const struct ublk_query *q,
 	ret = list_load(q, &d);
 	if (ret)
 		return ret;
-	if (array)
-		json_array_append_new(array, list_json(&d));
-	else
-		list_text(ctrl, &d);
+	list_show(ctrl, cfg, &d, form);
 	state_free(&d.state);
 	return 0;
 }
 
-static int list_by_id(struct ublk_ctrl *ctrl, __u32 id, json_t *array)
+static int list_by_id(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
+		      enum list_form form)
 {
-	struct ublk_query q = { .id = id };
+	struct ublk_query q = { .id = cfg->id };
 	int ret = ublk_ctrl_query(ctrl, &q, 1, LIST_IDLE_MS);
 
-	return ret ? : list_one(ctrl, &q, array);
+	if (!ret && !q.info_err)
+		ret = device_check(&q.info);
+	return ret ? : list_one(ctrl, cfg, &q, form);
 }
 
 /**
- * list_print - print one device as text
+ * list_print - print one device, as text or into the JSON document
  * @ctrl: handle
  * @id: device
  *
@@ -216,18 +185,20 @@ static int list_by_id(struct ublk_ctrl *ctrl, __u32 id, json_t *array)
  */
 int list_print(struct ublk_ctrl *ctrl, __u32 id)
 {
-	return list_by_id(ctrl, id, NULL);
+	struct list_cfg cfg = { .id = id };
+
+	return list_by_id(ctrl, &cfg, LIST_LINES);
 }
 
 /* Go on after a failure. Return: 0, or the last failure with its message */
-static int list_queried(struct ublk_ctrl *ctrl, const struct ublk_query *q,
-			int nr, json_t *array)
+static int list_queried(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
+			const struct ublk_query *q, int nr, enum list_form form)
 {
 	int i, err, ret = 0;
 	char text[1024];
 
 	for (i = 0; i < nr; i++) {
-		err = list_one(ctrl, &q[i], array);
+		err = list_one(ctrl, cfg, &q[i], form);
 		/* it was deleted in the meantime */
 		if (!err || err == -ENODEV)
 			continue;
@@ -235,14 +206,15 @@ static int list_queried(struct ublk_ctrl *ctrl, const struct ublk_query *q,
 		if (geteuid() && (err == -EPERM || err == -EACCES))
 			continue;
 		if (ret)
-			fprintf(stderr, "ublk: %s\n", text);
+			cli_report(cli_exit_status(ret), text);
 		snprintf(text, sizeof(text), "%s", ublk_strerror_last());
 		ret = err;
 	}
 	return ret ? ublk_error(ret, "%s", text) : 0;
 }
 
-static int list_all(struct ublk_ctrl *ctrl, json_t *array)
+static int list_all(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
+		    enum list_form form)
 {
 	struct ublk_query *q = NULL;
 	__u32 *ids;
@@ -259,43 +231,74 @@ static int list_all(struct ublk_ctrl *ctrl, json_t *array)
 	if (!ret && nr)
 		ret = ublk_ctrl_query(ctrl, q, nr, LIST_IDLE_MS);
 	if (!ret)
-		ret = list_queried(ctrl, q, nr, array);
+		ret = list_queried(ctrl, cfg, q, nr, form);
 	free(q);
 	free(ids);
 	return ret;
 }
 
-static int list_run(int argc, char **argv)
+static int list_find(const struct list_cfg *cfg, enum list_form form)
 {
-	struct list_cfg cfg = { .id = UBLK_ID_AUTO };
-	json_t *array = NULL;
 	struct ublk_ctrl *ctrl;
 	int ret;
 
-	ret = cli_parse(&list_command, &cfg, argc, argv);
-	if (ret >= 0)
-		return ret;
 	guard_enter();
 	ret = ublk_ctrl_open(&ctrl);
 	if (ret)
 		return cli_fail(ret);
 	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
-	if (cfg.json)
-		array = json_array();
-	ret = cfg.id == UBLK_ID_AUTO ? list_all(ctrl, array) :
-		list_by_id(ctrl, cfg.id, array);
+	out_set("devices", json_array());
+	ret = cfg->id == UBLK_ID_AUTO ? list_all(ctrl, cfg, form) :
+		list_by_id(ctrl, cfg, form);
 	ublk_ctrl_close(ctrl);
-	if (!ret && array) {
-		json_dumpf(array, stdout, JSON_INDENT(2));
-		putchar('\n');
-	}
-	json_decref(array);
 	return ret ? cli_fail(ret) : EXIT_OK;
+}
+
+/**
+ * list_of_file - print the devices of a file, or all, as losetup does
+ * @file: file, or NULL
+ *
+ * Return: exit status
+ */
+int list_of_file(const char *file)
+{
+	struct list_cfg cfg = {
+		.id = UBLK_ID_AUTO, .file = (char *)(uintptr_t)file,
+	};
+
+	return list_find(&cfg, LIST_LOSETUP);
+}
+
+/**
+ * list_of_device - print a device as losetup does
+ * @id: device
+ *
+ * Return: exit status
+ */
+int list_of_device(__u64 id)
+{
+	struct list_cfg cfg = { .id = id };
+
+	return list_find(&cfg, LIST_LOSETUP);
+}
+
+static int list_run(int argc, char **argv)
+{
+	struct list_cfg cfg = { .id = UBLK_ID_AUTO };
+	struct opt_table table = { .opts = list_opts, .base = &cfg };
+	int ret;
+
+	ret = cli_parse(&list_command, &cfg, argc, argv);
+	if (ret < 0)
+		ret = list_find(&cfg, LIST_LINES);
+	opt_free(&table);
+	return ret;
 }
 
 const struct cli_command list_command = {
 	.name = "list",
-	.args = "[-n ID] [--json]",
+	.aliases = "ls|show",
+	.args = "[-n ID] [-j FILE] [-v]",
 	.summary = "show devices",
 	.opts = list_opts,
 	.run = list_run,

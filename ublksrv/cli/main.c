@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The program "ublk": table of subcommands, help, version, exit status.
+ * The program "ublk": table of subcommands, messages, exit status.
  *
  * The subcommand NAME is in NAME.c, which has one struct cli_command.
  */
@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "json.h"
 #include "opt.h"
+#include "suggest.h"
 
-static const struct cli_command * const commands[] = {
+const struct cli_command * const cli_commands[] = {
 	&add_command,
 	&recover_command,
 	&stop_command,
@@ -22,10 +24,27 @@ static const struct cli_command * const commands[] = {
 	&set_affinity_command,
 	&list_command,
 	&features_command,
+	&losetup_command,
 	&udev_owner_command,
+	&udev_name_command,
+	&completion_command,
+	&help_command,
+	&version_command,
+	NULL,
 };
 
-#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+/* The options of every command. */
+static struct {
+	bool json;
+} common_cfg;
+
+const struct ublk_opt common_opts[] = {
+	{
+		.name = "json", .type = UBLK_OPT_FLAG,
+		.offset = 0, .help = "print a JSON document, also of errors",
+	},
+	{ 0 }
+};
 
 int cli_exit_status(int err)
 {
@@ -48,11 +67,18 @@ int cli_exit_status(int err)
 	}
 }
 
+/* Print a message, and add it to the JSON document. Return: @status */
+int cli_report(int status, const char *text)
+{
+	fprintf(stderr, "ublk: %s\n", text);
+	out_error(status, text);
+	return status;
+}
+
 /* Print the message of a failure. Return: exit status */
 int cli_fail(int err)
 {
-	fprintf(stderr, "ublk: %s\n", ublk_strerror_last());
-	return cli_exit_status(err);
+	return cli_report(cli_exit_status(err), ublk_strerror_last());
 }
 
 /* The same for a wrong command line. */
@@ -62,11 +88,9 @@ int cli_usage(const struct cli_command *cmd)
 	size_t len = strlen(cmd->name);
 
 	/* a message on an option of the command may begin with its name */
-	if (!strncmp(text, cmd->name, len) && text[len] == ':')
-		fprintf(stderr, "ublk: %s\n", text);
-	else
-		fprintf(stderr, "ublk: %s: %s\n", cmd->name, text);
-	return EXIT_USAGE;
+	if (strncmp(text, cmd->name, len) || text[len] != ':')
+		ublk_error(-EINVAL, "%s: %s", cmd->name, text);
+	return cli_report(EXIT_USAGE, ublk_strerror_last());
 }
 
 /* For commands on one device. Return: 0 or an exit status */
@@ -78,89 +102,91 @@ int cli_need_id(const struct cli_command *cmd, __u64 id)
 	return cli_usage(cmd);
 }
 
+/**
+ * cli_table - the options of all commands, for opt_parse()
+ * @cmd: command, for messages
+ *
+ * Return: table
+ */
+struct opt_table cli_table(const struct cli_command *cmd)
+{
+	return (struct opt_table) {
+		.opts = common_opts, .base = &common_cfg, .owner = cmd->name,
+	};
+}
+
+/**
+ * cli_parsed - what opt_parse() said
+ * @cmd: command
+ * @ret: its return value
+ *
+ * Return: -1 to go on, or an exit status with the message or help printed
+ */
+int cli_parsed(const struct cli_command *cmd, int ret)
+{
+	if (ret > 0) {
+		cli_help_command(stdout, cmd);
+		return EXIT_OK;
+	}
+	if (ret == -ENODEV || ret == -ENOMEM)
+		return cli_fail(ret);
+	return ret ? cli_usage(cmd) : -1;
+}
+
 /*
  * Parse the arguments of a command without target.
  * Return: -1 to go on, or an exit status
  */
 int cli_parse(const struct cli_command *cmd, void *cfg, int argc, char **argv)
 {
-	struct opt_table table = {
-		.opts = cmd->opts, .base = cfg, .owner = cmd->name,
+	struct opt_table tables[] = {
+		{
+			.opts = cmd->opts, .base = cfg, .owner = cmd->name,
+			.find_device = device_find,
+		},
+		cli_table(cmd),
 	};
-	int ret = opt_parse(&table, 1, argc, argv);
 
-	if (ret < 0)
-		return cli_usage(cmd);
-	if (ret > 0) {
-		cli_help_command(stdout, cmd);
-		return EXIT_OK;
-	}
-	return -1;
+	return cli_parsed(cmd, opt_parse(tables, 2, argc, argv));
 }
 
-void cli_help_command(FILE *out, const struct cli_command *cmd)
+static bool name_is(const char *names, const char *text)
 {
+	size_t i, len;
+
+	for (; names; names += len + 1) {
+		len = strcspn(names, "|");
+		for (i = 0; i < len && text[i]; i++)
+			if (names[i] != text[i] &&
+			    (names[i] != '-' || text[i] != '_'))
+				break;
+		if (i == len && !text[i])
+			return true;
+		if (!names[len])
+			break;
+	}
+	return false;
+}
+
+/* Return: command, or NULL with a message */
+const struct cli_command *cli_find_command(const char *name)
+{
+	struct suggest s = { .word = name };
+	const char *hint;
 	int i;
 
-	fprintf(out, "usage: ublk %s %s\n%s\n\noptions:\n", cmd->name,
-		cmd->args, cmd->summary);
-	opt_help(out, cmd->opts);
-	if (cmd->device)
-		opt_help(out, devopts_table);
-	fprintf(out, "  %-28s %s\n", "-h, --help", "this text");
-	if (!cmd->device)
-		return;
-	for (i = 0; ublk_targets[i]; i++) {
-		fprintf(out, "\noptions of -t %s, %s:\n", ublk_targets[i]->name,
-			ublk_targets[i]->summary);
-		opt_help(out, ublk_targets[i]->opts);
+	for (i = 0; cli_commands[i]; i++) {
+		if (name_is(cli_commands[i]->name, name) ||
+		    name_is(cli_commands[i]->aliases, name))
+			return cli_commands[i];
+		suggest_offer(&s, cli_commands[i]->name);
+		if (cli_commands[i]->aliases)
+			suggest_offer(&s, cli_commands[i]->aliases);
 	}
-}
-
-static void help_all(FILE *out)
-{
-	unsigned int i;
-
-	fputs("usage: ublk COMMAND [OPTIONS]\n\ncommands:\n", out);
-	for (i = 0; i < NR_COMMANDS; i++)
-		fprintf(out, "  %-12s %s\n", commands[i]->name,
-			commands[i]->summary);
-	fputs("  help         this text, or \"ublk help COMMAND\"\n"
-	      "  version      version of the program\n"
-	      "\ntargets (ublk add -t TARGET):\n", out);
-	for (i = 0; ublk_targets[i]; i++)
-		fprintf(out, "  %-12s %s\n", ublk_targets[i]->name,
-			ublk_targets[i]->summary);
-	fputs("\nexit status: 0 success, 1 failure, 2 wrong usage, 3 no such device,\n"
-	      "4 permission denied, 5 driver not loaded, 6 not done in time,\n"
-	      "7 device or store in use\n", out);
-}
-
-static const struct cli_command *find_command(const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_COMMANDS; i++)
-		if (!strcmp(commands[i]->name, name))
-			return commands[i];
-	fprintf(stderr, "ublk: unknown command \"%s\"; see \"ublk help\"\n",
-		name);
+	hint = suggest_text(&s, "");
+	ublk_error(-EINVAL, "unknown command \"%s\"%s%s see \"ublk help\"",
+		   name, hint, *hint ? "" : ";");
 	return NULL;
-}
-
-static int cmd_help(int argc, char **argv)
-{
-	const struct cli_command *cmd;
-
-	if (argc < 2) {
-		help_all(stdout);
-		return EXIT_OK;
-	}
-	cmd = find_command(argv[1]);
-	if (!cmd)
-		return EXIT_USAGE;
-	cli_help_command(stdout, cmd);
-	return EXIT_OK;
 }
 
 /*
@@ -182,6 +208,7 @@ static int finish(int status)
 {
 	int err = 0;
 
+	out_print(status);
 	if (fflush(stdout))
 		err = errno;
 	if (err || ferror(stdout)) {
@@ -193,25 +220,57 @@ static int finish(int status)
 	return status;
 }
 
-static int run(int argc, char **argv)
+/* Is there "--json" on the line? Also a line that cannot be parsed. */
+static bool wants_json(int argc, char **argv)
 {
-	const struct cli_command *cmd;
-	const char *name = argc > 1 ? argv[1] : "";
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--json"))
+			return true;
+	return false;
+}
+
+/* The command of a line; NULL with a message. */
+static const struct cli_command *choose(const char *name)
+{
+	static const char * const version[] = { "-v", "-V", "--version" };
+	size_t i;
 
 	if (!*name) {
-		fputs("ublk: no command given; see \"ublk help\"\n", stderr);
-		return EXIT_USAGE;
+		ublk_error(-EINVAL, "no command given; see \"ublk help\"");
+		return NULL;
 	}
-	if (!strcmp(name, "help") || !strcmp(name, "-h") ||
-	    !strcmp(name, "--help"))
-		return cmd_help(argc - 1, argv + 1);
-	if (!strcmp(name, "version") || !strcmp(name, "-V") ||
-	    !strcmp(name, "--version")) {
-		puts("ublk " UBLK_VERSION);
-		return EXIT_OK;
+	if (!strcmp(name, "-h") || !strcmp(name, "--help"))
+		return &help_command;
+	for (i = 0; i < sizeof(version) / sizeof(version[0]); i++)
+		if (!strcmp(name, version[i]))
+			return &version_command;
+	return cli_find_command(name);
+}
+
+static int run(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	const struct cli_command *cmd;
+
+	/* a line written for losetup has no command */
+	if ((*name == '-' || *name == '/') && losetup_takes(name)) {
+		cmd = &losetup_command;
+		argv[0] = (char *)(uintptr_t)cmd->name;
+	} else {
+		cmd = choose(name);
+		argc--;
+		argv++;
 	}
-	cmd = find_command(name);
-	return cmd ? cmd->run(argc - 1, argv + 1) : EXIT_USAGE;
+	if (wants_json(argc, argv))
+		out_start(cmd ? cmd->name : "");
+	if (!cmd)
+		return cli_report(EXIT_USAGE, ublk_strerror_last());
+	/* messages have the name, whatever alias was typed */
+	argv[0] = (char *)(uintptr_t)cmd->name;
+	guard_name(cmd->name);
+	return cmd->run(argc, argv);
 }
 
 int main(int argc, char **argv)

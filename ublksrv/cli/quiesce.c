@@ -20,11 +20,10 @@ struct quiesce_cfg {
 
 static const struct ublk_opt quiesce_opts[] = {
 	{
-		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_DEVICE,
 		.flags = UBLK_OPT_POSITIONAL,
 		.offset = offsetof(struct quiesce_cfg, id),
-		.arg = "ID", .max = UBLK_ID_AUTO - 1,
-		.help = "device whose daemon is to end",
+		.arg = "ID", .help = "device whose daemon is to end",
 	},
 	{
 		.name = "timeout", .type = UBLK_OPT_UINT,

@@ -31,11 +31,10 @@ struct recover_cfg {
 
 static const struct ublk_opt recover_opts[] = {
 	{
-		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_DEVICE,
 		.flags = UBLK_OPT_POSITIONAL,
 		.offset = offsetof(struct recover_cfg, id),
-		.arg = "ID", .max = UBLK_ID_AUTO - 1,
-		.help = "device to serve again",
+		.arg = "ID", .help = "device to serve again",
 	},
 	{
 		.name = "timeout", .type = UBLK_OPT_UINT,
@@ -162,6 +161,10 @@ static int recover_from_record(const struct recover_cfg *cfg,
 	__u32 id = cfg->id;
 	int ret;
 
+	/* "-t TARGET" without the options of the target */
+	if (args->target && strcmp(args->target->name, st->target_name))
+		return ublk_error(-ESTALE, "dev %u: was added with -t %s, not %s; use that, or leave -t out",
+				  id, st->target_name, args->target->name);
 	if (!st->target)
 		return ublk_error(-EINVAL, "dev %u: this program has no target \"%s\"; use the one that added the device",
 				  id, st->target_name);
@@ -170,14 +173,18 @@ static int recover_from_record(const struct recover_cfg *cfg,
 		return ret;
 	args->dev.io_threads = st->io_threads;
 	args->dev.shmem = st->shmem;
+	if (st->shmem_read_only)
+		args->dev.flags |= UBLK_DEV_SHMEM_RO;
 	if (st->mlock)
 		args->dev.flags |= UBLK_DEV_MLOCK;
 	args->dev.realtime = st->realtime;
+	devopts_free_target(args);
 	ret = config_unpack(st->target, st->options, &args->cfg);
 	if (ret)
 		return ublk_error(ret, "dev %u: %s: %s", id, state_name(id),
 				  ublk_strerror_last());
 	args->target = st->target;
+	args->from_record = true;
 	return 0;
 }
 
@@ -224,6 +231,8 @@ static int recover_from_options(const struct recover_cfg *cfg,
 	if (ret)
 		return ret;
 	args->dev.io_threads = opts->mode.io_threads;
+	if (opts->shmem_read_only || (st->shmem && st->shmem_read_only))
+		args->dev.flags |= UBLK_DEV_SHMEM_RO;
 	if (opts->mlock)
 		args->dev.flags |= UBLK_DEV_MLOCK;
 	args->dev.realtime = opts->realtime;
@@ -249,6 +258,8 @@ static void recover_fill(const struct recover_cfg *cfg,
 	args->quiet = cfg->quiet;
 	args->dev.struct_size = sizeof(args->dev);
 	args->dev.id = info->dev_id;
+	if (!args->name)
+		args->name = st->name;
 	args->dev.nr_queues = info->nr_hw_queues;
 	args->dev.depth = info->queue_depth;
 	args->dev.io_buf_bytes = info->max_io_buf_bytes;
@@ -280,7 +291,7 @@ static int recover_prepare(const struct recover_cfg *cfg,
 	if (ret)
 		goto out;
 	ret = recover_load(&info, st);
-	if (ret && !args->target) {
+	if (ret && (!args->target || args->no_options)) {
 		ublk_error(ret, "dev %u: %s; give target and options as to \"ublk add\": \"ublk recover -n %u -t TARGET ...\", or \"ublk del -n %u\"",
 			   id, ublk_strerror_last(), id, id);
 		goto out;
@@ -290,7 +301,8 @@ static int recover_prepare(const struct recover_cfg *cfg,
 			 "%s: whether the files are the same as before was not checked",
 			 ublk_strerror_last());
 	recover_fill(cfg, &info, st, args);
-	ret = args->target ? recover_from_options(cfg, &info, opts, st, args) :
+	ret = args->target && !args->no_options ?
+		recover_from_options(cfg, &info, opts, st, args) :
 		recover_from_record(cfg, st, args);
 	if (!ret)
 		ret = recover_set_size(ctrl, args);
@@ -322,21 +334,28 @@ static int recover_run(int argc, char **argv)
 	struct daemon_args args = { 0 };
 	struct state st = { 0 };
 	struct devopts opts;
-	bool by_options;
 	int ret;
 
 	ret = recover_parse(&cfg, &opts, &args, argc, argv);
-	by_options = args.target;
 	if (ret < 0) {
+		args.name = opts.name;
+		args.debug = opts.debug_mask;
+		args.eventfd = opts.eventfd;
 		if (!cfg.foreground)
 			guard_enter();
 		args.timeout_ms = cfg.timeout * 1000;
 		ret = recover_prepare(&cfg, &opts, &st, &args);
-		ret = ret ? cli_fail(ret) : daemon_run(&args);
+		if (ret) {
+			ret = cli_fail(ret);
+			daemon_tell(&args, DAEMON_FAILED);
+		} else {
+			ret = daemon_run(&args);
+		}
 	}
-	if (!by_options && args.target) {
+	if (args.from_record) {
 		config_free(args.target, args.cfg);
 		args.target = NULL;
+		args.cfg = NULL;
 	}
 	devopts_free(&opts, &args);
 	state_free(&st);
@@ -349,5 +368,6 @@ const struct cli_command recover_command = {
 	.summary = "serve a device again that lost its daemon",
 	.opts = recover_opts,
 	.device = true,
+	.may_miss_target = true,
 	.run = recover_run,
 };

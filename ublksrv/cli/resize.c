@@ -16,10 +16,9 @@ struct resize_cfg {
 
 static const struct ublk_opt resize_opts[] = {
 	{
-		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_DEVICE,
 		.offset = offsetof(struct resize_cfg, id),
-		.arg = "ID", .max = UBLK_ID_AUTO - 1,
-		.help = "device to resize",
+		.arg = "ID", .help = "device to resize",
 	},
 	{
 		.name = "size", .letter = 's', .type = UBLK_OPT_SIZE,

@@ -27,9 +27,9 @@ struct affinity_cfg {
 
 static const struct ublk_opt affinity_opts[] = {
 	{
-		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_DEVICE,
 		.offset = offsetof(struct affinity_cfg, id),
-		.arg = "ID", .max = UBLK_ID_AUTO - 1, .help = "device",
+		.arg = "ID", .help = "device",
 	},
 	{
 		.name = "queue", .letter = 'q', .type = UBLK_OPT_UINT,
@@ -181,6 +181,7 @@ static int affinity_run(int argc, char **argv)
 
 const struct cli_command set_affinity_command = {
 	.name = "set-affinity",
+	.aliases = "set_affinity|affinity",
 	.args = "-n ID -q QUEUE --cpus LIST",
 	.summary = "bind the threads of a queue to CPUs",
 	.opts = affinity_opts,

@@ -91,16 +91,18 @@ static char *state_options_text(json_t *options)
 static int state_unpack_shmem(json_t *shmem, struct state *st)
 {
 	json_int_t dev, ino;
+	int read_only = 0;
 	json_t *file;
 
 	if (!shmem || json_is_null(shmem))
 		return 0;
-	if (json_unpack(shmem, "{s:o, s:I, s:I}", "file", &file, "dev", &dev,
-			"ino", &ino))
+	if (json_unpack(shmem, "{s:o, s:I, s:I, s?b}", "file", &file, "dev",
+			&dev, "ino", &ino, "read_only", &read_only))
 		return -EBADMSG;
 	st->shmem = config_unpack_text(file);
 	st->shmem_dev = dev;
 	st->shmem_ino = ino;
+	st->shmem_read_only = read_only;
 	return st->shmem ? 0 : -EBADMSG;
 }
 
@@ -168,18 +170,18 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 	json_int_t flags = 0, max_io_bytes = 0;
 	int version, file_id, pid, queues = 0, depth = 0, mlock = 0;
 	json_t *tids, *options, *tid, *shmem = NULL, *stores = NULL;
+	const char *target, *name = NULL;
 	int io_threads = 1;
-	const char *target;
 	size_t i;
 
-	if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:s, s:o, s?I, s?i, s?i, s?I, s?b, s?i, s?o, s?o}",
+	if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:s, s:o, s?I, s?i, s?i, s?I, s?b, s?i, s?o, s?o, s?s}",
 			"version", &version, "id", &file_id, "pid", &pid,
 			"tids", &tids, "target", &target,
 			"options", &options, "flags", &flags,
 			"queues", &queues, "depth", &depth,
 			"max_io_bytes", &max_io_bytes, "mlock", &mlock,
 			"io_threads", &io_threads, "shmem", &shmem,
-			"stores", &stores))
+			"stores", &stores, "name", &name))
 		return -EBADMSG;
 	if (version != STATE_VERSION || file_id < 0 ||
 	    (__u32)file_id != id || pid <= 0 || !json_is_array(tids) ||
@@ -209,7 +211,8 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 	st->target = ublk_target_find(target);
 	st->target_name = strdup(target);
 	st->target_text = state_options_text(options);
-	if (!st->tids || !st->target_name || !st->target_text) {
+	st->name = name ? strdup(name) : NULL;
+	if (!st->tids || (name && !st->name) || !st->target_name || !st->target_text) {
 		state_free(st);
 		return -ENOMEM;
 	}
@@ -274,6 +277,7 @@ void state_free(struct state *st)
 		free((void *)(uintptr_t)st->stores[i].name);
 	free(st->stores);
 	json_decref(st->options);
+	free(st->name);
 	free(st->shmem);
 	free(st->tids);
 	free(st->target_name);
@@ -295,6 +299,41 @@ bool state_matches(const struct state *st,
 		st->queues == info->nr_hw_queues &&
 		st->depth == info->queue_depth &&
 		st->max_io_bytes == info->max_io_buf_bytes;
+}
+
+/* Does the device wait for "ublk recover"? */
+static bool state_waits(const struct ublksrv_ctrl_dev_info *info)
+{
+	return info->state == UBLK_S_DEV_QUIESCED ||
+		info->state == UBLK_S_DEV_FAIL_IO;
+}
+
+/**
+ * state_read_of - read the record of a device, if it is not an earlier one's
+ * @info: device
+ * @st: filled, for state_free(); empty after a failure
+ * @has_daemon: set if the daemon that wrote it serves the device
+ *
+ * It may be the record of a daemon that died, and its successor could not write
+ * one.
+ *
+ * Return: 0 or negative errno
+ */
+int state_read_of(const struct ublksrv_ctrl_dev_info *info, struct state *st,
+		  bool *has_daemon)
+{
+	int ret = state_read(info->dev_id, st);
+
+	*has_daemon = false;
+	if (ret)
+		return ret;
+	*has_daemon = st->pid == info->ublksrv_pid;
+	if (*has_daemon ||
+	    ((state_waits(info) || state_process_ended(st->pid)) &&
+	     state_matches(st, info)))
+		return 0;
+	state_free(st);
+	return -ENOENT;
 }
 
 /**

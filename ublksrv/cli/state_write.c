@@ -61,15 +61,17 @@ static json_t *state_pack_params(const struct ublk_params *p)
 }
 
 /* The name and the identity of the file; null if there is none. */
-static json_t *state_pack_shmem(const char *path)
+static json_t *state_pack_shmem(const struct ublk_dev_opts *opts)
 {
+	const char *path = opts->shmem;
 	struct stat st;
 
 	if (!path || stat(path, &st))
 		return json_null();
-	return json_pack("{s:o, s:I, s:I}", "file", config_pack_text(path),
+	return json_pack("{s:o, s:I, s:I, s:b}", "file", config_pack_text(path),
 			 "dev", (json_int_t)st.st_dev,
-			 "ino", (json_int_t)st.st_ino);
+			 "ino", (json_int_t)st.st_ino,
+			 "read_only", !!(opts->flags & UBLK_DEV_SHMEM_RO));
 }
 
 static json_t *state_pack_block(const struct ublk_store *s)
@@ -134,7 +136,7 @@ static json_t *state_tid(struct ublk_dev *dev, unsigned int i,
 
 static json_t *state_pack(struct ublk_dev *dev,
 			  const struct ublk_target *target, const void *cfg,
-			  const struct ublk_dev_opts *opts)
+			  const struct ublk_dev_opts *opts, const char *name)
 {
 	const struct ublksrv_ctrl_dev_info *info = ublk_dev_info(dev);
 	unsigned int threads = ublk_dev_io_threads(dev);
@@ -143,7 +145,7 @@ static json_t *state_pack(struct ublk_dev *dev,
 
 	for (i = 0; i < info->nr_hw_queues * threads; i++)
 		json_array_append_new(tids, state_tid(dev, i, threads));
-	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o, s:o}",
+	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:s*}",
 			 "version", STATE_VERSION,
 			 "id", (int)info->dev_id,
 			 "pid", (int)getpid(),
@@ -153,12 +155,13 @@ static json_t *state_pack(struct ublk_dev *dev,
 			 "max_io_bytes", (json_int_t)info->max_io_buf_bytes,
 			 "mlock", !!(opts->flags & UBLK_DEV_MLOCK),
 			 "io_threads", (int)threads,
-			 "shmem", state_pack_shmem(opts->shmem),
+			 "shmem", state_pack_shmem(opts),
 			 "tids", tids,
 			 "target", target->name,
 			 "options", config_pack(target, cfg),
 			 "stores", state_pack_stores(dev, opts),
-			 "params", state_pack_params(ublk_dev_params(dev)));
+			 "params", state_pack_params(ublk_dev_params(dev)),
+			 "name", name);
 }
 
 static int state_save(const char *path, const json_t *root)
@@ -192,6 +195,28 @@ static int state_rename(const char *tmp, const char *path,
 	return rename(tmp, path) ? -errno : 0;
 }
 
+/* Has another device that exists the name? The lock is held. */
+static int state_check_name(__u32 id, const json_t *root)
+{
+	const char *name = json_string_value(json_object_get(root, "name"));
+	struct state st;
+	int nr, i, ret = 0;
+	__u32 *ids;
+
+	nr = name ? devnodes_list(&ids) : 0;
+	for (i = 0; i < nr && !ret; i++) {
+		if (ids[i] == id || state_read(ids[i], &st))
+			continue;
+		if (st.name && !strcmp(st.name, name))
+			ret = ublk_error(-EBUSY, "device %u has the name \"%s\"; give another --name",
+					 ids[i], name);
+		state_free(&st);
+	}
+	if (name)
+		free(ids);
+	return ret;
+}
+
 static int state_replace(__u32 id, const json_t *root, enum state_old *old)
 {
 	char path[256], tmp[256];
@@ -200,6 +225,9 @@ static int state_replace(__u32 id, const json_t *root, enum state_old *old)
 
 	state_path(path, sizeof(path), id, "");
 	state_path(tmp, sizeof(tmp), id, STATE_NEW);
+	ret = state_check_name(id, root);
+	if (ret)
+		goto out;
 	ret = state_save(tmp, root);
 	if (!ret)
 		ret = state_rename(tmp, path, old);
@@ -207,6 +235,7 @@ static int state_replace(__u32 id, const json_t *root, enum state_old *old)
 		unlink(tmp);
 		state_fail(path, ret);
 	}
+out:
 	/* the names, too; not every file system can do that */
 	if (lock >= 0) {
 		fsync(lock);
@@ -221,6 +250,7 @@ static int state_replace(__u32 id, const json_t *root, enum state_old *old)
  * @target: its target
  * @cfg: the target's configuration
  * @opts: the options of the device
+ * @name: the name of the device, or NULL
  * @old: receives what has become of an older file, for state_keep() or
  *	state_undo()
  *
@@ -228,7 +258,7 @@ static int state_replace(__u32 id, const json_t *root, enum state_old *old)
  */
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 		const void *cfg, const struct ublk_dev_opts *opts,
-		enum state_old *old)
+		const char *name, enum state_old *old)
 {
 	json_t *root;
 	int ret;
@@ -236,7 +266,7 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 	ret = state_make_dir();
 	if (ret)
 		return ret;
-	root = state_pack(dev, target, cfg, opts);
+	root = state_pack(dev, target, cfg, opts, name);
 	if (!root || json_object_set_new(root, "realtime",
 					 json_integer(opts->realtime))) {
 		json_decref(root);

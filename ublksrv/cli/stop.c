@@ -20,10 +20,10 @@ struct stop_cfg {
 
 static const struct ublk_opt stop_opts[] = {
 	{
-		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_UINT,
+		.name = "number|dev_id", .letter = 'n', .type = UBLK_OPT_DEVICE,
 		.flags = UBLK_OPT_POSITIONAL,
 		.offset = offsetof(struct stop_cfg, id),
-		.arg = "ID", .max = UBLK_ID_AUTO - 1, .help = "device to stop",
+		.arg = "ID", .help = "device to stop",
 	},
 	{
 		.name = "if-unused|safe", .type = UBLK_OPT_FLAG,

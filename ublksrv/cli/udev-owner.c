@@ -6,11 +6,8 @@
  * device of the administrator has no owner: the exit status is 1, nothing is
  * printed, and the rule does not apply.
  */
-#include <errno.h>
-#include <string.h>
-
 #include "cli.h"
-#include "opt.h"
+#include "json.h"
 
 struct owner_cfg {
 	const char *node;
@@ -26,28 +23,6 @@ static const struct ublk_opt owner_opts[] = {
 	{ 0 }
 };
 
-/* ublkc7, /dev/ublkb7, ublkb7p2, 7: device 7 */
-static int owner_parse(const char *node, __u32 *id)
-{
-	const char *name = strrchr(node, '/');
-	char digits[16] = "";
-	size_t len;
-	__u64 val;
-
-	name = name ? name + 1 : node;
-	if (!strncmp(name, "ublkc", 5) || !strncmp(name, "ublkb", 5))
-		name += 5;
-	len = strspn(name, "0123456789");
-	if (len < sizeof(digits))
-		memcpy(digits, name, len);
-	if (opt_uint(digits, &val) || val >= UBLK_ID_AUTO ||
-	    (name[len] && name[len] != 'p'))
-		return ublk_error(-EINVAL, "\"%s\" is not a node of a device",
-				  node);
-	*id = val;
-	return 0;
-}
-
 static int owner_run(int argc, char **argv)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -59,7 +34,7 @@ static int owner_run(int argc, char **argv)
 	ret = cli_parse(&udev_owner_command, &cfg, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (owner_parse(cfg.node, &id))
+	if (device_of_node(cfg.node, &id))
 		return cli_usage(&udev_owner_command);
 	guard_enter();
 	ret = ublk_ctrl_open(&ctrl);
@@ -72,7 +47,10 @@ static int owner_run(int argc, char **argv)
 		return cli_fail(common_explain(id, ret));
 	if (!(info.flags & UBLK_F_UNPRIVILEGED_DEV))
 		return EXIT_FAILED;
-	printf("%u %u\n", info.owner_uid, info.owner_gid);
+	if (!out_is_json())
+		printf("%u %u\n", info.owner_uid, info.owner_gid);
+	out_set("uid", json_integer(info.owner_uid));
+	out_set("gid", json_integer(info.owner_gid));
 	return EXIT_OK;
 }
 

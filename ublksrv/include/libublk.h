@@ -366,6 +366,8 @@ enum ublk_opt_type {
 	UBLK_OPT_SIZE,		/* __u64, bytes, K M G T P E suffix */
 	UBLK_OPT_STR,		/* const char * */
 	UBLK_OPT_PATH,		/* const char *, stored absolute */
+	UBLK_OPT_BOOL,		/* bool; 0 or 1 may follow, else it is 1 */
+	UBLK_OPT_DEVICE,	/* __u64, a device: number, node or name */
 };
 
 /* Option flags. */
@@ -382,7 +384,17 @@ enum ublk_opt_type {
  * the device was added with.
  */
 #define UBLK_OPT_LAYOUT		0x8
-/* UINT only: "--name=VALUE", or "--name" alone, which stands for @min. */
+/*
+ * SIZE only: programs disagree about the unit of a bare number, bytes or sectors,
+ * so one other than 0 is refused.
+ */
+#define UBLK_OPT_UNIT		0x10
+/* BOOL only: the value must be given. */
+#define UBLK_OPT_VALUE		0x20
+/*
+ * PATH and UINT only: the value may be left out. The member is an empty text then,
+ * or @min.
+ */
 #define UBLK_OPT_MAYBE		0x40
 
 /**
@@ -699,6 +711,8 @@ enum ublk_dev_stage {
 #define UBLK_LOCKED_STACK	(1U << 20)
 /* The handle is for ublk_dev_recover(): the target finds its data, or fails. */
 #define UBLK_DEV_RECOVER	0x2
+/* The library only reads the shared memory: requests that write to it are copied. */
+#define UBLK_DEV_SHMEM_RO	0x4
 
 /* How the data of requests gets from and to the server. */
 enum ublk_mode {

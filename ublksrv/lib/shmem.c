@@ -139,11 +139,12 @@ static size_t shmem_page_size(int fd)
 
 int shmem_map(struct ublk_dev *dev, const char *path)
 {
+	int fd, prot = PROT_READ;
 	struct stat st;
 	void *mem;
-	int fd;
 
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	fd = open(path, (dev->flags & UBLK_DEV_SHMEM_RO ? O_RDONLY : O_RDWR) |
+		  O_CLOEXEC);
 	if (fd < 0)
 		return ublk_error(-errno, "shared memory: %s: %s", path,
 				  strerror(errno));
@@ -157,7 +158,9 @@ int shmem_map(struct ublk_dev *dev, const char *path)
 	/* possible for a memfd whose maker allows it */
 	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	dev->shmem_page = shmem_page_size(fd);
-	mem = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (!(dev->flags & UBLK_DEV_SHMEM_RO))
+		prot |= PROT_WRITE;
+	mem = mmap(NULL, st.st_size, prot, MAP_SHARED, fd, 0);
 	close(fd);
 	if (mem == MAP_FAILED)
 		return ublk_error(-errno, "shared memory: %s: %s", path,
@@ -185,7 +188,9 @@ int shmem_register(struct ublk_dev *dev)
 	if (!dev->shmem || dev->recovering)
 		return 0;
 	ret = ublk_ctrl_reg_buf(dev->ctrl, dev->info.dev_id, dev->shmem,
-				dev->shmem_len, 0);
+				dev->shmem_len,
+				dev->flags & UBLK_DEV_SHMEM_RO ?
+				UBLK_SHMEM_BUF_READ_ONLY : 0);
 	if (ret == -ENOMEM)
 		return ublk_error(ret, "shared memory: %llu bytes cannot be locked; raise RLIMIT_MEMLOCK or use a smaller file",
 				  (unsigned long long)dev->shmem_len);

@@ -24,6 +24,7 @@ struct loop_cfg {
 	const char *file;
 	__u64 offset;
 	__u64 size;
+	__u64 sector;
 	bool buffered;
 	bool shared;
 	bool read_only;
@@ -53,7 +54,7 @@ static const struct ublk_opt loop_opts[] = {
 	},
 	{
 		.name = "offset", .letter = 'o', .type = UBLK_OPT_SIZE,
-		.flags = UBLK_OPT_LAYOUT,
+		.flags = UBLK_OPT_LAYOUT | UBLK_OPT_UNIT,
 		.offset = offsetof(struct loop_cfg, offset),
 		.arg = "SIZE", .max = LLONG_MAX,
 		.help = "where in the file the disk starts",
@@ -63,6 +64,12 @@ static const struct ublk_opt loop_opts[] = {
 		.offset = offsetof(struct loop_cfg, size),
 		.arg = "SIZE", .min = 1, .max = LLONG_MAX,
 		.help = "capacity, if not up to the end of the file",
+	},
+	{
+		.name = "sector-size|sector_size", .type = UBLK_OPT_SIZE,
+		.offset = offsetof(struct loop_cfg, sector),
+		.arg = "SIZE", .min = 512, .max = 4096,
+		.help = "logical block size, if not that of the file",
 	},
 	{
 		.name = "buffered-io|buffered_io", .type = UBLK_OPT_FLAG,
@@ -115,13 +122,30 @@ static void loop_fill_params(struct ublk_params *p, const struct file *f,
 	if (c->read_only || (!max && !f->can_zero))
 		return;
 	p->types |= UBLK_PARAM_TYPE_DISCARD;
-	p->discard.discard_granularity =
-		f->discard_granularity ? : f->block_size;
+	p->discard.discard_granularity = f->block_size;
+	if (f->discard_granularity > f->block_size)
+		p->discard.discard_granularity = f->discard_granularity;
 	p->discard.max_discard_sectors = max > UINT_MAX >> 9 ?
 		UINT_MAX >> 9 : max;
 	p->discard.max_discard_segments = max ? 1 : 0;
 	if (f->can_zero)
 		p->discard.max_write_zeroes_sectors = UINT_MAX >> 9;
+}
+
+/* The disk may have larger blocks than the file, but not smaller ones. */
+static int loop_set_sector(struct file *f, const struct loop_cfg *c)
+{
+	if (!c->sector)
+		return 0;
+	if (c->sector & (c->sector - 1))
+		return ublk_error(-EINVAL, "loop: %s: --sector-size %llu is no power of 2; give 512, 1K, 2K or 4K",
+				  c->file, (unsigned long long)c->sector);
+	if (c->sector < f->block_size)
+		return ublk_error(-EINVAL, "loop: %s: --sector-size %llu is less than the file's own, %u; give that, or --buffered-io",
+				  c->file, (unsigned long long)c->sector,
+				  f->block_size);
+	f->block_size = c->sector;
+	return 0;
 }
 
 /* Choose the part of the file that is the disk; check it against its blocks. */
@@ -146,7 +170,9 @@ static int loop_set_size(struct ublk_params *p, struct file *f,
 				  "loop: %s: --size %llu is more than the %llu bytes there; enlarge the file",
 				  c->file, (unsigned long long)size,
 				  (unsigned long long)(f->size - c->offset));
-	if (f->direct && !f->block && (size | c->offset) % f->block_size &&
+	if (loop_set_sector(f, c))
+		return -EINVAL;
+	if (f->direct && !f->block && !c->sector && (size | c->offset) % f->block_size &&
 	    !((size | c->offset) % 512)) {
 		ublk_log(UBLK_LOG_INFO, "loop: %s: not in units of %u, so no direct IO",
 			 c->file, f->block_size);

@@ -147,6 +147,27 @@ require() {
 	done
 }
 
+# Skip the whole test without udevd; else it has the rules of the ublk tree, with the
+# path of this program, until the end. PROG is that path.
+use_udev_rules() {
+	local rules
+
+	require udevadm
+	udevadm control --ping --timeout=2 2>/dev/null || skip_all "udevd does not run"
+	for rules in "$LIB_DIR/../../../../ublksrv/etc/60-ublk.rules" \
+		/usr/local/lib/udev/rules.d/60-ublk.rules \
+		/lib/udev/rules.d/60-ublk.rules ""; do
+		[ ! -f "$rules" ] || break
+	done
+	[ -n "$rules" ] || skip_all "no udev rule 60-ublk.rules"
+	PROG=$(readlink -f "$(command -v "$UBLK")")
+	mkdir -p /run/udev/rules.d
+	sed "s|PROGRAM=\"[^ ]*ublk |PROGRAM=\"$PROG |" "$rules" \
+		>/run/udev/rules.d/60-ublk.rules
+	defer sh -c "rm -f /run/udev/rules.d/60-ublk.rules; udevadm control --reload"
+	udevadm control --reload
+}
+
 has_feature() {
 	"$UBLK" features | grep -q "^$1 "
 }

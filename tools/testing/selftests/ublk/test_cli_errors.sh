@@ -74,7 +74,10 @@ check "--size not a multiple" refused 0 multiple -- "${add[@]}" -t loop -f "$img
 check "--size beyond the end" refused 0 size -- "${add[@]}" -t loop -f "$img" --size 17M
 check "--offset beyond the end" refused 0 offset -- "${add[@]}" -t loop -f "$img" --offset 16M
 check "--offset not a multiple" refused 0 offset multiple -- \
-	"${add[@]}" -t loop -f "$img" --offset 100
+	"${add[@]}" -t loop -f "$img" --offset 1s --sector-size 4K
+check "--offset without unit" refused "$usage" offset 2M 4096s -- \
+	"${add[@]}" -t loop -f "$img" --offset 4096
+check "-u without a value" refused "$usage" --unprivileged -- "${add[@]}" -t null -u
 check "--size is no number" refused "$usage" size -- "${add[@]}" -t loop -f "$img" --size lots
 for n in 0 4097 -1 x ""; do
 	check "depth '$n'" refused "$usage" depth -- "${add[@]}" -t null -d "$n"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The examples in the manual pages of the targets work as printed, line by line, in
+# The examples in the manual pages of program and targets work as printed, line by line, in
 # an empty directory, if the first device that they add is 0. They leave nothing
 # behind.
 #
@@ -35,21 +35,22 @@ run_example() {
 	rm -rf "$TMP/dir"
 	mkdir "$TMP/dir"
 	(cd "$TMP/dir" && timeout "$((90 * SCALE))" bash -ex "$1") && return
+	umount -q /mnt
 	"$UBLK" del -a
 	return 1
 }
 
-for page in "$pages"/ublk-*.5.rst; do
+for page in "$pages"/ublk.1.rst "$pages"/ublk-*.5.rst; do
 	rm -f "$TMP"/example*
 	examples_of "$page"
-	name=$(basename "$page" .5.rst)
-	if [ "$name" = ublk-zoned ] && ! has_feature ZONED; then
+	name=$(basename "$page" .rst)
+	if [ "$name" = ublk-zoned.5 ] && ! has_feature ZONED; then
 		skip "$name" "driver without ZONED"
 		continue
 	fi
 	check "$name: has examples" test -e "$TMP/example2"
 	for example in "$TMP"/example*; do
-		check "$name: $(grep -m 1 -o 'ublk add.*' "$example")" \
+		check "$name: $(grep -m 1 -o 'ublk .*' "$example")" \
 			run_example "$example"
 		check "$name: leaves nothing" not test -e /dev/ublkc0
 	done

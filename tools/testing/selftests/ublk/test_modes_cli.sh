@@ -126,6 +126,6 @@ check "batch and no batch" refused --batch-io --no-batch-io -- -b --no-batch
 check "get data and zero copy" refused --need_get_data --zerocopy -- -g -z
 check "get data and batch" refused --need_get_data --batch-io -- -g -b
 check "zero copy and shared memory" refused --zerocopy --shmem_zc -- -z --shmem_zc "$img"
-check "unprivileged and zero copy" refused --unprivileged --zerocopy -- -u -z
+check "unprivileged and zero copy" refused --unprivileged --zerocopy -- --unprivileged -z
 check "65 threads" refused per-io-threads -- --per-io-threads 65
 finish

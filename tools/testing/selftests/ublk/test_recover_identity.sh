@@ -68,7 +68,7 @@ truncate -s 16M "$TMP/away"
 check "loop: as long as it was" recover
 truncate -s 20M "$TMP/away"
 check "loop: kill, to change the place" kill_daemon
-check "loop: another --offset" refused "--offset 0" --force -- \
+check "loop: another --offset" refused "--offset 0s" --force -- \
 	-t loop --offset 4M -f "$TMP/away"
 check "loop: another target" refused "-t loop" --force -- -t null
 cp "$TMP/away" "$img"

@@ -12,25 +12,14 @@
 
 require feature:UNPRIVILEGED_DEV capsh udevadm mkfs.ext4 e2fsck
 
-udevadm control --ping --timeout=2 2>/dev/null || skip_all "udevd does not run"
-for RULES in "$LIB_DIR/../../../../ublksrv/etc/60-ublk.rules" \
-	/usr/local/lib/udev/rules.d/60-ublk.rules \
-	/lib/udev/rules.d/60-ublk.rules ""; do
-	[ ! -f "$RULES" ] || break
-done
-[ -n "$RULES" ] || skip_all "no udev rule 60-ublk.rules"
-
-# The rule with the path of this program; another rule opens the control device.
-PROG=$(readlink -f "$(command -v "$UBLK")")
-mkdir -p /run/udev/rules.d
-sed "s|PROGRAM=\"[^ ]*ublk |PROGRAM=\"$PROG |" "$RULES" >/run/udev/rules.d/60-ublk.rules
+use_udev_rules
+# Another rule opens the control device.
 echo 'KERNEL=="ublk-control", MODE="0666"' >/run/udev/rules.d/61-ublk-test.rules
-remove_rules() {
-	rm -f /run/udev/rules.d/60-ublk.rules /run/udev/rules.d/61-ublk-test.rules
-	udevadm control --reload
+remove_rule() {
+	rm -f /run/udev/rules.d/61-ublk-test.rules
 	chmod 600 /dev/ublk-control
 }
-defer remove_rules
+defer remove_rule
 udevadm control --reload
 udevadm trigger --action=change --settle /dev/ublk-control
 
@@ -71,7 +60,7 @@ refused() {
 
 as_user truncate -s 32M img
 check "everybody may open the control device" prints 666 stat -c %a /dev/ublk-control
-check "the user adds a device" user_add -t loop -f img -u
+check "the user adds a device" user_add -t loop -f img --unprivileged
 check "the char node is the user's" prints "$(id -u nobody) $gid 600" stat -c '%u %g %a' "/dev/ublkc$DEV"
 check "the disk is the user's" prints "$(id -u nobody) $gid 600" stat -c '%u %g %a' "$BDEV"
 check "flag" grep -q UNPRIVILEGED_DEV "$TMP/add.out"
@@ -92,16 +81,16 @@ check "the administrator's device is not accessible" not as_user dd if="$BDEV" o
 	bs=4k count=1 status=none
 check "nor can it be deleted" refused root "$PROG" del -n "$other"
 check "it has no owner" not "$PROG" udev-owner "ublkb$other"
-check "without -u nothing can be added" refused root "$PROG" add -t null
+check "without --unprivileged nothing can be added" refused root "$PROG" add -t null
 max=/sys/module/ublk_drv/parameters/ublks_max
 old=$(cat $max)
 defer sh -c "echo $old >$max"
 echo 0 >$max
 check "too many: names the parameter" refused "ublks_max allows, which is 0" \
-	"$PROG" add -t null -u
+	"$PROG" add -t null --unprivileged
 echo "$old" >$max
-check "-u and -r" refused recover "$PROG" add -t null -u -r
-check "-u by the administrator" not "$PROG" add -t null -u
+check "--unprivileged and -r" refused recover "$PROG" add -t null --unprivileged -r
+check "--unprivileged by the administrator" not "$PROG" add -t null --unprivileged
 check "that leaves no device" test ! -e "/dev/ublkc$((other + 1))"
 check "deleted" del_dev "$other"
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Parts of "ublk list": list.c finds the devices and prints text, list_json.c
+ * prints JSON, list_daemon.c looks at daemons, list_file.c at files.
+ */
+#ifndef UBLK_LIST_H
+#define UBLK_LIST_H
+
+#include <sys/resource.h>
+#include <jansson.h>
+
+#include "cli.h"
+
+/* What /proc has about a daemon. */
+struct list_daemon {
+	bool known;
+	int oom_score_adj;
+	unsigned long locked_kib;
+	struct rlimit memlock, nofile;
+	char command[400];	/* arguments, separated by blanks */
+};
+
+/* What the driver and the run-state file have about a device. */
+struct list_dev {
+	const struct ublk_query *query;
+	struct state state;
+	bool has_state;
+	bool has_daemon;	/* it has one, which wrote @state */
+	char flags[512];
+	char note[320];		/* what is missing, and why; or "" */
+	struct list_daemon daemon;
+};
+
+/**
+ * list_json - a device for the document of --json
+ * @d: device
+ *
+ * Return: new reference, or NULL without memory
+ */
+json_t *list_json(const struct list_dev *d);
+
+/**
+ * list_daemon_load - look at a daemon
+ * @pid: process; not positive if there is none
+ * @daemon: filled
+ */
+void list_daemon_load(pid_t pid, struct list_daemon *daemon);
+
+/**
+ * list_daemon_text - print what a daemon has
+ * @daemon: from list_daemon_load()
+ */
+void list_daemon_text(const struct list_daemon *daemon);
+
+/**
+ * list_has_file - is a file the store of a device, or a part of it
+ * @st: record of the device
+ * @path: file
+ *
+ * Return: true if it is
+ */
+bool list_has_file(const struct state *st, const char *path);
+
+/**
+ * list_losetup - print a device as "losetup -j" does
+ * @d: device
+ */
+void list_losetup(const struct list_dev *d);
+
+#endif

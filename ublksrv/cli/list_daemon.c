@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a running daemon has, for "ublk list -v": its command line, whether the
+ * kernel may kill it when memory is short, how much of it is locked in memory, and
+ * its limits.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "list.h"
+#include "procfs.h"
+
+static void daemon_command(pid_t pid, struct list_daemon *daemon)
+{
+	char path[64];
+	size_t len, i;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	in = fopen(path, "re");
+	if (!in)
+		return;
+	len = fread(daemon->command, 1, sizeof(daemon->command) - 1, in);
+	fclose(in);
+	daemon->command[len] = 0;
+	for (i = 0; i + 1 < len; i++)
+		if (!daemon->command[i])
+			daemon->command[i] = ' ';
+}
+
+static void daemon_locked(pid_t pid, struct list_daemon *daemon)
+{
+	char path[64], line[256];
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	in = fopen(path, "re");
+	while (in && fgets(line, sizeof(line), in))
+		if (sscanf(line, "VmLck: %lu", &daemon->locked_kib) == 1)
+			break;
+	if (in)
+		fclose(in);
+}
+
+void list_daemon_load(pid_t pid, struct list_daemon *daemon)
+{
+	char path[64], line[64];
+
+	memset(daemon, 0, sizeof(*daemon));
+	if (pid <= 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	if (!procfs_line(path, line, sizeof(line)) ||
+	    sscanf(line, "%d", &daemon->oom_score_adj) != 1 ||
+	    prlimit(pid, RLIMIT_MEMLOCK, NULL, &daemon->memlock) ||
+	    prlimit(pid, RLIMIT_NOFILE, NULL, &daemon->nofile))
+		return;
+	daemon_command(pid, daemon);
+	daemon_locked(pid, daemon);
+	daemon->known = true;
+}
+
+static void daemon_limit(const char *what, const struct rlimit *limit)
+{
+	if (limit->rlim_cur == RLIM_INFINITY)
+		printf(" %s unlimited", what);
+	else
+		printf(" %s %llu", what, (unsigned long long)limit->rlim_cur);
+}
+
+void list_daemon_text(const struct list_daemon *daemon)
+{
+	if (!daemon->known) {
+		printf("\tdaemon: none, or not readable\n");
+		return;
+	}
+	printf("\tcommand %s\n", daemon->command);
+	printf("\toom_score_adj %d locked %lu KiB limits:",
+	       daemon->oom_score_adj, daemon->locked_kib);
+	daemon_limit("memlock", &daemon->memlock);
+	daemon_limit("nofile", &daemon->nofile);
+	printf("\n");
+}
