@@ -4,6 +4,7 @@
  *
  * The driver is in ublk/, one idea per file:
  *   ublk.h	  objects, layers, lock rules, what each file offers
+ *   ublk_hooks.h	what older kernels do in another way
  *   state.h	  the transitions of a tag, with their barriers
  *   logic/	  every decision, as pure functions that userspace compiles too
  * Control commands, /dev/ublk-control:

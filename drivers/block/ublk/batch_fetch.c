@@ -429,7 +429,8 @@ static void ublk_batch_fetch_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 	unsigned int issue_flags = IO_URING_CMD_TASK_WORK_ISSUE_FLAGS;
 	struct ublk_queue *q = ublk_fetch_pdu(cmd)->q;
 
-	if (unlikely(tw.cancel || current->flags & (PF_EXITING | PF_KTHREAD)))
+	if (unlikely(ublk_hook_tw_canceled(tw) ||
+		     current->flags & (PF_EXITING | PF_KTHREAD)))
 		ublk_batch_fetch_canceled(q, cmd, issue_flags);
 	else
 		ublk_batch_fetch_deliver(q, cmd, issue_flags);

@@ -217,7 +217,7 @@ static void ublk_cmd_issue_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 	unsigned int issue_flags = IO_URING_CMD_TASK_WORK_ISSUE_FLAGS;
 	int ret = -ECANCELED;
 
-	if (!tw.cancel)
+	if (!ublk_hook_tw_canceled(tw))
 		ret = ublk_cmd_issue(cmd, issue_flags);
 	if (ret != -EIOCBQUEUED)
 		io_uring_cmd_done(cmd, ret, issue_flags);

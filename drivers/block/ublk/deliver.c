@@ -5,8 +5,8 @@
  * ublk_deliver_tw() is io_uring task work in the tag's daemon task, with its
  * ring lock held. It fills the descriptor, copies write data to the server's
  * buffer and completes the command. If the task exits or the ring goes away, it
- * may run in a kernel thread, with tw.cancel set: it touches nothing of the
- * server then, and ublk_gate_undelivered() holds or fails the request.
+ * may run canceled in a kernel thread: it touches nothing of the server then, and
+ * ublk_gate_undelivered() holds or fails the request.
  */
 #include "ublk.h"
 #include "state.h"
@@ -219,7 +219,7 @@ static void ublk_deliver_tw(struct io_tw_req tw_req, io_tw_token_t tw)
 	struct io_uring_cmd *cmd = io_uring_cmd_from_tw(tw_req);
 	struct ublk_io *io = ublk_cmd_pdu(cmd)->io;
 
-	if (unlikely(tw.cancel))
+	if (unlikely(ublk_hook_tw_canceled(tw)))
 		ublk_deliver_canceled(io);
 	else
 		ublk_deliver_list(io->req->mq_hctx->driver_data, io->req,

@@ -38,7 +38,7 @@ static const struct block_device_operations ublk_disk_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ublk_disk_open,
 	.free_disk	= ublk_disk_free,
-	.report_zones	= ublk_zoned_report,
+	.report_zones	= ublk_hook_report_zones,
 };
 
 /* START_DEV needs the basic parameters (C-75b, C-75c). */

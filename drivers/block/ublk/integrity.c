@@ -43,7 +43,7 @@ void ublk_integrity_limits(const struct ublk_param_integrity *p,
 	bi->pi_offset = p->pi_offset;
 	bi->interval_exp = p->interval_exp;
 	bi->tag_size = p->tag_size;
-	bi->pi_tuple_size = ublk_limits_tuple_size(p->csum_type);
+	ublk_hook_set_tuple_size(bi, ublk_limits_tuple_size(p->csum_type));
 	lim->max_integrity_segments = p->max_integrity_segments ?: USHRT_MAX;
 }
 

@@ -12,7 +12,6 @@
  * session ends (L-20) if a command was canceled, a mapping is gone or a stop is
  * waiting; after a plain close() for two seconds.
  */
-#include <linux/file_ref.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 
@@ -20,14 +19,6 @@
 
 #define UBLK_LASTREF_FIRST_MS	10
 #define UBLK_LASTREF_LAST_MS	1000
-
-/* A lookup may still revive NOREF. Once dead, all file operations are over. */
-static bool ublk_lastref_is_dead(struct file *file)
-{
-	unsigned long refs = atomic_long_read_acquire(&file->f_ref.refcnt);
-
-	return refs >= FILE_REF_RELEASED && refs != FILE_REF_NOREF;
-}
 
 /* The caller that sets ub->file to NULL decides that the session ends. */
 static void ublk_lastref_take(struct ublk_device *ub)
@@ -82,7 +73,7 @@ void ublk_lastref_work(struct work_struct *work)
 
 		if (!file)
 			break;
-		if (ublk_lastref_is_dead(file))
+		if (ublk_hook_file_is_dead(file))
 			ublk_lastref_take(ub);
 		else if (ub->canceled || ub->unmapped ||
 			 ublk_stop_pending(ub) ||

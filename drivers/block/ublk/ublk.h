@@ -104,6 +104,8 @@
 
 #include <linux/ublk_cmd.h>
 
+#include <ublk_hooks.h>
+
 #include "logic/device.h"
 #include "logic/gate.h"
 #include "logic/elem.h"
@@ -112,11 +114,6 @@
 #include "logic/pos.h"
 #include "logic/refs.h"
 #include "logic/tag.h"
-
-/* Features of the ABI that this kernel cannot offer; compat/ may define it. */
-#ifndef UBLK_F_UNAVAILABLE
-#define UBLK_F_UNAVAILABLE	0ULL
-#endif
 
 /*
  * What this driver implements: GET_FEATURES returns it, ADD_DEV drops other bits.
@@ -133,7 +130,7 @@
 	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN |		\
 	  UBLK_F_SHMEM_ZC | UBLK_F_IO_DESC_SIZE | UBLK_F_ZONED |	\
 	  (IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY) ? UBLK_F_INTEGRITY : 0)) & \
-	 ~UBLK_F_UNAVAILABLE)
+	 ~UBLK_HOOK_UNAVAILABLE)
 
 /* What this kernel can grant. */
 #define UBLK_F_GRANTED							\
