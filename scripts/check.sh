@@ -167,12 +167,15 @@ checkpatch() {
 }
 
 gate_checkpatch_driver() {
-	local list trace
+	local list compat trace
 
-	mapfile -t list < <(files drivers compat -- -name '*.[ch]' ! -name trace.h)
+	mapfile -t list < <(files drivers -- -name '*.[ch]' ! -name trace.h)
+	# Part of a type cannot stand in parentheses.
+	mapfile -t compat < <(files compat -- -name '*.[ch]')
 	# A trace header is a table that checkpatch takes for code.
 	trace=OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,LINE_SPACING
 	checkpatch MACRO_ARG_REUSE "${list[@]}" &&
+		checkpatch COMPLEX_MACRO "${compat[@]}" &&
 		checkpatch "$trace" drivers/block/ublk/trace.h &&
 		checkpatch BIT_MACRO include/uapi/linux/ublk_cmd.h
 }
