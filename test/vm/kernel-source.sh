@@ -6,7 +6,8 @@
 # Print the directory with the source of the guest's kernel series, unpacked on
 # first use. --tools prints another directory, which has only what static gates
 # and tests need: checkpatch, kernel-doc, the kselftest harness. It never depends
-# on whether the whole source is there.
+# on whether the whole source is there, nor on KERNEL=: the tests are written for
+# the harness of the newest series.
 #
 # The kernel's own ublk driver, its tests and its documentation are never
 # unpacked: this project is written without them.
@@ -46,7 +47,8 @@ TOOLS="
 
 vm_lock 8 source
 
-for series in ${KERNEL:-$UBLK_SERIES}; do
+[ -n "$tools" ] || UBLK_SERIES=${KERNEL:-$UBLK_SERIES}
+for series in $UBLK_SERIES; do
 	link=$VM_CACHE/source-$series$tools
 	if [ -z "$VM_REFRESH" ] && [ -e "$link/README" ]; then
 		(cd -P "$link" && pwd)
@@ -60,7 +62,7 @@ for series in ${KERNEL:-$UBLK_SERIES}; do
 		sed -n 's/^Version: //p' | sort -rV | head -n1)
 	[ -z "$version" ] || break
 done
-[ -n "$version" ] || vm_die "the archive has no kernel source of ${KERNEL:-$UBLK_SERIES}"
+[ -n "$version" ] || vm_die "the archive has no kernel source of $UBLK_SERIES"
 
 dir=$VM_CACHE/source-$version$tools
 if [ ! -e "$dir/README" ]; then
