@@ -92,6 +92,19 @@ static long rescan(struct fixture *t)
 			   RAW_DEADLINE_MS);
 }
 
+/* Wait for the server's first request. */
+static bool served(struct server_proc *s)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+
+	while (!__atomic_load_n(&s->served[0], __ATOMIC_ACQUIRE)) {
+		if (raw_now_ms() >= end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
 /* covers: L-85 L-22 L-80 C-79 */
 TEST_F(scan, L_85_recovery_does_not_scan)
 {
@@ -101,9 +114,12 @@ TEST_F(scan, L_85_recovery_does_not_scan)
 	s = server_launch(&t->info, SERVER_HOLD_NONE, false);
 	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, cmd(t, UBLK_U_CMD_START_DEV, s->pid));
-	/* No table yet. START_DEV returns after the first scan. */
-	while (rescan(t) == -EINVAL)
-		usleep(1000);
+	/*
+	 * No table yet. The first scan has begun, and the second waits for it:
+	 * no read is left that the next server could answer.
+	 */
+	ASSERT_TRUE(served(s));
+	ASSERT_EQ(0, rescan(t));
 	EXPECT_FALSE(partition(t, 0));
 	ASSERT_EQ(0, server_kill(s));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, self->id, self->lost));
