@@ -104,6 +104,7 @@ int device_name_check(const char *name);
 /* names.c: numbers to text */
 const char *name_of_state(unsigned int state);
 const char *name_of_feature(unsigned int bit);
+const char *since_of_feature(unsigned int bit);
 int names_of_features(__u64 mask, char *buf, size_t len);
 
 /* devnodes.c: /sys and /dev */

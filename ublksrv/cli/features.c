@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * "ublk features": what the loaded driver can do.
+ * "ublk features": what the loaded driver can do, and what it cannot.
  */
 #include <string.h>
 
@@ -27,11 +27,43 @@ static void features_json(__u64 features)
 	out_set("feature_names", names);
 }
 
+static void print_offered(__u64 features)
+{
+	unsigned int bit;
+
+	printf("ublk_drv features: 0x%llx\n", (unsigned long long)features);
+	for (bit = 0; bit < 64; bit++) {
+		const char *name = name_of_feature(bit);
+
+		if (features & 1ULL << bit)
+			printf("%-24s: 0x%llx\n", name ? name : "unknown",
+			       1ULL << bit);
+	}
+}
+
+/* A newer kernel cures it; for one feature, a kernel configured for it. */
+static void print_missing(__u64 features)
+{
+	const char *heading = "not offered:\n";
+	unsigned int bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		const char *name = name_of_feature(bit);
+
+		if (!name || features & 1ULL << bit)
+			continue;
+		printf("%s  %-22s: needs Linux %s%s\n", heading, name,
+		       since_of_feature(bit),
+		       1ULL << bit == UBLK_F_INTEGRITY ?
+		       " with CONFIG_BLK_DEV_INTEGRITY" : "");
+		heading = "";
+	}
+}
+
 static int features_run(int argc, char **argv)
 {
 	struct ublk_ctrl *ctrl;
 	__u64 features;
-	unsigned int bit;
 	int ret;
 
 	ret = cli_parse(&features_command, NULL, argc, argv);
@@ -52,14 +84,8 @@ static int features_run(int argc, char **argv)
 		features_json(features);
 		return EXIT_OK;
 	}
-	printf("ublk_drv features: 0x%llx\n", (unsigned long long)features);
-	for (bit = 0; bit < 64; bit++) {
-		const char *name = name_of_feature(bit);
-
-		if (features & 1ULL << bit)
-			printf("%-24s: 0x%llx\n", name ? name : "unknown",
-			       1ULL << bit);
-	}
+	print_offered(features);
+	print_missing(features);
 	return EXIT_OK;
 }
 

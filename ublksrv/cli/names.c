@@ -13,36 +13,38 @@ static const char * const state_names[] = {
 	[UBLK_S_DEV_FAIL_IO]	= "FAIL_IO",
 };
 
-/* By the number of the bit. */
-#define FEATURE(name) \
-	[__builtin_ctzll(UBLK_F_##name)] = #name
+/* By the number of the bit; the first Linux whose own ublk_drv has it (F-6). */
+#define FEATURE(id, release) \
+	[__builtin_ctzll(UBLK_F_##id)] = { .name = #id, .since = release }
 
-static const char * const feature_names[] = {
-	FEATURE(SUPPORT_ZERO_COPY),
-	FEATURE(URING_CMD_COMP_IN_TASK),
-	FEATURE(NEED_GET_DATA),
-	FEATURE(USER_RECOVERY),
-	FEATURE(USER_RECOVERY_REISSUE),
-	FEATURE(UNPRIVILEGED_DEV),
-	FEATURE(CMD_IOCTL_ENCODE),
-	FEATURE(USER_COPY),
-	FEATURE(ZONED),
-	FEATURE(USER_RECOVERY_FAIL_IO),
-	FEATURE(UPDATE_SIZE),
-	FEATURE(AUTO_BUF_REG),
-	FEATURE(QUIESCE),
-	FEATURE(PER_IO_DAEMON),
-	FEATURE(BUF_REG_OFF_DAEMON),
-	FEATURE(BATCH_IO),
-	FEATURE(INTEGRITY),
-	FEATURE(SAFE_STOP_DEV),
-	FEATURE(NO_AUTO_PART_SCAN),
-	FEATURE(SHMEM_ZC),
-	FEATURE(IO_DESC_SIZE),
+static const struct {
+	const char *name, *since;
+} features[] = {
+	FEATURE(SUPPORT_ZERO_COPY, "6.15"),
+	FEATURE(URING_CMD_COMP_IN_TASK, "6.0"),
+	FEATURE(NEED_GET_DATA, "6.0"),
+	FEATURE(USER_RECOVERY, "6.1"),
+	FEATURE(USER_RECOVERY_REISSUE, "6.1"),
+	FEATURE(UNPRIVILEGED_DEV, "6.3"),
+	FEATURE(CMD_IOCTL_ENCODE, "6.4"),
+	FEATURE(USER_COPY, "6.5"),
+	FEATURE(ZONED, "6.6"),
+	FEATURE(USER_RECOVERY_FAIL_IO, "6.13"),
+	FEATURE(UPDATE_SIZE, "6.16"),
+	FEATURE(AUTO_BUF_REG, "6.16"),
+	FEATURE(QUIESCE, "6.16"),
+	FEATURE(PER_IO_DAEMON, "6.16"),
+	FEATURE(BUF_REG_OFF_DAEMON, "6.17"),
+	FEATURE(BATCH_IO, "7.0"),
+	FEATURE(INTEGRITY, "7.0"),
+	FEATURE(SAFE_STOP_DEV, "7.0"),
+	FEATURE(NO_AUTO_PART_SCAN, "7.0"),
+	FEATURE(SHMEM_ZC, "7.1"),
+	FEATURE(IO_DESC_SIZE, "7.3"),
 };
 
 #define NR_STATES	(sizeof(state_names) / sizeof(state_names[0]))
-#define NR_FEATURES	(sizeof(feature_names) / sizeof(feature_names[0]))
+#define NR_FEATURES	(sizeof(features) / sizeof(features[0]))
 
 const char *name_of_state(unsigned int state)
 {
@@ -52,7 +54,13 @@ const char *name_of_state(unsigned int state)
 /* NULL for a bit that has no name. */
 const char *name_of_feature(unsigned int bit)
 {
-	return bit < NR_FEATURES ? feature_names[bit] : NULL;
+	return bit < NR_FEATURES ? features[bit].name : NULL;
+}
+
+/* The release of Linux that a feature came with; NULL for a bit without name. */
+const char *since_of_feature(unsigned int bit)
+{
+	return bit < NR_FEATURES ? features[bit].since : NULL;
 }
 
 /* "A B C"; bits without name as BIT_n. Return: length */
