@@ -9,7 +9,7 @@
 
 # Kernel series that the driver supports, newest first. The first one that the
 # archive has is used unless KERNEL= names another.
-UBLK_SERIES="7.3 7.2"
+UBLK_SERIES="7.3 7.2 6.12"
 
 # Debian release of the guest; its backports carry the kernels above.
 UBLK_SUITE=trixie

@@ -176,6 +176,13 @@ vm_kernel_of() {
 		done
 }
 
+# vm_series: the kernel series that the archive has headers of, one a line.
+vm_series() {
+	vm_apt apt-cache pkgnames linux-headers- |
+		sed -nE 's/^linux-headers-([0-9]+\.[0-9]+)\.[0-9]+[^-]*-amd64$/\1/p' |
+		sort -uV
+}
+
 # vm_work_dir RELEASE: this checkout's copy and build products for one kernel.
 vm_work_dir() {
 	printf '%s/work-%s-%s\n' "$VM_CACHE" \
