@@ -12,6 +12,37 @@
 #include <unistd.h>
 #include "fixture.h"
 
+#define FEATURE(id)	{ UBLK_F_##id, #id }
+
+/* "A B": which of the features that tests ask for. The next call overwrites it. */
+const char *fx_feature_names(__u64 features)
+{
+	static const struct {
+		__u64 bit;
+		const char *name;
+	} names[] = {
+		FEATURE(SUPPORT_ZERO_COPY), FEATURE(NEED_GET_DATA),
+		FEATURE(USER_RECOVERY), FEATURE(USER_RECOVERY_REISSUE),
+		FEATURE(UNPRIVILEGED_DEV), FEATURE(USER_COPY), FEATURE(ZONED),
+		FEATURE(USER_RECOVERY_FAIL_IO), FEATURE(UPDATE_SIZE),
+		FEATURE(AUTO_BUF_REG), FEATURE(QUIESCE), FEATURE(PER_IO_DAEMON),
+		FEATURE(BUF_REG_OFF_DAEMON), FEATURE(BATCH_IO),
+		FEATURE(INTEGRITY), FEATURE(SAFE_STOP_DEV),
+		FEATURE(NO_AUTO_PART_SCAN), FEATURE(SHMEM_ZC),
+		FEATURE(IO_DESC_SIZE),
+	};
+	static char text[512];
+	size_t i, len = 0;
+
+	text[0] = 0;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (features & names[i].bit)
+			len += snprintf(text + len, sizeof(text) - len, "%s%s",
+					len ? " " : "", names[i].name);
+	}
+	return text;
+}
+
 int fx_open(struct fixture *t)
 {
 	int ret;

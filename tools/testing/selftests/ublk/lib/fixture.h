@@ -31,6 +31,7 @@ struct fixture {
 	int ids[FX_MAX_IDS];
 };
 
+const char *fx_feature_names(__u64 features);
 int fx_open(struct fixture *t);
 int fx_cleanup(struct fixture *t);
 void fx_remember(struct fixture *t, int id);
@@ -62,8 +63,8 @@ long fx_blk(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 		SKIP(return, "no /dev/ublk-control: be root, modprobe ublk_drv"); \
 	ASSERT_EQ(0, fx_ret); \
 	if (((t)->features & (need)) != (need)) \
-		SKIP(return, "driver does not offer feature bits 0x%llx", \
-		     (unsigned long long)((need) & ~(t)->features)); \
+		SKIP(return, "driver does not offer %s", \
+		     fx_feature_names((need) & ~(t)->features)); \
 } while (0)
 
 #define FX_TEARDOWN(t) EXPECT_EQ(0, fx_cleanup(t)) \
@@ -71,8 +72,8 @@ long fx_blk(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 
 #define FX_REQUIRE(t, need) do { \
 	if (((t)->features & (need)) != (need)) \
-		SKIP(return, "driver does not offer feature bits 0x%llx", \
-		     (unsigned long long)((need) & ~(t)->features)); \
+		SKIP(return, "driver does not offer %s", \
+		     fx_feature_names((need) & ~(t)->features)); \
 } while (0)
 
 #endif
