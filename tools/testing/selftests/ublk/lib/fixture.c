@@ -43,6 +43,12 @@ const char *fx_feature_names(__u64 features)
 	return text;
 }
 
+/* The statements are about Linux 7.3: its own driver is the first to have this. */
+bool fx_driver_is_old(const struct fixture *t)
+{
+	return !(t->features & UBLK_F_IO_DESC_SIZE) && running_on_mainline();
+}
+
 int fx_open(struct fixture *t)
 {
 	int ret;

@@ -32,6 +32,7 @@ struct fixture {
 };
 
 const char *fx_feature_names(__u64 features);
+bool fx_driver_is_old(const struct fixture *t);
 int fx_open(struct fixture *t);
 int fx_cleanup(struct fixture *t);
 void fx_remember(struct fixture *t, int id);
@@ -62,6 +63,8 @@ long fx_blk(struct fixture *t, enum client_blk_op op, __u64 off, __u32 len,
 	if (fx_ret == -ENOENT || fx_ret == -EACCES || fx_ret == -EPERM) \
 		SKIP(return, "no /dev/ublk-control: be root, modprobe ublk_drv"); \
 	ASSERT_EQ(0, fx_ret); \
+	if (fx_driver_is_old(t)) \
+		SKIP(return, "the driver is that of a kernel before Linux 7.3"); \
 	if (((t)->features & (need)) != (need)) \
 		SKIP(return, "driver does not offer %s", \
 		     fx_feature_names((need) & ~(t)->features)); \
