@@ -29,6 +29,7 @@ struct mock_faults {
 	bool no_zero_range;		/* the file system has none */
 	__u32 max_transfer;		/* longest backend read or write */
 	unsigned int ring_einval;	/* ring flags that are unknown */
+	unsigned int ring_lacks;	/* IORING_FEAT_* that it does not have */
 	bool get_data;			/* driver grants NEED_GET_DATA */
 	bool no_queues;			/* driver gives one queue only */
 	int end_recovery;		/* errno of END_USER_RECOVERY */

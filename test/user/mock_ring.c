@@ -73,6 +73,7 @@ int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 	m->kick = eventfd(0, EFD_NONBLOCK);
 	m->wake_fd = -1;
 	ring->flags = p->flags;
+	ring->features = ~mock.ring_lacks;
 	ring->sq.ring_entries = mock_pow2(entries);
 	ring->sq.ring_mask = ring->sq.ring_entries - 1;
 	ring->sq.khead = &m->khead;

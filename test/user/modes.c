@@ -455,12 +455,14 @@ static void test_complete_after(void)
 		enum ublk_mode mode;
 		enum ublk_choice batch;
 		bool linked;
+		bool old;	/* the kernel does not copy SQEs */
 	} kinds[] = {
-		{ UBLK_MODE_COPY, UBLK_CHOICE_NO, true },
-		{ UBLK_MODE_COPY, UBLK_CHOICE_YES, false },
-		{ UBLK_MODE_USER_COPY, UBLK_CHOICE_NO, false },
-		{ UBLK_MODE_ZERO_COPY, UBLK_CHOICE_NO, true },
-		{ UBLK_MODE_ZERO_COPY, UBLK_CHOICE_YES, true },
+		{ UBLK_MODE_COPY, UBLK_CHOICE_NO, true, false },
+		{ UBLK_MODE_COPY, UBLK_CHOICE_NO, false, true },
+		{ UBLK_MODE_COPY, UBLK_CHOICE_YES, false, false },
+		{ UBLK_MODE_USER_COPY, UBLK_CHOICE_NO, false, false },
+		{ UBLK_MODE_ZERO_COPY, UBLK_CHOICE_NO, true, false },
+		{ UBLK_MODE_ZERO_COPY, UBLK_CHOICE_YES, true, false },
 	};
 	struct ublk_dev *dev;
 	unsigned int before;
@@ -474,6 +476,8 @@ static void test_complete_after(void)
 		opts.batch = kinds[i].batch;
 		tgt.mode = RING;
 		tgt.after = true;
+		/* IORING_FEAT_NO_IOWAIT */
+		mock.ring_lacks = kinds[i].old ? 1U << 17 : 0;
 		tgt.fd = memfd_create("file", MFD_CLOEXEC);
 		if (ftruncate(tgt.fd, 1 << 20))
 			abort();

@@ -163,7 +163,7 @@ struct worker {
 	void (*commit)(struct worker *w, struct io *io, int res);
 	void (*end)(struct worker *w, struct io *io, int res);
 	void (*send)(struct worker *w, struct io *io, int res);
-	/* Sends a commit linked to an SQE; NULL if the mode forbids that. */
+	/* Sends a commit linked to an SQE; NULL if mode or kernel forbids that. */
 	void (*link)(struct worker *w, struct io *io, int res);
 	struct queue *queue;
 	struct batch *batch;		/* NULL with commands per tag */

@@ -12,6 +12,13 @@
 #define RING_MAX_SQ	4096
 #define RING_BATCH_CQES	256
 
+/*
+ * IORING_FEAT_NO_IOWAIT, which older libraries do not know. Kernels before it may
+ * read a linked command from the SQ when it starts, not when it is submitted: by
+ * then, another SQE can be in its place.
+ */
+#define RING_COPIES_SQES	(1U << 17)
+
 __thread struct worker *worker_self;
 
 void ring_fatal(struct worker *w, int err)
@@ -74,6 +81,9 @@ int ring_init(struct worker *w, unsigned int tags)
 	}
 	if (ret)
 		return ublk_error(ret, "io_uring: %s", strerror(-ret));
+
+	if (!(w->ring.features & RING_COPIES_SQES))
+		w->link = NULL;
 
 	/* saves a lookup per system call; not essential */
 	io_uring_register_ring_fd(&w->ring);
