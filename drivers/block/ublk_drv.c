@@ -25,7 +25,7 @@
  *   quiesce.c	  asking a server to leave
  *   cancel.c	  completing armed commands, ending requests of a dead server
  * A request:
- *   queue.c	  from the block layer onto its tag's command
+ *   queue_rq.c  from the block layer onto its tag's command
  *   gate.c	  whether a request goes to the server, is held, or fails
  *   deliver.c	  in the server's task: descriptor, data, completion of the command
  *   cmd.c	  commands of one tag: fetch, commit, get data

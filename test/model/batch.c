@@ -4,8 +4,8 @@
  * the task work of the one that delivers, two threads that commit,
  * cancellation by the ring, START_DEV, STOP_DEV, QUIESCE_DEV and the exit of
  * the server run at the same time, and one session follows another. The model
- * calls the functions of logic/tag.h, device.h and gate.h for each decision, and
- * contains the order of the driver's steps. What the driver does under one
+ * calls the functions of logic/tag.h, device.h and gate_rules.h for each decision,
+ * and contains the order of the driver's steps. What the driver does under one
  * lock is one step. No search includes all of this; batch_state.h lists the
  * scenes that are searched.
  *

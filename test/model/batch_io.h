@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request in the model of batch.c: queue.c, batch_fetch.c,
+ * Steps of a request in the model of batch.c: queue_rq.c, batch_fetch.c,
  * batch_commit.c, commit.h and gate.c of the driver, and the threads that
  * commit.
  */
@@ -145,7 +145,7 @@ static void expand_commit(struct search *s, const struct state *st, int k)
 		if (st->proc != PROC_ALIVE)
 			break;
 		for (i = 0; i < scene->nr_tags; i++) {
-			if (ublk_tag_next(st->tag[i], UBLK_EV_CLAIM) < 0)
+			if (ublk_tag_next(st->tag[i], UBLK_EV_COMMIT_BEGIN) < 0)
 				continue;
 			n = *st;
 			n.thread_tag[k] = i;
@@ -153,7 +153,7 @@ static void expand_commit(struct search *s, const struct state *st, int k)
 			if (broken != BREAK_COMMIT_STORE) {
 				n.thread[k] = T_CLAIMED;
 				n.tag[i] = ublk_tag_next(st->tag[i],
-							 UBLK_EV_CLAIM);
+							 UBLK_EV_COMMIT_BEGIN);
 				n.req[i] = REQ_COMMIT;
 			}
 			search_edge(s, &n, "COMMIT_IO_CMDS", EDGE_WORLD);
@@ -177,7 +177,7 @@ static void expand_commit(struct search *s, const struct state *st, int k)
 		}
 		n.thread[k] = T_IDLE;
 		n.thread_tag[k] = 0;
-		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_UNCLAIM);
+		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_COMMIT_UNDO);
 		n.req[i] = REQ_SERVER;
 		search_edge(s, &n, "commit fails", EDGE_WORLD);
 		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_COMMIT);

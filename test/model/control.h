@@ -14,7 +14,7 @@
 
 #include "search.h"
 #include "logic/device.h"
-#include "logic/gate.h"
+#include "logic/gate_rules.h"
 
 /* The wrong variant that is searched, 0 for the driver; and its policy. */
 static int broken;

@@ -24,7 +24,7 @@
 #include "ktap.h"
 #include "search.h"
 #include "logic/device.h"
-#include "logic/gate.h"
+#include "logic/gate_rules.h"
 
 #define NR_QUEUES	2
 

@@ -3,7 +3,7 @@
  * Model of one tag: ublk_queue_rq(), task work, the daemon, cancellation by
  * the ring, STOP_DEV, QUIESCE_DEV and the exit of the server run at the same
  * time, and one session follows another. The model calls the functions of
- * logic/tag.h, device.h and gate.h for each decision, as the driver does, and
+ * logic/tag.h, device.h and gate_rules.h for each decision, as the driver does, and
  * contains the order of the driver's steps. Each access that another CPU can
  * see is a step of its own. One tag is enough: tags share only the gate of
  * their queue.

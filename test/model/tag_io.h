@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Steps of a request in the model of tag.c: queue.c, deliver.c, cmd.c,
+ * Steps of a request in the model of tag.c: queue_rq.c, deliver.c, cmd.c,
  * commit.h and gate.c of the driver, the commands of the server, and the ring
  * that cancels them.
  */

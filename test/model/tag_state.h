@@ -12,7 +12,7 @@
 #include "ktap.h"
 #include "search.h"
 #include "logic/device.h"
-#include "logic/gate.h"
+#include "logic/gate_rules.h"
 #include "logic/tag.h"
 
 /* for control.h */

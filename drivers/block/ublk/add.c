@@ -154,7 +154,7 @@ static void ublk_add_free_tag_set(struct work_struct *work)
 static void ublk_add_free(struct ublk_device *ub)
 {
 	ublk_debugfs_remove(ub);
-	ublk_perm_uncount(ub);
+	ublk_perm_uncharge(ub);
 	ublk_shmem_destroy(ub);
 	ublk_add_free_queues(ub);
 	get_device(&ub->cdev_dev);
@@ -293,11 +293,11 @@ int ublk_add_dev(struct ublk_ctrl *c)
 	ub = ublk_add_alloc(&info);
 	if (!ub)
 		return -ENOMEM;
-	ret = ublk_perm_count(ub);
+	ret = ublk_perm_charge(ub);
 	if (!ret)
 		ret = ublk_dev_reserve_id(ub, want);
 	if (ret) {
-		ublk_perm_uncount(ub);
+		ublk_perm_uncharge(ub);
 		kfree(ub);
 		return ret;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Deliver requests that queue.c has claimed: the second stage of a request.
+ * Deliver requests that queue_rq.c has claimed: the second stage of a request.
  *
  * ublk_deliver_tw() is io_uring task work in the tag's daemon task, with its
  * ring lock held. It fills the descriptor, copies write data to the server's
@@ -57,13 +57,13 @@ static u32 ublk_deliver_map_flags(blk_opf_t opf)
 	return flags;
 }
 
-#define UBLK_DISPATCH_FLAGS						\
+#define UBLK_DELIVER_FLAGS						\
 	(REQ_FAILFAST_MASK | REQ_META | REQ_FUA | REQ_NOUNMAP | REQ_SWAP |	\
 	 REQ_INTEGRITY)
 
 static __always_inline u32 ublk_deliver_flags(const struct request *req)
 {
-	if (likely(!(req->cmd_flags & UBLK_DISPATCH_FLAGS)))
+	if (likely(!(req->cmd_flags & UBLK_DELIVER_FLAGS)))
 		return 0;
 	return ublk_deliver_map_flags(req->cmd_flags);
 }

@@ -2,9 +2,9 @@
 /*
  * The gate of each queue: a request goes to the server, is held, or fails.
  *
- * The rules are in logic/gate.h. q->gate caches ublk_gate_decide() for q->cond
- * and the recovery policy. Both change under ub->lock only; ublk_queue_rq() reads
- * the gate without it. A request that finds the gate closed is held under the
+ * The rules are in logic/gate_rules.h. q->gate caches ublk_gate_decide() for
+ * q->cond and the recovery policy. Both change under ub->lock only;
+ * ublk_queue_rq() reads the gate without it. A request that finds the gate closed is held under the
  * same lock, on the requeue list of the disk. A function that opens a gate or
  * makes it fail is followed by ublk_gate_kick() under that lock, so no held
  * request misses it.

@@ -118,7 +118,7 @@ static DEFINE_SPINLOCK(ublk_perm_lock);
 static unsigned int ublk_perm_nr_unprivileged;
 
 /* Return: 0, or -EACCES if as many exist as ublks_max allows (C-51d). */
-int ublk_perm_count(struct ublk_device *ub)
+int ublk_perm_charge(struct ublk_device *ub)
 {
 	if (!ublk_has(ub, UBLK_F_UNPRIVILEGED_DEV))
 		return 0;
@@ -131,7 +131,7 @@ int ublk_perm_count(struct ublk_device *ub)
 }
 
 /* A device is deleted, or could not be made; it may be uncounted already. */
-void ublk_perm_uncount(struct ublk_device *ub)
+void ublk_perm_uncharge(struct ublk_device *ub)
 {
 	guard(spinlock)(&ublk_perm_lock);
 	if (ub->unprivileged)

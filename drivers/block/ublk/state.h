@@ -137,7 +137,8 @@ static __always_inline void ublk_state_arm_cmd(struct ublk_io *io,
 }
 
 /**
- * ublk_state_commit_begin() - a commit takes the tag from the server (CLAIM)
+ * ublk_state_commit_begin() - a commit takes the tag from the server
+ *	(COMMIT_BEGIN)
  * @io: tag of a batch device
  *
  * Any thread may commit, so a tag that is listed twice is committed once. The
@@ -146,19 +147,19 @@ static __always_inline void ublk_state_arm_cmd(struct ublk_io *io,
  */
 static inline bool ublk_state_commit_begin(struct ublk_io *io)
 {
-	return ublk_state_try(io, UBLK_TAG_SERVER, UBLK_EV_CLAIM,
+	return ublk_state_try(io, UBLK_TAG_SERVER, UBLK_EV_COMMIT_BEGIN,
 			      UBLK_TAG_COMMITTING);
 }
 
 /**
- * ublk_state_commit_undo() - the commit was refused (UNCLAIM)
+ * ublk_state_commit_undo() - the commit was refused (COMMIT_UNDO)
  * @io: tag that ublk_state_commit_begin() has taken
  *
  * A release, like ublk_state_deliver(): another thread may commit the tag.
  */
 static inline void ublk_state_commit_undo(struct ublk_io *io)
 {
-	ublk_state_check(io->state, UBLK_EV_UNCLAIM, UBLK_TAG_SERVER);
+	ublk_state_check(io->state, UBLK_EV_COMMIT_UNDO, UBLK_TAG_SERVER);
 	/* Pairs with the cmpxchg of ublk_state_commit_begin(). */
 	smp_store_release(&io->state, UBLK_TAG_SERVER);
 }

@@ -3,9 +3,9 @@
  * ublk driver: objects, layers, locks, and what each file offers the others.
  *
  * A request moves forward through the files:
- *   queue.c -> deliver.c -> (server) -> cmd.c -> commit.h -> complete.c
+ *   queue_rq.c -> deliver.c -> (server) -> cmd.c -> commit.h -> complete.c
  * and on a batch device
- *   queue.c -> batch_fetch.c -> deliver.c -> (server) -> batch_commit.c ->
+ *   queue_rq.c -> batch_fetch.c -> deliver.c -> (server) -> batch_commit.c ->
  *   commit.h -> complete.c
  *
  * Layers, from top to bottom; a file calls files of lower lines only:
@@ -19,7 +19,7 @@
  *   perm zoned
  *   server
  *   cmd batch_commit usercopy
- *   cancel queue
+ *   cancel queue_rq
  *   timeout
  *   threads
  *   batch_fetch
@@ -107,7 +107,7 @@
 #include <ublk_hooks.h>
 
 #include "logic/device.h"
-#include "logic/gate.h"
+#include "logic/gate_rules.h"
 #include "logic/elem.h"
 #include "logic/features.h"
 #include "logic/limits.h"
@@ -521,8 +521,8 @@ void ublk_disk_scan_work(struct work_struct *work);
 /* perm.c */
 int ublk_perm_check(struct ublk_ctrl *c, unsigned int nr, int mask);
 bool ublk_perm_may_open(const struct ublk_device *ub);
-int ublk_perm_count(struct ublk_device *ub);
-void ublk_perm_uncount(struct ublk_device *ub);
+int ublk_perm_charge(struct ublk_device *ub);
+void ublk_perm_uncharge(struct ublk_device *ub);
 
 /* params.c */
 int ublk_params_set(struct ublk_ctrl *c);
@@ -587,7 +587,7 @@ void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags);
 bool ublk_cancel_armed(struct ublk_device *ub);
 void ublk_cancel_requests(struct ublk_device *ub);
 
-/* queue.c */
+/* queue_rq.c */
 extern const struct blk_mq_ops ublk_queue_mq_ops;
 u64 ublk_queue_ops(u64 features);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * The life of a device: its state and its server. What both mean for a request is
- * in gate.h.
+ * in gate_rules.h.
  *
  * Two state machines, each used in one place of the driver:
  *   ublk_device_next()	the state userspace sees (lifecycle.rst section 2)

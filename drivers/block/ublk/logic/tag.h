@@ -55,8 +55,8 @@ enum ublk_tag_state {
  *	requeued or failed
  * @UBLK_EV_COMMIT: COMMIT_AND_FETCH_REQ
  * @UBLK_EV_GONE: the session ends
- * @UBLK_EV_CLAIM: batch devices: a commit takes the tag
- * @UBLK_EV_UNCLAIM: batch devices: the commit was refused
+ * @UBLK_EV_COMMIT_BEGIN: batch devices: a commit takes the tag
+ * @UBLK_EV_COMMIT_UNDO: batch devices: the commit was refused
  * @UBLK_EV_GONE_BATCH: the session of a batch device ends, whose tags are armed
  *	and queued without a command; a stop dequeues a tag that is still
  *	QUEUED, which becomes ARMED
@@ -74,8 +74,8 @@ enum ublk_tag_event {
 	UBLK_EV_GET_UNDELIVERED,
 	UBLK_EV_COMMIT,
 	UBLK_EV_GONE,
-	UBLK_EV_CLAIM,
-	UBLK_EV_UNCLAIM,
+	UBLK_EV_COMMIT_BEGIN,
+	UBLK_EV_COMMIT_UNDO,
 	UBLK_EV_GONE_BATCH,
 	UBLK_EV_EXPIRE,
 	UBLK_EV_NR
@@ -186,7 +186,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_CANCELED]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
 		},
-		[UBLK_EV_CLAIM] = {
+		[UBLK_EV_COMMIT_BEGIN] = {
 			[UBLK_TAG_EMPTY]	= -EBUSY,
 			[UBLK_TAG_ARMED]	= -EBUSY,
 			[UBLK_TAG_QUEUED]	= -EBUSY,
@@ -195,7 +195,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EBUSY,
 		},
-		[UBLK_EV_UNCLAIM] = {
+		[UBLK_EV_COMMIT_UNDO] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
 			[UBLK_TAG_ARMED]	= -EPROTO,
 			[UBLK_TAG_QUEUED]	= -EPROTO,

@@ -3,11 +3,11 @@
  * What becomes of a request: it goes to the server, is held, or fails.
  *
  * ublk_gate_decide() is for requests that arrive; ../gate.c keeps its answer in one
- * byte per queue, so that queue.c makes one comparison. ublk_gate_on_exit() is for
- * those that the server has left behind.
+ * byte per queue, so that queue_rq.c makes one comparison. ublk_gate_on_exit() is
+ * for those that the server has left behind.
  */
-#ifndef UBLK_LOGIC_GATE_H
-#define UBLK_LOGIC_GATE_H
+#ifndef UBLK_LOGIC_GATE_RULES_H
+#define UBLK_LOGIC_GATE_RULES_H
 
 #include "device.h"
 

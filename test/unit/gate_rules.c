@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * logic/gate.h: every combination of conditions and recovery policy (L-30), and
+ * logic/gate_rules.h: every combination of conditions and recovery policy (L-30), and
  * what each policy does with the requests of a server that is gone (L-1).
  */
 #include "ktap.h"
-#include "logic/gate.h"
+#include "logic/gate_rules.h"
 
 static void test_decide(void)
 {
