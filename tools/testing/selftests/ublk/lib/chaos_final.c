@@ -37,7 +37,31 @@ static int command(struct raw_ctrl *ctl, __u32 op, int id, __u64 data)
 
 /* ---- recovery ------------------------------------------------------------- */
 
-/* The old session ends some time after its server was killed (L-20). */
+/* A stop or deletion goes on when the process that asked for it is killed. */
+static bool is_stopped(struct raw_ctrl *ctl, int id)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	return raw_get_info(ctl, id, &info) || info.state == UBLK_S_DEV_DEAD;
+}
+
+/* A server is told ENODEV before the stop is done. */
+static bool becomes_stopped(struct raw_ctrl *ctl, int id)
+{
+	long end = raw_now_ms() + chaos_limit_ms();
+
+	while (raw_now_ms() < end) {
+		if (is_stopped(ctl, id))
+			return true;
+		usleep(5000);
+	}
+	return false;
+}
+
+/*
+ * The old session ends some time after its server was killed (L-20). Return:
+ * -ENODEV if the device is stopped instead
+ */
 static int start_recovery(struct raw_ctrl *ctl, int id)
 {
 	long end = raw_now_ms() + chaos_limit_ms();
@@ -47,6 +71,8 @@ static int start_recovery(struct raw_ctrl *ctl, int id)
 		ret = command(ctl, UBLK_U_CMD_START_USER_RECOVERY, id, 0);
 		if (ret != -EBUSY)
 			break;
+		if (is_stopped(ctl, id))
+			return -ENODEV;
 		usleep(5000);
 	} while (raw_now_ms() < end);
 	return ret;
@@ -73,21 +99,6 @@ static int recover(struct chaos *c, struct raw_ctrl *ctl,
 	return ret;
 }
 
-/* A stop or deletion goes on when the process that asked for it is killed. */
-static bool is_stopped(struct raw_ctrl *ctl, int id)
-{
-	struct ublksrv_ctrl_dev_info info;
-	long end = raw_now_ms() + chaos_limit_ms();
-
-	while (raw_now_ms() < end) {
-		if (raw_get_info(ctl, id, &info) ||
-		    info.state == UBLK_S_DEV_DEAD)
-			return true;
-		usleep(5000);
-	}
-	return false;
-}
-
 /*
  * Each second device that waits for a server gets one. What it serves then is
  * judged by those who do the I/O.
@@ -108,7 +119,7 @@ bool chaos_recover_all(struct chaos *c)
 			continue;
 		chaos_untune(id);
 		ret = recover(c, &ctl, &info);
-		if (!ret || (ret == -ENODEV && is_stopped(&ctl, id)))
+		if (!ret || (ret == -ENODEV && becomes_stopped(&ctl, id)))
 			continue;
 		fprintf(stderr, "# recovery of device %d: %d\n", id, ret);
 		good = false;
