@@ -17,7 +17,7 @@
  * Covers C-11, C-58, C-70 to C-74, C-81, C-82, L-20, L-42, L-60, I-24, I-60.
  * The processes are in lib/: see chaos.h.
  *
- * runner: cpus
+ * runner: cpus debug
  */
 #define _GNU_SOURCE
 #include <errno.h>
