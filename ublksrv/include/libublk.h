@@ -1067,6 +1067,171 @@ void ublk_dev_set_priv(struct ublk_dev *dev, void *priv);
  */
 void *ublk_dev_priv(const struct ublk_dev *dev);
 
+/* ---- Counters (stat.c) -------------------------------------------------- */
+
+/*
+ * Each thread counts its requests, always. The counters are in a memfd of the
+ * server, which any process that may look at it finds in /proc: no file can be
+ * left behind by a server that has died, and one that is stuck need not answer.
+ */
+
+/* Rows of counters. */
+enum ublk_stat_op {
+	UBLK_STAT_READ,
+	UBLK_STAT_WRITE,	/* zone appends, too */
+	UBLK_STAT_FLUSH,
+	UBLK_STAT_DISCARD,
+	UBLK_STAT_WRITE_ZEROES,
+	UBLK_STAT_OTHER,	/* on zones */
+	UBLK_STAT_OPS,
+};
+
+#define UBLK_STAT_ROWS		8
+#define UBLK_STAT_BUCKETS	60
+
+/**
+ * struct ublk_stat - counters of one thread of a queue
+ * @taken: requests that the driver has delivered
+ * @ended: requests whose end was sent to the driver; the target or the library has
+ *	the others
+ * @max_in_flight: most requests that were delivered and not ended at a time
+ * @turn: when the last turn of the thread's loop began, ns of CLOCK_MONOTONIC
+ * @reserved: 0
+ * @ops: counters by enum ublk_stat_op:
+ * @ops.requests: requests that have ended
+ * @ops.errors: those of them that failed
+ * @ops.bytes: bytes of the others: those transferred, or those of a discard; flushes
+ *	and operations on zones have none
+ * @ops.measured: requests in @ops.latency, see ublk_stat_read()
+ * @ops.latency: number i is how many requests took at least 2^i ns and less than
+ *	2^(i+1); number 0 has all that took less than a turn of the loop
+ */
+struct ublk_stat {
+	__u64 taken, ended, max_in_flight, turn;
+	__u64 reserved[4];
+	struct {
+		__u64 requests, errors, bytes, measured;
+		__u64 latency[UBLK_STAT_BUCKETS];
+	} ops[UBLK_STAT_ROWS];
+};
+
+/**
+ * struct ublk_stat_info - whose counters they are
+ * @dev_id: device
+ * @pid: server
+ * @nr_queues: hardware queues
+ * @nr_threads: threads per hardware queue
+ * @depth: tags per hardware queue
+ * @reserved: 0
+ * @flags: UBLK_F_* of the device, which say how data moves
+ * @started: when the server began, ns of CLOCK_MONOTONIC
+ * @target: name of the target
+ */
+struct ublk_stat_info {
+	__u32 dev_id;
+	__s32 pid;
+	__u32 nr_queues, nr_threads, depth;
+	__u32 reserved;
+	__u64 flags;
+	__u64 started;
+	char target[32];
+};
+
+struct ublk_stat_reader;
+
+/**
+ * ublk_stat_open - find the counters of a device that any process serves
+ * @pid: server
+ * @id: device
+ * @reader: receives the handle
+ *
+ * Asks neither the driver nor the server. Needs the right to look at the server's
+ * /proc/PID/fd, as its user and root have.
+ *
+ * Return: 0; -ENOENT if the process has none, -ESRCH if there is none; another
+ * negative errno
+ */
+int ublk_stat_open(pid_t pid, __u32 id, struct ublk_stat_reader **reader);
+
+/**
+ * ublk_stat_get_info - whose counters they are
+ * @reader: handle
+ *
+ * Return: facts that belong to @reader
+ */
+const struct ublk_stat_info *
+ublk_stat_get_info(const struct ublk_stat_reader *reader);
+
+/**
+ * ublk_stat_read_size - what ublk_stat_read() calls
+ * @reader: handle
+ * @qid: queue
+ * @thread: of the queue
+ * @stat: receives the counters
+ * @size: bytes at @stat; the library writes no more
+ *
+ * Return: 0, or -EINVAL for a queue or thread that does not exist
+ */
+int ublk_stat_read_size(const struct ublk_stat_reader *reader, unsigned int qid,
+			unsigned int thread, struct ublk_stat *stat, size_t size);
+
+/**
+ * ublk_stat_read - the present counters of a thread
+ * @reader: handle
+ * @qid: queue
+ * @thread: of the queue, from 0
+ * @stat: receives the counters
+ *
+ * The thread goes on while they are read, so they may differ by requests that end
+ * meanwhile. A latency is the time from the turn of the thread's loop that found the
+ * request to the one that found its data transferred. A request whose end io_uring
+ * sends itself, see ublk_io_complete_after(), counts as ended when it is handed to
+ * io_uring; the latency of one in 128 of them is measured.
+ *
+ * Return: 0, or -EINVAL for a queue or thread that does not exist
+ */
+static inline int ublk_stat_read(const struct ublk_stat_reader *reader,
+				 unsigned int qid, unsigned int thread,
+				 struct ublk_stat *stat)
+{
+	return ublk_stat_read_size(reader, qid, thread, stat, sizeof(*stat));
+}
+
+/**
+ * ublk_stat_close - release a handle
+ * @reader: handle or NULL
+ */
+void ublk_stat_close(struct ublk_stat_reader *reader);
+
+/**
+ * ublk_dev_stat_size - what ublk_dev_stat() calls
+ * @dev: handle
+ * @qid: queue
+ * @thread: of the queue
+ * @stat: receives the counters
+ * @size: bytes at @stat; the library writes no more
+ *
+ * Return: 0, or -EINVAL
+ */
+int ublk_dev_stat_size(const struct ublk_dev *dev, unsigned int qid,
+		       unsigned int thread, struct ublk_stat *stat, size_t size);
+
+/**
+ * ublk_dev_stat - as ublk_stat_read(), of a device that this process serves
+ * @dev: handle, configured or later
+ * @qid: queue
+ * @thread: of the queue, from 0
+ * @stat: receives the counters
+ *
+ * Context: any thread.
+ * Return: 0, or -EINVAL for a queue or thread that does not exist
+ */
+static inline int ublk_dev_stat(const struct ublk_dev *dev, unsigned int qid,
+				unsigned int thread, struct ublk_stat *stat)
+{
+	return ublk_dev_stat_size(dev, qid, thread, stat, sizeof(*stat));
+}
+
 /* ---- Parameters (params.c) ---------------------------------------------- */
 
 /**

@@ -22,6 +22,7 @@
 #include "logic/elem.h"
 
 #include "private.h"
+#include "stat.h"
 
 #define BATCH_GROUP	0
 #define BATCH_MAX_BUFS	256U
@@ -100,6 +101,7 @@ static void batch_send(struct worker *w, struct io *io, int res)
 	struct batch *b = w->batch;
 	__u64 *e = (__u64 *)b->tail;
 
+	stat_sent(w, io, res);
 	e[0] = batch_header(io, res);
 	b->tail += 8;
 	io->pub.lib = 0;
@@ -111,6 +113,7 @@ static void batch_send_addr(struct worker *w, struct io *io, int res)
 	struct batch *b = w->batch;
 	__u64 *e = (__u64 *)b->tail;
 
+	stat_sent(w, io, res);
 	e[0] = batch_header(io, res);
 	e[1] = io->addr;
 	b->tail += 16;
@@ -321,6 +324,7 @@ static void batch_deliver(struct worker *w, unsigned int bid, unsigned int nr)
 
 		io->q = &q->pub;
 		io->lib = IO_LENT;
+		stat_found(w, to_io(io));
 		w->deliver(&q->pub, io);
 	}
 	batch_give_buffer(b, bid);

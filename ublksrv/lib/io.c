@@ -12,6 +12,7 @@
 #include "logic/pos.h"
 
 #include "private.h"
+#include "stat.h"
 
 int ublk_io_complete(struct ublk_io *pub, int res)
 {
@@ -74,13 +75,14 @@ void ublk_io_complete_after(struct ublk_io *pub, struct io_uring_sqe *sqe,
 	struct io *io = to_io(pub);
 
 	/* a chain is submitted as a whole, so the SQ needs room for it */
-	if (!w->link || pub->lib & IO_REGISTERED ||
+	if (!w->link || pub->lib & IO_REGISTERED || stat_samples(w) ||
 	    sq->sqe_tail - *(volatile unsigned int *)sq->khead >=
 	    sq->ring_entries)
 		return;
 	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
 	sqe->user_data = (uintptr_t)io | UD_LINKED;
 	io->pending = 0;
+	stat_linked(w, io);
 	w->link(w, io, res);
 }
 
@@ -89,6 +91,7 @@ void io_on_linked(struct worker *w, struct io *io, int res)
 {
 	if (w->batch)
 		batch_unlinked(w);
+	stat_unlinked(w, io);
 	io->pub.lib = IO_LENT;
 	if (w->done)
 		w->done(io->pub.q, &io->pub, res);

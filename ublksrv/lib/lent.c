@@ -112,6 +112,7 @@ void lent_free_dev(struct ublk_dev *dev)
 {
 	bool now;
 
+	stat_free(dev);
 	pthread_mutex_lock(&dev->lock);
 	dev->freed = true;
 	now = !dev->nr_lent;

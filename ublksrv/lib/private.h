@@ -13,8 +13,8 @@
  *   offload shmem
  *   copy zcopy
  *   tag batch
- *   buf affinity ring store
- *   query lock
+ *   buf affinity ring store stat
+ *   query lock stat_read
  *   ctrl
  *   params
  *   log
@@ -172,6 +172,11 @@ struct worker {
 	unsigned int nr_wait;		/* CQEs that a turn waits for */
 	__u8 reg_flags;			/* UBLK_AUTO_BUF_REG_* */
 	int fatal;			/* leave the loop now, for this errno */
+	/* stat.h: counters, and by slot when the tag's request was found */
+	struct ublk_stat *stat;
+	__u64 *seen;
+	__u64 now;			/* when this turn began */
+	unsigned int nr_linked;
 
 	struct ublk_dev *dev;
 	unsigned int index;
@@ -218,6 +223,10 @@ struct ublk_dev {
 	size_t shmem_len, shmem_page;
 	atomic_size_t shmem_lost;	/* from here on; shmem_len if nothing */
 	atomic_bool shmem_told;		/* that is in the log */
+
+	void *stat;			/* memory of the counters, or NULL */
+	size_t stat_len;
+	int stat_fd;			/* where others find it, or -1 */
 
 	unsigned int nr_workers;
 	struct worker *workers;		/* thread t of queue q at */
@@ -282,6 +291,11 @@ static inline bool buf_is_long(const struct ublk_io *io)
 /* store.c */
 int store_check_all(const struct ublk_dev *dev);
 void store_free_all(struct ublk_dev *dev);
+
+/* stat.c; stat.h counts, stat_read.c reads */
+int stat_init(struct worker *w);
+void stat_exit(struct worker *w);
+void stat_free(struct ublk_dev *dev);
 
 /* offload.c */
 int offload_init(struct worker *w);

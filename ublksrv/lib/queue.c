@@ -141,6 +141,8 @@ int queue_init(struct queue *q, struct ublk_dev *dev, unsigned int index,
 	else
 		q->ios = q->first->ios;
 	if (!ret)
+		ret = stat_init(w);
+	if (!ret)
 		queue_assign(q, dev);
 	else
 		queue_exit(q);
@@ -174,6 +176,8 @@ void queue_keep_descs(struct queue *q)
 void queue_exit(struct queue *q)
 {
 	buf_free(q);
+	if (q->worker)
+		stat_exit(q->worker);
 	if (q->first == q) {
 		if (q->descs)
 			munmap((void *)(uintptr_t)q->descs, q->descs_len);

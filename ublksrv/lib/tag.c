@@ -11,6 +11,7 @@
  * request. Each fills one SQE: 64 bytes from constants, the tag and the result.
  */
 #include "private.h"
+#include "stat.h"
 
 /* A command as it lies in the SQE, ublksrv_io_cmd at offset 48 included. */
 struct command {
@@ -70,6 +71,7 @@ static inline __u64 tag_reg_word(const struct worker *w, const struct io *io)
 
 static void tag_send_copy(struct worker *w, struct io *io, int res)
 {
+	stat_sent(w, io, res);
 	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
 		    io->addr, 0);
 }
@@ -77,6 +79,7 @@ static void tag_send_copy(struct worker *w, struct io *io, int res)
 /* Without a buffer the address is the LBA of a zone append, or 0. */
 static void tag_send_refcounted(struct worker *w, struct io *io, int res)
 {
+	stat_sent(w, io, res);
 	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
 		    io->addr, 0);
 	io->addr = 0;
@@ -84,6 +87,7 @@ static void tag_send_refcounted(struct worker *w, struct io *io, int res)
 
 static void tag_send_registered(struct worker *w, struct io *io, int res)
 {
+	stat_sent(w, io, res);
 	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
 		    io->addr, tag_reg_word(w, io));
 	io->addr = 0;

@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 
 #include "private.h"
+#include "stat.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER	57
@@ -85,6 +86,7 @@ static inline void worker_reap(struct worker *w)
 		if (likely((ud & UD_MASK) == UD_COMMAND)) {
 			if (likely(res == UBLK_IO_RES_OK)) {
 				io->pub.lib = IO_LENT;
+				stat_found(w, io);
 				w->deliver(io->pub.q, &io->pub);
 			} else {
 				tag_on_command(w, io, res);
@@ -99,17 +101,21 @@ static inline void worker_reap(struct worker *w)
 
 static void worker_loop(struct worker *w)
 {
-	while (w->nr_live && !w->fatal) {
-		int ret;
+	__u64 ended;
+	int ret;
 
+	while (w->nr_live && !w->fatal) {
 		if (w->batch)
 			batch_flush(w);
 		ret = io_uring_submit_and_wait(&w->ring, w->nr_wait);
 		if (unlikely(ret < 0) && ret != -EINTR && ret != -EAGAIN &&
-		    ret != -EBUSY)
+		    ret != -EBUSY) {
 			ring_fatal(w, ret);
-		else
-			worker_reap(w);
+			break;
+		}
+		ended = stat_begin_turn(w);
+		worker_reap(w);
+		stat_end_turn(w, ended);
 	}
 }
 
