@@ -171,7 +171,7 @@ complete_to() {
 }
 
 completes() {
-	is "commands" "stop" "$(complete_to st)" &&
+	is "commands" "stop" "$(complete_to sto)" &&
 		is "targets" "null" "$(complete_to add -t nu)" &&
 		is "options" "--user-recovery --user-recovery-reissue --user-recovery-fail-io" \
 			"$(complete_to add --user-r)" &&

@@ -70,6 +70,10 @@ list --json
 list -v --json
 list -n 7 --json
 features --json
+stat --json
+stat --json 4095
+stat --json -c 2
+stat --json x/y
 udev-owner --json ublkb0
 -f --show /no/such --json
 -a --json

@@ -58,6 +58,7 @@ struct cli_command {
 extern const struct cli_command add_command;
 extern const struct cli_command del_command;
 extern const struct cli_command list_command;
+extern const struct cli_command stat_command;
 extern const struct cli_command features_command;
 extern const struct cli_command recover_command;
 extern const struct cli_command stop_command;

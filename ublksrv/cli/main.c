@@ -23,6 +23,7 @@ const struct cli_command * const cli_commands[] = {
 	&resize_command,
 	&set_affinity_command,
 	&list_command,
+	&stat_command,
 	&features_command,
 	&losetup_command,
 	&udev_owner_command,

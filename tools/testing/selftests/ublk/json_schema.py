@@ -11,13 +11,14 @@ import json
 import sys
 
 TYPES = {"object": dict, "array": list, "string": str, "integer": int,
+         "number": (int, float),
          "boolean": bool, "null": type(None)}
 KNOWN = {"$comment", "$ref", "title", "definitions", "type", "enum", "minimum",
          "maximum", "items", "required", "properties", "additionalProperties"}
 
 
 def has_type(value, name):
-    if isinstance(value, bool) and name == "integer":
+    if isinstance(value, bool) and name in ("integer", "number"):
         return False
     return isinstance(value, TYPES[name])
 
@@ -46,7 +47,7 @@ def check(value, schema, root, path="document"):
         return
     if "enum" in schema and value not in schema["enum"]:
         yield f"{path}: {value!r} is none of {schema['enum']}"
-    if isinstance(value, int) and not \
+    if isinstance(value, (int, float)) and not \
             schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield f"{path}: {value} is out of range"
     if isinstance(value, dict):

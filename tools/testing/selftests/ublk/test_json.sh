@@ -53,6 +53,10 @@ check "number in use" valid 7 add -t null --name scratch
 check "an error has reason and message" has "d['errors'][0]['reason'] == 'in-use' and 'scratch' in d['errors'][0]['message']"
 check "list" valid 0 list
 check "list has the device" has "v['state'] == 'LIVE' and v['target'] == 'loop'"
+check "stat" valid 0 stat scratch -n 5
+check "stat has the device" has "[s['target'] for s in d['stats']] == ['loop']"
+check "stat in a time" valid 0 stat -i 1
+check "stat of no device" valid 3 stat 6
 check "list -j" valid 0 list -j "$img"
 check "list -j has it" has "len(d['devices']) == 1"
 check "list -j of another file" valid 0 list -j /dev/null
@@ -65,6 +69,9 @@ check "set-affinity" valid 0 set-affinity -n 5 -q 0 --cpus 0
 check "set-affinity of no queue" valid 1 set-affinity -n 5 -q 9 --cpus 0
 check "recover of a live device" valid 7 recover -n 5
 check "quiesce" valid 0 quiesce -n 5
+check "stat without a server" valid 1 stat 5
+check "stat of all without a server" valid 0 stat
+check "has a note" has "'has ended' in d['stats'][0]['note']"
 check "list of a quiesced device" valid 0 list
 check "waits" has "v['state'] == 'QUIESCED' and v['daemon'] is None"
 check "recover" valid 0 recover -n 5
