@@ -74,6 +74,8 @@ stat --json
 stat --json 4095
 stat --json -c 2
 stat --json x/y
+top --json -i 1
+top --json -i 0
 udev-owner --json ublkb0
 -f --show /no/such --json
 -a --json

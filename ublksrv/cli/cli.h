@@ -59,6 +59,7 @@ extern const struct cli_command add_command;
 extern const struct cli_command del_command;
 extern const struct cli_command list_command;
 extern const struct cli_command stat_command;
+extern const struct cli_command top_command;
 extern const struct cli_command features_command;
 extern const struct cli_command recover_command;
 extern const struct cli_command stop_command;

@@ -24,6 +24,7 @@ const struct cli_command * const cli_commands[] = {
 	&set_affinity_command,
 	&list_command,
 	&stat_command,
+	&top_command,
 	&features_command,
 	&losetup_command,
 	&udev_owner_command,

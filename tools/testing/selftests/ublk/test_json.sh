@@ -56,6 +56,8 @@ check "list has the device" has "v['state'] == 'LIVE' and v['target'] == 'loop'"
 check "stat" valid 0 stat scratch -n 5
 check "stat has the device" has "[s['target'] for s in d['stats']] == ['loop']"
 check "stat in a time" valid 0 stat -i 1
+check "top" valid 0 top scratch
+check "top has the device" has "d['stats'][0]['threads'][0]['read']['requests'] == 0"
 check "stat of no device" valid 3 stat 6
 check "list -j" valid 0 list -j "$img"
 check "list -j has it" has "len(d['devices']) == 1"
