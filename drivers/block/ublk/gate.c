@@ -4,10 +4,10 @@
  *
  * The rules are in logic/gate_rules.h. q->gate caches ublk_gate_decide() for
  * q->cond and the recovery policy. Both change under ub->lock only;
- * ublk_queue_rq() reads the gate without it. A request that finds the gate closed is held under the
- * same lock, on the requeue list of the disk. A function that opens a gate or
- * makes it fail is followed by ublk_gate_kick() under that lock, so no held
- * request misses it.
+ * ublk_queue_rq() reads the gate without it. A request that finds the gate
+ * closed is held under the same lock, on the requeue list of the disk. A function
+ * that opens a gate or makes it fail is followed by ublk_gate_kick() under that
+ * lock, so no held request misses it.
  */
 #include "ublk.h"
 
