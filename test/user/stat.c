@@ -290,7 +290,7 @@ static void test_life(void)
 	ktap_eq(s.ended, 0);
 	ktap_eq(ublk_dev_start(dev), 0);
 	down(dev);
-	/* who has it keeps it */
+	/* an open reader keeps the counters of the first life */
 	ktap_eq(ublk_stat_read(r, 0, 0, &s), 0);
 	ktap_eq(s.ended, 5);
 	ublk_stat_close(r);
