@@ -37,14 +37,10 @@ static int owner_run(int argc, char **argv)
 	if (device_of_node(cfg.node, &id))
 		return cli_usage(&udev_owner_command);
 	guard_enter();
-	ret = ublk_ctrl_open(&ctrl);
+	ret = common_open(id, &ctrl, &info);
 	if (ret)
 		return cli_fail(ret);
-	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
-	ret = ublk_ctrl_get_info(ctrl, id, &info);
 	ublk_ctrl_close(ctrl);
-	if (ret)
-		return cli_fail(common_explain(id, ret));
 	if (!(info.flags & UBLK_F_UNPRIVILEGED_DEV))
 		return EXIT_FAILED;
 	if (!out_is_json())
