@@ -145,7 +145,7 @@ static json_t *state_pack(struct ublk_dev *dev,
 
 	for (i = 0; i < info->nr_hw_queues * threads; i++)
 		json_array_append_new(tids, state_tid(dev, i, threads));
-	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:s*}",
+	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:s*, s:I}",
 			 "version", STATE_VERSION,
 			 "id", (int)info->dev_id,
 			 "pid", (int)getpid(),
@@ -161,7 +161,8 @@ static json_t *state_pack(struct ublk_dev *dev,
 			 "options", config_pack(target, cfg),
 			 "stores", state_pack_stores(dev, opts),
 			 "params", state_pack_params(ublk_dev_params(dev)),
-			 "name", name);
+			 "name", name,
+			 "realtime", (json_int_t)opts->realtime);
 }
 
 static int state_save(const char *path, const json_t *root)
@@ -267,11 +268,8 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 	if (ret)
 		return ret;
 	root = state_pack(dev, target, cfg, opts, name);
-	if (!root || json_object_set_new(root, "realtime",
-					 json_integer(opts->realtime))) {
-		json_decref(root);
+	if (!root)
 		return ublk_error(-ENOMEM, "run-state file: out of memory");
-	}
 	ret = state_replace(ublk_dev_info(dev)->dev_id, root, old);
 	json_decref(root);
 	return ret;
