@@ -258,6 +258,7 @@ int devopts_features(const struct devopts *cfg, struct daemon_args *args);
 int bringup(const struct daemon_args *args, struct ublk_dev **dev);
 
 /* common.c: shared by the commands on existing devices */
+__u64 common_now_ns(void);
 int common_open(__u32 id, struct ublk_ctrl **ctrl,
 		struct ublksrv_ctrl_dev_info *info);
 int common_explain(__u32 id, int err);

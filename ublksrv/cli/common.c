@@ -14,6 +14,19 @@
 #include "cli.h"
 
 /**
+ * common_now_ns - read the clock that deadlines and rates are counted by
+ *
+ * Return: nanoseconds of CLOCK_MONOTONIC
+ */
+__u64 common_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/**
  * common_explain - record the message for an error of any command
  * @id: device
  * @err: negative errno

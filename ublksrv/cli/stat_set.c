@@ -10,20 +10,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "opt.h"
 #include "procfs.h"
 #include "stat_set.h"
-
-static __u64 stat_time(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 static void stat_dev_close(struct stat_dev *d)
 {
@@ -130,7 +121,7 @@ static int stat_dev_read(struct stat_dev *d)
 	d->was = d->now;
 	d->now = before;
 	d->was_at = d->at;
-	d->at = stat_time();
+	d->at = common_now_ns();
 	info = ublk_stat_get_info(d->reader);
 	for (i = 0; i < d->nr; i++)
 		ublk_stat_read(d->reader, i / info->nr_threads,

@@ -67,10 +67,7 @@ static void top_catch(void)
 
 static long long top_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+	return common_now_ns() / 1000000;
 }
 
 /* Wait for the next picture. Return: false if the user wants to end */
