@@ -8,6 +8,11 @@
 #include <linux/blkdev.h>
 #include <linux/fs.h>
 
+#ifdef UBLK_LACKS_BVEC_OFFSET
+/* The same member of struct bvec_iter. */
+#define bi_offset	bi_bvec_done
+#endif
+
 #ifdef UBLK_LACKS_RQ_HAS_DATA
 static inline bool blk_rq_has_data(const struct request *rq)
 {

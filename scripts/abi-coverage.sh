@@ -4,7 +4,7 @@
 # usage: abi-coverage.sh [--table]
 #
 # Which test covers which numbered statement of the ABI. A test names what it
-# covers in a comment, "covers: C-40 D-51". Every statement C-, D-, L- and I- of
+# covers in a comment, "covers: C-40 D-51". Every statement C-, D-, L-, I- and E- of
 # Documentation/block/ublk-abi needs a test, or a line with the reason in
 # test/abi-uncovered. Prints KTAP with the table as comments: a line per test with
 # its statements, then the statements without a test; --table prints that alone.
@@ -19,8 +19,8 @@ mode=${1:-}
 # A statement begins a paragraph ("C-1. ...") or is the first cell of a row, with
 # two blanks at least behind it.
 statements() {
-	sed -nE 's/^([CDLI]-[0-9]+[a-z]?)(\. |  ).*/\1/p' \
-		"$abi"/{control,data,lifecycle,differences}.rst | sort -V
+	sed -nE 's/^([CDLIE]-[0-9]+[a-z]?)(\. |  ).*/\1/p' \
+		"$abi"/{control,data,lifecycle,differences,extensions}.rst | sort -V
 }
 
 # "file statement", one line for each statement that a test names.
@@ -31,7 +31,7 @@ covered() {
 		tools/testing/selftests/ublk test | sort |
 	while read -r file; do
 		sed -nE 's/.*covers: *(.*)/\1/p' "$file" |
-			grep -oE '[CDLI]-[0-9]+[a-z]?' | sort -uV |
+			grep -oE '[CDLIE]-[0-9]+[a-z]?' | sort -uV |
 			sed "s|^|$file |"
 	done
 }

@@ -174,7 +174,7 @@ check_io_commands() {
 check_features() {
 	local name
 
-	rst_section "3. Feature flags" "$ABI/index.rst" |
+	{ rst_section "3. Feature flags" "$ABI/index.rst" && cat "$ABI/extensions.rst"; } |
 		sed -nE 's/^([0-9]+) +0x[0-9a-f]+ +([A-Z][A-Z_]+) .*/\2 \1/p' |
 		sort >"$tmp/rst"
 	while read -r name; do
@@ -198,7 +198,7 @@ check_tracepoints() {
 check_tag_states() {
 	rst_section "A tag" | awk '
 		/^event / { for (i = 2; i <= NF; i++) state[i] = $i; next }
-		state[2] != "" && /^[A-Z]/ && NF == 8 {
+		state[2] != "" && /^[A-Z]/ && NF == 9 {
 			for (i = 2; i <= NF; i++)
 				print $1, state[i], ($i == "-" ? "EPROTO" : $i)
 		}' | sort >"$tmp/rst"

@@ -35,6 +35,8 @@
  *   commit.c	  undo of a delivery
  *   complete.c	  end a request, or a part of it
  *   timeout.c	  a request is not answered in time
+ *   redirect.c	  a registered file serves a request
+ *   file.c	  registered files
  * Data:
  *   copy.c	  copying between a request and memory of the server
  *   usercopy.c	  the same by pread and pwrite of the server
@@ -74,10 +76,13 @@ static int __init ublk_init(void)
 	ret = ublk_wq_init();
 	if (ret)
 		return ret;
+	ret = ublk_redirect_init();
+	if (ret)
+		goto err_free_wqs;
 	ret = alloc_chrdev_region(&ublk_chr_devt, 0, UBLK_MAX_DEVICES,
 				  "ublk-char");
 	if (ret)
-		goto err_free_wqs;
+		goto err_free_bios;
 	ret = class_register(&ublk_chr_class);
 	if (ret)
 		goto err_free_region;
@@ -92,6 +97,8 @@ err_free_debugfs:
 	class_unregister(&ublk_chr_class);
 err_free_region:
 	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);
+err_free_bios:
+	ublk_redirect_exit();
 err_free_wqs:
 	ublk_wq_exit();
 	return ret;
@@ -110,7 +117,8 @@ static void __exit ublk_exit(void)
 	 * it sleeps.
 	 */
 	synchronize_rcu_tasks();
-	/* The tag sets of deleted devices. */
+	/* Files, and then the tag sets of deleted devices. */
+	flush_workqueue(ublk_file_wq);
 	flush_workqueue(ublk_exit_wq);
 	/* A shared buffer is freed after an RCU callback. */
 	rcu_barrier();
@@ -118,6 +126,7 @@ static void __exit ublk_exit(void)
 	ublk_debugfs_exit();
 	class_unregister(&ublk_chr_class);
 	unregister_chrdev_region(ublk_chr_devt, UBLK_MAX_DEVICES);
+	ublk_redirect_exit();
 	ublk_wq_exit();
 }
 

@@ -8,7 +8,8 @@
 #include "ktap.h"
 #include "logic/tag.h"
 
-enum { U, A, P, N, O, X, C };	/* letters of data.rst; C: committing */
+/* Letters of data.rst; C: committing, R: redirected. */
+enum { U, A, P, N, O, X, C, R };
 
 static const struct {
 	const char *name;
@@ -16,33 +17,37 @@ static const struct {
 	int next[UBLK_TAG_NR_STATES];
 } table[] = {
 	{ "fetch", UBLK_EV_FETCH,
-	  { A, -EINVAL, -EINVAL, -EBUSY, -EBUSY, -EINVAL, -EINVAL } },
+	  { A, -EINVAL, -EINVAL, -EBUSY, -EBUSY, -EINVAL, -EINVAL, -EINVAL } },
 	{ "request", UBLK_EV_REQUEST,
-	  { -ENODEV, P, -EPROTO, -EPROTO, -EPROTO, -ENODEV, -EPROTO } },
+	  { -ENODEV, P, -EPROTO, -EPROTO, -EPROTO, -ENODEV, -EPROTO, -EPROTO } },
 	{ "cancel", UBLK_EV_CANCEL,
-	  { -ENOENT, X, -EBUSY, -ENOENT, -ENOENT, -ENOENT, -ENOENT } },
+	  { -ENOENT, X, -EBUSY, -ENOENT, -ENOENT, -ENOENT, -ENOENT, X } },
 	{ "deliver", UBLK_EV_DELIVER,
-	  { -EPROTO, -EPROTO, O, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
+	  { -EPROTO, -EPROTO, O, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
 	{ "ask data", UBLK_EV_ASK_DATA,
-	  { -EPROTO, -EPROTO, N, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
+	  { -EPROTO, -EPROTO, N, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
 	{ "undelivered", UBLK_EV_UNDELIVERED,
-	  { -EPROTO, -EPROTO, A, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
+	  { -EPROTO, -EPROTO, A, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO } },
 	{ "get data", UBLK_EV_GET_DATA,
-	  { -EINVAL, -EBUSY, -EBUSY, O, -EINVAL, -EBUSY, -EPROTO } },
+	  { -EINVAL, -EBUSY, -EBUSY, O, -EINVAL, -EBUSY, -EPROTO, -EBUSY } },
 	{ "get undelivered", UBLK_EV_GET_UNDELIVERED,
-	  { -EINVAL, -EBUSY, -EBUSY, A, -EINVAL, -EBUSY, -EPROTO } },
+	  { -EINVAL, -EBUSY, -EBUSY, A, -EINVAL, -EBUSY, -EPROTO, -EBUSY } },
 	{ "commit", UBLK_EV_COMMIT,
-	  { -EINVAL, -EBUSY, -EBUSY, -EINVAL, A, -EBUSY, A } },
+	  { -EINVAL, -EBUSY, -EBUSY, -EINVAL, A, -EBUSY, A, -EBUSY } },
 	{ "gone", UBLK_EV_GONE,
-	  { U, -EPROTO, -EPROTO, U, U, U, -EPROTO } },
+	  { U, -EPROTO, -EPROTO, U, U, U, -EPROTO, -EPROTO } },
 	{ "commit begin", UBLK_EV_COMMIT_BEGIN,
-	  { -EBUSY, -EBUSY, -EBUSY, -EBUSY, C, -EBUSY, -EBUSY } },
+	  { -EBUSY, -EBUSY, -EBUSY, -EBUSY, C, -EBUSY, -EBUSY, -EBUSY } },
 	{ "commit undo", UBLK_EV_COMMIT_UNDO,
-	  { -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, O } },
+	  { -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, O, -EPROTO } },
 	{ "gone, batch", UBLK_EV_GONE_BATCH,
-	  { U, U, P, -EPROTO, U, U, -EPROTO } },
+	  { U, U, P, -EPROTO, U, U, -EPROTO, -EPROTO } },
 	{ "expire", UBLK_EV_EXPIRE,
-	  { -EBUSY, -EBUSY, -EBUSY, X, X, -EBUSY, -EBUSY } },
+	  { -EBUSY, -EBUSY, -EBUSY, X, X, -EBUSY, -EBUSY, -EBUSY } },
+	{ "redirect", UBLK_EV_REDIRECT,
+	  { -EINVAL, -EBUSY, -EBUSY, -EINVAL, R, -EBUSY, R, -EBUSY } },
+	{ "redirect end", UBLK_EV_REDIRECT_END,
+	  { -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO, X, -EPROTO, A } },
 };
 
 static void test_table(void)
@@ -69,8 +74,8 @@ static void test_bad_state(void)
 
 static void test_predicates(void)
 {
-	static const bool command[] = { [A] = true, [P] = true, [C] = false };
-	static const bool owned[] = { [N] = true, [O] = true, [C] = false };
+	static const bool command[] = { [A] = true, [P] = true, [R] = true };
+	static const bool owned[] = { [N] = true, [O] = true, [R] = false };
 	unsigned int state;
 
 	for (state = 0; state < UBLK_TAG_NR_STATES; state++) {

@@ -125,7 +125,7 @@ static int ublk_add_init_tag_set(struct ublk_device *ub)
 	set->nr_hw_queues = ub->info.nr_hw_queues;
 	set->queue_depth = ub->info.queue_depth;
 	set->numa_node = NUMA_NO_NODE;
-	set->cmd_size = sizeof(struct ublk_rq);
+	set->cmd_size = sizeof(struct ublk_rq) + ublk_redirect_size(ub);
 	set->flags = BLK_MQ_F_NO_SCHED_BY_DEFAULT | BLK_MQ_F_STACKING;
 	set->driver_data = ub;
 	ret = blk_mq_alloc_tag_set(set);
@@ -141,6 +141,7 @@ static void ublk_add_free_tag_set(struct work_struct *work)
 	struct ublk_device *ub =
 		container_of(work, struct ublk_device, free_work);
 
+	ublk_file_exit(ub);
 	if (ub->tag_set.tags)
 		blk_mq_free_tag_set(&ub->tag_set);
 	put_device(&ub->cdev_dev);
@@ -310,6 +311,8 @@ int ublk_add_dev(struct ublk_ctrl *c)
 		ret = ublk_add_init_tag_set(ub);
 	if (!ret)
 		ret = ublk_add_init_queues(ub);
+	if (!ret)
+		ret = ublk_file_init(ub);
 	if (!ret)
 		ret = ublk_add_reply(ub, u64_to_user_ptr(c->cmd.addr));
 	if (!ret)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Commands of a batch device: PREP_IO_CMDS and COMMIT_IO_CMDS walk elements,
- * one per tag; FETCH_IO_CMDS is checked here and executed in batch_fetch.c.
+ * one per tag; FETCH_IO_CMDS and REDIRECT_IO_CMDS are checked here and executed in
+ * batch_fetch.c and redirect.c.
  *
  * There is no daemon task: any thread may commit any tag. The one that moves a
  * tag from SERVER to COMMITTING has it until it is armed again, so a tag that
@@ -179,7 +180,7 @@ static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	return done ? done : ret;
 }
 
-/* All commands but the three batch commands (D-160). */
+/* All commands but those of several tags (D-160). */
 static int ublk_batch_other(struct ublk_device *ub, struct io_uring_cmd *cmd,
 			    unsigned int issue_flags)
 {
@@ -192,6 +193,17 @@ static int ublk_batch_other(struct ublk_device *ub, struct io_uring_cmd *cmd,
 
 	if (cmd->cmd_op == UBLK_U_IO_UNREGISTER_IO_BUF)
 		return ublk_buf_unregister(ub, cmd, addr, issue_flags);
+	if (cmd->cmd_op == UBLK_U_IO_REGISTER_FILE ||
+	    cmd->cmd_op == UBLK_U_IO_UNREGISTER_FILE) {
+		const struct ublk_file_cmd file = {
+			.index		= qid,
+			.reserved	= tag,
+			.fd		= READ_ONCE(sqe->result),
+			.reserved2	= addr,
+		};
+
+		return ublk_file_cmd(ub, _IOC_NR(cmd->cmd_op), &file);
+	}
 	if (qid >= ub->info.nr_hw_queues)
 		return -EINVAL;
 	q = ub->queues[array_index_nospec(qid, ub->info.nr_hw_queues)];
@@ -222,6 +234,22 @@ static int ublk_batch_issue_fetch(struct ublk_device *ub, struct io_uring_cmd *c
 				issue_flags);
 }
 
+static int ublk_batch_issue_redirect(struct ublk_device *ub,
+				     struct io_uring_cmd *cmd,
+				     const struct ublk_batch_io *bio,
+				     unsigned int issue_flags)
+{
+	unsigned int nr = ub->info.nr_hw_queues;
+	int ret;
+
+	ret = ublk_elem_check_redirect(bio, ub->info.flags, nr,
+				       ub->info.queue_depth);
+	if (unlikely(ret))
+		return ret;
+	return ublk_redirect_batch(ub->queues[array_index_nospec(bio->q_id, nr)],
+				   cmd, bio->nr_elem, issue_flags);
+}
+
 static int ublk_batch_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	const struct ublk_batch_io *sqe =
@@ -243,6 +271,8 @@ static int ublk_batch_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 		break;
 	case UBLK_U_IO_FETCH_IO_CMDS:
 		return ublk_batch_issue_fetch(ub, cmd, &bio, issue_flags);
+	case UBLK_U_IO_REDIRECT_IO_CMDS:
+		return ublk_batch_issue_redirect(ub, cmd, &bio, issue_flags);
 	default:
 		return ublk_batch_other(ub, cmd, issue_flags);
 	}

@@ -43,7 +43,7 @@ void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	struct ublk_io *io = ublk_cmd_pdu(cmd)->io;
 
 	ublk_gate_cancel(ub);
-	if (ublk_state_cancel(io)) {
+	if (ublk_state_cancel_redirected(io) || ublk_state_cancel(io)) {
 		struct ublk_queue *q = ublk_cancel_queue(ub, io);
 
 		trace_ublk_cancel(q, io - q->io);
@@ -98,7 +98,7 @@ bool ublk_cancel_armed(struct ublk_device *ub)
  * a concurrent stop, as the exit work has ended ublk_threads_work(). That stop
  * ends the request before it releases ub->mutex, so before this session ends. The
  * exit work calls this without ub->mutex: a stop holds it and waits for these
- * requests (C-161). Sleeps.
+ * requests (C-161). Redirected requests end by themselves. Sleeps.
  */
 void ublk_cancel_requests(struct ublk_device *ub)
 {
@@ -113,7 +113,8 @@ void ublk_cancel_requests(struct ublk_device *ub)
 			struct ublk_io *io = &q->io[tag];
 			unsigned int state = READ_ONCE(io->state);
 
-			if (q->fetchq && unlikely(state == UBLK_TAG_QUEUED))
+			if (q->fetchq && unlikely(state == UBLK_TAG_QUEUED ||
+						  state == UBLK_TAG_REDIRECTED))
 				continue;
 			state = ublk_state_gone(q, io);
 			ublk_buf_wait_idle(io);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * I/O commands of one tag: FETCH_REQ, COMMIT_AND_FETCH_REQ, NEED_GET_DATA,
- * REGISTER_IO_BUF, UNREGISTER_IO_BUF.
+ * REGISTER_IO_BUF, UNREGISTER_IO_BUF, REDIRECT_AND_FETCH_REQ; and of a device:
+ * REGISTER_FILE, UNREGISTER_FILE.
  *
  * The server can change the SQE while a command is executed: each field is read
  * once, into struct ublk_cmd_args, and used from there (F-1). A command is
@@ -122,6 +123,26 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 }
 
 /*
+ * REDIRECT_AND_FETCH_REQ: the result is a file, the address a position in it. The
+ * tag keeps its buffer, or how its data is registered (E-30 to E-32).
+ */
+static int ublk_cmd_redirect(struct ublk_queue *q, struct ublk_io *io,
+			     struct io_uring_cmd *cmd, unsigned int issue_flags,
+			     const struct ublk_cmd_args *args)
+{
+	int ret;
+
+	if (!ublk_has(q->ub, UBLK_F_REDIRECT))
+		return -EOPNOTSUPP;
+	ret = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_REDIRECT);
+	if (unlikely(ret < 0))
+		return ret;
+	ret = ublk_redirect_commit(q, io, cmd, args->result, args->addr,
+				   issue_flags);
+	return unlikely(ret) ? ret : -EIOCBQUEUED;
+}
+
+/*
  * NEED_GET_DATA. If nothing can be copied from a live task, the address is bad:
  * the request fails, and @cmd arms the tag (I-45).
  */
@@ -151,6 +172,8 @@ static int ublk_cmd_other(struct ublk_io *io, unsigned int nr,
 {
 	unsigned int state = READ_ONCE(io->state);
 
+	if (nr == _IOC_NR(UBLK_U_IO_REDIRECT_AND_FETCH_REQ))
+		return ublk_cmd_redirect(q, io, cmd, issue_flags, args);
 	if (nr == _IOC_NR(UBLK_U_IO_NEED_GET_DATA))
 		return ublk_cmd_get_data(q, io, cmd, issue_flags, args);
 	if (!ublk_tag_is_owned(state))
@@ -170,6 +193,33 @@ static int ublk_cmd_remote(struct ublk_queue *q, struct ublk_io *io,
 	if (nr != _IOC_NR(UBLK_U_IO_REGISTER_IO_BUF))
 		return -EINVAL;
 	return ublk_buf_register_remote(q, io, cmd, args->addr, issue_flags);
+}
+
+/* A command that names no tag; the common ones have lower numbers. */
+static __always_inline bool ublk_cmd_is_of_device(unsigned int nr)
+{
+	return unlikely(nr >= _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF)) &&
+	       (nr == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF) ||
+		nr == _IOC_NR(UBLK_U_IO_REGISTER_FILE) ||
+		nr == _IOC_NR(UBLK_U_IO_UNREGISTER_FILE));
+}
+
+/* @first and @second are the fields in the place of queue and tag. */
+static int ublk_cmd_device(struct ublk_device *ub, struct io_uring_cmd *cmd,
+			   unsigned int nr, u16 first, u16 second,
+			   const struct ublk_cmd_args *args,
+			   unsigned int issue_flags)
+{
+	const struct ublk_file_cmd file = {
+		.index		= first,
+		.reserved	= second,
+		.fd		= args->result,
+		.reserved2	= args->addr,
+	};
+
+	if (nr == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF))
+		return ublk_buf_unregister(ub, cmd, args->addr, issue_flags);
+	return ublk_file_cmd(ub, nr, &file);
 }
 
 /* Runs in the submitter's task with the ring lock held (D-31). */
@@ -192,8 +242,8 @@ static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 
 	if (unlikely(!ublk_opcode_ok(cmd->cmd_op)))
 		return -EOPNOTSUPP;
-	if (unlikely(nr == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF)))
-		return ublk_buf_unregister(ub, cmd, args.addr, issue_flags);
+	if (ublk_cmd_is_of_device(nr))
+		return ublk_cmd_device(ub, cmd, nr, qid, tag, &args, issue_flags);
 	if (unlikely(qid >= ub->info.nr_hw_queues))
 		return -EINVAL;
 	q = ub->queues[array_index_nospec(qid, ub->info.nr_hw_queues)];

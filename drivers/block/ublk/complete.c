@@ -128,6 +128,43 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 		ublk_complete_status(req, BLK_STS_IOERR);
 }
 
+/* ublk_complete() in an interrupt, where fput() always leaves it to a worker. */
+static void ublk_complete_in_interrupt(struct request *req, int res)
+{
+	unsigned int done = max(res, 0);
+	blk_status_t status = BLK_STS_OK;
+
+	if (unlikely(ublk_rq(req)->shmem))
+		ublk_shmem_put_buf(req);
+	if (unlikely(done < blk_rq_bytes(req))) {
+		done = round_down(done, queue_logical_block_size(req->q));
+		if (done && blk_update_request(req, BLK_STS_OK, done)) {
+			blk_mq_requeue_request(req, true);
+			return;
+		}
+		status = res < 0 ? errno_to_blk_status(res) : BLK_STS_IOERR;
+	}
+	blk_mq_end_request(req, status);
+}
+
+/**
+ * ublk_complete_redirected() - end a request that a registered file has served
+ * @req: read or write
+ * @res: bytes done, the first ones, or negative errno
+ * @iob: as for ublk_complete(), in a task only
+ * Context: any, but interrupts must be enabled in a task; does not sleep.
+ */
+void ublk_complete_redirected(struct request *req, int res,
+			      struct io_comp_batch *iob)
+{
+	if (!in_task()) {
+		ublk_complete_in_interrupt(req, res);
+		return;
+	}
+	ublk_shmem_put(req);
+	ublk_complete(req, res, blk_rq_bytes(req), iob);
+}
+
 /* End a request without references, whose data the driver has not copied. */
 void ublk_complete_nocopy(struct request *req, int res,
 			  struct io_comp_batch *iob)

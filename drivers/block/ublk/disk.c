@@ -34,7 +34,7 @@ static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
 	return ub->refuse_opens ? -ENXIO : 0;
 }
 
-static const struct block_device_operations ublk_disk_fops = {
+const struct block_device_operations ublk_disk_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ublk_disk_open,
 	.free_disk	= ublk_disk_free,

@@ -89,6 +89,9 @@ int ublk_params_set(struct ublk_ctrl *c)
 	scoped_guard(spinlock, &ub->lock) {
 		if (ub->disk) {
 			ret = -EACCES;
+		} else if (ub->nr_files) {
+			/* They were checked against the parameters (E-16). */
+			ret = -EBUSY;
 		} else if (fault) {
 			memset(&ub->params, 0, sizeof(ub->params));
 			ret = -EFAULT;

@@ -258,6 +258,7 @@ void ublk_server_exit_work(struct work_struct *work)
 	if (ublk_has(ub, UBLK_F_BATCH_IO))
 		synchronize_rcu();
 	ublk_cancel_requests(ub);
+	ublk_file_end_session(ub);
 	/* Held requests meet the closed gate: they are held again or fail. */
 	scoped_guard(spinlock, &ub->lock)
 		ublk_gate_kick(ub);

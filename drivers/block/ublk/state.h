@@ -165,6 +165,67 @@ static inline void ublk_state_commit_undo(struct ublk_io *io)
 }
 
 /**
+ * ublk_state_redirect() - a registered file serves the request (REDIRECT)
+ * @io: tag of a batch device that ublk_state_commit_begin() has taken
+ *
+ * A release, before the IO is issued: its end may come in an interrupt.
+ */
+static inline void ublk_state_redirect(struct ublk_io *io)
+{
+	ublk_state_check(io->state, UBLK_EV_REDIRECT, UBLK_TAG_REDIRECTED);
+	/* Pairs with the cmpxchg of ublk_state_redirect_end(). */
+	smp_store_release(&io->state, UBLK_TAG_REDIRECTED);
+}
+
+/**
+ * ublk_state_redirect_cmd() - the same, with the command that arms the tag later
+ * @io: tag of a per-tag device, SERVER
+ * @cmd: command, from now on completed with io_uring_cmd_done()
+ * @issue_flags: of @cmd
+ * Context: the submitter's task with the ring lock held, which keeps a cancel away
+ * until the tag is REDIRECTED.
+ */
+static inline void ublk_state_redirect_cmd(struct ublk_io *io,
+					   struct io_uring_cmd *cmd,
+					   unsigned int issue_flags)
+{
+	ublk_cmd_pdu(cmd)->io = io;
+	io->cmd = cmd;
+	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+	ublk_state_redirect(io);
+}
+
+/**
+ * ublk_state_redirect_end() - the file has served the request (REDIRECT_END)
+ * @io: tag; a cancel may have taken it, then it stays as it is
+ *
+ * The full barrier of cmpxchg pairs with ublk_state_claim(), as ublk_state_arm()
+ * does.
+ * Context: any, hard interrupts too; races with ublk_state_cancel_redirected().
+ */
+static inline void ublk_state_redirect_end(struct ublk_io *io)
+{
+	ublk_state_try(io, UBLK_TAG_REDIRECTED, UBLK_EV_REDIRECT_END,
+		       UBLK_TAG_ARMED);
+}
+
+/**
+ * ublk_state_cancel_redirected() - a cancel takes the command of a redirected
+ *	request (CANCEL)
+ * @io: tag of a per-tag device
+ *
+ * The request goes on and ends alone.
+ * Context: any task; races with ublk_state_redirect_end(), so the caller tries
+ * ublk_state_cancel() next.
+ * Return: true if the caller has to complete the command.
+ */
+static inline bool ublk_state_cancel_redirected(struct ublk_io *io)
+{
+	return ublk_state_try(io, UBLK_TAG_REDIRECTED, UBLK_EV_CANCEL,
+			      UBLK_TAG_CANCELED);
+}
+
+/**
  * ublk_state_expire() - a timeout takes the request of a server that is gone
  *	(EXPIRE)
  * @io: tag whose daemon cannot commit any more, or tag of a batch device

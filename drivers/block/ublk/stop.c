@@ -73,8 +73,10 @@ void ublk_stop_work(struct work_struct *work)
 	ublk_disk_remove(ub);
 	if (ublk_server_stopping(ub))
 		ublk_cancel_armed(ub);
-	if (del)
+	if (del) {
+		ublk_file_unregister_all(ub);
 		ublk_stop_remove_node(ub);
+	}
 	scoped_guard(spinlock, &ub->lock)
 		ub->stop_done = ticket;
 	mutex_unlock(&ub->mutex);

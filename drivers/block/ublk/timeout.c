@@ -160,6 +160,17 @@ static enum blk_eh_timer_return ublk_timeout_end(struct ublk_queue *q,
 }
 
 /*
+ * A registered file serves the request: its server cannot answer it, and has not
+ * to pay for a backing that hangs (E-54). A cancel may have taken the tag.
+ */
+static bool ublk_timeout_is_redirected(const struct ublk_io *io)
+{
+	unsigned int state = READ_ONCE(io->state);
+
+	return state == UBLK_TAG_REDIRECTED || state == UBLK_TAG_CANCELED;
+}
+
+/*
  * The timeout operation of blk-mq. A request ends with its server, and here only
  * if the server cannot answer it any more, although its session goes on because
  * another process has the char node open (I-64).
@@ -171,6 +182,8 @@ enum blk_eh_timer_return ublk_timeout_request(struct request *req)
 	struct ublk_device *ub = q->ub;
 
 	ublk_lastref_poll(ub);
+	if (ublk_timeout_is_redirected(io))
+		return BLK_EH_RESET_TIMER;
 	switch (ublk_timeout_judge(q, io)) {
 	case UBLK_TIMEOUT_EXITS:
 		ublk_threads_check(ub);

@@ -49,6 +49,11 @@ DEFINE_EVENT(ublk_request, ublk_commit,
 	TP_PROTO(const struct ublk_queue *q, const struct request *req, int res),
 	TP_ARGS(q, req, res));
 
+/* The server had a registered file serve the request; res is its index. */
+DEFINE_EVENT(ublk_request, ublk_redirect,
+	TP_PROTO(const struct ublk_queue *q, const struct request *req, int res),
+	TP_ARGS(q, req, res));
+
 /* The request has claimed its tag's command. */
 TRACE_EVENT(ublk_queue,
 	TP_PROTO(const struct ublk_queue *q, const struct request *req),

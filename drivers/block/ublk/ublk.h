@@ -25,8 +25,10 @@
  *   batch_fetch
  *   deliver commit
  *   gate
+ *   redirect
  *   lastref buf
  *   complete
+ *   file
  *   copy shmem
  *   integrity
  *   dev wq debugfs trace
@@ -36,6 +38,8 @@
  *   add -> ublk_drv		/dev/ublk-control is the parent of /dev/ublkcN
  *   server -> disk		the end of a session removes the disk
  *   zoned -> disk		a worker starts a zoned disk, see zoned.c
+ *   file -> disk		the search for a disk below itself knows ours by
+ *				their operations
  *   gate -> batch_fetch	a held request asks for a waiting fetch command,
  *				the first cancel drains the queues
  *
@@ -48,6 +52,8 @@
  *			every command's wait for it.
  *   ub->shmem.mutex	registering and unregistering shared memory. Its holder
  *			waits for memory only. Never together with ub->mutex.
+ *   ublk_file_mutex	registered files of all devices, file.c. Its holder waits for
+ *			memory only.
  *   ub->lock (spin)	the session: server state and pid, fetched tags,
  *			conditions of the queues, the disk pointer. Its holder
  *			never sleeps, so FETCH_REQ and cancellation never wait
@@ -60,8 +66,8 @@
  *   ublk_perm_lock (spin)
  *			count of unprivileged devices, perm.c
  *
- * There is no lock over all devices: a server that does not answer delays its
- * own device only (I-47).
+ * No lock over all devices is held while its holder waits for a server: a server
+ * that does not answer delays its own device only (I-47).
  *
  * Without a lock:
  *   io->state		changed by the functions of state.h only. A request and a
@@ -112,6 +118,7 @@
 #include "logic/features.h"
 #include "logic/limits.h"
 #include "logic/pos.h"
+#include "logic/redirect.h"
 #include "logic/refs.h"
 #include "logic/tag.h"
 
@@ -129,6 +136,7 @@
 	  UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON | UBLK_F_BATCH_IO |	\
 	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN |		\
 	  UBLK_F_SHMEM_ZC | UBLK_F_IO_DESC_SIZE | UBLK_F_ZONED |	\
+	  UBLK_F_REDIRECT |						\
 	  (IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY) ? UBLK_F_INTEGRITY : 0)) & \
 	 ~UBLK_HOOK_UNAVAILABLE)
 
@@ -141,6 +149,7 @@
 
 struct ublk_device;
 struct ublk_fetchq;
+struct ublk_files;
 struct ublk_queue;
 struct ublk_shmem_buf;
 
@@ -284,6 +293,36 @@ struct ublk_shmem {
 };
 
 /**
+ * struct ublk_file - a file that requests can be redirected to
+ * @file: the file, with a reference
+ * @bdev: if it is a block device, else NULL
+ * @backing: what logic/redirect.h has to know of it
+ * @iocb_flags: of every kiocb
+ * @nowait: IO can be issued without waiting
+ * @max_sectors: the most that a block device takes at once
+ * @ub: device, with a reference
+ * @release_work: puts @file
+ * @rcu: frees this
+ * @queues: queues whose count is not zero
+ * @queue: per queue, requests in flight, and one while the file is registered
+ */
+struct ublk_file {
+	struct file		*file;
+	struct block_device	*bdev;
+	struct ublk_backing	backing;
+	int			iocb_flags;
+	bool			nowait;
+	unsigned int		max_sectors;
+	struct ublk_device	*ub;
+	struct work_struct	release_work;
+	struct rcu_head		rcu;
+	atomic_t		queues;
+	struct {
+		refcount_t	refs;
+	} ____cacheline_aligned_in_smp queue[];
+};
+
+/**
  * struct ublk_device - one device
  * @info: numbers and flags given at ADD_DEV; state and pid are kept elsewhere
  * @policy: recovery policy, from @info.flags
@@ -331,8 +370,12 @@ struct ublk_shmem {
  * @delete_asked: DEL_DEV was asked for, under @lock
  * @deleted: the char node is gone, under @mutex
  * @shmem: shared memory buffers
+ * @files: registered files, file.c; NULL without UBLK_F_REDIRECT
+ * @nr_files: files that are not put yet, under @lock
+ * @file_search: the last search that came here, under ublk_file_mutex
+ * @redirect_wq: for redirected requests that may wait
  * @debugfs: its debugfs directory
- * @wait: for changes of @server, @stop_done, @state and @shmem
+ * @wait: for changes of @server, @stop_done, @state, @shmem and @nr_files
  */
 struct ublk_device {
 	struct ublksrv_ctrl_dev_info info;
@@ -384,6 +427,10 @@ struct ublk_device {
 	bool			deleted;
 
 	struct ublk_shmem	shmem;
+	struct ublk_files	*files;
+	unsigned int		nr_files;
+	u64			file_search;
+	struct workqueue_struct	*redirect_wq;
 	struct dentry		*debugfs;
 
 	wait_queue_head_t	wait;
@@ -513,6 +560,7 @@ int ublk_info_get_affinity(struct ublk_ctrl *c);
 int ublk_info_get_features(struct ublk_ctrl *c);
 
 /* disk.c */
+extern const struct block_device_operations ublk_disk_fops;
 int ublk_disk_start(struct ublk_ctrl *c);
 int ublk_disk_try_start(struct ublk_device *ub, unsigned int session);
 void ublk_disk_remove(struct ublk_device *ub);
@@ -644,6 +692,26 @@ void ublk_lastref_poll(struct ublk_device *ub);
 void ublk_lastref_stop(struct ublk_device *ub);
 void ublk_lastref_work(struct work_struct *work);
 
+/* redirect.c */
+int ublk_redirect_init(void);
+void ublk_redirect_exit(void);
+unsigned int ublk_redirect_size(const struct ublk_device *ub);
+int ublk_redirect_commit(struct ublk_queue *q, struct ublk_io *io,
+			 struct io_uring_cmd *cmd, unsigned int index, u64 pos,
+			 unsigned int issue_flags);
+int ublk_redirect_batch(struct ublk_queue *q, struct io_uring_cmd *cmd,
+			unsigned int nr, unsigned int issue_flags);
+
+/* file.c */
+int ublk_file_init(struct ublk_device *ub);
+void ublk_file_exit(struct ublk_device *ub);
+int ublk_file_cmd(struct ublk_device *ub, unsigned int nr,
+		  const struct ublk_file_cmd *c);
+struct ublk_file *ublk_file_get(const struct ublk_queue *q, unsigned int index);
+void ublk_file_put(struct ublk_file *f, const struct ublk_queue *q);
+void ublk_file_unregister_all(struct ublk_device *ub);
+void ublk_file_end_session(struct ublk_device *ub);
+
 /* buf.c */
 bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
 		      struct request *req, struct io_uring_cmd *cmd,
@@ -681,6 +749,8 @@ void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob);
 void ublk_complete_nocopy(struct request *req, int res,
 			  struct io_comp_batch *iob);
+void ublk_complete_redirected(struct request *req, int res,
+			      struct io_comp_batch *iob);
 
 /* copy.c */
 unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
@@ -763,6 +833,7 @@ static inline void ublk_dev_get(struct ublk_device *ub)
 extern struct workqueue_struct *ublk_stop_wq;
 extern struct workqueue_struct *ublk_exit_wq;
 extern struct workqueue_struct *ublk_scan_wq;
+extern struct workqueue_struct *ublk_file_wq;
 int ublk_wq_init(void);
 void ublk_wq_exit(void);
 

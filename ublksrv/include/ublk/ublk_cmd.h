@@ -44,6 +44,8 @@
 #define ublk_param_segment		libublk_param_segment
 #define ublk_param_integrity		libublk_param_integrity
 #define ublk_params			libublk_params
+#define ublk_file_cmd			libublk_file_cmd
+#define ublk_redirect_elem		libublk_redirect_elem
 
 /* The header may have been read already, under the kernel's names. */
 #undef USER_BLK_DRV_CMD_INC_H

@@ -93,6 +93,26 @@ static inline int ublk_elem_check(const struct ublk_batch_io *bio,
 }
 
 /**
+ * ublk_elem_check_redirect() - is a REDIRECT command well formed? (E-2, E-40)
+ * @bio: the command, read once
+ * @dev_flags: granted UBLK_F_* word
+ * @nr_queues: of the device
+ * @depth: of the device
+ *
+ * Return: 0, -EOPNOTSUPP, -EINVAL, or -E2BIG for more elements than tags.
+ */
+static inline int ublk_elem_check_redirect(const struct ublk_batch_io *bio,
+					   u64 dev_flags, u16 nr_queues, u16 depth)
+{
+	if (!(dev_flags & UBLK_F_REDIRECT))
+		return -EOPNOTSUPP;
+	if (bio->q_id >= nr_queues || bio->flags ||
+	    bio->elem_bytes != sizeof(struct ublk_redirect_elem))
+		return -EINVAL;
+	return bio->nr_elem > depth ? -E2BIG : 0;
+}
+
+/**
  * ublk_elem_check_fetch() - is a FETCH command well formed? (D-180..D-183)
  * @bio: the command, read once
  * @multishot: IORING_URING_CMD_MULTISHOT is set

@@ -18,7 +18,7 @@
 #include <linux/errno.h>
 #include <linux/ublk_cmd.h>
 
-/* Every bit that the ABI defines (F-4). */
+/* Every bit that the ABI of Linux defines (F-4); extensions have others (E-1). */
 #define UBLK_F_ALL		0x1fffffULL
 
 /* Kind N of the feature table: set in every reply of ADD_DEV. */
@@ -148,7 +148,7 @@ static inline int ublk_features_request(struct ublksrv_ctrl_dev_info *info,
 	if (!privileged) {
 		info->flags &= ~(u64)(UBLK_F_USER_RECOVERY |
 				      UBLK_F_USER_RECOVERY_REISSUE);
-		if (!copies)
+		if (!copies || info->flags & UBLK_F_REDIRECT)
 			return -EINVAL;
 	}
 	if (info->flags & UBLK_F_INTEGRITY && !(info->flags & UBLK_F_USER_COPY))

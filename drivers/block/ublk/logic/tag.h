@@ -8,7 +8,8 @@
  *
  * Two contexts contend for a tag in one state of a per-tag device: a request
  * (any CPU) and a cancel (ring teardown or the control path) can leave ARMED,
- * so the driver leaves ARMED by cmpxchg. The tag's daemon task makes every
+ * so the driver leaves ARMED by cmpxchg. So it does REDIRECTED, which the end of
+ * the redirected IO and a cancel can leave. The tag's daemon task makes every
  * other transition, or, when it is gone, a timeout or the exit work.
  */
 #ifndef UBLK_LOGIC_TAG_H
@@ -28,6 +29,8 @@
  * @UBLK_TAG_CANCELED: the command was canceled; the tag stays so until the
  *	session ends (X)
  * @UBLK_TAG_COMMITTING: batch devices: a commit is looking at the request
+ * @UBLK_TAG_REDIRECTED: a registered file serves the request; on a per-tag device
+ *	the driver holds the command with which the tag is armed afterwards
  * @UBLK_TAG_NR_STATES: number of states
  */
 enum ublk_tag_state {
@@ -38,6 +41,7 @@ enum ublk_tag_state {
 	UBLK_TAG_SERVER,
 	UBLK_TAG_CANCELED,
 	UBLK_TAG_COMMITTING,
+	UBLK_TAG_REDIRECTED,
 	UBLK_TAG_NR_STATES
 };
 
@@ -61,6 +65,8 @@ enum ublk_tag_state {
  *	and queued without a command; a stop dequeues a tag that is still
  *	QUEUED, which becomes ARMED
  * @UBLK_EV_EXPIRE: a timeout ends the request, as its server cannot answer it
+ * @UBLK_EV_REDIRECT: the server names a file that serves the request
+ * @UBLK_EV_REDIRECT_END: the file has served it
  * @UBLK_EV_NR: number of events
  */
 enum ublk_tag_event {
@@ -78,6 +84,8 @@ enum ublk_tag_event {
 	UBLK_EV_COMMIT_UNDO,
 	UBLK_EV_GONE_BATCH,
 	UBLK_EV_EXPIRE,
+	UBLK_EV_REDIRECT,
+	UBLK_EV_REDIRECT_END,
 	UBLK_EV_NR
 };
 
@@ -104,6 +112,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -EBUSY,
 			[UBLK_TAG_CANCELED]	= -EINVAL,
 			[UBLK_TAG_COMMITTING]	= -EINVAL,
+			[UBLK_TAG_REDIRECTED]	= -EINVAL,
 		},
 		[UBLK_EV_REQUEST] = {
 			[UBLK_TAG_EMPTY]	= -ENODEV,
@@ -113,6 +122,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_CANCELED]	= -ENODEV,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= -EPROTO,
 		},
 		[UBLK_EV_CANCEL] = {
 			[UBLK_TAG_EMPTY]	= -ENOENT,
@@ -122,6 +132,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -ENOENT,
 			[UBLK_TAG_CANCELED]	= -ENOENT,
 			[UBLK_TAG_COMMITTING]	= -ENOENT,
+			[UBLK_TAG_REDIRECTED]	= UBLK_TAG_CANCELED,
 		},
 		[UBLK_EV_DELIVER] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
@@ -131,6 +142,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= -EPROTO,
 		},
 		[UBLK_EV_ASK_DATA] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
@@ -140,6 +152,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= -EPROTO,
 		},
 		[UBLK_EV_UNDELIVERED] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
@@ -149,6 +162,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= -EPROTO,
 		},
 		[UBLK_EV_GET_DATA] = {
 			[UBLK_TAG_EMPTY]	= -EINVAL,
@@ -158,6 +172,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -EINVAL,
 			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= -EBUSY,
 		},
 		[UBLK_EV_GET_UNDELIVERED] = {
 			[UBLK_TAG_EMPTY]	= -EINVAL,
@@ -167,6 +182,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -EINVAL,
 			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= -EBUSY,
 		},
 		[UBLK_EV_COMMIT] = {
 			[UBLK_TAG_EMPTY]	= -EINVAL,
@@ -176,6 +192,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= UBLK_TAG_ARMED,
 			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= UBLK_TAG_ARMED,
+			[UBLK_TAG_REDIRECTED]	= -EBUSY,
 		},
 		[UBLK_EV_GONE] = {
 			[UBLK_TAG_EMPTY]	= UBLK_TAG_EMPTY,
@@ -185,6 +202,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_CANCELED]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= -EPROTO,
 		},
 		[UBLK_EV_COMMIT_BEGIN] = {
 			[UBLK_TAG_EMPTY]	= -EBUSY,
@@ -194,6 +212,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= UBLK_TAG_COMMITTING,
 			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EBUSY,
+			[UBLK_TAG_REDIRECTED]	= -EBUSY,
 		},
 		[UBLK_EV_COMMIT_UNDO] = {
 			[UBLK_TAG_EMPTY]	= -EPROTO,
@@ -203,6 +222,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= -EPROTO,
 			[UBLK_TAG_CANCELED]	= -EPROTO,
 			[UBLK_TAG_COMMITTING]	= UBLK_TAG_SERVER,
+			[UBLK_TAG_REDIRECTED]	= -EPROTO,
 		},
 		[UBLK_EV_GONE_BATCH] = {
 			[UBLK_TAG_EMPTY]	= UBLK_TAG_EMPTY,
@@ -212,6 +232,7 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_CANCELED]	= UBLK_TAG_EMPTY,
 			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= -EPROTO,
 		},
 		[UBLK_EV_EXPIRE] = {
 			[UBLK_TAG_EMPTY]	= -EBUSY,
@@ -221,6 +242,27 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
 			[UBLK_TAG_SERVER]	= UBLK_TAG_CANCELED,
 			[UBLK_TAG_CANCELED]	= -EBUSY,
 			[UBLK_TAG_COMMITTING]	= -EBUSY,
+			[UBLK_TAG_REDIRECTED]	= -EBUSY,
+		},
+		[UBLK_EV_REDIRECT] = {
+			[UBLK_TAG_EMPTY]	= -EINVAL,
+			[UBLK_TAG_ARMED]	= -EBUSY,
+			[UBLK_TAG_QUEUED]	= -EBUSY,
+			[UBLK_TAG_NEED_DATA]	= -EINVAL,
+			[UBLK_TAG_SERVER]	= UBLK_TAG_REDIRECTED,
+			[UBLK_TAG_CANCELED]	= -EBUSY,
+			[UBLK_TAG_COMMITTING]	= UBLK_TAG_REDIRECTED,
+			[UBLK_TAG_REDIRECTED]	= -EBUSY,
+		},
+		[UBLK_EV_REDIRECT_END] = {
+			[UBLK_TAG_EMPTY]	= -EPROTO,
+			[UBLK_TAG_ARMED]	= -EPROTO,
+			[UBLK_TAG_QUEUED]	= -EPROTO,
+			[UBLK_TAG_NEED_DATA]	= -EPROTO,
+			[UBLK_TAG_SERVER]	= -EPROTO,
+			[UBLK_TAG_CANCELED]	= UBLK_TAG_CANCELED,
+			[UBLK_TAG_COMMITTING]	= -EPROTO,
+			[UBLK_TAG_REDIRECTED]	= UBLK_TAG_ARMED,
 		},
 	};
 
@@ -237,7 +279,8 @@ static inline int ublk_tag_next(unsigned int state, enum ublk_tag_event event)
  */
 static inline bool ublk_tag_has_command(unsigned int state)
 {
-	return state == UBLK_TAG_ARMED || state == UBLK_TAG_QUEUED;
+	return state == UBLK_TAG_ARMED || state == UBLK_TAG_QUEUED ||
+	       state == UBLK_TAG_REDIRECTED;
 }
 
 /**
@@ -267,6 +310,7 @@ static inline const char *ublk_tag_name(unsigned int state)
 		[UBLK_TAG_SERVER]	= "server",
 		[UBLK_TAG_CANCELED]	= "canceled",
 		[UBLK_TAG_COMMITTING]	= "committing",
+		[UBLK_TAG_REDIRECTED]	= "redirected",
 	};
 
 	return state < UBLK_TAG_NR_STATES ? name[state] : "?";
