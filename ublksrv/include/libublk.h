@@ -503,6 +503,16 @@ struct ublk_io {
 #define UBLK_TARGET_NO_DATA	0x2
 
 /**
+ * struct ublk_place - where the data of a whole request lies
+ * @file: from ublk_queue_redirect_file()
+ * @pos: byte of that file
+ */
+struct ublk_place {
+	unsigned int file;
+	__u64 pos;
+};
+
+/**
  * struct ublk_target - what a device does with its requests
  * @struct_size: filled by UBLK_TARGET()
  * @name: as in "ublk add -t NAME"
@@ -526,6 +536,10 @@ struct ublk_io {
  * @can_resize: optional; has the backing store room for a disk of this size?
  *	Called without @open, for a device that any process serves. Returns 0,
  *	or negative errno with a message
+ * @place: optional; called before @submit for each read and write of a device
+ *	whose driver can redirect, see ublk_dev_want_redirect(). True if the whole
+ *	request lies at one place: then the driver serves it from there, and the
+ *	target does not see it. If the driver cannot, @submit gets it after all
  *
  * New members are only added at the end. Those that an older target lacks count
  * as zero.
@@ -546,6 +560,8 @@ struct ublk_target {
 	unsigned int flags;
 	__u64 features;
 	int (*can_resize)(const void *cfg, __u64 bytes);
+	bool (*place)(struct ublk_queue *q, const struct ublk_io *io,
+		      struct ublk_place *place);
 };
 
 /* First member of an initializer of struct ublk_target. */
@@ -679,6 +695,20 @@ int ublk_io_write_integrity(const struct ublk_io *io, const void *buf,
 			    __u32 len, __u32 off);
 
 /**
+ * ublk_queue_redirect_file - let the driver serve requests from a descriptor
+ * @q: queue, from queue_open()
+ * @fd: a block device, opened with O_DIRECT, or a regular file that can do direct
+ *	IO. A second call for a descriptor of the same number finds the first one
+ *
+ * The descriptor may be closed afterwards, but its number then stays in use until
+ * the threads end.
+ * Return: index for struct ublk_place; -EOPNOTSUPP without UBLK_F_REDIRECT, or if
+ * the parameters of the disk do not fit the file (E-14); -ELOOP if the disk would
+ * lie on itself; or another negative errno
+ */
+int ublk_queue_redirect_file(struct ublk_queue *q, int fd);
+
+/**
  * ublk_queue_fixed_fd - register a descriptor in the queue's ring
  * @q: queue, from queue_open()
  * @fd: descriptor
@@ -785,6 +815,8 @@ struct ublk_store {
  *	queues run before all ordinary ones (SCHED_FIFO); 0 for ordinary threads.
  *	Needs CAP_SYS_NICE, or RLIMIT_RTPRIO. Threads that they start are ordinary
  *	ones
+ * @redirect: enum ublk_choice: may the driver serve requests from the files of a
+ *	target that wants it? By default, if nothing else was chosen as @mode
  *
  * A mode that is named has to be possible. Otherwise the library chooses one
  * that driver, target and privileges allow; ublk_dev_mode_reason() says why. In
@@ -807,6 +839,7 @@ struct ublk_dev_opts {
 	unsigned int nr_stores;
 	/* 64 bits: an older structure ends before it, with its padding */
 	__u64 realtime;
+	__u64 redirect;
 };
 
 /**
@@ -822,6 +855,16 @@ struct ublk_dev_opts {
  */
 int ublk_dev_new(struct ublk_dev **dev, const struct ublk_dev_opts *opts,
 		 const struct ublk_target *target, void *cfg);
+
+/**
+ * ublk_dev_want_redirect - the target can tell where the data of requests lies
+ * @dev: handle, from the target's open()
+ *
+ * The device gets UBLK_F_REDIRECT if driver, privileges and the user's choice
+ * allow it. Then queue_open() calls ublk_queue_redirect_file(), and place() is
+ * called.
+ */
+void ublk_dev_want_redirect(struct ublk_dev *dev);
 
 /**
  * ublk_dev_require - require features that this configuration needs

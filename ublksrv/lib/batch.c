@@ -57,6 +57,15 @@ struct batch {
 	char *bufs;
 	unsigned int nr_bufs, buf_bytes;
 
+	/*
+	 * Redirected requests: the elements that were sent, and from first to next
+	 * those of this turn. The driver reads them when io_uring submits the
+	 * command, which ends at redirect_tail of the SQ.
+	 */
+	struct ublk_redirect_elem *redirects;
+	unsigned int redirect_first, redirect_next, redirect_room;
+	unsigned int redirect_tail;
+
 	struct batch_commit commits[BATCH_COMMITS];
 };
 
@@ -250,11 +259,93 @@ static void batch_commit(struct worker *w)
 	batch_send_commit(w, bc);
 }
 
+/* Have the driver serve a request; without room the daemon serves it. */
+void batch_redirect(struct worker *w, struct io *io,
+		    const struct ublk_place *place)
+{
+	struct batch *b = w->batch;
+
+	if (unlikely(b->redirect_next == b->redirect_room)) {
+		w->serve(io->pub.q, &io->pub);
+		return;
+	}
+	stat_sent(w, io, io->pub.desc->nr_sectors << 9);
+	b->redirects[b->redirect_next++] = (struct ublk_redirect_elem){
+		.tag = io->pub.tag,
+		.file = place->file,
+		.pos = place->pos,
+	};
+	io->pub.lib = 0;
+	w->nr_live--;
+}
+
+/* Has the driver read the elements of the last command? Its CQE is reaped then. */
+static bool batch_redirects_read(struct worker *w)
+{
+	const struct io_uring_sq *sq = &w->ring.sq;
+
+	return (int)(*(volatile unsigned int *)sq->khead -
+		     w->batch->redirect_tail) >= 0;
+}
+
+static void batch_send_redirects(struct worker *w)
+{
+	struct batch *b = w->batch;
+	struct batch_command *c;
+
+	if (b->redirect_first && likely(batch_redirects_read(w))) {
+		b->redirect_next -= b->redirect_first;
+		memmove(b->redirects, b->redirects + b->redirect_first,
+			b->redirect_next * sizeof(*b->redirects));
+		b->redirect_first = 0;
+	}
+	if (b->redirect_next == b->redirect_first)
+		return;
+	c = batch_command(w, UBLK_U_IO_REDIRECT_IO_CMDS, UD_REDIRECT);
+	if (unlikely(!c))
+		return;
+	c->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	c->addr = (uintptr_t)&b->redirects[b->redirect_first];
+	c->io.flags = 0;
+	c->io.elem_bytes = sizeof(*b->redirects);
+	c->io.nr_elem = b->redirect_next - b->redirect_first;
+	b->redirect_first = b->redirect_next;
+	b->redirect_tail = w->ring.sq.sqe_tail;
+}
+
+/* The driver has marked the elements that it refuses. */
+void batch_on_redirect(struct worker *w, int res)
+{
+	struct batch *b = w->batch;
+	unsigned int i;
+
+	if (res != -EREMOTEIO) {
+		ublk_log(UBLK_LOG_ERR, "dev %u: queue %u: driver refused to redirect: %s",
+			 w->dev->info.dev_id, w->queue->pub.id, strerror(-res));
+		ring_fatal(w, res);
+		return;
+	}
+	for (i = 0; i < b->redirect_first; i++) {
+		struct io *io = &w->queue->ios[b->redirects[i].tag];
+
+		if (!b->redirects[i].error)
+			continue;
+		w->nr_live++;
+		res = b->redirects[i].error;
+		b->redirects[i].error = 0;
+		redirect_refused(w, io, res);
+	}
+}
+
 /* End of a turn. */
 void batch_flush(struct worker *w)
 {
+	struct batch *b = w->batch;
+
 	batch_commit(w);
-	if (unlikely(!w->batch->timer) && w->nr_wait > 1)
+	if (b->redirects)
+		batch_send_redirects(w);
+	if (unlikely(!b->timer) && w->nr_wait > 1)
 		batch_start_timer(w);
 }
 
@@ -442,7 +533,12 @@ static int batch_alloc(struct batch *b, unsigned int depth, __u64 flags)
 	}
 	b->cur = &b->commits[0];
 	b->tail = b->cur->elems;
-	return 0;
+	if (!(flags & UBLK_F_REDIRECT))
+		return 0;
+	/* Those of the last turn, if they could not be submitted, and new ones. */
+	b->redirect_room = 2 * depth;
+	b->redirects = calloc(b->redirect_room, sizeof(*b->redirects));
+	return b->redirects ? 0 : -ENOMEM;
 }
 
 /* Register the ring of provided buffers, and fill it. */
@@ -498,6 +594,7 @@ void batch_close(struct worker *w)
 		munmap(b->ring, b->nr_bufs * sizeof(struct io_uring_buf));
 	for (i = 0; i < BATCH_COMMITS; i++)
 		free(b->commits[i].elems);
+	free(b->redirects);
 	free(b->bufs);
 	free(b);
 	w->batch = NULL;

@@ -173,6 +173,11 @@ err_free:
 	return ret;
 }
 
+void ublk_dev_want_redirect(struct ublk_dev *dev)
+{
+	dev->wants_redirect = true;
+}
+
 void ublk_dev_require(struct ublk_dev *dev, __u64 features)
 {
 	dev->required |= features;

@@ -18,13 +18,17 @@ struct mode_env {
 	unsigned int target_flags;
 	unsigned int depth, io_threads;
 	bool shmem;
+	bool wants_redirect;
 };
 
 static const enum ublk_mode mode_order[] = {
 	UBLK_MODE_ZERO_COPY, UBLK_MODE_COPY, UBLK_MODE_USER_COPY,
 };
 
-/* With user copy the driver leaves the data alone, and then so does copy.c. */
+/*
+ * With user copy the driver leaves the data alone, and then so does copy.c if the
+ * target does not look at it, or if the driver serves most requests.
+ */
 static const enum ublk_mode mode_order_no_data[] = {
 	UBLK_MODE_USER_COPY, UBLK_MODE_ZERO_COPY, UBLK_MODE_COPY,
 };
@@ -110,8 +114,9 @@ static __u64 mode_flags(enum ublk_mode mode, const struct mode_env *env)
 static int mode_pick_data(const struct mode_env *env, enum ublk_mode asked,
 			  __u64 *flags, char *why, size_t len)
 {
-	const enum ublk_mode *order = env->target_flags & UBLK_TARGET_NO_DATA ?
-		mode_order_no_data : mode_order;
+	const enum ublk_mode *order =
+		env->target_flags & UBLK_TARGET_NO_DATA ||
+		*flags & UBLK_F_REDIRECT ? mode_order_no_data : mode_order;
 	const char *reason;
 	unsigned int i;
 
@@ -188,6 +193,40 @@ static int mode_pick_batch(const struct mode_env *env, enum ublk_choice asked,
 	return 0;
 }
 
+static const char *mode_not_redirect(const struct mode_env *env,
+				     enum ublk_mode asked)
+{
+	if (!env->wants_redirect)
+		return "the target does not say where data lies";
+	if (asked != UBLK_MODE_AUTO && asked != UBLK_MODE_USER_COPY)
+		return "another mode was chosen";
+	if (env->shmem)
+		return "shared memory is for copies";
+	if (env->need & UBLK_F_INTEGRITY)
+		return "not with protection information";
+	if (mode_not_user_copy(env))
+		return mode_not_user_copy(env);
+	if (!(env->have & UBLK_F_REDIRECT))
+		return "the driver does not offer it";
+	return NULL;
+}
+
+/* May the driver serve requests? Then it copies nothing for the others. */
+static int mode_pick_redirect(const struct mode_env *env, enum ublk_choice asked,
+			      enum ublk_mode mode, __u64 *flags)
+{
+	const char *reason;
+
+	if (asked == UBLK_CHOICE_NO)
+		return 0;
+	reason = mode_not_redirect(env, mode);
+	if (!reason)
+		*flags |= UBLK_F_REDIRECT;
+	else if (asked == UBLK_CHOICE_YES)
+		return ublk_error(-EOPNOTSUPP, "redirect: %s; leave it out", reason);
+	return 0;
+}
+
 /* Memory that is shared with the users of the device. */
 static int mode_pick_shmem(const struct mode_env *env, __u64 *flags)
 {
@@ -225,12 +264,15 @@ int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts)
 		.depth = opts->depth,
 		.io_threads = dev->io_threads,
 		.shmem = opts->shmem,
+		.wants_redirect = dev->wants_redirect && dev->own.place,
 	};
 	__u64 flags = env.need;
 	int ret;
 
-	ret = mode_pick_data(&env, opts->mode, &flags, dev->mode_why,
-			     sizeof(dev->mode_why));
+	ret = mode_pick_redirect(&env, opts->redirect, opts->mode, &flags);
+	if (!ret)
+		ret = mode_pick_data(&env, opts->mode, &flags, dev->mode_why,
+				     sizeof(dev->mode_why));
 	if (!ret)
 		ret = mode_pick_batch(&env, opts->batch, &flags, dev->mode_why,
 				      sizeof(dev->mode_why));
@@ -313,5 +355,11 @@ void mode_set_up(struct worker *w)
 		w->deliver = shmem_deliver;
 		w->end = w->commit;
 		w->commit = shmem_commit;
+	}
+	if (flags & UBLK_F_REDIRECT && w->dev->own.place) {
+		w->serve = w->deliver;
+		w->deliver = redirect_deliver;
+		w->redirect = flags & UBLK_F_BATCH_IO ? batch_redirect :
+			tag_redirect;
 	}
 }

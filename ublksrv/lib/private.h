@@ -13,6 +13,7 @@
  *   offload shmem
  *   copy zcopy
  *   tag batch
+ *   redirect
  *   buf affinity ring store stat
  *   query lock stat_read
  *   ctrl
@@ -75,6 +76,8 @@
 #define UD_TIMER	8UL	/* none: batch.c's */
 #define UD_LINKED	9UL	/* struct io: SQE with a commit behind it */
 #define UD_LINK_COMMIT	10UL	/* struct io: that one, in batch mode */
+#define UD_FILE		11UL	/* none: REGISTER_FILE */
+#define UD_REDIRECT	12UL	/* none: REDIRECT_IO_CMDS, if elements are refused */
 #define UD_MASK		15UL
 
 /* First four bytes of struct ublksrv_io_cmd. */
@@ -87,6 +90,8 @@ struct io_id {
 #define IO_REGISTERED	0x1U
 /* The target has the request: delivered, and not completed. */
 #define IO_LENT		0x2U
+/* The driver was asked to redirect the request. */
+#define IO_REDIRECTED	0x4U
 
 /*
  * A tag. One cache line, so that neighbours do not share one when an offload
@@ -147,7 +152,9 @@ struct worker {
 	 * The steps of a request, in this order. mode_set_up() lets a pointer
 	 * skip the steps that the mode does not need:
 	 *
-	 * deliver	shmem.c: let io->buf point to the data, then call next
+	 * deliver	redirect.c: ask the target for a place, and have the driver
+	 *		serve the request from there, or call serve
+	 * serve	shmem.c: let io->buf point to the data, then call next
 	 * next		buf.c: huge pages for long requests; copy.c: the same, and
 	 *		get the data of a write; zcopy.c: register it
 	 * submit	the target; io.c gets the CQEs of its SQEs
@@ -157,12 +164,16 @@ struct worker {
 	 * send		tag.c, batch.c: send the command that ends the request
 	 */
 	void (*deliver)(struct ublk_queue *q, struct ublk_io *io);
+	void (*serve)(struct ublk_queue *q, struct ublk_io *io);
 	void (*next)(struct ublk_queue *q, struct ublk_io *io);
 	void (*submit)(struct ublk_queue *q, struct ublk_io *io);
 	void (*done)(struct ublk_queue *q, struct ublk_io *io, int res);
 	void (*commit)(struct worker *w, struct io *io, int res);
 	void (*end)(struct worker *w, struct io *io, int res);
 	void (*send)(struct worker *w, struct io *io, int res);
+	/* Has the driver serve the request from a registered file. */
+	void (*redirect)(struct worker *w, struct io *io,
+			 const struct ublk_place *place);
 	/* Sends a commit linked to an SQE; NULL if mode or kernel forbids that. */
 	void (*link)(struct worker *w, struct io *io, int res);
 	struct queue *queue;
@@ -171,6 +182,7 @@ struct worker {
 	unsigned int nr_live;
 	unsigned int nr_wait;		/* CQEs that a turn waits for */
 	__u8 reg_flags;			/* UBLK_AUTO_BUF_REG_* */
+	bool redirect_told;		/* a refusal is in the log */
 	int fatal;			/* leave the loop now, for this errno */
 	/* stat.h: counters, and by slot when the tag's request was found */
 	struct ublk_stat *stat;
@@ -215,6 +227,10 @@ struct ublk_dev {
 	unsigned int io_threads;	/* per hardware queue */
 	unsigned int realtime;		/* priority of the threads, or 0 */
 	char mode_why[160];
+	bool wants_redirect;		/* its target can tell places */
+	/* Descriptors by index of the registered files; lock. */
+	int redirect_fds[UBLK_MAX_FILES];
+	unsigned int nr_redirect_fds;
 	struct store *stores;		/* that the target has named */
 	unsigned int nr_stores;
 	const struct ublk_store *expected;	/* during the target's open() */
@@ -324,6 +340,8 @@ int tag_fetch(struct queue *q);
 void tag_on_command(struct worker *w, struct io *io, int res);
 void tag_set_send(struct worker *w);
 void tag_register(struct worker *w, struct io *io, bool on);
+void tag_redirect(struct worker *w, struct io *io,
+		  const struct ublk_place *place);
 
 /* io.c */
 void io_on_backend(struct worker *w, struct io *io, int res);
@@ -339,6 +357,10 @@ void zcopy_deliver(struct ublk_queue *q, struct ublk_io *io);
 void zcopy_commit(struct worker *w, struct io *io, int res);
 void zcopy_on_register(struct worker *w, struct io *io, int res);
 void zcopy_on_unregister(struct worker *w, struct io *io, int res);
+
+/* redirect.c */
+void redirect_deliver(struct ublk_queue *q, struct ublk_io *io);
+void redirect_refused(struct worker *w, struct io *io, int res);
 
 /* shmem.c */
 int shmem_map(struct ublk_dev *dev, const char *path);
@@ -360,6 +382,9 @@ void batch_flush(struct worker *w);
 void batch_on_commit(struct worker *w, struct batch_commit *bc, int res);
 void batch_on_timer(struct worker *w);
 void batch_on_fetch(struct worker *w, int res, unsigned int flags);
+void batch_redirect(struct worker *w, struct io *io,
+		    const struct ublk_place *place);
+void batch_on_redirect(struct worker *w, int res);
 
 /* mode.c */
 int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts);

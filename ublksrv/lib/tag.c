@@ -113,6 +113,16 @@ void tag_register(struct worker *w, struct io *io, bool on)
 		    UD_UNREGISTER, 0, io->pub.slot, 0);
 }
 
+/* Its CQE is the tag's next request, or says why the driver refuses. */
+void tag_redirect(struct worker *w, struct io *io,
+		  const struct ublk_place *place)
+{
+	stat_sent(w, io, io->pub.desc->nr_sectors << 9);
+	tag_command(w, io, UBLK_U_IO_REDIRECT_AND_FETCH_REQ, UD_COMMAND,
+		    place->file, place->pos, 0);
+	io->pub.lib = IO_REDIRECTED;
+}
+
 /*
  * A command completed without delivering a request. ENODEV is the last CQE of
  * the tag (D-232). Any other error means that driver and library disagree about
@@ -128,6 +138,10 @@ void tag_on_command(struct worker *w, struct io *io, int res)
 	}
 	if (res == UBLK_IO_RES_ABORT) {
 		w->nr_live--;
+		return;
+	}
+	if (io->pub.lib & IO_REDIRECTED) {
+		redirect_refused(w, io, res);
 		return;
 	}
 	ublk_log(UBLK_LOG_ERR, "dev %u: queue %u tag %u: driver refused a command: %s",

@@ -46,6 +46,9 @@ static void worker_on_other(struct worker *w, __u64 ud, int res,
 	case UD_COMMIT:
 		batch_on_commit(w, ptr, res);
 		break;
+	case UD_REDIRECT:
+		batch_on_redirect(w, res);
+		break;
 	case UD_LINKED:
 		io_on_linked(w, ptr, res);
 		break;
