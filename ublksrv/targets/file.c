@@ -301,3 +301,16 @@ void file_close(struct file *f)
 		close(f->fd);
 	f->fd = -1;
 }
+
+int file_redirect(const struct file *f, struct ublk_queue *q)
+{
+	int ret = f->direct ? ublk_queue_redirect_file(q, f->fd) : -EOPNOTSUPP;
+
+	if (ret >= 0)
+		return ret;
+	if (f->direct && ublk_dev_info(q->dev)->flags & UBLK_F_REDIRECT && !q->id &&
+	    !q->thread)
+		ublk_log(UBLK_LOG_WARN, "dev %u: driver does not redirect to the store: %s; the daemon serves all requests itself",
+			 ublk_dev_info(q->dev)->dev_id, strerror(-ret));
+	return -1;
+}

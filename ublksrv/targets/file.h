@@ -18,6 +18,7 @@
 
 struct io_uring_sqe;
 struct ublk_io;
+struct ublk_queue;
 
 /* Requests without data that can be done in more than one way. */
 enum file_chain {
@@ -173,6 +174,16 @@ static inline bool file_op_known(unsigned int op)
 {
 	return op <= UBLK_IO_OP_WRITE_ZEROES && op != UBLK_IO_OP_WRITE_SAME;
 }
+
+/**
+ * file_redirect - let the driver serve requests from the file
+ * @f: open store
+ * @q: queue, from queue_open()
+ *
+ * Return: index for struct ublk_place; or -1 if it cannot, with the reason in the
+ * log where that is no choice of the user
+ */
+int file_redirect(const struct file *f, struct ublk_queue *q);
 
 /**
  * file_prep - an SQE that does a piece of a request

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct loop_cfg {
 struct loop {
 	struct file file;
 	__u64 offset;
+	atomic_int redirect;	/* the file's index with the driver, or -1 */
 };
 
 /*
@@ -222,6 +224,9 @@ static int loop_open(struct ublk_dev *dev, void *cfg)
 	ret = loop_set_size(ublk_dev_params(dev), &loop->file, c);
 	if (ret)
 		goto err_close;
+	loop->redirect = -1;
+	if (loop->file.direct)
+		ublk_dev_want_redirect(dev);
 	ublk_dev_set_priv(dev, loop);
 	return 0;
 
@@ -250,7 +255,20 @@ static int loop_queue_open(struct ublk_queue *q)
 		return ublk_error(slot, "loop: registering the file: %s",
 				  strerror(-slot));
 	q->priv = (void *)(intptr_t)slot;
+	loop->redirect = file_redirect(&loop->file, q);
 	return 0;
+}
+
+/* The driver does what the daemon would do with direct IO. */
+static bool loop_place(struct ublk_queue *q, const struct ublk_io *io,
+		       struct ublk_place *place)
+{
+	struct loop *loop = ublk_dev_priv(q->dev);
+	int file = atomic_load_explicit(&loop->redirect, memory_order_relaxed);
+
+	place->file = file;
+	place->pos = loop->offset + (io->desc->start_sector << 9);
+	return file >= 0;
 }
 
 static void loop_issue_pieces(struct ublk_queue *q, struct ublk_io *io,
@@ -394,4 +412,5 @@ const struct ublk_target loop_target = {
 	.done = loop_done,
 	.flags = UBLK_TARGET_RING_DATA,
 	.can_resize = loop_can_resize,
+	.place = loop_place,
 };

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +39,8 @@ struct stripe_cfg {
 struct stripe {
 	struct stripe_geo geo;
 	struct file files[STRIPE_MAX_MEMBERS];
+	/* the members' indexes with the driver, or -1 */
+	atomic_int redirects[STRIPE_MAX_MEMBERS];
 };
 
 /* Per tag. @done is valid while @one_by_one. */
@@ -266,6 +269,18 @@ static int stripe_open_members(struct ublk_dev *dev, struct stripe *s,
 	return 0;
 }
 
+/* The driver can serve what lies on one member, if it can do so for all. */
+static void stripe_want_redirect(struct ublk_dev *dev, const struct stripe *s)
+{
+	__u32 i;
+
+	for (i = 0; i < s->geo.nr; i++) {
+		if (!s->files[i].direct)
+			return;
+	}
+	ublk_dev_want_redirect(dev);
+}
+
 static int stripe_open(struct ublk_dev *dev, void *cfg)
 {
 	const struct stripe_cfg *c = cfg;
@@ -284,11 +299,13 @@ static int stripe_open(struct ublk_dev *dev, void *cfg)
 		ret = stripe_open_members(dev, s, c);
 	if (!ret)
 		ret = stripe_set_up(ublk_dev_params(dev), s, c);
-	if (ret)
+	if (ret) {
 		stripe_free(s);
-	else
-		ublk_dev_set_priv(dev, s);
-	return ret;
+		return ret;
+	}
+	stripe_want_redirect(dev, s);
+	ublk_dev_set_priv(dev, s);
+	return 0;
 }
 
 static void stripe_close(struct ublk_dev *dev)
@@ -315,8 +332,25 @@ static int stripe_queue_open(struct ublk_queue *q)
 					  strerror(-ret));
 		}
 	}
+	for (i = 0; i < s->geo.nr; i++)
+		s->redirects[i] = file_redirect(&s->files[i], q);
 	q->priv = slots;
 	return 0;
+}
+
+static bool stripe_place(struct ublk_queue *q, const struct ublk_io *io,
+			 struct ublk_place *place)
+{
+	struct stripe *s = ublk_dev_priv(q->dev);
+	__u64 len = (__u64)io->desc->nr_sectors << 9;
+	struct stripe_part part = stripe_map(s->geo, io->desc->start_sector << 9,
+					     len);
+	int file = atomic_load_explicit(&s->redirects[part.member],
+					memory_order_relaxed);
+
+	place->file = file;
+	place->pos = part.pos;
+	return file >= 0 && part.len == len;
 }
 
 static void stripe_queue_close(struct ublk_queue *q)
@@ -511,4 +545,5 @@ const struct ublk_target stripe_target = {
 	.done = stripe_done,
 	.flags = UBLK_TARGET_RING_DATA,
 	.can_resize = stripe_can_resize,
+	.place = stripe_place,
 };
