@@ -185,6 +185,8 @@ struct mode_args {
 	bool zero_copy;
 	bool batch;
 	bool no_batch;
+	bool redirect;
+	bool no_redirect;
 	__u64 io_threads;
 	const char *shmem;
 };

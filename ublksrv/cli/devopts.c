@@ -70,6 +70,16 @@ const struct ublk_opt devopts_table[] = {
 		.help = "a command for each request",
 	},
 	{
+		.name = "redirect", .type = UBLK_OPT_FLAG,
+		.offset = OFF(mode.redirect),
+		.help = "the driver serves from the store; fail if it cannot",
+	},
+	{
+		.name = "no-redirect|no_redirect", .type = UBLK_OPT_FLAG,
+		.offset = OFF(mode.no_redirect),
+		.help = "the daemon serves all requests",
+	},
+	{
 		.name = "per-io-threads|per_io_threads", .type = UBLK_OPT_UINT,
 		.offset = OFF(mode.io_threads),
 		.arg = "N", .def = "1", .min = 1, .max = UBLK_MAX_IO_THREADS,

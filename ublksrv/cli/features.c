@@ -2,6 +2,7 @@
 /*
  * "ublk features": what the loaded driver can do, and what it cannot.
  */
+#include <stdint.h>
 #include <string.h>
 
 #include "cli.h"
@@ -23,7 +24,8 @@ static void features_json(__u64 features)
 			json_array_append_new(names,
 					      json_string(name ? : "unknown"));
 	}
-	out_set("features", json_integer(features));
+	/* A signed number: bit 63 is in the names only. */
+	out_set("features", json_integer(features & INT64_MAX));
 	out_set("feature_names", names);
 }
 
@@ -52,10 +54,14 @@ static void print_missing(__u64 features)
 
 		if (!name || features & 1ULL << bit)
 			continue;
-		printf("%s  %-22s: needs Linux %s%s\n", heading, name,
-		       since_of_feature(bit),
-		       1ULL << bit == UBLK_F_INTEGRITY ?
-		       " with CONFIG_BLK_DEV_INTEGRITY" : "");
+		if (since_of_feature(bit))
+			printf("%s  %-22s: needs Linux %s%s\n", heading, name,
+			       since_of_feature(bit),
+			       1ULL << bit == UBLK_F_INTEGRITY ?
+			       " with CONFIG_BLK_DEV_INTEGRITY" : "");
+		else
+			printf("%s  %-22s: needs the ublk_drv of this project\n",
+			       heading, name);
 		heading = "";
 	}
 }

@@ -15,7 +15,8 @@
 
 /* Features that follow from the mode. */
 #define MODE_FEATURES	(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG | \
-			 UBLK_F_USER_COPY | UBLK_F_BATCH_IO | UBLK_F_SHMEM_ZC)
+			 UBLK_F_USER_COPY | UBLK_F_BATCH_IO | UBLK_F_SHMEM_ZC | \
+			 UBLK_F_REDIRECT)
 
 static int mode_exclude(const char *a, const char *b)
 {
@@ -34,6 +35,10 @@ static int mode_check_args(const struct mode_args *a, __u64 features)
 		return mode_exclude("--copy", data);
 	if (a->batch && a->no_batch)
 		return mode_exclude("--batch-io", "--no-batch-io");
+	if (a->redirect && a->no_redirect)
+		return mode_exclude("--redirect", "--no-redirect");
+	if (a->redirect && (a->copy || a->zero_copy))
+		return mode_exclude("--redirect", data);
 	if (a->zero_copy && a->shmem)
 		return mode_exclude("--zerocopy", "--shmem_zc");
 	if (features & UBLK_F_NEED_GET_DATA) {
@@ -60,6 +65,8 @@ int mode_from_args(const struct mode_args *a, struct ublk_dev_opts *opts)
 		a->copy ? UBLK_MODE_COPY : UBLK_MODE_AUTO;
 	opts->batch = a->batch ? UBLK_CHOICE_YES :
 		a->no_batch ? UBLK_CHOICE_NO : UBLK_CHOICE_AUTO;
+	opts->redirect = a->redirect ? UBLK_CHOICE_YES :
+		a->no_redirect ? UBLK_CHOICE_NO : UBLK_CHOICE_AUTO;
 	opts->io_threads = a->io_threads;
 	opts->shmem = a->shmem;
 	return 0;
@@ -72,6 +79,8 @@ void mode_from_flags(__u64 flags, struct ublk_dev_opts *opts)
 		flags & UBLK_F_USER_COPY ? UBLK_MODE_USER_COPY :
 		UBLK_MODE_COPY;
 	opts->batch = flags & UBLK_F_BATCH_IO ? UBLK_CHOICE_YES :
+		UBLK_CHOICE_NO;
+	opts->redirect = flags & UBLK_F_REDIRECT ? UBLK_CHOICE_AUTO :
 		UBLK_CHOICE_NO;
 }
 
@@ -86,9 +95,10 @@ const char *mode_text(__u64 flags)
 		data = "registered";
 	else if (flags & UBLK_F_USER_COPY)
 		data = "user-copy";
-	snprintf(text, sizeof(text), "%s%s%s%s", data,
+	snprintf(text, sizeof(text), "%s%s%s%s%s", data,
 		 flags & UBLK_F_NEED_GET_DATA ? " get-data" : "",
 		 flags & UBLK_F_BATCH_IO ? " batch" : "",
+		 flags & UBLK_F_REDIRECT ? " redirect" : "",
 		 flags & UBLK_F_SHMEM_ZC ? " shared-memory" : "");
 	return text;
 }

@@ -41,6 +41,8 @@ static const struct {
 	FEATURE(NO_AUTO_PART_SCAN, "7.0"),
 	FEATURE(SHMEM_ZC, "7.1"),
 	FEATURE(IO_DESC_SIZE, "7.3"),
+	/* of no release, but of this project's driver */
+	FEATURE(REDIRECT, NULL),
 };
 
 #define NR_STATES	(sizeof(state_names) / sizeof(state_names[0]))

@@ -61,13 +61,16 @@ static const struct ublk_opt recover_opts[] = {
 };
 
 /* The old server is there: it was never asked to leave, or it could not. */
-static int recover_busy(__u32 id, pid_t pid)
+static int recover_busy(__u32 id, pid_t pid, bool redirects)
 {
 	const char *state = proc_state_text(pid);
 
 	if (!strcmp(state, "stopped"))
 		return ublk_error(-EBUSY, "dev %u: is still served by process %d, which is stopped; \"kill -9 %d\" ends it, \"kill -CONT %d\" continues it",
 				  id, pid, pid, pid);
+	if (!strcmp(state, "dead") && redirects)
+		return ublk_error(-EBUSY, "dev %u: process %d, which served it, is dead, but its store has not ended all requests that the driver sent there, or another process has /dev/ublkc%u open; recover it when the store answers",
+				  id, pid, id);
 	if (!strcmp(state, "dead"))
 		return ublk_error(-EBUSY, "dev %u: process %d, which served it, is dead, but another one has /dev/ublkc%u open; end that one",
 				  id, pid, id);
@@ -93,7 +96,8 @@ static int recover_wait_old(struct ublk_ctrl *ctrl,
 	ret = ended ? common_wait_state(ctrl, id, UBLK_S_DEV_LIVE, SESSION_MS,
 					info) : -ETIMEDOUT;
 	if (ret == -ETIMEDOUT)
-		return recover_busy(id, pid);
+		return recover_busy(id, pid,
+				    info->flags & UBLK_F_REDIRECT);
 	return ret ? common_explain(id, ret) : 0;
 }
 
