@@ -463,6 +463,16 @@ static void test_bad_input(void)
 		{ "recover /dev/disk/by-ublk/scratch", 3,
 		  "ublk: no device has the name \"scratch\"; see \"ublk list\"\n"
 		},
+		{ "events", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "events 3 -p -c 1 --timeout 1", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "events -c -1", 2,
+		  "ublk: events: --count: \"-1\" is not a number\n" },
+		{ "events scratch", 3,
+		  "ublk: no device has the name \"scratch\"; see \"ublk list\"\n" },
+		{ "event", 2,
+		  "ublk: unknown command \"event\"; did you mean \"events\"? see \"ublk help\"\n" },
 		{ "features x", 2,
 		  "ublk: features: unexpected argument \"x\"\n" },
 	};
