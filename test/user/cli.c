@@ -436,14 +436,32 @@ static void test_bad_input(void)
 		{ "list -j /no/such", 2,
 		  "ublk: list: /no/such: No such file or directory; check the name\n"
 		},
-		{ "losetup", 2,
-		  "ublk: losetup: nothing to do; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		{ "losetup", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-l -n --raw", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-c /dev/ublkb0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-l -O NAME,back-file,Log-Sec,REF", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-l -O NAME,BACKFILE", 2,
+		  "ublk: losetup: --output: \"BACKFILE\" is no column; did you mean \"BACK-FILE\"? see \"man ublk\"\n"
 		},
+		{ "-c x", 3,
+		  "ublk: no device has the name \"x\"; see \"ublk list\"\n" },
+		{ "--nooverlap -f /dev/null", 2,
+		  "ublk: losetup: --nooverlap: a file that a device has is refused anyway, and \"ublk -j FILE\" prints that device; give -f FILE, DEVICE FILE, -d DEVICE, -c DEVICE, -j FILE, -a or -l\n"
+		},
+		{ "-f --loop-ref Big /dev/null", 2,
+		  "ublk: add: --name: \"Big\" is no name; use up to 64 of a-z 0-9 . _ -, no - in front\n"
+		},
+		{ "losetup -v -f --show /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "-f /dev/null /dev/zero", 2,
-		  "ublk: losetup: -f takes one file; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		  "ublk: losetup: -f takes one file; give -f FILE, DEVICE FILE, -d DEVICE, -c DEVICE, -j FILE, -a or -l\n"
 		},
 		{ "/dev/ublkb0 a b", 2,
-		  "ublk: losetup: too many words; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		  "ublk: losetup: too many words; give -f FILE, DEVICE FILE, -d DEVICE, -c DEVICE, -j FILE, -a or -l\n"
 		},
 		{ "completion csh", 2,
 		  "ublk: completion: \"csh\" is no shell that this program knows; give bash, zsh or fish\n"

@@ -83,6 +83,9 @@ udev-owner --json ublkb0
 -f --show /no/such --json
 -a --json
 -f --json
+-l -J --json
+-l -O frob --json
+-c 0 --json
 LINES
 echo "1..$number"
 exit "$failed"

@@ -275,8 +275,6 @@ int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
 
 /* list.c */
 int list_print(struct ublk_ctrl *ctrl, __u32 id);
-int list_of_file(const char *file);
-int list_of_device(__u64 id);
 
 /* guard.c: exit although a command does not end */
 void guard_name(const char *what);

@@ -17,12 +17,12 @@
 /* How long one device may keep the others waiting. */
 #define LIST_IDLE_MS	400
 
-enum list_form { LIST_LINES, LIST_LOSETUP };
-
 struct list_cfg {
 	__u64 id;
 	char *file;
 	bool verbose;
+	void (*show)(void *arg, const struct list_dev *d);	/* or NULL */
+	void *arg;
 };
 
 static const struct ublk_opt list_opts[] = {
@@ -134,7 +134,7 @@ static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 }
 
 static void list_show(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		      const struct list_dev *d, enum list_form form)
+		      const struct list_dev *d)
 {
 	if (cfg->file && (!d->has_state || !list_has_file(&d->state, cfg->file)))
 		return;
@@ -142,8 +142,8 @@ static void list_show(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 		out_append("devices", list_json(d));
 		return;
 	}
-	if (form == LIST_LOSETUP) {
-		list_losetup(d);
+	if (cfg->show) {
+		cfg->show(cfg->arg, d);
 		return;
 	}
 	list_text(ctrl, d);
@@ -152,7 +152,7 @@ static void list_show(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 }
 
 static int list_one(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		    const struct ublk_query *q, enum list_form form)
+		    const struct ublk_query *q)
 {
 	struct list_dev d;
 	int ret;
@@ -160,20 +160,19 @@ static int list_one(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 	ret = list_load(q, &d);
 	if (ret)
 		return ret;
-	list_show(ctrl, cfg, &d, form);
+	list_show(ctrl, cfg, &d);
 	state_free(&d.state);
 	return 0;
 }
 
-static int list_by_id(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		      enum list_form form)
+static int list_by_id(struct ublk_ctrl *ctrl, const struct list_cfg *cfg)
 {
 	struct ublk_query q = { .id = cfg->id };
 	int ret = ublk_ctrl_query(ctrl, &q, 1, LIST_IDLE_MS);
 
 	if (!ret && !q.info_err)
 		ret = device_check(&q.info);
-	return ret ? : list_one(ctrl, cfg, &q, form);
+	return ret ? : list_one(ctrl, cfg, &q);
 }
 
 /**
@@ -187,18 +186,18 @@ int list_print(struct ublk_ctrl *ctrl, __u32 id)
 {
 	struct list_cfg cfg = { .id = id };
 
-	return list_by_id(ctrl, &cfg, LIST_LINES);
+	return list_by_id(ctrl, &cfg);
 }
 
 /* Go on after a failure. Return: 0, or the last failure with its message */
 static int list_queried(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-			const struct ublk_query *q, int nr, enum list_form form)
+			const struct ublk_query *q, int nr)
 {
 	int i, err, ret = 0;
 	char text[1024];
 
 	for (i = 0; i < nr; i++) {
-		err = list_one(ctrl, cfg, &q[i], form);
+		err = list_one(ctrl, cfg, &q[i]);
 		/* it was deleted in the meantime */
 		if (!err || err == -ENODEV)
 			continue;
@@ -213,8 +212,7 @@ static int list_queried(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 	return ret ? ublk_error(ret, "%s", text) : 0;
 }
 
-static int list_all(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		    enum list_form form)
+static int list_all(struct ublk_ctrl *ctrl, const struct list_cfg *cfg)
 {
 	struct ublk_query *q = NULL;
 	__u32 *ids;
@@ -231,13 +229,13 @@ static int list_all(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 	if (!ret && nr)
 		ret = ublk_ctrl_query(ctrl, q, nr, LIST_IDLE_MS);
 	if (!ret)
-		ret = list_queried(ctrl, cfg, q, nr, form);
+		ret = list_queried(ctrl, cfg, q, nr);
 	free(q);
 	free(ids);
 	return ret;
 }
 
-static int list_find(const struct list_cfg *cfg, enum list_form form)
+static int list_find(const struct list_cfg *cfg)
 {
 	struct ublk_ctrl *ctrl;
 	int ret;
@@ -248,38 +246,21 @@ static int list_find(const struct list_cfg *cfg, enum list_form form)
 		return cli_fail(ret);
 	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 	out_set("devices", json_array());
-	ret = cfg->id == UBLK_ID_AUTO ? list_all(ctrl, cfg, form) :
-		list_by_id(ctrl, cfg, form);
+	ret = cfg->id == UBLK_ID_AUTO ? list_all(ctrl, cfg) :
+		list_by_id(ctrl, cfg);
 	ublk_ctrl_close(ctrl);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }
 
-/**
- * list_of_file - print the devices of a file, or all, as losetup does
- * @file: file, or NULL
- *
- * Return: exit status
- */
-int list_of_file(const char *file)
+int list_each(__u64 id, const char *file,
+	      void (*show)(void *arg, const struct list_dev *d), void *arg)
 {
 	struct list_cfg cfg = {
-		.id = UBLK_ID_AUTO, .file = (char *)(uintptr_t)file,
+		.id = id, .file = (char *)(uintptr_t)file, .show = show,
+		.arg = arg,
 	};
 
-	return list_find(&cfg, LIST_LOSETUP);
-}
-
-/**
- * list_of_device - print a device as losetup does
- * @id: device
- *
- * Return: exit status
- */
-int list_of_device(__u64 id)
-{
-	struct list_cfg cfg = { .id = id };
-
-	return list_find(&cfg, LIST_LOSETUP);
+	return list_find(&cfg);
 }
 
 static int list_run(int argc, char **argv)
@@ -290,7 +271,7 @@ static int list_run(int argc, char **argv)
 
 	ret = cli_parse(&list_command, &cfg, argc, argv);
 	if (ret < 0)
-		ret = list_find(&cfg, LIST_LINES);
+		ret = list_find(&cfg);
 	opt_free(&table);
 	return ret;
 }

@@ -62,9 +62,15 @@ void list_daemon_text(const struct list_daemon *daemon);
 bool list_has_file(const struct state *st, const char *path);
 
 /**
- * list_losetup - print a device as "losetup -j" does
- * @d: device
+ * list_each - call a function for devices, which prints them in a form of its own
+ * @id: device, or UBLK_ID_AUTO for all
+ * @file: only those with this file, or NULL
+ * @show: the function; with --json the devices go into the document instead
+ * @arg: for @show
+ *
+ * Return: exit status, with the message printed
  */
-void list_losetup(const struct list_dev *d);
+int list_each(__u64 id, const char *file,
+	      void (*show)(void *arg, const struct list_dev *d), void *arg);
 
 #endif
