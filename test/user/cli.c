@@ -489,6 +489,14 @@ static void test_bad_input(void)
 		  "ublk: events: --count: \"-1\" is not a number\n" },
 		{ "events scratch", 3,
 		  "ublk: no device has the name \"scratch\"; see \"ublk list\"\n" },
+		{ "st", 2,
+		  "ublk: unknown command \"st\"; did you mean \"stop\" or \"stat\" or \"stats\"? see \"ublk help\"\n"
+		},
+		{ "feat", 2,
+		  "ublk: unknown command \"feat\"; did you mean \"features\"? see \"ublk help\"\n"
+		},
+		{ "re", 2,
+		  "ublk: unknown command \"re\"; see \"ublk help\"\n" },
 		{ "event", 2,
 		  "ublk: unknown command \"event\"; did you mean \"events\"? see \"ublk help\"\n" },
 		{ "features x", 2,
