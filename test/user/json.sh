@@ -76,6 +76,9 @@ stat --json -c 2
 stat --json x/y
 top --json -i 1
 top --json -i 0
+completion bash --json
+completion fish --json
+completion csh --json
 events --json
 events --json 3 -c 1 --timeout 1
 events --json -c x
