@@ -16,6 +16,8 @@ struct list_daemon {
 	bool known;
 	int oom_score_adj;
 	unsigned long locked_kib;
+	bool io_flusher;
+	int realtime;		/* priority of its first queue, or 0 */
 	struct rlimit memlock, nofile;
 	char command[400];	/* arguments, separated by blanks */
 };
@@ -28,6 +30,7 @@ struct list_dev {
 	bool has_daemon;	/* it has one, which wrote @state */
 	char flags[512];
 	char note[320];		/* what is missing, and why; or "" */
+	char users[800];	/* who uses the disk; "" if nobody looked */
 	struct list_daemon daemon;
 };
 
@@ -42,9 +45,10 @@ json_t *list_json(const struct list_dev *d);
 /**
  * list_daemon_load - look at a daemon
  * @pid: process; not positive if there is none
+ * @tid: its thread of the first queue, or -1
  * @daemon: filled
  */
-void list_daemon_load(pid_t pid, struct list_daemon *daemon);
+void list_daemon_load(pid_t pid, pid_t tid, struct list_daemon *daemon);
 
 /**
  * list_daemon_text - print what a daemon has
