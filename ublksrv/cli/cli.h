@@ -57,6 +57,9 @@ struct cli_command {
 
 extern const struct cli_command add_command;
 extern const struct cli_command del_command;
+extern const struct cli_command up_command;
+extern const struct cli_command down_command;
+extern const struct cli_command apply_command;
 extern const struct cli_command list_command;
 extern const struct cli_command stat_command;
 extern const struct cli_command top_command;
@@ -132,6 +135,7 @@ struct state {
 	unsigned int realtime;			/* priority, or 0 */
 	unsigned int io_threads;		/* per queue */
 	char *name;				/* of the device, or NULL */
+	struct json_t *declared;		/* words of its declaration, or NULL */
 	char *shmem;				/* file, or NULL */
 	__u64 shmem_dev, shmem_ino;		/* identify that file */
 	bool shmem_read_only;
@@ -177,6 +181,7 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 		const char *name, enum state_old *old);
 void state_keep(__u32 id, enum state_old old);
 void state_undo(__u32 id, enum state_old old);
+int state_declare(__u32 id, struct json_t *words);
 int state_resized(const struct ublksrv_ctrl_dev_info *info, __u64 was,
 		  __u64 now);
 

@@ -206,6 +206,7 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 	st->max_io_bytes = max_io_bytes;
 	st->mlock = mlock;
 	st->options = json_incref(options);
+	st->declared = json_incref(json_object_get(root, "declared"));
 	st->nr_tids = json_array_size(tids);
 	st->tids = calloc(st->nr_tids ? : 1, sizeof(*st->tids));
 	st->target = ublk_target_find(target);
@@ -277,6 +278,7 @@ void state_free(struct state *st)
 		free((void *)(uintptr_t)st->stores[i].name);
 	free(st->stores);
 	json_decref(st->options);
+	json_decref(st->declared);
 	free(st->name);
 	free(st->shmem);
 	free(st->tids);

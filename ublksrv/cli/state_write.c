@@ -245,6 +245,19 @@ out:
 	return ret;
 }
 
+/* A device keeps its declaration when another daemon serves it. */
+static void state_keep_declared(const struct ublksrv_ctrl_dev_info *info,
+				json_t *root)
+{
+	struct state st;
+
+	if (state_read(info->dev_id, &st))
+		return;
+	if (st.declared && state_matches(&st, info))
+		json_object_set(root, "declared", st.declared);
+	state_free(&st);
+}
+
 /**
  * state_write - record a device that this process is about to serve
  * @dev: device with threads
@@ -270,6 +283,8 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 	root = state_pack(dev, target, cfg, opts, name);
 	if (!root)
 		return ublk_error(-ENOMEM, "run-state file: out of memory");
+	if (opts->flags & UBLK_DEV_RECOVER)
+		state_keep_declared(ublk_dev_info(dev), root);
 	ret = state_replace(ublk_dev_info(dev)->dev_id, root, old);
 	json_decref(root);
 	return ret;
@@ -304,6 +319,32 @@ void state_undo(__u32 id, enum state_old old)
 		rename(tmp, path);
 	else if (old == STATE_OLD_NONE)
 		state_remove(id, getpid());
+}
+
+/**
+ * state_declare - record the declaration that a device was made from
+ * @id: device
+ * @words: of the declaration
+ *
+ * Return: 0; or negative errno with a message, and the file is unchanged
+ */
+int state_declare(__u32 id, json_t *words)
+{
+	enum state_old old;
+	struct state st;
+	json_t *root;
+	int ret;
+
+	ret = state_load(id, &st, &root);
+	if (ret)
+		return ublk_error(ret, "%s: %s", state_name(id), strerror(-ret));
+	json_object_set(root, "declared", words);
+	ret = state_replace(id, root, &old);
+	if (!ret)
+		state_keep(id, old);
+	json_decref(root);
+	state_free(&st);
+	return ret;
 }
 
 /*

@@ -71,6 +71,18 @@ check "list -j" valid 0 list -j "$img"
 check "list -j has it" has "len(d['devices']) == 1"
 check "list -j of another file" valid 0 list -j /dev/null
 check "has none" has "d['devices'] == []"
+export UBLK_CONF_DIR=$TMP
+echo "type = null" >"$TMP/declared.conf"
+check "apply --dry-run" valid 0 apply --dry-run
+check "would add" has "d['actions'] == [{'name': 'declared', 'action': 'added', 'dry_run': True, 'id': None, 'node': None}]"
+check "up" valid 0 up declared
+check "adds" has "d['actions'][0]['action'] == 'added' and d['actions'][0]['node'].startswith('/dev/ublkb')"
+check "down" valid 0 down --all
+check "removes" has "d['actions'][0]['action'] == 'removed' and d['actions'][0]['id'] is None"
+echo "depth = 3" >"$TMP/declared.conf"
+check "up of a wrong file" valid 1 up declared
+check "names it" has "'declared.conf' in d['errors'][0]['message']"
+rm "$TMP/declared.conf"
 check "features" valid 0 features
 check "features has names" has "'USER_COPY' in d['feature_names']"
 check "resize" valid 0 resize -n 5 -s 4M

@@ -45,7 +45,7 @@ run_example() {
 	return 1
 }
 
-for page in "$pages"/ublk.1.rst "$pages"/ublk-*.[57].rst; do
+for page in "$pages"/ublk.1.rst "$pages"/ublk.conf.5.rst "$pages"/ublk-*.[57].rst; do
 	rm -f "$TMP"/example*
 	examples_of "$page"
 	name=$(basename "$page" .rst)
