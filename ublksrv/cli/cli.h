@@ -226,6 +226,16 @@ struct daemon_args {
 int daemon_run(const struct daemon_args *args);
 void daemon_tell(const struct daemon_args *args, __u64 id);
 
+/* leave.c: a daemon that is asked to end */
+enum leave {
+	LEAVE_NOT,		/* goes on */
+	LEAVE_THREADS,		/* the driver has ended the threads, or will */
+	LEAVE_DETACH,		/* leave the device for "recover" */
+	LEAVE_DELETE,		/* stop and delete it */
+};
+
+enum leave leave_by_signal(struct ublk_dev *dev);
+
 /* devopts.c: options of a device and its target */
 struct devopts {
 	const char *type;
