@@ -371,6 +371,29 @@ static void test_resized(void)
 	ktap_eq(nr_files(), 0);
 }
 
+/* A damaged record is kept beside the new one, and that is said. */
+static void test_damaged_aside(void)
+{
+	struct ublk_dev *dev = add();
+	char aside[100], text[20] = "";
+	FILE *f;
+
+	leave(dev);
+	f = fopen(record, "w");
+	fputs("{ damaged", f);
+	fclose(f);
+	ktap_eq(bringup(&args, &dev), 0);
+	ktap_true(strstr(warned, "was damaged"));
+	snprintf(aside, sizeof(aside), "%s.damaged", record);
+	f = fopen(aside, "r");
+	ktap_true(f && fgets(text, sizeof(text), f));
+	ktap_eq(strcmp(text, "{ damaged"), 0);
+	fclose(f);
+	ktap_eq(nr_files(), 2);
+	unlink(aside);
+	end(dev);
+}
+
 /* A device keeps its declaration, the next one with the number does not get it. */
 static void test_declared(void)
 {
@@ -408,6 +431,7 @@ static const struct ktap_test tests[] = {
 	{ "recover_other_file", test_recover_other_file },
 	{ "recover_grown", test_recover_grown },
 	{ "resized", test_resized },
+	{ "damaged_aside", test_damaged_aside },
 	{ "declared", test_declared },
 };
 

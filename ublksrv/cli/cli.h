@@ -163,8 +163,10 @@ bool state_process_ended(pid_t pid);
 /* state.c for state_write.c */
 #define STATE_VERSION	1
 #define STATE_NEW	".new"
+#define STATE_DAMAGED	".damaged"
 
 const char *state_dir(void);
+const char *state_boot(void);
 void state_path(char *buf, size_t len, __u32 id, const char *suffix);
 int state_load(__u32 id, struct state *st, struct json_t **root);
 int state_lock(void);

@@ -47,6 +47,19 @@ static const struct ublk_opt list_opts[] = {
 	{ 0 }
 };
 
+/* @err: of state_read_of() */
+static void list_note_record(struct list_dev *d, int err)
+{
+	__u32 id = d->query->id;
+
+	if (!*d->note && err == -EBADMSG)
+		snprintf(d->note, sizeof(d->note), "%s is damaged: target and files are not known; \"ublk recover -n %u -t TARGET ...\" writes a new one, if the device lost its daemon",
+			 state_name(id), id);
+	else if (!*d->note && err == -ESTALE)
+		snprintf(d->note, sizeof(d->note), "%s is of an earlier boot: target and files are not known",
+			 state_name(id));
+}
+
 static void list_make_note(struct list_dev *d)
 {
 	const struct ublksrv_ctrl_dev_info *info = &d->query->info;
@@ -65,6 +78,7 @@ static void list_make_note(struct list_dev *d)
 static int list_load(const struct ublk_query *q, struct list_dev *d)
 {
 	const struct ublksrv_ctrl_dev_info *info = &q->info;
+	int ret;
 
 	memset(d, 0, sizeof(*d));
 	d->query = q;
@@ -72,7 +86,9 @@ static int list_load(const struct ublk_query *q, struct list_dev *d)
 		return common_explain(q->id, q->info_err ? : -ENODEV);
 	list_make_note(d);
 	names_of_features(info->flags, d->flags, sizeof(d->flags));
-	d->has_state = !state_read_of(info, &d->state, &d->has_daemon);
+	ret = state_read_of(info, &d->state, &d->has_daemon);
+	d->has_state = !ret;
+	list_note_record(d, ret);
 	list_daemon_load(info->ublksrv_pid, d->has_daemon && d->state.nr_tids ?
 			 d->state.tids[0] : -1, &d->daemon);
 	return 0;

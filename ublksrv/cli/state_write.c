@@ -145,8 +145,9 @@ static json_t *state_pack(struct ublk_dev *dev,
 
 	for (i = 0; i < info->nr_hw_queues * threads; i++)
 		json_array_append_new(tids, state_tid(dev, i, threads));
-	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:s*, s:I}",
+	return json_pack("{s:i, s:s, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:s*, s:I}",
 			 "version", STATE_VERSION,
+			 "boot", state_boot(),
 			 "id", (int)info->dev_id,
 			 "pid", (int)getpid(),
 			 "flags", (json_int_t)info->flags,
@@ -218,6 +219,24 @@ static int state_check_name(__u32 id, const json_t *root)
 	return ret;
 }
 
+/* What nobody can read may still tell a person which files the device had. */
+static void state_set_aside(__u32 id)
+{
+	char path[256], aside[256];
+	struct state st;
+	int ret;
+
+	ret = state_read(id, &st);
+	if (!ret)
+		state_free(&st);
+	if (ret != -EBADMSG)
+		return;
+	state_path(path, sizeof(path), id, "");
+	state_path(aside, sizeof(aside), id, STATE_DAMAGED);
+	if (!rename(path, aside))
+		ublk_log(UBLK_LOG_WARN, "%s was damaged; it is %s now", path, aside);
+}
+
 static int state_replace(__u32 id, const json_t *root, enum state_old *old)
 {
 	char path[256], tmp[256];
@@ -230,8 +249,10 @@ static int state_replace(__u32 id, const json_t *root, enum state_old *old)
 	if (ret)
 		goto out;
 	ret = state_save(tmp, root);
-	if (!ret)
+	if (!ret) {
+		state_set_aside(id);
 		ret = state_rename(tmp, path, old);
+	}
 	if (ret) {
 		unlink(tmp);
 		state_fail(path, ret);
