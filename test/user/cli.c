@@ -486,9 +486,14 @@ static void test_bad_input(void)
 		{ "down x --all", 2,
 		  "ublk: down: which device? give NAME of /etc/ublk/NAME.conf, or --all\n" },
 		{ "up x/y", 1,
-		  "ublk: /etc/ublk/x/y.conf: \"x/y\" is no name of a device; see \"man ublk.conf\"\n" },
+		  "ublk: /etc/ublk/x/y.conf: \"x/y\" is no name of a device; see \"man ublk.conf\"\n"
+		},
 		{ "apply now", 2,
 		  "ublk: apply: unexpected argument \"now\"\n" },
+		{ "gc", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "doctor >/dev/null now", 2,
+		  "ublk: doctor: unexpected argument \"now\"\n" },
 		{ "events", 5,
 		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "events 3 -p -c 1 --timeout 1", 5,
@@ -560,6 +565,15 @@ static void test_help(void)
 	ktap_true(strstr(out, "usage: ublk set-affinity"));
 }
 
+/* Without a driver there is at least one thing wrong. */
+static void test_doctor(void)
+{
+	ktap_eq(run("doctor"), 1);
+	ktap_true(strstr(out, "BAD module: ublk_drv is not loaded; run \"modprobe ublk_drv\""));
+	ktap_true(strstr(out, " wrong, see above\n"));
+	ktap_true(strstr(out, "ok  kernel: ") || strstr(out, "BAD kernel: "));
+}
+
 static void test_version(void)
 {
 	static const char * const forms[] = { "version", "--version", "-V", "-v" };
@@ -575,6 +589,7 @@ static void test_version(void)
 static const struct ktap_test tests[] = {
 	{ "bad_input", test_bad_input },
 	{ "help", test_help },
+	{ "doctor", test_doctor },
 	{ "version", test_version },
 };
 

@@ -84,6 +84,10 @@ down nodevice --json
 down --all --dry-run --json
 apply --json
 apply --json --frob
+doctor --json
+doctor --json x
+gc --json
+gc --dry-run --json
 completion bash --json
 completion fish --json
 completion csh --json

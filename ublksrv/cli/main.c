@@ -30,6 +30,8 @@ const struct cli_command * const cli_commands[] = {
 	&top_command,
 	&events_command,
 	&features_command,
+	&doctor_command,
+	&gc_command,
 	&losetup_command,
 	&udev_owner_command,
 	&udev_name_command,

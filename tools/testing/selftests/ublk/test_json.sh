@@ -83,6 +83,13 @@ echo "depth = 3" >"$TMP/declared.conf"
 check "up of a wrong file" valid 1 up declared
 check "names it" has "'declared.conf' in d['errors'][0]['message']"
 rm "$TMP/declared.conf"
+check "gc" valid 0 gc --dry-run
+check "has nothing to remove" has "d['removed'] == []"
+doctor() {
+	valid 1 doctor || valid 0 doctor
+}
+check "doctor" doctor
+check "has checked the device" has "[c for c in d['checks'] if c['check'] == 'devices' and c['ok'] and 'dev 5 ' in c['text']]"
 check "features" valid 0 features
 check "features has names" has "'USER_COPY' in d['feature_names']"
 check "resize" valid 0 resize -n 5 -s 4M
