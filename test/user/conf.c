@@ -149,9 +149,9 @@ static void test_long_line(void)
 	forget("a");
 }
 
-static bool line_is(const struct conf *c, const char *want)
+static bool line_is(const struct conf *c, __u32 recover, const char *want)
 {
-	char **line = conf_line(c), text[400] = "";
+	char **line = conf_line(c, recover), text[400] = "";
 	size_t i, used = 0;
 
 	for (i = 0; line && line[i]; i++)
@@ -181,7 +181,12 @@ static void test_line(void)
 	snprintf(want, sizeof(want),
 		 "add|--name=scratch|--type=loop|--quiet|--file=%s|--user-recovery-reissue|--copy|--queues=2",
 		 img);
-	ktap_true(line_is(&c, want));
+	ktap_true(line_is(&c, UBLK_ID_AUTO, want));
+	snprintf(want, sizeof(want),
+		 "recover|--number=3|--name=scratch|--type=loop|--quiet|--file=%s|--user-recovery-reissue|--copy|--queues=2",
+		 img);
+	json_object_set_new(c.words, "number", json_string("7"));
+	ktap_true(line_is(&c, 3, want));
 	conf_free(&c);
 
 	/* several files, one with a blank, and one that is not there */
@@ -196,7 +201,7 @@ static void test_line(void)
 	snprintf(want, sizeof(want),
 		 "add|--name=scratch|--type=stripe|--quiet|--file=%s|--file=%s|--file=/no/such file",
 		 img, other);
-	ktap_true(line_is(&c, want));
+	ktap_true(line_is(&c, UBLK_ID_AUTO, want));
 	conf_free(&c);
 	forget("scratch");
 }

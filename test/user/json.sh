@@ -84,6 +84,8 @@ down nodevice --json
 down --all --dry-run --json
 apply --json
 apply --json --frob
+serve --json
+serve nodevice --json
 doctor --json
 doctor --json x
 gc --json

@@ -409,20 +409,35 @@ static bool conf_put_option(char ***line, const char *word, const json_t *val)
 	return conf_put(line, "--%s=%s", word, text);
 }
 
-char **conf_line(const struct conf *c)
+static bool conf_put_head(char ***line, __u32 recover)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", recover);
+	if (recover == UBLK_ID_AUTO)
+		return conf_put(line, "%s%s", "add", "");
+	return conf_put(line, "%s%s", "recover", "") &&
+		conf_put(line, "--%s=%s", "number", number);
+}
+
+char **conf_line(const struct conf *c, __u32 recover)
 {
 	const char *word;
 	char **line = NULL;
 	json_t *val;
 	bool ok;
 
-	ok = conf_put(&line, "%s%s", "add", "") &&
+	ok = conf_put_head(&line, recover) &&
 		conf_put(&line, "--%s=%s", "name", c->name) &&
 		conf_put(&line, "--%s=%s", "type", c->target->name) &&
 		conf_put(&line, "--%s%s", "quiet", "");
-	json_object_foreach(c->words, word, val)
-		if (ok && strcmp(word, "type"))
+	json_object_foreach(c->words, word, val) {
+		if (!strcmp(word, "type") ||
+		    (recover != UBLK_ID_AUTO && !strcmp(word, "number")))
+			continue;
+		if (ok)
 			ok = conf_put_option(&line, word, val);
+	}
 	if (ok)
 		return line;
 	opt_list_free(&line);

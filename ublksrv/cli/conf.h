@@ -56,13 +56,14 @@ int conf_read(const char *name, struct conf *c);
 void conf_free(struct conf *c);
 
 /**
- * conf_line - the command line that adds the device
+ * conf_line - the command line that adds the device, or recovers it by hand
  * @c: declaration
+ * @recover: number of the device, for "recover"; UBLK_ID_AUTO for "add"
  *
  * Return: array of texts that ends with NULL, for opt_list_free(); NULL without
  * memory, with a message
  */
-char **conf_line(const struct conf *c);
+char **conf_line(const struct conf *c, __u32 recover);
 
 /**
  * conf_diff - what has changed in a declaration

@@ -118,7 +118,7 @@ static int declared_add(const struct declared_cfg *cfg, const struct conf *c,
 		return ublk_error(-ENOENT, "%s", c->missing);
 	if (cfg->dry_run)
 		return 0;
-	line = conf_line(c);
+	line = conf_line(c, UBLK_ID_AUTO);
 	if (!line)
 		return -ENOMEM;
 	ret = self_run(line);

@@ -25,6 +25,7 @@ const struct cli_command * const cli_commands[] = {
 	&up_command,
 	&down_command,
 	&apply_command,
+	&serve_command,
 	&list_command,
 	&stat_command,
 	&top_command,
