@@ -371,6 +371,57 @@ static void test_resized(void)
 	ktap_eq(nr_files(), 0);
 }
 
+/* A damaged record is kept beside the new one, and that is said. */
+static void test_damaged_aside(void)
+{
+	struct ublk_dev *dev = add();
+	char aside[100], text[20] = "";
+	FILE *f;
+
+	leave(dev);
+	f = fopen(record, "w");
+	fputs("{ damaged", f);
+	fclose(f);
+	ktap_eq(bringup(&args, &dev), 0);
+	ktap_true(strstr(warned, "was damaged"));
+	snprintf(aside, sizeof(aside), "%s.damaged", record);
+	f = fopen(aside, "r");
+	ktap_true(f && fgets(text, sizeof(text), f));
+	ktap_eq(strcmp(text, "{ damaged"), 0);
+	fclose(f);
+	ktap_eq(nr_files(), 2);
+	unlink(aside);
+	end(dev);
+}
+
+/* A device keeps its declaration, the next one with the number does not get it. */
+static void test_declared(void)
+{
+	json_t *words = json_pack("{s:s}", "type", "loop");
+	struct ublk_dev *dev = add();
+
+	ktap_true(!seen.declared);
+	ktap_eq(state_declare(ID, words), 0);
+	ktap_eq(nr_files(), 1);
+	leave(dev);
+	mock.at_start = at_start;
+	ktap_eq(bringup(&args, &dev), 0);
+	check_seen();
+	ktap_true(json_equal(seen.declared, words));
+	/* no record: an error that names it */
+	ktap_eq(state_declare(ID + 1, words), -ENOENT);
+	ktap_true(strstr(ublk_strerror_last(), "8.json"));
+	ktap_eq(ublk_dev_stop(dev), 0);
+	ktap_eq(ublk_dev_del(dev), 0);
+	ublk_dev_free(dev);
+	/* its record stays, as after a crash */
+	dev = add();
+	check_seen();
+	ktap_true(!seen.declared);
+	end(dev);
+	json_decref(words);
+}
+
 static const struct ktap_test tests[] = {
 	{ "add", test_add },
 	{ "add_without_space", test_add_without_space },
@@ -380,6 +431,8 @@ static const struct ktap_test tests[] = {
 	{ "recover_other_file", test_recover_other_file },
 	{ "recover_grown", test_recover_grown },
 	{ "resized", test_resized },
+	{ "damaged_aside", test_damaged_aside },
+	{ "declared", test_declared },
 };
 
 int main(void)

@@ -436,14 +436,32 @@ static void test_bad_input(void)
 		{ "list -j /no/such", 2,
 		  "ublk: list: /no/such: No such file or directory; check the name\n"
 		},
-		{ "losetup", 2,
-		  "ublk: losetup: nothing to do; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		{ "losetup", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-l -n --raw", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-c /dev/ublkb0", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-l -O NAME,back-file,Log-Sec,REF", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "-l -O NAME,BACKFILE", 2,
+		  "ublk: losetup: --output: \"BACKFILE\" is no column; did you mean \"BACK-FILE\"? see \"man ublk\"\n"
 		},
+		{ "-c x", 3,
+		  "ublk: no device has the name \"x\"; see \"ublk list\"\n" },
+		{ "--nooverlap -f /dev/null", 2,
+		  "ublk: losetup: --nooverlap: a file that a device has is refused anyway, and \"ublk -j FILE\" prints that device; give -f FILE, DEVICE FILE, -d DEVICE, -c DEVICE, -j FILE, -a or -l\n"
+		},
+		{ "-f --loop-ref Big /dev/null", 2,
+		  "ublk: add: --name: \"Big\" is no name; use up to 64 of a-z 0-9 . _ -, no - in front\n"
+		},
+		{ "losetup -v -f --show /dev/null", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
 		{ "-f /dev/null /dev/zero", 2,
-		  "ublk: losetup: -f takes one file; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		  "ublk: losetup: -f takes one file; give -f FILE, DEVICE FILE, -d DEVICE, -c DEVICE, -j FILE, -a or -l\n"
 		},
 		{ "/dev/ublkb0 a b", 2,
-		  "ublk: losetup: too many words; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a\n"
+		  "ublk: losetup: too many words; give -f FILE, DEVICE FILE, -d DEVICE, -c DEVICE, -j FILE, -a or -l\n"
 		},
 		{ "completion csh", 2,
 		  "ublk: completion: \"csh\" is no shell that this program knows; give bash, zsh or fish\n"
@@ -463,6 +481,41 @@ static void test_bad_input(void)
 		{ "recover /dev/disk/by-ublk/scratch", 3,
 		  "ublk: no device has the name \"scratch\"; see \"ublk list\"\n"
 		},
+		{ "up", 2,
+		  "ublk: up: which device? give NAME of /etc/ublk/NAME.conf, or --all\n" },
+		{ "down x --all", 2,
+		  "ublk: down: which device? give NAME of /etc/ublk/NAME.conf, or --all\n" },
+		{ "up x/y", 1,
+		  "ublk: /etc/ublk/x/y.conf: \"x/y\" is no name of a device; see \"man ublk.conf\"\n"
+		},
+		{ "apply now", 2,
+		  "ublk: apply: unexpected argument \"now\"\n" },
+		{ "serve", 2,
+		  "ublk: serve: needs --name NAME\n" },
+		{ "serve nothere", 3,
+		  "ublk: /etc/ublk/nothere.conf: No such file or directory\n" },
+		{ "gc", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "doctor >/dev/null now", 2,
+		  "ublk: doctor: unexpected argument \"now\"\n" },
+		{ "events", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "events 3 -p -c 1 --timeout 1", 5,
+		  "ublk: /dev/ublk-control: driver not loaded; run \"modprobe ublk_drv\"\n" },
+		{ "events -c -1", 2,
+		  "ublk: events: --count: \"-1\" is not a number\n" },
+		{ "events scratch", 3,
+		  "ublk: no device has the name \"scratch\"; see \"ublk list\"\n" },
+		{ "st", 2,
+		  "ublk: unknown command \"st\"; did you mean \"stop\" or \"stat\" or \"stats\"? see \"ublk help\"\n"
+		},
+		{ "feat", 2,
+		  "ublk: unknown command \"feat\"; did you mean \"features\"? see \"ublk help\"\n"
+		},
+		{ "re", 2,
+		  "ublk: unknown command \"re\"; see \"ublk help\"\n" },
+		{ "event", 2,
+		  "ublk: unknown command \"event\"; did you mean \"events\"? see \"ublk help\"\n" },
 		{ "features x", 2,
 		  "ublk: features: unexpected argument \"x\"\n" },
 	};
@@ -516,6 +569,15 @@ static void test_help(void)
 	ktap_true(strstr(out, "usage: ublk set-affinity"));
 }
 
+/* Without a driver there is at least one thing wrong. */
+static void test_doctor(void)
+{
+	ktap_eq(run("doctor"), 1);
+	ktap_true(strstr(out, "BAD module: ublk_drv is not loaded; run \"modprobe ublk_drv\""));
+	ktap_true(strstr(out, " wrong, see above\n"));
+	ktap_true(strstr(out, "ok  kernel: ") || strstr(out, "BAD kernel: "));
+}
+
 static void test_version(void)
 {
 	static const char * const forms[] = { "version", "--version", "-V", "-v" };
@@ -531,6 +593,7 @@ static void test_version(void)
 static const struct ktap_test tests[] = {
 	{ "bad_input", test_bad_input },
 	{ "help", test_help },
+	{ "doctor", test_doctor },
 	{ "version", test_version },
 };
 

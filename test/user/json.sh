@@ -17,6 +17,7 @@ if [ ! -x "${UBLK_PROG:-}" ] || ! command -v python3 >/dev/null; then
 	echo "1..0 # SKIP no UBLK_PROG, or no python3"
 	exit 4
 fi
+export UBLK_CONF_DIR=$tmp
 number=0
 failed=0
 
@@ -76,10 +77,32 @@ stat --json -c 2
 stat --json x/y
 top --json -i 1
 top --json -i 0
+up --json
+up nodevice --json
+up --all --json
+down nodevice --json
+down --all --dry-run --json
+apply --json
+apply --json --frob
+serve --json
+serve nodevice --json
+doctor --json
+doctor --json x
+gc --json
+gc --dry-run --json
+completion bash --json
+completion fish --json
+completion csh --json
+events --json
+events --json 3 -c 1 --timeout 1
+events --json -c x
 udev-owner --json ublkb0
 -f --show /no/such --json
 -a --json
 -f --json
+-l -J --json
+-l -O frob --json
+-c 0 --json
 LINES
 echo "1..$number"
 exit "$failed"

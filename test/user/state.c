@@ -420,6 +420,35 @@ static void test_unknown_target(void)
 	state_free(&st);
 }
 
+/* A device of an earlier boot had the number. */
+static void test_other_boot(void)
+{
+	struct state st;
+	char text[400];
+	FILE *in;
+
+	record();
+	ktap_eq(state_read(ID, &st), 0);
+	state_free(&st);
+	in = fopen("/proc/sys/kernel/random/boot_id", "r");
+	ktap_true(in && fgets(text, sizeof(text), in));
+	fclose(in);
+	text[strcspn(text, "\n")] = 0;
+	ktap_eq(strcmp(state_boot(), text), 0);
+	write_text("{\"version\":1,\"boot\":\"other\",\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}}");
+	ktap_eq(state_read(ID, &st), -ESTALE);
+	/* although process 1 is alive */
+	state_remove_stale(ID);
+	ktap_true(access(file, F_OK));
+	write_text("{\"version\":1,\"boot\":7,\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}}");
+	ktap_eq(state_read(ID, &st), -EBADMSG);
+	/* not known, as where there is no /proc */
+	write_text("{\"version\":1,\"boot\":\"\",\"id\":7,\"pid\":1,\"tids\":[],\"target\":\"null\",\"options\":{}}");
+	ktap_eq(state_read(ID, &st), 0);
+	state_free(&st);
+	unlink(file);
+}
+
 static void test_remove(void)
 {
 	int status;
@@ -535,6 +564,7 @@ static const struct ktap_test tests[] = {
 	{ "damaged", test_damaged },
 	{ "every_prefix_is_refused", test_every_prefix_is_refused },
 	{ "unknown_target", test_unknown_target },
+	{ "other_boot", test_other_boot },
 	{ "remove", test_remove },
 	{ "names", test_names },
 	{ "device_name", test_device_name },

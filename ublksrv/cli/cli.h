@@ -57,9 +57,16 @@ struct cli_command {
 
 extern const struct cli_command add_command;
 extern const struct cli_command del_command;
+extern const struct cli_command up_command;
+extern const struct cli_command down_command;
+extern const struct cli_command apply_command;
+extern const struct cli_command serve_command;
+extern const struct cli_command doctor_command;
+extern const struct cli_command gc_command;
 extern const struct cli_command list_command;
 extern const struct cli_command stat_command;
 extern const struct cli_command top_command;
+extern const struct cli_command events_command;
 extern const struct cli_command features_command;
 extern const struct cli_command recover_command;
 extern const struct cli_command stop_command;
@@ -84,6 +91,7 @@ int cli_report(int status, const char *text);
 struct opt_table cli_table(const struct cli_command *cmd);
 int cli_parsed(const struct cli_command *cmd, int ret);
 int cli_exit_status(int err);
+bool cli_flush(void);
 int cli_fail(int err);
 int cli_usage(const struct cli_command *cmd);
 int cli_parse(const struct cli_command *cmd, void *cfg, int argc, char **argv);
@@ -130,6 +138,7 @@ struct state {
 	unsigned int realtime;			/* priority, or 0 */
 	unsigned int io_threads;		/* per queue */
 	char *name;				/* of the device, or NULL */
+	struct json_t *declared;		/* words of its declaration, or NULL */
 	char *shmem;				/* file, or NULL */
 	__u64 shmem_dev, shmem_ino;		/* identify that file */
 	bool shmem_read_only;
@@ -157,8 +166,10 @@ bool state_process_ended(pid_t pid);
 /* state.c for state_write.c */
 #define STATE_VERSION	1
 #define STATE_NEW	".new"
+#define STATE_DAMAGED	".damaged"
 
 const char *state_dir(void);
+const char *state_boot(void);
 void state_path(char *buf, size_t len, __u32 id, const char *suffix);
 int state_load(__u32 id, struct state *st, struct json_t **root);
 int state_lock(void);
@@ -175,6 +186,7 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 		const char *name, enum state_old *old);
 void state_keep(__u32 id, enum state_old old);
 void state_undo(__u32 id, enum state_old old);
+int state_declare(__u32 id, struct json_t *words);
 int state_resized(const struct ublksrv_ctrl_dev_info *info, __u64 was,
 		  __u64 now);
 
@@ -220,6 +232,16 @@ struct daemon_args {
 
 int daemon_run(const struct daemon_args *args);
 void daemon_tell(const struct daemon_args *args, __u64 id);
+
+/* leave.c: a daemon that is asked to end */
+enum leave {
+	LEAVE_NOT,		/* goes on */
+	LEAVE_THREADS,		/* the driver has ended the threads, or will */
+	LEAVE_DETACH,		/* leave the device for "recover" */
+	LEAVE_DELETE,		/* stop and delete it */
+};
+
+enum leave leave_by_signal(struct ublk_dev *dev);
 
 /* devopts.c: options of a device and its target */
 struct devopts {
@@ -275,8 +297,6 @@ int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
 
 /* list.c */
 int list_print(struct ublk_ctrl *ctrl, __u32 id);
-int list_of_file(const char *file);
-int list_of_device(__u64 id);
 
 /* guard.c: exit although a command does not end */
 void guard_name(const char *what);

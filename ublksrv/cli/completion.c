@@ -7,10 +7,15 @@
  * and files. They start no process but "ublk list" for the names.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "json.h"
 #include "opt.h"
+
+/* Where the script goes. */
+static FILE *to;
 
 struct completion_cfg {
 	const char *shell;
@@ -62,20 +67,20 @@ static const char *kind_of(const struct ublk_opt *o)
 	return "word";
 }
 
-static void print_commands(FILE *out)
+static void print_commands(void)
 {
 	int i;
 
 	for (i = 0; cli_commands[i]; i++)
-		fprintf(out, "%s%s", i ? " " : "", cli_commands[i]->name);
+		fprintf(to, "%s%s", i ? " " : "", cli_commands[i]->name);
 }
 
-static void print_targets(FILE *out)
+static void print_targets(void)
 {
 	int i;
 
 	for (i = 0; ublk_targets[i]; i++)
-		fprintf(out, "%s%s", i ? " " : "", ublk_targets[i]->name);
+		fprintf(to, "%s%s", i ? " " : "", ublk_targets[i]->name);
 }
 
 /* ---- bash ---------------------------------------------------------------- */
@@ -85,11 +90,11 @@ static void bash_opt(const struct cli_command *cmd, const char *target,
 {
 	char name[40];
 
-	printf("\t%s:%s:--%s:%s\n", cmd->name, target ? : "",
-	       opt_name(o, name, sizeof(name)), kind_of(o));
+	fprintf(to, "\t%s:%s:--%s:%s\n", cmd->name, target ? : "",
+		opt_name(o, name, sizeof(name)), kind_of(o));
 	if (o->letter)
-		printf("\t%s:%s:-%c:%s\n", cmd->name, target ? : "", o->letter,
-		       kind_of(o));
+		fprintf(to, "\t%s:%s:-%c:%s\n", cmd->name, target ? : "", o->letter,
+			kind_of(o));
 }
 
 static const char bash_head[] =
@@ -153,15 +158,15 @@ static void bash_print(void)
 {
 	int i;
 
-	fputs(bash_head, stdout);
+	fputs(bash_head, to);
 	for (i = 0; cli_commands[i]; i++)
 		each_opt(cli_commands[i], bash_opt);
-	fputs("'\n_ublk_commands='", stdout);
-	print_commands(stdout);
-	fputs("'\n_ublk_targets='", stdout);
-	print_targets(stdout);
-	fputs("'\n\n", stdout);
-	fputs(bash_tail, stdout);
+	fputs("'\n_ublk_commands='", to);
+	print_commands();
+	fputs("'\n_ublk_targets='", to);
+	print_targets();
+	fputs("'\n\n", to);
+	fputs(bash_tail, to);
 }
 
 /* ---- zsh ----------------------------------------------------------------- */
@@ -171,11 +176,11 @@ static void zsh_text(const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '\'')
-			fputs("'\\''", stdout);
+			fputs("'\\''", to);
 		else if (strchr("[]:\\", *text))
-			printf("\\%c", *text);
+			fprintf(to, "\\%c", *text);
 		else
-			putchar(*text);
+			fputc(*text, to);
 	}
 }
 
@@ -191,18 +196,18 @@ static void zsh_spec(const struct ublk_opt *o, const char *dashes,
 	const char *kind = kind_of(o);
 	size_t i;
 
-	printf("\t\t'*%s%s[", dashes, name);
+	fprintf(to, "\t\t'*%s%s[", dashes, name);
 	zsh_text(o->help);
-	putchar(']');
+	fputc(']', to);
 	for (i = 0; i < sizeof(action) / sizeof(action[0]); i++)
 		if (!strcmp(kind, action[i][0]) && strcmp(kind, "target"))
-			fputs(action[i][1], stdout);
+			fputs(action[i][1], to);
 	if (!strcmp(kind, "target")) {
-		fputs(":target:(", stdout);
-		print_targets(stdout);
-		putchar(')');
+		fputs(":target:(", to);
+		print_targets();
+		fputc(')', to);
 	}
-	fputs("'\n", stdout);
+	fputs("'\n", to);
 }
 
 static void zsh_opt(const struct cli_command *cmd, const char *target,
@@ -227,23 +232,23 @@ static void zsh_print(void)
 	      "\tdevices=(/sys/class/ublk-char/ublkc*(N:t:s/ublkc//)\n"
 	      "\t\t${(f)\"$(ublk list 2>/dev/null | sed -n 's/^\\tname //p')\"})\n"
 	      "\tcompadd -a devices\n}\n\n"
-	      "_ublk() {\n\tlocal -a commands options\n\tcommands=(\n", stdout);
+	      "_ublk() {\n\tlocal -a commands options\n\tcommands=(\n", to);
 	for (i = 0; cli_commands[i]; i++) {
-		printf("\t\t'%s:", cli_commands[i]->name);
+		fprintf(to, "\t\t'%s:", cli_commands[i]->name);
 		zsh_text(cli_commands[i]->summary);
-		fputs("'\n", stdout);
+		fputs("'\n", to);
 	}
 	fputs("\t)\n\tif ((CURRENT == 2)); then\n"
 	      "\t\t_describe command commands\n\t\treturn\n\tfi\n"
-	      "\tcase ${words[2]} in\n", stdout);
+	      "\tcase ${words[2]} in\n", to);
 	for (i = 0; cli_commands[i]; i++) {
-		printf("\t%s)\n\t\toptions=(\n", cli_commands[i]->name);
+		fprintf(to, "\t%s)\n\t\toptions=(\n", cli_commands[i]->name);
 		each_opt(cli_commands[i], zsh_opt);
-		fputs("\t\t) ;;\n", stdout);
+		fputs("\t\t) ;;\n", to);
 	}
 	fputs("\tesac\n\tshift words\n\t((CURRENT--))\n"
 	      "\t_arguments -s : \"${options[@]}\" '*:file:_files'\n}\n\n"
-	      "_ublk \"$@\"\n", stdout);
+	      "_ublk \"$@\"\n", to);
 }
 
 /* ---- fish ---------------------------------------------------------------- */
@@ -253,8 +258,8 @@ static void fish_text(const char *text)
 {
 	for (; *text; text++) {
 		if (strchr("'\\", *text))
-			putchar('\\');
-		putchar(*text);
+			fputc('\\', to);
+		fputc(*text, to);
 	}
 }
 
@@ -265,24 +270,24 @@ static void fish_opt(const struct cli_command *cmd, const char *target,
 	char name[40];
 
 	(void)target;
-	printf("complete -c ublk -n '__fish_seen_subcommand_from %s' -l %s",
-	       cmd->name, opt_name(o, name, sizeof(name)));
+	fprintf(to, "complete -c ublk -n '__fish_seen_subcommand_from %s' -l %s",
+		cmd->name, opt_name(o, name, sizeof(name)));
 	if (o->letter)
-		printf(" -s %c", o->letter);
+		fprintf(to, " -s %c", o->letter);
 	if (!strcmp(kind, "device")) {
-		fputs(" -x -a '(__ublk_devices)'", stdout);
+		fputs(" -x -a '(__ublk_devices)'", to);
 	} else if (!strcmp(kind, "target")) {
-		fputs(" -x -a '", stdout);
-		print_targets(stdout);
-		putchar('\'');
+		fputs(" -x -a '", to);
+		print_targets();
+		fputc('\'', to);
 	} else if (!strcmp(kind, "file")) {
-		fputs(" -r -F", stdout);
+		fputs(" -r -F", to);
 	} else if (!strcmp(kind, "word")) {
-		fputs(" -x", stdout);
+		fputs(" -x", to);
 	}
-	fputs(" -d '", stdout);
+	fputs(" -d '", to);
 	fish_text(o->help);
-	fputs("'\n", stdout);
+	fputs("'\n", to);
 }
 
 static void fish_print(void)
@@ -294,36 +299,58 @@ static void fish_print(void)
 	      "\tfor node in /sys/class/ublk-char/ublkc*\n"
 	      "\t\tstring replace -r '.*ublkc' '' $node\n\tend\n"
 	      "\tublk list 2>/dev/null | string match -r -g '^\\tname (.*)'\n"
-	      "end\n\n", stdout);
+	      "end\n\n", to);
 	for (i = 0; cli_commands[i]; i++) {
-		printf("complete -c ublk -n __fish_use_subcommand -f -a %s -d '",
-		       cli_commands[i]->name);
+		fprintf(to, "complete -c ublk -n __fish_use_subcommand -f -a %s -d '",
+			cli_commands[i]->name);
 		fish_text(cli_commands[i]->summary);
-		fputs("'\n", stdout);
+		fputs("'\n", to);
 	}
 	for (i = 0; cli_commands[i]; i++)
 		each_opt(cli_commands[i], fish_opt);
+}
+
+static const struct {
+	const char *name;
+	void (*print)(void);
+} completion_shells[] = {
+	{ "bash", bash_print },
+	{ "zsh", zsh_print },
+	{ "fish", fish_print },
+};
+
+/* As the member "script" of the document with --json. */
+static int completion_print(void (*print)(void))
+{
+	char *text = NULL;
+	size_t len = 0;
+
+	to = out_is_json() ? open_memstream(&text, &len) : stdout;
+	if (!to)
+		return cli_fail(ublk_error(-ENOMEM, "completion: out of memory"));
+	print();
+	if (to != stdout) {
+		fclose(to);
+		out_set("script", json_string(text));
+		free(text);
+	}
+	return EXIT_OK;
 }
 
 static int completion_run(int argc, char **argv)
 {
 	struct completion_cfg cfg = { 0 };
 	int ret = cli_parse(&completion_command, &cfg, argc, argv);
+	size_t i;
 
 	if (ret >= 0)
 		return ret;
-	if (!strcmp(cfg.shell, "bash")) {
-		bash_print();
-	} else if (!strcmp(cfg.shell, "zsh")) {
-		zsh_print();
-	} else if (!strcmp(cfg.shell, "fish")) {
-		fish_print();
-	} else {
-		ublk_error(-EINVAL, "\"%s\" is no shell that this program knows; give bash, zsh or fish",
-			   cfg.shell);
-		return cli_usage(&completion_command);
-	}
-	return EXIT_OK;
+	for (i = 0; i < sizeof(completion_shells) / sizeof(completion_shells[0]); i++)
+		if (!strcmp(cfg.shell, completion_shells[i].name))
+			return completion_print(completion_shells[i].print);
+	ublk_error(-EINVAL, "\"%s\" is no shell that this program knows; give bash, zsh or fish",
+		   cfg.shell);
+	return cli_usage(&completion_command);
 }
 
 const struct cli_command completion_command = {

@@ -7,10 +7,10 @@
  * message and exits with that status, so scripts need not care which process
  * failed. If the caller has exited before, the daemon stops the device.
  *
- * SIGTERM and SIGINT stop and delete the device, even a recoverable one. If
- * another process stopped it, the daemon just ends. If it was quiesced, or if a
- * thread of a recoverable device failed, the daemon leaves the device and the
- * run-state file for "recover".
+ * On SIGTERM and SIGINT leave.c says what becomes of the device. If another process
+ * stopped it, the daemon just ends. If it was quiesced, or if a thread of a
+ * recoverable device failed, the daemon leaves the device and the run-state file for
+ * "recover".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -91,22 +91,35 @@ static void daemon_log_mode(struct ublk_dev *dev)
 		 info->dev_id, mode_text(info->flags), *why ? "; " : "", why);
 }
 
-/* Until a signal or the end of the threads. Return: true for a signal. */
-static bool daemon_sleep(struct ublk_dev *dev, int signal_fd)
+/* Wait for a signal or the end of the threads. Return: true for a signal */
+static bool daemon_signalled(struct ublk_dev *dev, int signal_fd)
 {
 	struct pollfd p[] = {
 		{ .fd = signal_fd, .events = POLLIN },
 		{ .fd = ublk_dev_event_fd(dev), .events = POLLIN },
 	};
+	struct signalfd_siginfo sig;
 
-	for (;;) {
-		if (poll(p, 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			return true;
-		}
-		return p[0].revents;
+	while (poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	/* threads that have ended leave no choice */
+	return !p[1].revents &&
+		read(signal_fd, &sig, sizeof(sig)) == sizeof(sig);
+}
+
+/* Until there is a reason to end. */
+static enum leave daemon_sleep(struct ublk_dev *dev, int signal_fd)
+{
+	enum leave leave = LEAVE_NOT;
+
+	while (leave == LEAVE_NOT || leave == LEAVE_THREADS) {
+		if (!daemon_signalled(dev, signal_fd))
+			return LEAVE_THREADS;
+		/* one that comes after the first has nothing to add */
+		if (leave == LEAVE_NOT)
+			leave = leave_by_signal(dev);
 	}
+	return leave;
 }
 
 /* The threads have ended. Return: true if "recover" is to continue the device */
@@ -135,7 +148,7 @@ static int daemon_stop(struct ublk_dev *dev)
 	return ret;
 }
 
-static int daemon_shut_down(struct ublk_dev *dev, bool by_signal)
+static int daemon_shut_down(struct ublk_dev *dev, enum leave leave)
 {
 	__u32 id = ublk_dev_info(dev)->dev_id;
 	int failed = ublk_dev_failed(dev);
@@ -143,8 +156,10 @@ static int daemon_shut_down(struct ublk_dev *dev, bool by_signal)
 
 	if (failed)
 		ublk_log(UBLK_LOG_ERR, "dev %u: %s", id, ublk_strerror_last());
-	if (by_signal) {
+	if (leave == LEAVE_DELETE) {
 		ret = daemon_stop(dev);
+	} else if (leave == LEAVE_DETACH) {
+		ublk_dev_detach(dev);
 	} else if (failed && daemon_hands_over(dev)) {
 		ublk_log(UBLK_LOG_ERR, "dev %u: left for \"ublk recover -n %u\"",
 			 id, id);
@@ -209,8 +224,8 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 {
 	struct report r = { .what = REPORT_PID, .pid = getpid() };
 	int signal_fd = daemon_signal_fd();
+	enum leave leave = LEAVE_NOT;
 	struct ublk_dev *dev;
-	bool by_signal;
 	int ret, oom;
 
 	if (!report_send(fd, &r))
@@ -242,12 +257,14 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 	daemon_log_mode(dev);
 	survive_log(r.id, oom);
 	fflush(stdout);
-	by_signal = !report_send(fd, &r);
+	/* nobody has learned of the device */
+	if (!report_send(fd, &r))
+		leave = LEAVE_DELETE;
 	if (fd >= 0)
 		close(fd);
-	if (!by_signal)
-		by_signal = daemon_sleep(dev, signal_fd);
-	ret = daemon_shut_down(dev, by_signal);
+	if (leave == LEAVE_NOT)
+		leave = daemon_sleep(dev, signal_fd);
+	ret = daemon_shut_down(dev, leave);
 	if (signal_fd >= 0)
 		close(signal_fd);
 	return cli_exit_status(ret);

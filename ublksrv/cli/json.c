@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the program prints with --json: one document on standard output, whether
- * the command succeeds or fails. ublksrv/etc/ublk.schema.json describes it. The
- * message of a failure is on standard error as well.
+ * the command succeeds or fails; "ublk events" prints one for each event before
+ * that. ublksrv/etc/ublk.schema.json describes it. The message of a failure is on
+ * standard error as well.
  *
  * main.c starts and prints the document, commands add what they found.
  */
@@ -12,6 +13,7 @@
 #include "json.h"
 
 static json_t *out_root;
+static size_t out_format = JSON_INDENT(2);
 
 void out_start(const char *command)
 {
@@ -54,6 +56,22 @@ void out_append(const char *key, json_t *val)
 	json_array_append_new(list, val);
 }
 
+void out_lines(void)
+{
+	out_format = JSON_COMPACT;
+}
+
+void out_line(const char *key, json_t *val)
+{
+	json_t *line = json_copy(out_root);
+
+	json_object_set_new(line, "status", json_integer(0));
+	json_object_set_new(line, key, val);
+	json_dumpf(line, stdout, out_format);
+	putchar('\n');
+	json_decref(line);
+}
+
 /* As in the manual page's table of exit status. */
 static const char *out_reason(int status)
 {
@@ -88,7 +106,7 @@ void out_print(int status)
 	if (!out_root)
 		return;
 	out_set("status", json_integer(status));
-	json_dumpf(out_root, stdout, JSON_INDENT(2));
+	json_dumpf(out_root, stdout, out_format);
 	putchar('\n');
 	out_stop();
 }

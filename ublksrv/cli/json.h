@@ -47,6 +47,18 @@ void out_set(const char *key, json_t *val);
 void out_append(const char *key, json_t *val);
 
 /**
+ * out_lines - print documents of one line each, for a command that goes on
+ */
+void out_lines(void);
+
+/**
+ * out_line - print a document of its own now, and flush nothing
+ * @key: member
+ * @val: value, whose reference is taken
+ */
+void out_line(const char *key, json_t *val);
+
+/**
  * out_error - add a failure to the document
  * @status: exit status
  * @text: message

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 
+#include "disk.h"
 #include "json.h"
 #include "list.h"
 #include "opt.h"
@@ -17,12 +19,12 @@
 /* How long one device may keep the others waiting. */
 #define LIST_IDLE_MS	400
 
-enum list_form { LIST_LINES, LIST_LOSETUP };
-
 struct list_cfg {
 	__u64 id;
 	char *file;
 	bool verbose;
+	void (*show)(void *arg, const struct list_dev *d);	/* or NULL */
+	void *arg;
 };
 
 static const struct ublk_opt list_opts[] = {
@@ -40,10 +42,23 @@ static const struct ublk_opt list_opts[] = {
 	{
 		.name = "verbose", .letter = 'v', .type = UBLK_OPT_FLAG,
 		.offset = offsetof(struct list_cfg, verbose),
-		.help = "also what the daemon has",
+		.help = "also who uses the disk, and what the daemon has",
 	},
 	{ 0 }
 };
+
+/* @err: of state_read_of() */
+static void list_note_record(struct list_dev *d, int err)
+{
+	__u32 id = d->query->id;
+
+	if (!*d->note && err == -EBADMSG)
+		snprintf(d->note, sizeof(d->note), "%s is damaged: target and files are not known; \"ublk recover -n %u -t TARGET ...\" writes a new one, if the device lost its daemon",
+			 state_name(id), id);
+	else if (!*d->note && err == -ESTALE)
+		snprintf(d->note, sizeof(d->note), "%s is of an earlier boot: target and files are not known",
+			 state_name(id));
+}
 
 static void list_make_note(struct list_dev *d)
 {
@@ -63,6 +78,7 @@ static void list_make_note(struct list_dev *d)
 static int list_load(const struct ublk_query *q, struct list_dev *d)
 {
 	const struct ublksrv_ctrl_dev_info *info = &q->info;
+	int ret;
 
 	memset(d, 0, sizeof(*d));
 	d->query = q;
@@ -70,8 +86,11 @@ static int list_load(const struct ublk_query *q, struct list_dev *d)
 		return common_explain(q->id, q->info_err ? : -ENODEV);
 	list_make_note(d);
 	names_of_features(info->flags, d->flags, sizeof(d->flags));
-	d->has_state = !state_read_of(info, &d->state, &d->has_daemon);
-	list_daemon_load(info->ublksrv_pid, &d->daemon);
+	ret = state_read_of(info, &d->state, &d->has_daemon);
+	d->has_state = !ret;
+	list_note_record(d, ret);
+	list_daemon_load(info->ublksrv_pid, d->has_daemon && d->state.nr_tids ?
+			 d->state.tids[0] : -1, &d->daemon);
 	return 0;
 }
 
@@ -133,26 +152,48 @@ static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 		printf("\tnote: %s\n", d->note);
 }
 
+/* Also processes that have the raw disk open. */
+static void list_find_users(struct ublk_ctrl *ctrl, struct list_dev *d)
+{
+	struct users u;
+	char who[300];
+	struct disk disk;
+
+	if (users_find(ctrl, d->query->id, NULL, &u))
+		return;
+	snprintf(d->users, sizeof(d->users), "%s", u.nr ? u.text : "nobody");
+	if (!u.nr && !disk_load(d->query->id, &disk)) {
+		if (proc_openers(S_IFBLK, disk.devs, disk.nr, who, sizeof(who)))
+			snprintf(d->users, sizeof(d->users), "%s", who);
+		disk_free(&disk);
+	}
+}
+
 static void list_show(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		      const struct list_dev *d, enum list_form form)
+		      struct list_dev *d)
 {
 	if (cfg->file && (!d->has_state || !list_has_file(&d->state, cfg->file)))
 		return;
+	if (cfg->verbose)
+		list_find_users(ctrl, d);
 	if (out_is_json()) {
 		out_append("devices", list_json(d));
 		return;
 	}
-	if (form == LIST_LOSETUP) {
-		list_losetup(d);
+	if (cfg->show) {
+		cfg->show(cfg->arg, d);
 		return;
 	}
 	list_text(ctrl, d);
-	if (cfg->verbose)
-		list_daemon_text(&d->daemon);
+	if (!cfg->verbose)
+		return;
+	list_daemon_text(&d->daemon);
+	if (*d->users)
+		printf("\tused by %s\n", d->users);
 }
 
 static int list_one(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		    const struct ublk_query *q, enum list_form form)
+		    const struct ublk_query *q)
 {
 	struct list_dev d;
 	int ret;
@@ -160,20 +201,19 @@ static int list_one(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 	ret = list_load(q, &d);
 	if (ret)
 		return ret;
-	list_show(ctrl, cfg, &d, form);
+	list_show(ctrl, cfg, &d);
 	state_free(&d.state);
 	return 0;
 }
 
-static int list_by_id(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		      enum list_form form)
+static int list_by_id(struct ublk_ctrl *ctrl, const struct list_cfg *cfg)
 {
 	struct ublk_query q = { .id = cfg->id };
 	int ret = ublk_ctrl_query(ctrl, &q, 1, LIST_IDLE_MS);
 
 	if (!ret && !q.info_err)
 		ret = device_check(&q.info);
-	return ret ? : list_one(ctrl, cfg, &q, form);
+	return ret ? : list_one(ctrl, cfg, &q);
 }
 
 /**
@@ -187,18 +227,18 @@ int list_print(struct ublk_ctrl *ctrl, __u32 id)
 {
 	struct list_cfg cfg = { .id = id };
 
-	return list_by_id(ctrl, &cfg, LIST_LINES);
+	return list_by_id(ctrl, &cfg);
 }
 
 /* Go on after a failure. Return: 0, or the last failure with its message */
 static int list_queried(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-			const struct ublk_query *q, int nr, enum list_form form)
+			const struct ublk_query *q, int nr)
 {
 	int i, err, ret = 0;
 	char text[1024];
 
 	for (i = 0; i < nr; i++) {
-		err = list_one(ctrl, cfg, &q[i], form);
+		err = list_one(ctrl, cfg, &q[i]);
 		/* it was deleted in the meantime */
 		if (!err || err == -ENODEV)
 			continue;
@@ -213,8 +253,7 @@ static int list_queried(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 	return ret ? ublk_error(ret, "%s", text) : 0;
 }
 
-static int list_all(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		    enum list_form form)
+static int list_all(struct ublk_ctrl *ctrl, const struct list_cfg *cfg)
 {
 	struct ublk_query *q = NULL;
 	__u32 *ids;
@@ -222,22 +261,22 @@ static int list_all(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
-		return ublk_error(nr, "reading sysfs: %s", strerror(-nr));
+		return ublk_error(nr, "/sys/class/ublk-char: %s", strerror(-nr));
 	q = calloc(nr ? : 1, sizeof(*q));
 	if (!q)
-		ret = ublk_error(-ENOMEM, "out of memory");
+		ret = ublk_error(-ENOMEM, "/sys/class/ublk-char: out of memory");
 	for (i = 0; i < nr && q; i++)
 		q[i].id = ids[i];
 	if (!ret && nr)
 		ret = ublk_ctrl_query(ctrl, q, nr, LIST_IDLE_MS);
 	if (!ret)
-		ret = list_queried(ctrl, cfg, q, nr, form);
+		ret = list_queried(ctrl, cfg, q, nr);
 	free(q);
 	free(ids);
 	return ret;
 }
 
-static int list_find(const struct list_cfg *cfg, enum list_form form)
+static int list_find(const struct list_cfg *cfg)
 {
 	struct ublk_ctrl *ctrl;
 	int ret;
@@ -248,38 +287,21 @@ static int list_find(const struct list_cfg *cfg, enum list_form form)
 		return cli_fail(ret);
 	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 	out_set("devices", json_array());
-	ret = cfg->id == UBLK_ID_AUTO ? list_all(ctrl, cfg, form) :
-		list_by_id(ctrl, cfg, form);
+	ret = cfg->id == UBLK_ID_AUTO ? list_all(ctrl, cfg) :
+		list_by_id(ctrl, cfg);
 	ublk_ctrl_close(ctrl);
 	return ret ? cli_fail(ret) : EXIT_OK;
 }
 
-/**
- * list_of_file - print the devices of a file, or all, as losetup does
- * @file: file, or NULL
- *
- * Return: exit status
- */
-int list_of_file(const char *file)
+int list_each(__u64 id, const char *file,
+	      void (*show)(void *arg, const struct list_dev *d), void *arg)
 {
 	struct list_cfg cfg = {
-		.id = UBLK_ID_AUTO, .file = (char *)(uintptr_t)file,
+		.id = id, .file = (char *)(uintptr_t)file, .show = show,
+		.arg = arg,
 	};
 
-	return list_find(&cfg, LIST_LOSETUP);
-}
-
-/**
- * list_of_device - print a device as losetup does
- * @id: device
- *
- * Return: exit status
- */
-int list_of_device(__u64 id)
-{
-	struct list_cfg cfg = { .id = id };
-
-	return list_find(&cfg, LIST_LOSETUP);
+	return list_find(&cfg);
 }
 
 static int list_run(int argc, char **argv)
@@ -290,7 +312,7 @@ static int list_run(int argc, char **argv)
 
 	ret = cli_parse(&list_command, &cfg, argc, argv);
 	if (ret < 0)
-		ret = list_find(&cfg, LIST_LINES);
+		ret = list_find(&cfg);
 	opt_free(&table);
 	return ret;
 }

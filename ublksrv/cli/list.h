@@ -16,6 +16,8 @@ struct list_daemon {
 	bool known;
 	int oom_score_adj;
 	unsigned long locked_kib;
+	bool io_flusher;
+	int realtime;		/* priority of its first queue, or 0 */
 	struct rlimit memlock, nofile;
 	char command[400];	/* arguments, separated by blanks */
 };
@@ -28,6 +30,7 @@ struct list_dev {
 	bool has_daemon;	/* it has one, which wrote @state */
 	char flags[512];
 	char note[320];		/* what is missing, and why; or "" */
+	char users[800];	/* who uses the disk; "" if nobody looked */
 	struct list_daemon daemon;
 };
 
@@ -42,9 +45,10 @@ json_t *list_json(const struct list_dev *d);
 /**
  * list_daemon_load - look at a daemon
  * @pid: process; not positive if there is none
+ * @tid: its thread of the first queue, or -1
  * @daemon: filled
  */
-void list_daemon_load(pid_t pid, struct list_daemon *daemon);
+void list_daemon_load(pid_t pid, pid_t tid, struct list_daemon *daemon);
 
 /**
  * list_daemon_text - print what a daemon has
@@ -62,9 +66,15 @@ void list_daemon_text(const struct list_daemon *daemon);
 bool list_has_file(const struct state *st, const char *path);
 
 /**
- * list_losetup - print a device as "losetup -j" does
- * @d: device
+ * list_each - call a function for devices, which prints them in a form of its own
+ * @id: device, or UBLK_ID_AUTO for all
+ * @file: only those with this file, or NULL
+ * @show: the function; with --json the devices go into the document instead
+ * @arg: for @show
+ *
+ * Return: exit status, with the message printed
  */
-void list_losetup(const struct list_dev *d);
+int list_each(__u64 id, const char *file,
+	      void (*show)(void *arg, const struct list_dev *d), void *arg);
 
 #endif

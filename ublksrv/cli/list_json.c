@@ -28,10 +28,12 @@ static json_t *list_json_daemon(const struct list_daemon *daemon)
 
 	if (!daemon->known)
 		return json_null();
-	return json_pack("{s:o, s:i, s:I, s:o, s:o}",
+	return json_pack("{s:o, s:i, s:I, s:b, s:i, s:o, s:o}",
 			 "command", command ? : json_null(),
 			 "oom_score_adj", daemon->oom_score_adj,
 			 "locked_kib", (json_int_t)daemon->locked_kib,
+			 "io_flusher", daemon->io_flusher,
+			 "realtime", daemon->realtime,
 			 "limit_memlock", list_json_limit(&daemon->memlock),
 			 "limit_nofile", list_json_limit(&daemon->nofile));
 }
@@ -84,5 +86,7 @@ json_t *list_json(const struct list_dev *d)
 			"note", d->note);
 	if (obj)
 		list_json_state(obj, d);
+	if (obj && *d->users)
+		json_object_set_new(obj, "users", json_string(d->users));
 	return obj;
 }

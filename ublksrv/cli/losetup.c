@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "file.h"
 #include "json.h"
+#include "losetup.h"
 #include "opt.h"
 
 #define ARGS_MAX	20
@@ -27,6 +28,12 @@ struct losetup_cfg {
 	const char *offset;
 	const char *size;
 	const char *sector;
+	const char *ref;
+	const char *capacity;	/* of -c: the device */
+	bool list;
+	bool no_overlap;
+	bool verbose;
+	struct losetup_form form;
 	char **words;
 };
 
@@ -88,6 +95,47 @@ static const struct ublk_opt losetup_opts[] = {
 		.offset = OFF(detach_all), .help = "delete every device",
 	},
 	{
+		.name = "list", .letter = 'l', .type = UBLK_OPT_FLAG,
+		.offset = OFF(list), .help = "print a table",
+	},
+	{
+		.name = "output", .letter = 'O', .type = UBLK_OPT_STR,
+		.offset = OFF(form.columns), .arg = "COLUMNS",
+		.help = "a table with these columns, separated by commas",
+	},
+	{
+		.name = "noheadings", .letter = 'n', .type = UBLK_OPT_FLAG,
+		.offset = OFF(form.no_headings),
+		.help = "a table without titles",
+	},
+	{
+		.name = "raw", .type = UBLK_OPT_FLAG, .offset = OFF(form.raw),
+		.help = "a table whose columns are not aligned",
+	},
+	{
+		.name = "losetup-json", .letter = 'J', .type = UBLK_OPT_FLAG,
+		.offset = OFF(form.json),
+		.help = "the table as the JSON of losetup; --json is that of ublk",
+	},
+	{
+		.name = "set-capacity", .letter = 'c', .type = UBLK_OPT_STR,
+		.offset = OFF(capacity), .arg = "ID",
+		.help = "give a disk the size that its file has now",
+	},
+	{
+		.name = "loop-ref", .type = UBLK_OPT_STR, .offset = OFF(ref),
+		.arg = "NAME", .help = "a name for the device, as --name of add",
+	},
+	{
+		.name = "nooverlap", .letter = 'L', .type = UBLK_OPT_FLAG,
+		.offset = OFF(no_overlap),
+		.help = "refused: -j FILE prints the device that has a file",
+	},
+	{
+		.name = "verbose", .letter = 'v', .type = UBLK_OPT_FLAG,
+		.offset = OFF(verbose), .help = "no effect",
+	},
+	{
 		.name = "word", .type = UBLK_OPT_STR,
 		.flags = UBLK_OPT_LIST | UBLK_OPT_POSITIONAL,
 		.offset = OFF(words), .arg = "WORD",
@@ -119,6 +167,8 @@ static int line_run(struct line *l, const struct cli_command *cmd)
  * losetup_takes - does a line begin as one of losetup
  * @word: first word
  *
+ * "-v" alone asks for the version, as of ublksrv.
+ *
  * Return: true if it is an option of losetup, or the node of a device
  */
 bool losetup_takes(const char *word)
@@ -129,6 +179,8 @@ bool losetup_takes(const char *word)
 
 	if (!strncmp(word, "/dev/ublkb", 10))
 		return true;
+	if (!strcmp(word, "-v"))
+		return false;
 	for (o = losetup_opts; o->name; o++) {
 		opt_name(o, name, sizeof(name));
 		len = strlen(name);
@@ -149,7 +201,7 @@ static int losetup_print_free(void)
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
-		return cli_fail(ublk_error(nr, "reading sysfs: %s",
+		return cli_fail(ublk_error(nr, "/sys/class/ublk-char: %s",
 					   strerror(-nr)));
 	for (i = 0; i < nr && ids[i] == (__u32)i; i++)
 		;
@@ -180,6 +232,8 @@ static int losetup_add(const struct losetup_cfg *cfg, const char *number,
 		line_add(&l, "--sector-size", cfg->sector);
 	if (cfg->read_only)
 		line_add(&l, "--read-only", NULL);
+	if (cfg->ref)
+		line_add(&l, "--name", cfg->ref);
 	if (!cfg->direct_io)
 		line_add(&l, "--buffered-io", NULL);
 	line_add(&l, "--file", file);
@@ -203,9 +257,94 @@ static int losetup_detach(char * const *ids)
 
 static int losetup_wrong(const char *text)
 {
-	ublk_error(-EINVAL, "%s; give -f FILE, DEVICE FILE, -d DEVICE, -j FILE or -a",
+	ublk_error(-EINVAL, "%s; give -f FILE, DEVICE FILE, -d DEVICE, -c DEVICE, -j FILE, -a or -l",
 		   text);
 	return cli_usage(&losetup_command);
+}
+
+/*
+ * The size that the file has now gives, but no more than --sizelimit and only whole
+ * blocks. Return: 0 or negative errno with a message
+ */
+static int losetup_capacity(const struct state *st, __u64 *size)
+{
+	__u64 offset = json_integer_value(json_object_get(st->options, "offset"));
+	__u64 limit = json_integer_value(json_object_get(st->options, "size"));
+	__u64 block = json_integer_value(json_object_get(st->options,
+							 "sector-size"));
+	int ret;
+
+	if (!st->target || strcmp(st->target->name, "loop") || !st->nr_stores)
+		return ublk_error(-EINVAL, "dev %u: its target is %s, which has no file as losetup has; use \"ublk resize -n %u -s SIZE\"",
+				  st->id, st->target_name, st->id);
+	ret = file_size_of(st->stores[0].name, size);
+	if (ret)
+		return common_prefix(st->id, ret);
+	if (*size <= offset)
+		return ublk_error(-EINVAL, "dev %u: %s has %llu bytes, the disk begins at %llu; enlarge it with \"truncate\"",
+				  st->id, st->stores[0].name,
+				  (unsigned long long)*size,
+				  (unsigned long long)offset);
+	*size -= offset;
+	if (limit && *size > limit)
+		*size = limit;
+	*size -= *size % (block ? : 512);
+	return 0;
+}
+
+/* The record of a device that exists. Return: 0 or negative errno with a message */
+static int losetup_find_size(__u64 id, __u64 *size)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_ctrl *ctrl;
+	bool has_daemon;
+	struct state st;
+	int ret;
+
+	ret = common_open(id, &ctrl, &info);
+	if (ret)
+		return ret;
+	ublk_ctrl_close(ctrl);
+	if (state_read_of(&info, &st, &has_daemon))
+		return ublk_error(-ENOENT, "dev %u: %s does not tell its file; use \"ublk resize -n %u -s SIZE\"",
+				  info.dev_id, state_name(id), info.dev_id);
+	ret = losetup_capacity(&st, size);
+	state_free(&st);
+	return ret;
+}
+
+static int losetup_set_capacity(const char *device)
+{
+	struct line l = { 0 };
+	char number[24], bytes[24];
+	__u64 id, size;
+	int ret;
+
+	ret = device_find(device, &id);
+	if (ret)
+		return ret == -ENODEV ? cli_fail(ret) : cli_usage(&losetup_command);
+	ret = losetup_find_size(id, &size);
+	if (ret)
+		return cli_fail(ret);
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)size);
+	line_add(&l, "resize", NULL);
+	line_add(&l, "-n", number);
+	line_add(&l, "-s", bytes);
+	return line_run(&l, &resize_command);
+}
+
+static bool losetup_wants_table(const struct losetup_cfg *cfg)
+{
+	return cfg->list || cfg->form.columns || cfg->form.json ||
+		cfg->form.raw || cfg->form.no_headings;
+}
+
+static int losetup_print(const struct losetup_cfg *cfg, __u64 id)
+{
+	return losetup_wants_table(cfg) ?
+		losetup_table(id, cfg->file, &cfg->form) :
+		losetup_lines(id, cfg->file);
 }
 
 /* DEVICE, FILE, or both */
@@ -214,21 +353,45 @@ static int losetup_words(const struct losetup_cfg *cfg)
 	char * const *w = cfg->words;
 	char number[24];
 	__u64 id;
+	int ret;
 
 	if (!w || !w[0])
 		return cfg->find ? losetup_print_free() :
-			losetup_wrong("nothing to do");
+			losetup_table(UBLK_ID_AUTO, NULL, &cfg->form);
 	if (cfg->find)
 		return w[1] ? losetup_wrong("-f takes one file") :
 			losetup_add(cfg, NULL, w[0]);
-	if (device_find(w[0], &id))
-		return cli_usage(&losetup_command);
+	ret = device_find(w[0], &id);
+	if (ret)
+		return ret == -ENODEV ? cli_fail(ret) : cli_usage(&losetup_command);
 	if (!w[1])
-		return list_of_device(id);
+		return losetup_print(cfg, id);
 	if (w[2])
 		return losetup_wrong("too many words");
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
 	return losetup_add(cfg, number, w[1]);
+}
+
+static int losetup_do(const struct losetup_cfg *cfg)
+{
+	struct line all = { .args = { "del", "-a" }, .nr = 2 };
+	int ret;
+
+	if (cfg->no_overlap)
+		return losetup_wrong("--nooverlap: a file that a device has is refused anyway, and \"ublk -j FILE\" prints that device");
+	if (cfg->detach) {
+		/* losetup takes several devices behind one -d */
+		ret = losetup_detach(cfg->detach);
+		return cfg->words ? losetup_detach(cfg->words) ? : ret : ret;
+	}
+	if (cfg->detach_all)
+		return line_run(&all, &del_command);
+	if (cfg->capacity)
+		return losetup_set_capacity(cfg->capacity);
+	if (cfg->file || cfg->all ||
+	    (losetup_wants_table(cfg) && !cfg->find && !cfg->words))
+		return losetup_print(cfg, UBLK_ID_AUTO);
+	return losetup_words(cfg);
 }
 
 static int losetup_run(int argc, char **argv)
@@ -238,31 +401,15 @@ static int losetup_run(int argc, char **argv)
 	int ret;
 
 	ret = cli_parse(&losetup_command, &cfg, argc, argv);
-	if (ret >= 0)
-		goto out;
-	if (cfg.detach && cfg.words) {
-		/* losetup takes several devices behind one -d */
-		ret = losetup_detach(cfg.detach);
-		ret = losetup_detach(cfg.words) ? : ret;
-	} else if (cfg.detach) {
-		ret = losetup_detach(cfg.detach);
-	} else if (cfg.detach_all) {
-		struct line l = { .args = { "del", "-a" }, .nr = 2 };
-
-		ret = line_run(&l, &del_command);
-	} else if (cfg.file || cfg.all) {
-		ret = list_of_file(cfg.file);
-	} else {
-		ret = losetup_words(&cfg);
-	}
-out:
+	if (ret < 0)
+		ret = losetup_do(&cfg);
 	opt_free(&table);
 	return ret;
 }
 
 const struct cli_command losetup_command = {
 	.name = "losetup",
-	.args = "-f [--show] [FILE] | DEVICE [FILE] | -d DEVICE | -j FILE | -a | -D",
+	.args = "-f [--show] [FILE] | DEVICE [FILE] | -d DEVICE | -c DEVICE | -j FILE | -a | -l | -D",
 	.summary = "what losetup does; the word may be left out",
 	.opts = losetup_opts,
 	.run = losetup_run,

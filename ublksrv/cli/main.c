@@ -22,10 +22,17 @@ const struct cli_command * const cli_commands[] = {
 	&del_command,
 	&resize_command,
 	&set_affinity_command,
+	&up_command,
+	&down_command,
+	&apply_command,
+	&serve_command,
 	&list_command,
 	&stat_command,
 	&top_command,
+	&events_command,
 	&features_command,
+	&doctor_command,
+	&gc_command,
 	&losetup_command,
 	&udev_owner_command,
 	&udev_name_command,
@@ -205,17 +212,28 @@ static void open_std(void)
 			_exit(EXIT_FAILED);
 }
 
+/* The first failure of cli_flush(). */
+static int flush_err;
+
+/**
+ * cli_flush - let a reader see what was printed, for commands that go on
+ *
+ * Return: false if it cannot be written; main() prints the message then
+ */
+bool cli_flush(void)
+{
+	if (fflush(stdout) && !flush_err)
+		flush_err = errno;
+	return !flush_err;
+}
+
 /* Was everything printed? Return: exit status of the program */
 static int finish(int status)
 {
-	int err = 0;
-
 	out_print(status);
-	if (fflush(stdout))
-		err = errno;
-	if (err || ferror(stdout)) {
+	if (!cli_flush() || ferror(stdout)) {
 		fprintf(stderr, "ublk: writing to standard output: %s\n",
-			err ? strerror(err) : "failed");
+			flush_err ? strerror(flush_err) : "failed");
 		status = status ? : EXIT_FAILED;
 	}
 	guard_report(status);

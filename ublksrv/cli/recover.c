@@ -130,6 +130,8 @@ static int recover_load(const struct ublksrv_ctrl_dev_info *info,
 
 	if (ret == -EBADMSG)
 		return ublk_error(ret, "%s is damaged", state_name(id));
+	if (ret == -ESTALE)
+		return ublk_error(ret, "%s is of an earlier boot", state_name(id));
 	if (ret)
 		return ublk_error(ret, "%s: %s", state_name(id),
 				  strerror(-ret));

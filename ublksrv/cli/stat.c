@@ -76,7 +76,7 @@ static int stat_report(const struct stat_cfg *cfg, struct stat_set *set)
 		if (i)
 			putchar('\n');
 		stat_text(stdout, set, cfg->interval, cfg->histogram);
-		if (fflush(stdout))
+		if (!cli_flush())
 			break;
 	}
 	return ret;

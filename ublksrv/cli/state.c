@@ -22,6 +22,7 @@
 
 #include "cli.h"
 #include "config.h"
+#include "procfs.h"
 
 /* How long another process may hold the lock. */
 #define LOCK_MS		2000
@@ -165,13 +166,43 @@ static int state_unpack_realtime(json_t *root, struct state *st)
 	return 0;
 }
 
+/**
+ * state_boot - what identifies this boot of the kernel
+ *
+ * Return: text, "" if it is not known
+ */
+const char *state_boot(void)
+{
+	static char boot[64];
+
+	if (!*boot)
+		procfs_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+	return boot;
+}
+
+/*
+ * The directory may outlive a boot, devices do not: the one that has the number now
+ * is another one. Return: 0, -ESTALE, -EBADMSG
+ */
+static int state_check_boot(json_t *root)
+{
+	json_t *boot = json_object_get(root, "boot");
+
+	if (!boot)
+		return 0;
+	if (!json_is_string(boot))
+		return -EBADMSG;
+	return *json_string_value(boot) && *state_boot() &&
+		strcmp(json_string_value(boot), state_boot()) ? -ESTALE : 0;
+}
+
 static int state_unpack(json_t *root, __u32 id, struct state *st)
 {
 	json_int_t flags = 0, max_io_bytes = 0;
 	int version, file_id, pid, queues = 0, depth = 0, mlock = 0;
 	json_t *tids, *options, *tid, *shmem = NULL, *stores = NULL;
 	const char *target, *name = NULL;
-	int io_threads = 1;
+	int io_threads = 1, ret;
 	size_t i;
 
 	if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:s, s:o, s?I, s?i, s?i, s?I, s?b, s?i, s?o, s?o, s?s}",
@@ -192,6 +223,9 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 		if (!json_is_integer(tid))
 			return -EBADMSG;
 
+	ret = state_check_boot(root);
+	if (ret)
+		return ret;
 	if (state_unpack_shmem(shmem, st) || state_unpack_stores(stores, st) ||
 	    state_unpack_realtime(root, st)) {
 		state_free(st);
@@ -206,6 +240,7 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 	st->max_io_bytes = max_io_bytes;
 	st->mlock = mlock;
 	st->options = json_incref(options);
+	st->declared = json_incref(json_object_get(root, "declared"));
 	st->nr_tids = json_array_size(tids);
 	st->tids = calloc(st->nr_tids ? : 1, sizeof(*st->tids));
 	st->target = ublk_target_find(target);
@@ -226,7 +261,8 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
  * @id: device
  * @st: filled, for state_free()
  *
- * Return: 0; -ENOENT; -EBADMSG for a file that is not a valid record
+ * Return: 0; -ENOENT; -EBADMSG for a file that is not a valid record; -ESTALE for one
+ * of an earlier boot
  */
 int state_read(__u32 id, struct state *st)
 {
@@ -277,6 +313,7 @@ void state_free(struct state *st)
 		free((void *)(uintptr_t)st->stores[i].name);
 	free(st->stores);
 	json_decref(st->options);
+	json_decref(st->declared);
 	free(st->name);
 	free(st->shmem);
 	free(st->tids);
@@ -400,7 +437,7 @@ void state_remove(__u32 id, pid_t pid)
 	if (lock < 0)
 		return;
 	ret = state_read(id, &st);
-	if (ret == -ENOENT || ret == -EBADMSG ||
+	if (ret == -ENOENT || ret == -EBADMSG || ret == -ESTALE ||
 	    (!ret && (st.pid == pid || state_process_ended(st.pid))))
 		state_unlink(id);
 	if (!ret)
@@ -422,4 +459,7 @@ void state_remove_stale(__u32 id)
 	state_path(tmp, sizeof(tmp), id, STATE_NEW);
 	if (!access(path, F_OK) || !access(tmp, F_OK))
 		state_remove(id, 0);
+	/* of no use without the device */
+	state_path(tmp, sizeof(tmp), id, STATE_DAMAGED);
+	unlink(tmp);
 }

@@ -145,8 +145,9 @@ static json_t *state_pack(struct ublk_dev *dev,
 
 	for (i = 0; i < info->nr_hw_queues * threads; i++)
 		json_array_append_new(tids, state_tid(dev, i, threads));
-	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:s*, s:I}",
+	return json_pack("{s:i, s:s, s:i, s:i, s:I, s:i, s:i, s:I, s:b, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:s*, s:I}",
 			 "version", STATE_VERSION,
+			 "boot", state_boot(),
 			 "id", (int)info->dev_id,
 			 "pid", (int)getpid(),
 			 "flags", (json_int_t)info->flags,
@@ -218,6 +219,24 @@ static int state_check_name(__u32 id, const json_t *root)
 	return ret;
 }
 
+/* What nobody can read may still tell a person which files the device had. */
+static void state_set_aside(__u32 id)
+{
+	char path[256], aside[256];
+	struct state st;
+	int ret;
+
+	ret = state_read(id, &st);
+	if (!ret)
+		state_free(&st);
+	if (ret != -EBADMSG)
+		return;
+	state_path(path, sizeof(path), id, "");
+	state_path(aside, sizeof(aside), id, STATE_DAMAGED);
+	if (!rename(path, aside))
+		ublk_log(UBLK_LOG_WARN, "%s was damaged; it is %s now", path, aside);
+}
+
 static int state_replace(__u32 id, const json_t *root, enum state_old *old)
 {
 	char path[256], tmp[256];
@@ -230,8 +249,10 @@ static int state_replace(__u32 id, const json_t *root, enum state_old *old)
 	if (ret)
 		goto out;
 	ret = state_save(tmp, root);
-	if (!ret)
+	if (!ret) {
+		state_set_aside(id);
 		ret = state_rename(tmp, path, old);
+	}
 	if (ret) {
 		unlink(tmp);
 		state_fail(path, ret);
@@ -243,6 +264,19 @@ out:
 		close(lock);
 	}
 	return ret;
+}
+
+/* A device keeps its declaration when another daemon serves it. */
+static void state_keep_declared(const struct ublksrv_ctrl_dev_info *info,
+				json_t *root)
+{
+	struct state st;
+
+	if (state_read(info->dev_id, &st))
+		return;
+	if (st.declared && state_matches(&st, info))
+		json_object_set(root, "declared", st.declared);
+	state_free(&st);
 }
 
 /**
@@ -270,6 +304,8 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 	root = state_pack(dev, target, cfg, opts, name);
 	if (!root)
 		return ublk_error(-ENOMEM, "run-state file: out of memory");
+	if (opts->flags & UBLK_DEV_RECOVER)
+		state_keep_declared(ublk_dev_info(dev), root);
 	ret = state_replace(ublk_dev_info(dev)->dev_id, root, old);
 	json_decref(root);
 	return ret;
@@ -304,6 +340,32 @@ void state_undo(__u32 id, enum state_old old)
 		rename(tmp, path);
 	else if (old == STATE_OLD_NONE)
 		state_remove(id, getpid());
+}
+
+/**
+ * state_declare - record the declaration that a device was made from
+ * @id: device
+ * @words: of the declaration
+ *
+ * Return: 0; or negative errno with a message, and the file is unchanged
+ */
+int state_declare(__u32 id, json_t *words)
+{
+	enum state_old old;
+	struct state st;
+	json_t *root;
+	int ret;
+
+	ret = state_load(id, &st, &root);
+	if (ret)
+		return ublk_error(ret, "%s: %s", state_name(id), strerror(-ret));
+	json_object_set(root, "declared", words);
+	ret = state_replace(id, root, &old);
+	if (!ret)
+		state_keep(id, old);
+	json_decref(root);
+	state_free(&st);
+	return ret;
 }
 
 /*

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The right word for a wrong one: the word with the fewest edits between them. An
- * edit inserts, removes or replaces a letter, or exchanges two neighbours.
+ * edit inserts, removes or replaces a letter, or exchanges two neighbours. The
+ * beginning of a word is one edit away from it. Where several words are equally near,
+ * all of them are named.
  *
  * Called with options by opt_parse.c, with commands by main.c, with targets by
  * devopts.c, and with names of devices by device.c.
@@ -57,6 +59,31 @@ static unsigned int suggest_limit(size_t len)
 	return len < 4 ? 1 : 1 + len / 4;
 }
 
+static bool suggest_is_start(const char *word, const char *right, size_t len)
+{
+	size_t i, n = strlen(word);
+
+	for (i = 0; i < n && i < len; i++)
+		if (folded(word[i]) != folded(right[i]))
+			return false;
+	return n > 1 && n < len;
+}
+
+/* Another one that is as near. */
+static void suggest_tie(struct suggest *s, const char *right, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr && i < SUGGEST_TIES; i++)
+		if (strlen(s->ties[i]) == len &&
+		    !suggest_distance(s->ties[i], len, right, len))
+			return;
+	if (s->nr < SUGGEST_TIES)
+		snprintf(s->ties[s->nr], sizeof(s->ties[0]), "%.*s", (int)len,
+			 right);
+	s->nr++;
+}
+
 static void suggest_one(struct suggest *s, const char *right, size_t len)
 {
 	size_t word_len = strlen(s->word);
@@ -64,12 +91,15 @@ static void suggest_one(struct suggest *s, const char *right, size_t len)
 
 	if (word_len > WORD_MAX || len > WORD_MAX)
 		return;
-	distance = suggest_distance(s->word, word_len, right, len);
+	distance = suggest_is_start(s->word, right, len) ? 1 :
+		suggest_distance(s->word, word_len, right, len);
 	if (distance > suggest_limit(word_len) ||
-	    (*s->best && distance >= s->distance))
+	    (s->nr && distance > s->distance))
 		return;
+	if (s->nr && distance < s->distance)
+		s->nr = 0;
 	s->distance = distance;
-	snprintf(s->best, sizeof(s->best), "%.*s", (int)len, right);
+	suggest_tie(s, right, len);
 }
 
 void suggest_offer(struct suggest *s, const char *right)
@@ -86,11 +116,16 @@ void suggest_offer(struct suggest *s, const char *right)
 
 const char *suggest_text(const struct suggest *s, const char *dash)
 {
-	static char text[100];
+	static char text[200];
+	size_t used = 0;
+	unsigned int i;
 
 	text[0] = 0;
-	if (*s->best)
-		snprintf(text, sizeof(text), "; did you mean \"%s%s\"?", dash,
-			 s->best);
+	/* many are no help */
+	for (i = 0; s->nr <= SUGGEST_TIES && i < s->nr && used < sizeof(text); i++)
+		used += snprintf(text + used, sizeof(text) - used, "%s\"%s%s\"",
+				 i ? " or " : "; did you mean ", dash, s->ties[i]);
+	if (used && used < sizeof(text))
+		snprintf(text + used, sizeof(text) - used, "?");
 	return text;
 }

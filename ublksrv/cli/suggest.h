@@ -7,15 +7,19 @@
 
 #include <stddef.h>
 
+#define SUGGEST_TIES	3
+
 /**
  * struct suggest - the nearest of the words offered so far
  * @word: the wrong word
- * @best: the nearest, or an empty text
- * @distance: edits between them
+ * @ties: the nearest
+ * @nr: how many they are, which may be more
+ * @distance: edits between them and @word
  */
 struct suggest {
 	const char *word;
-	char best[64];
+	char ties[SUGGEST_TIES][44];
+	unsigned int nr;
 	unsigned int distance;
 };
 
@@ -31,7 +35,8 @@ void suggest_offer(struct suggest *s, const char *right);
  * @s: after all words have been offered
  * @dash: what to put before the word, "--" for an option
  *
- * Return: "; did you mean "WORD"?" or an empty text, valid until the next call
+ * Return: "; did you mean "WORD"?", with " or "WORD"" for others, or an empty text;
+ * valid until the next call
  */
 const char *suggest_text(const struct suggest *s, const char *dash);
 

@@ -6,8 +6,7 @@
  * daemon runs. The kernel must not kill it for want of memory, and must not let
  * an allocation in it wait for its own disk. The library makes IO flushers of
  * the threads that serve; this is about the process. Only the process that
- * serves calls this file, never the one that waits for it, and it has no
- * children that would inherit the settings.
+ * serves calls this file, and its supervisor, never the one that waits for it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,8 @@
  * "ublk top": what devices do per second, on a terminal, until the user presses q.
  *
  * Plain ANSI sequences on the terminal's second screen; the first one and the modes of
- * the terminal come back at the end. Without a terminal one report is printed.
+ * the terminal come back at the end, and while Ctrl-Z has stopped the process. Without a
+ * terminal one report is printed.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 
 #include "json.h"
 #include "opt.h"
@@ -46,23 +48,93 @@ static const struct ublk_opt top_opts[] = {
 	{ 0 }
 };
 
-static volatile sig_atomic_t top_ended;
+/* The terminal, and the signals that concern it. */
+struct top {
+	const struct top_cfg *cfg;
+	struct stat_set *set;
+	bool keys;		/* standard input is the terminal */
+	struct termios old, raw;
+	int signals;		/* signalfd: none is missed between two waits */
+	bool ended;
+};
 
-static void top_on_signal(int sig)
+static int top_catch(struct top *t)
 {
-	(void)sig;
-	top_ended = 1;
-}
-
-/* Without SA_RESTART, so that poll() returns. */
-static void top_catch(void)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	struct sigaction sa = { .sa_handler = top_on_signal };
+	static const int caught[] = {
+		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH,
+	};
+	sigset_t set;
 	size_t i;
 
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &sa, NULL);
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		sigaddset(&set, caught[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	t->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	return t->signals < 0 ? ublk_error(-errno, "terminal: signalfd: %s",
+					   strerror(errno)) : 0;
+}
+
+/* The kernel stops a process that does this in the background. */
+static void top_enter(const struct top *t)
+{
+	if (t->keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &t->raw);
+	printf(TOP_BEGIN);
+}
+
+static void top_leave(const struct top *t)
+{
+	printf(TOP_END);
+	fflush(stdout);
+	if (t->keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &t->old);
+}
+
+/* As Ctrl-Z stops a process that does not catch the signal. */
+static void top_stop(const struct top *t)
+{
+	sigset_t set;
+
+	top_leave(t);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	raise(SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	/* here it has been continued */
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	top_enter(t);
+}
+
+static void top_signal(struct top *t)
+{
+	struct signalfd_siginfo sig;
+
+	if (read(t->signals, &sig, sizeof(sig)) != sizeof(sig))
+		return;
+	switch (sig.ssi_signo) {
+	case SIGTSTP:
+		top_stop(t);
+		break;
+	case SIGCONT:
+		/* after SIGSTOP, a shell has set the modes */
+		top_enter(t);
+		break;
+	case SIGWINCH:
+		break;
+	default:
+		t->ended = true;
+	}
+}
+
+static void top_key(struct top *t, struct pollfd *p)
+{
+	char key;
+
+	if (read(STDIN_FILENO, &key, 1) != 1)
+		p->fd = -1;
+	else if (key == 'q' || key == 'Q')
+		t->ended = true;
 }
 
 static long long top_ms(void)
@@ -70,22 +142,25 @@ static long long top_ms(void)
 	return common_now_ns() / 1000000;
 }
 
-/* Wait for the next picture. Return: false if the user wants to end */
-static bool top_wait(long long until)
+/* Wait for the next picture, or for a reason to make it now. */
+static void top_wait(struct top *t, long long until)
 {
-	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	struct pollfd p[] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = t->signals, .events = POLLIN },
+	};
 	long long left;
-	char key;
 
-	while (!top_ended && (left = until - top_ms()) > 0) {
-		if (poll(&p, 1, left) <= 0)
+	while (!t->ended && (left = until - top_ms()) > 0) {
+		if (poll(p, 2, left) <= 0)
 			continue;
-		if (read(STDIN_FILENO, &key, 1) != 1)
-			p.fd = -1;
-		else if (key == 'q' || key == 'Q')
-			return false;
+		if (p[0].revents)
+			top_key(t, &p[0]);
+		if (p[1].revents) {
+			top_signal(t);
+			return;
+		}
 	}
-	return !top_ended;
 }
 
 /* As many lines as the terminal has. */
@@ -118,38 +193,41 @@ static void top_draw(const struct stat_set *set)
 	free(text);
 }
 
-static int top_loop(const struct top_cfg *cfg, struct stat_set *set)
+static int top_loop(struct top *t)
 {
-	long long next = top_ms();
+	const long long step = t->cfg->interval * 1000;
+	long long next = top_ms(), now;
 	int ret;
 
 	do {
-		ret = stat_set_read(set);
+		ret = stat_set_read(t->set);
 		if (!ret)
-			top_draw(set);
-		next += cfg->interval * 1000;
-	} while (!ret && top_wait(next));
+			top_draw(t->set);
+		now = top_ms();
+		/* not all those that were due while the process was stopped */
+		if (next <= now)
+			next = next + step > now ? next + step : now + step;
+		if (!ret)
+			top_wait(t, next);
+	} while (!ret && !t->ended);
 	return ret;
 }
 
 static int top_live(const struct top_cfg *cfg, struct stat_set *set)
 {
-	struct termios old, raw;
-	bool keys = !tcgetattr(STDIN_FILENO, &old);
+	struct top t = { .cfg = cfg, .set = set };
 	int ret;
 
-	top_catch();
-	if (keys) {
-		raw = old;
-		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-	}
-	printf(TOP_BEGIN);
-	ret = top_loop(cfg, set);
-	printf(TOP_END);
-	fflush(stdout);
-	if (keys)
-		tcsetattr(STDIN_FILENO, TCSANOW, &old);
+	ret = top_catch(&t);
+	if (ret)
+		return ret;
+	t.keys = !tcgetattr(STDIN_FILENO, &t.old);
+	t.raw = t.old;
+	t.raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	top_enter(&t);
+	ret = top_loop(&t);
+	top_leave(&t);
+	close(t.signals);
 	return ret;
 }
 

@@ -49,6 +49,10 @@ check "number, node and name" has "(v['id'], v['node'], v['name']) == (5, '/dev/
 check "file and options" has "v['options']['file'] == '$img' and v['options']['offset'] == 1 << 20"
 check "size" has "v['sectors'] * 512 == 8 << 20"
 check "its daemon" has "v['daemon']['oom_score_adj'] == -1000 and '--name scratch' in v['daemon']['command']"
+check "is an IO flusher" has "v['daemon']['io_flusher'] is True and v['daemon']['realtime'] == 0"
+check "list -v" valid 0 list -v
+check "says who uses it" has "v['users'] == 'nobody'"
+check "events" valid 0 events --timeout 1
 check "number in use" valid 7 add -t null --name scratch
 check "an error has reason and message" has "d['errors'][0]['reason'] == 'in-use' and 'scratch' in d['errors'][0]['message']"
 check "list" valid 0 list
@@ -58,11 +62,34 @@ check "stat has the device" has "[s['target'] for s in d['stats']] == ['loop']"
 check "stat in a time" valid 0 stat -i 1
 check "top" valid 0 top scratch
 check "top has the device" has "d['stats'][0]['threads'][0]['read']['requests'] == 0"
+check "losetup -J" valid 0 -l -J
+check "has devices" has "v['id'] == 5"
+check "losetup -c of no file" valid 3 -c 6
+check "events of no device" valid 6 events -n 6 -c 1 --timeout 1
 check "stat of no device" valid 3 stat 6
 check "list -j" valid 0 list -j "$img"
 check "list -j has it" has "len(d['devices']) == 1"
 check "list -j of another file" valid 0 list -j /dev/null
 check "has none" has "d['devices'] == []"
+export UBLK_CONF_DIR=$TMP
+echo "type = null" >"$TMP/declared.conf"
+check "apply --dry-run" valid 0 apply --dry-run
+check "would add" has "d['actions'] == [{'name': 'declared', 'action': 'added', 'dry_run': True, 'id': None, 'node': None}]"
+check "up" valid 0 up declared
+check "adds" has "d['actions'][0]['action'] == 'added' and d['actions'][0]['node'].startswith('/dev/ublkb')"
+check "down" valid 0 down --all
+check "removes" has "d['actions'][0]['action'] == 'removed' and d['actions'][0]['id'] is None"
+echo "depth = 3" >"$TMP/declared.conf"
+check "up of a wrong file" valid 1 up declared
+check "names it" has "'declared.conf' in d['errors'][0]['message']"
+rm "$TMP/declared.conf"
+check "gc" valid 0 gc --dry-run
+check "has nothing to remove" has "d['removed'] == []"
+doctor() {
+	valid 1 doctor || valid 0 doctor
+}
+check "doctor" doctor
+check "has checked the device" has "[c for c in d['checks'] if c['check'] == 'devices' and c['ok'] and 'dev 5 ' in c['text']]"
 check "features" valid 0 features
 check "features has names" has "'USER_COPY' in d['feature_names']"
 check "resize" valid 0 resize -n 5 -s 4M

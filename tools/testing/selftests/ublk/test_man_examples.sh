@@ -15,6 +15,10 @@ pages=$LIB_DIR/../../../../ublksrv/man
 [ -e "$pages/ublk-loop.5.rst" ] || skip_all "no manual pages here"
 [ ! -e /dev/ublkc0 ] || skip_all "device 0 is in use"
 PATH=$(dirname -- "$(command -v "$UBLK")"):$PATH
+DEBUG=/sys/kernel/debug
+TRACING=/sys/kernel/tracing
+[ -d "$DEBUG/block" ] || mount -t debugfs none "$DEBUG" 2>/dev/null
+[ -d "$TRACING/events" ] || mount -t tracefs none "$TRACING" 2>/dev/null
 
 # Each indented block of the section goes to a file of its own.
 examples_of() {
@@ -37,15 +41,20 @@ run_example() {
 	(cd "$TMP/dir" && timeout "$((90 * SCALE))" bash -ex "$1") && return
 	umount -q /mnt
 	"$UBLK" del -a
+	[ ! -d "$TRACING/events/ublk" ] || echo 0 >"$TRACING/events/ublk/enable"
 	return 1
 }
 
-for page in "$pages"/ublk.1.rst "$pages"/ublk-*.5.rst; do
+for page in "$pages"/ublk.1.rst "$pages"/ublk.conf.5.rst "$pages"/ublk-*.[57].rst; do
 	rm -f "$TMP"/example*
 	examples_of "$page"
 	name=$(basename "$page" .rst)
 	if [ "$name" = ublk-zoned.5 ] && ! has_feature ZONED; then
 		skip "$name" "driver without ZONED"
+		continue
+	fi
+	if [ "$name" = ublk-debug.7 ] && ! { [ -d "$DEBUG/ublk" ] && [ -d "$TRACING/events/ublk" ]; }; then
+		skip "$name" "a driver without debugfs and tracepoints, or a kernel"
 		continue
 	fi
 	check "$name: has examples" test -e "$TMP/example2"

@@ -10,7 +10,7 @@
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-require mkfs.ext4 losetup
+require mkfs.ext4 losetup python3 lsblk
 PROG=$(readlink -f "$(command -v "$UBLK")")
 mkdir "$TMP/dir" "$TMP/dir/mnt"
 defer umount -q "$TMP/dir/mnt"
@@ -148,6 +148,11 @@ fi
 check "a target without -t" fails 2 "-t null" -- "$UBLK" add null
 
 usage=2
+check "-c of a disk that has no file" fails 1 "dev 0" "ublk resize -n 0" -- sh -c '
+	"$1" add -t mem --size 1M -n 0 --quiet && "$1" -c 0' sh "$UBLK"
+"$UBLK" del -a
+check "-c of no device" fails 3 "dev 4" -- "$UBLK" -c 4
+check "-L" fails "$usage" "ublk -j" -- "$UBLK" -f -L "$TMP/plain.img"
 check "-u without a value" fails "$usage" --unprivileged -- "$UBLK" add -t null -u
 truncate -s 8M "$TMP/a.img"
 check "--offset without a unit" fails "$usage" "write 4K" "4096s" "2M" -- \
@@ -178,7 +183,24 @@ test "$(blockdev --getss "$dev")" = 4096
 test "$(blockdev --getsize64 "$dev")" = 4194304
 test "$(blockdev --getro "$dev")" = 1
 losetup -j disk.img | grep -q ", offset 1048576, sizelimit 4194304$"
+test "$(losetup -n -l --raw -O NAME,BACK-FILE,OFFSET,RO,LOG-SEC,SIZELIMIT)" = "$dev $PWD/disk.img 1048576 1 4096 4194304"
+test "$(losetup -l -n -O back-file -j disk.img)" = "$PWD/disk.img"
+test "$(losetup -l -O NAME,DIO | awk 'NR == 1 { print $1, $2 }')" = "NAME DIO"
+losetup -J | python3 -c 'import json, sys; d, = json.load(sys.stdin)["loopdevices"]; assert d["back-file"].endswith("/disk.img") and d["offset"] == 1 << 20 and d["ro"] is True and d["log-sec"] == 4096'
+test "$(losetup -l --output MAJ:MIN -n --raw)" = "$(lsblk -dno MAJ:MIN "$dev" | tr -d ' ')"
+losetup | awk 'NR == 1 { exit !($1 == "NAME" && $6 == "BACK-FILE") }'
+losetup --list "$dev" | grep -q " $PWD/disk.img "
 losetup --detach "$dev"
+truncate -s 4M b.img
+dev=$(losetup -f --show b.img)
+truncate -s 8M b.img
+losetup -c "$dev"
+test "$(blockdev --getsize64 "$dev")" = 8388608
+truncate -s 2M b.img
+losetup --set-capacity "$dev"
+test "$(blockdev --getsize64 "$dev")" = 2097152
+losetup -d "$dev"
+test -z "$(losetup -l)"
 truncate -s 4M b.img
 dev=$(losetup -f)
 test -z "$(losetup "$dev" b.img)"

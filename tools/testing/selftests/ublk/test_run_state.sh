@@ -105,8 +105,8 @@ check "full: add" fails 1 "No space left" UBLK_RUN_DIR -- "$UBLK" add -t null -n
 check "full: no device is left" not test -e /dev/ublkc11
 check "full: no file is left" not test -e "$UBLK_RUN_DIR/11.json"
 check "full: no part of one" not test -e "$UBLK_RUN_DIR/11.json.new"
-check "full: TERM" kill -TERM "$(pid_of "$DEV")"
-check "full: the device is gone" busywait 5000 not test -e "/dev/ublkc$DEV"
+check "full: delete" del_dev
+check "full: the device is gone" not test -e "/dev/ublkc$DEV"
 check "full: and the record of the earlier daemon" busywait 5000 not test -e "$record"
 rm "$UBLK_RUN_DIR/fill"
 

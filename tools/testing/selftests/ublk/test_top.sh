@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # "ublk top" on a terminal: it redraws, fits, ends by q and by Ctrl-C, and leaves the
-# terminal as it was. Without one it prints one table.
+# terminal as it was, also while Ctrl-Z has stopped it. Without one it prints one table.
 #
 # runner: stock
 
@@ -68,6 +68,96 @@ if rows > 10 and not any(re.search(r"^  0 +[1-9]", p, re.M) for p in plain):
 sys.exit("\n".join(bad) or 0)
 PY
 
+cat >"$TMP/job.py" <<'PY'
+# usage: job.py COMMAND...: run it as a shell does, as a job of a terminal; stop it in two
+# ways, look at the terminal, continue it. Prints what is wrong.
+import fcntl, os, pty, select, signal, struct, sys, termios, time
+
+scale = int(os.environ.get("UBLK_TEST_SCALE", "1"))
+master, slave = pty.openpty()
+fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+before = termios.tcgetattr(slave)
+to_shell, from_shell = os.pipe(), os.pipe()
+shell = os.fork()
+if not shell:
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    job = os.fork()
+    if not job:
+        os.setpgid(0, 0)
+        os.tcsetpgrp(slave, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        for fd in range(3):
+            os.dup2(slave, fd)
+        os.execvp(sys.argv[1], sys.argv[1:])
+    os.write(from_shell[1], b"%d\n" % job)
+    while True:
+        _, status = os.waitpid(job, os.WUNTRACED)
+        os.tcsetpgrp(slave, os.getpid())
+        if not os.WIFSTOPPED(status):
+            os.write(from_shell[1], b"exit %d\n" % os.waitstatus_to_exitcode(status))
+            os._exit(0)
+        os.write(from_shell[1], b"stopped %d\n" % os.WSTOPSIG(status))
+        os.read(to_shell[0], 1)
+        os.tcsetpgrp(slave, job)
+        os.killpg(job, signal.SIGCONT)
+
+out = b""
+def until(what, ready):
+    global out
+    end = time.monotonic() + 30 * scale
+    while not ready():
+        if time.monotonic() > end:
+            os.killpg(job, signal.SIGKILL)
+            sys.exit(f"not {what}: {out[-600:]!r}")
+        for fd in select.select([master, from_shell[0]], [], [], 0.1)[0]:
+            if fd == master:
+                out += os.read(master, 65536)
+            else:
+                said.extend(os.read(fd, 4096).decode().splitlines())
+def same(what):
+    # what it printed before that
+    while select.select([master], [], [], 0.3)[0]:
+        globals()["out"] += os.read(master, 65536)
+    if termios.tcgetattr(slave) != before:
+        sys.exit(f"{what}: the modes are not as before")
+    if not out.endswith(b"\033[?1049l"):
+        sys.exit(f"{what}: not on the first screen: {out[-200:]!r}")
+def pictures(nr):
+    return lambda: out.count(b"\033[H") >= nr and b"\033[?1049h" in out
+said = []
+until("started", lambda: said)
+job = int(said.pop(0))
+until("a picture", pictures(2))
+os.write(master, b"\x1a")
+until("stopped by Ctrl-Z", lambda: said)
+if said.pop(0) != f"stopped {int(signal.SIGTSTP)}":
+    sys.exit("it did not stop by SIGTSTP")
+same("stopped")
+out = b""
+os.write(to_shell[1], b"c")
+until("a picture after it", pictures(2))
+raw = termios.tcgetattr(slave)
+os.kill(job, signal.SIGSTOP)
+until("stopped by SIGSTOP", lambda: said)
+if said.pop(0) != f"stopped {int(signal.SIGSTOP)}":
+    sys.exit("it did not stop by SIGSTOP")
+termios.tcsetattr(slave, termios.TCSANOW, before)
+while select.select([master], [], [], 0.3)[0]:
+    os.read(master, 65536)
+out = b""
+os.write(to_shell[1], b"c")
+until("a picture after SIGCONT", pictures(1))
+if termios.tcgetattr(slave) != raw:
+    sys.exit("continued: the modes are not those of top")
+os.write(master, b"q")
+until("ended", lambda: said)
+if said != ["exit 0"]:
+    sys.exit(f"{said}")
+same("at the end")
+PY
+
 on_pty() {
 	timeout "$((60 * SCALE))" python3 "$TMP/terminal.py" "$@"
 }
@@ -81,6 +171,8 @@ defer kill -9 $!
 
 check "q ends it" on_pty q 24 0 "$UBLK" top "disk3"
 check "Ctrl-C ends it" on_pty '\x03' 24 0 "$UBLK" top disk3 -i 1
+check "Ctrl-Z gives the terminal back, SIGCONT takes it again" \
+	timeout "$((120 * SCALE))" python3 "$TMP/job.py" "$UBLK" top disk3
 check "other keys do not, and all devices fit" on_pty 'xyzq' 30 0 "$UBLK" top
 check "on a small terminal" on_pty q 5 0 "$UBLK" top
 table() {

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Make devices what their declarations say: declared.c, for "ublk up", "down" and
+ * "apply".
+ */
+#ifndef UBLK_DECLARED_H
+#define UBLK_DECLARED_H
+
+#include "conf.h"
+
+/**
+ * struct declared_cfg - what is asked for
+ * @names: devices, ends with NULL; or NULL for all
+ * @all: all that are declared
+ * @dry_run: only say what would be done
+ * @force: take away disks that are in use, too
+ */
+struct declared_cfg {
+	char **names;
+	bool all;
+	bool dry_run;
+	bool force;
+};
+
+/**
+ * declared_up - bring devices up, as declared
+ * @cfg: which
+ *
+ * Goes on after a failure. A device whose store is another one comes after that.
+ *
+ * Return: exit status, with messages printed
+ */
+int declared_up(const struct declared_cfg *cfg);
+
+/**
+ * declared_down - take declared devices away
+ * @cfg: which
+ *
+ * Return: exit status, with messages printed
+ */
+int declared_down(const struct declared_cfg *cfg);
+
+/**
+ * declared_prune - take away the devices whose declarations are gone
+ * @cfg: whether and how
+ *
+ * Return: exit status, with messages printed
+ */
+int declared_prune(const struct declared_cfg *cfg);
+
+/**
+ * self_run - run this program with another command line
+ * @line: command and arguments, ends with NULL
+ *
+ * Return: 0; or negative errno for its exit status, with its message
+ */
+int self_run(char * const *line);
+
+#endif

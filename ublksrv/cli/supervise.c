@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Follow the server of a declared device: start it, notice its death by its pidfd,
+ * start the next one, after a pause if they do not last. The IO of a device that can
+ * be recovered waits meanwhile.
+ *
+ * This process allocates little and is locked in memory, for what it needs may lie on
+ * the disk that waits. When it is killed the server goes on, and another supervisor
+ * takes over what it finds.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+
+#include "backoff.h"
+#include "notify.h"
+#include "supervise.h"
+
+#define PAUSE_START_MS	30000	/* the longest one after a start that failed */
+#define PAUSE_DEATH_MS	5000	/* ... after a server that died soon */
+#define LASTING_NS	(30 * 1000000000ULL)	/* one that did not die soon */
+#define LEAVE_STATE_MS	20000	/* until the driver knows of a death */
+#define END_MS		20000	/* until a server that was asked to has ended */
+
+enum phase {
+	PHASE_STARTING,		/* a child has not told how it gets on */
+	PHASE_SERVING,
+	PHASE_PAUSE,		/* before the next start */
+};
+
+struct supervisor {
+	struct supervise s;
+	enum phase phase;
+	unsigned int failures;	/* starts in a row */
+	unsigned int deaths;	/* in a row that came soon */
+	unsigned int limit;
+	__u64 started;
+	__u64 next;		/* of the pause */
+	__u64 end;		/* by when a server must have ended; 0: not asked */
+	int signals;
+	bool done;
+	int status;
+};
+
+/* With a level that the journal knows, where standard error goes there. */
+static void supervise_journal(enum ublk_log_level level, const char *msg)
+{
+	static const int prio[] = {
+		[UBLK_LOG_ERR] = 3, [UBLK_LOG_WARN] = 4, [UBLK_LOG_INFO] = 6,
+		[UBLK_LOG_DEBUG] = 7,
+	};
+
+	fprintf(stderr, "<%d>ublk: %s\n", prio[level], msg);
+}
+
+/* To the log, and to the service manager. */
+static void supervise_say(enum ublk_log_level level, const struct supervisor *v,
+			  const char *text)
+{
+	ublk_log(level, "%s: %s", v->s.conf->name, text);
+	notify("STATUS=%s", text);
+}
+
+static void supervise_finish(struct supervisor *v, int status)
+{
+	v->done = true;
+	v->status = status;
+}
+
+/* Return: 0 or negative errno with a message */
+static int supervise_set_up(struct supervisor *v)
+{
+	sigset_t set;
+
+	if (getenv("JOURNAL_STREAM"))
+		ublk_set_log(supervise_journal, UBLK_LOG_INFO);
+	else
+		ublk_set_log(NULL, UBLK_LOG_INFO);
+	survive_set_up(true);
+	/* no core dump that could be written to the disk that waits */
+	prctl(PR_SET_DUMPABLE, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	v->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (v->signals < 0)
+		return ublk_error(-errno, "%s: signalfd: %s", v->s.conf->path,
+				  strerror(errno));
+	/* an ordinary user may not; the server does not need it */
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		ublk_log(UBLK_LOG_WARN, "%s: the supervisor is not locked in memory: %s",
+			 v->s.conf->name, strerror(errno));
+	return 0;
+}
+
+static void supervise_ready(struct supervisor *v)
+{
+	char text[120];
+
+	v->phase = PHASE_SERVING;
+	v->failures = 0;
+	v->started = common_now_ns();
+	snprintf(text, sizeof(text), "/dev/ublkb%u is served by process %d", v->s.id,
+		 (int)v->s.pid);
+	supervise_say(UBLK_LOG_INFO, v, text);
+	notify("READY=1");
+}
+
+static void supervise_pause(struct supervisor *v, const char *why,
+			    unsigned int ms)
+{
+	char text[1200];
+
+	snprintf(text, sizeof(text), "%s; next start in %u ms", why, ms);
+	supervise_say(UBLK_LOG_WARN, v, text);
+	v->phase = PHASE_PAUSE;
+	v->next = common_now_ns() + ms * 1000000ULL;
+}
+
+/* A start has failed: try it again later, or give up. */
+static void supervise_failed(struct supervisor *v, const char *why)
+{
+	char text[1200];
+
+	v->failures++;
+	if (!v->limit || v->failures < v->limit) {
+		supervise_pause(v, why,
+				backoff_ms(v->failures, PAUSE_START_MS));
+		return;
+	}
+	snprintf(text, sizeof(text), "given up after %u starts: %s", v->failures,
+		 why);
+	supervise_say(UBLK_LOG_ERR, v, text);
+	ublk_error(-EIO, "%s: %s", v->s.conf->path, text);
+	supervise_finish(v, EXIT_FAILED);
+}
+
+/* A server has died: the first time, its disk does not wait. */
+static void supervise_died(struct supervisor *v, const char *why)
+{
+	if (common_now_ns() - v->started >= LASTING_NS)
+		v->deaths = 0;
+	supervise_pause(v, why, backoff_ms(v->deaths++, PAUSE_DEATH_MS));
+}
+
+static void supervise_next(struct supervisor *v)
+{
+	enum supervise_start what;
+
+	v->phase = PHASE_STARTING;
+	if (supervise_start(&v->s, &what)) {
+		if (v->s.pid)
+			supervise_reap(&v->s);
+		supervise_failed(v, ublk_strerror_last());
+		return;
+	}
+	if (what == SUPERVISE_FOUND)
+		supervise_ready(v);
+}
+
+/* The server has told that the disk is there; if not, it ends and has said why. */
+static void supervise_told(struct supervisor *v)
+{
+	__u64 val = 0;
+
+	if (read(v->s.events, &val, sizeof(val)) != sizeof(val) || !val ||
+	    val > UBLK_ID_AUTO)
+		return;
+	v->s.id = val - 1;
+	close(v->s.events);
+	v->s.events = -1;
+	if (state_declare(v->s.id, v->s.conf->words))
+		ublk_log(UBLK_LOG_WARN, "%s: the declaration is not recorded: %s",
+			 v->s.conf->name, ublk_strerror_last());
+	supervise_ready(v);
+}
+
+static const char *supervise_how(int status, char *buf, size_t len)
+{
+	if (status < 0)
+		snprintf(buf, len, "was ended by signal %d (%s)", -status,
+			 strsignal(-status));
+	else
+		snprintf(buf, len, "has ended with status %d", status);
+	return buf;
+}
+
+/*
+ * A device that somebody has deleted is not added again, nor one that was stopped: its
+ * server ends well then.
+ */
+static bool supervise_was_ended(struct supervisor *v, int status,
+				const struct ublksrv_ctrl_dev_info *info, int err)
+{
+	if (err != -ENODEV && (info->state != UBLK_S_DEV_DEAD || status ||
+			       !v->s.child))
+		return false;
+	supervise_say(UBLK_LOG_INFO, v, err ? "the device has been deleted" :
+		      "the device has been stopped");
+	supervise_finish(v, EXIT_OK);
+	return true;
+}
+
+static void supervise_ended(struct supervisor *v)
+{
+	struct ublksrv_ctrl_dev_info info = { 0 };
+	char how[100], text[300];
+	pid_t pid = v->s.pid;
+	int status, err;
+
+	status = supervise_reap(&v->s);
+	if (v->end) {
+		supervise_finish(v, EXIT_OK);
+		return;
+	}
+	snprintf(text, sizeof(text), "the server, process %d, %s", (int)pid,
+		 supervise_how(status, how, sizeof(how)));
+	if (v->phase != PHASE_SERVING) {
+		supervise_failed(v, text);
+		return;
+	}
+	err = common_wait_state(v->s.ctrl, v->s.id, UBLK_S_DEV_LIVE,
+				LEAVE_STATE_MS, &info);
+	if (!supervise_was_ended(v, status, &info, err))
+		supervise_died(v, text);
+}
+
+/* A signal is passed on; what the server makes of it is in leave.c. */
+static void supervise_signal(struct supervisor *v)
+{
+	struct signalfd_siginfo sig;
+
+	if (read(v->signals, &sig, sizeof(sig)) != sizeof(sig) ||
+	    sig.ssi_signo == SIGHUP)
+		return;
+	notify("STOPPING=1");
+	if (!v->s.pid) {
+		supervise_finish(v, EXIT_OK);
+		return;
+	}
+	syscall(SYS_pidfd_send_signal, v->s.pidfd, SIGTERM, NULL, 0);
+	v->end = common_now_ns() + END_MS * 1000000ULL;
+}
+
+/* The server goes on, because the disk is in use, and so does this process. */
+static void supervise_stays(struct supervisor *v)
+{
+	v->end = 0;
+	supervise_say(UBLK_LOG_WARN, v, "asked to end, but the disk is in use or its requests do not end; goes on");
+	notify("READY=1");
+}
+
+/* Return: ms until something has to be done, -1 for ever */
+static int supervise_wait_ms(const struct supervisor *v, __u64 now)
+{
+	unsigned int dog = notify_watchdog_ms();
+	__u64 at = 0, ms;
+
+	if (v->phase == PHASE_PAUSE)
+		at = v->next;
+	if (v->end && (!at || v->end < at))
+		at = v->end;
+	if (!at && !dog)
+		return -1;
+	ms = !at ? dog : at > now ? (at - now + 999999) / 1000000 : 0;
+	return dog && ms > dog ? (int)dog : ms > 3600000 ? 3600000 : (int)ms;
+}
+
+static void supervise_turn(struct supervisor *v)
+{
+	struct pollfd p[] = {
+		{ .fd = v->signals, .events = POLLIN },
+		{ .fd = v->s.events, .events = POLLIN },
+		{ .fd = v->s.pidfd, .events = POLLIN },
+	};
+
+	poll(p, 3, supervise_wait_ms(v, common_now_ns()));
+	if (notify_watchdog_ms())
+		notify("WATCHDOG=1");
+	if (p[0].revents)
+		supervise_signal(v);
+	if (p[1].revents && v->phase == PHASE_STARTING)
+		supervise_told(v);
+	if (p[2].revents && v->s.pid)
+		supervise_ended(v);
+	if (v->done)
+		return;
+	if (v->phase == PHASE_PAUSE && common_now_ns() >= v->next)
+		supervise_next(v);
+	if (v->end && common_now_ns() >= v->end)
+		supervise_stays(v);
+}
+
+int supervise_run(const struct conf *conf, unsigned int limit)
+{
+	struct supervisor v = {
+		.s = {
+			.conf = conf, .id = UBLK_ID_AUTO, .pidfd = -1,
+			.events = -1,
+		},
+		.limit = limit, .signals = -1,
+	};
+	int ret;
+
+	ret = ublk_ctrl_open(&v.s.ctrl);
+	if (ret)
+		return cli_fail(ret);
+	ublk_ctrl_set_deadline(v.s.ctrl, CLI_QUERY_MS);
+	ret = supervise_set_up(&v);
+	if (!ret)
+		supervise_next(&v);
+	while (!ret && !v.done)
+		supervise_turn(&v);
+	if (v.signals >= 0)
+		close(v.signals);
+	ublk_ctrl_close(v.s.ctrl);
+	if (ret)
+		return cli_fail(ret);
+	return v.status ? cli_report(v.status, ublk_strerror_last()) : EXIT_OK;
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Start a server for "ublk serve": a child that runs "ublk add --foreground" or "ublk
+ * recover --foreground" without executing a file, because the program may lie on the
+ * disk whose IO waits for the server.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "json.h"
+#include "opt.h"
+#include "supervise.h"
+
+/* A device that was served and whose record is lost has no name any more. */
+static int supervise_find_lost(struct supervise *s,
+			       struct ublksrv_ctrl_dev_info *info)
+{
+	struct state st;
+
+	if (s->id == UBLK_ID_AUTO || ublk_ctrl_get_info(s->ctrl, s->id, info))
+		return -ENODEV;
+	if (!state_read(s->id, &st)) {
+		state_free(&st);
+		return -ENODEV;
+	}
+	s->lost = info->state == UBLK_S_DEV_QUIESCED ||
+		info->state == UBLK_S_DEV_FAIL_IO;
+	return s->lost ? 0 : -ENODEV;
+}
+
+int supervise_find(struct supervise *s, struct ublksrv_ctrl_dev_info *info)
+{
+	__u64 id;
+	int ret;
+
+	s->lost = false;
+	ret = device_find(s->conf->name, &id);
+	if (ret == -ENODEV)
+		return supervise_find_lost(s, info);
+	if (ret)
+		return ret;
+	s->id = id;
+	ret = ublk_ctrl_get_info(s->ctrl, s->id, info);
+	if (ret)
+		return common_explain(s->id, ret);
+	return device_check(info);
+}
+
+/* In the child. The group of its own keeps Ctrl-C away, which the parent passes on. */
+static void supervise_serve(struct supervise *s, const struct cli_command *cmd,
+			    char **line)
+{
+	sigset_t none;
+	int nr = 0, status;
+
+	while (line[nr])
+		nr++;
+	setpgid(0, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	out_stop();
+	ublk_ctrl_close(s->ctrl);
+	status = cmd->run(nr, line);
+	fflush(NULL);
+	_exit(status);
+}
+
+static int supervise_fork(struct supervise *s, const struct cli_command *cmd,
+			  char **line)
+{
+	fflush(NULL);
+	s->pid = fork();
+	if (!s->pid)
+		supervise_serve(s, cmd, line);
+	if (s->pid < 0) {
+		s->pid = 0;
+		return ublk_error(-errno, "%s: fork: %s", s->conf->path,
+				  strerror(errno));
+	}
+	s->child = true;
+	s->pidfd = syscall(SYS_pidfd_open, s->pid, 0);
+	return s->pidfd < 0 ? ublk_error(-errno, "%s: pidfd_open: %s", s->conf->path,
+					 strerror(errno)) : 0;
+}
+
+/* @line: for opt_list_free(), or NULL without memory */
+static int supervise_line(struct supervise *s, const struct cli_command *cmd,
+			  char **line)
+{
+	char option[32];
+	int ret;
+
+	if (!line)
+		return -ENOMEM;
+	s->events = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (s->events < 0) {
+		ret = ublk_error(-errno, "%s: eventfd: %s", s->conf->path,
+				 strerror(errno));
+	} else {
+		snprintf(option, sizeof(option), "--eventfd=%d", s->events);
+		ret = opt_list_add(&line, strdup(option));
+	}
+	if (!ret)
+		ret = opt_list_add(&line, strdup("--foreground"));
+	if (!ret)
+		ret = supervise_fork(s, cmd, line);
+	opt_list_free(&line);
+	return ret;
+}
+
+static int supervise_add(struct supervise *s)
+{
+	if (s->conf->missing)
+		return ublk_error(-ENOENT, "%s", s->conf->missing);
+	return supervise_line(s, &add_command, conf_line(s->conf, UBLK_ID_AUTO));
+}
+
+static int supervise_recover(struct supervise *s)
+{
+	char **line = NULL, number[16];
+	int ret;
+
+	if (s->lost)
+		return supervise_line(s, &recover_command,
+				      conf_line(s->conf, s->id));
+	snprintf(number, sizeof(number), "-n%u", s->id);
+	ret = opt_list_add(&line, strdup("recover"));
+	if (!ret)
+		ret = opt_list_add(&line, strdup(number));
+	if (!ret)
+		ret = opt_list_add(&line, strdup("--quiet"));
+	if (!ret)
+		return supervise_line(s, &recover_command, line);
+	opt_list_free(&line);
+	return ret;
+}
+
+static int supervise_adopt(struct supervise *s, pid_t pid)
+{
+	s->pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (s->pidfd < 0)
+		return ublk_error(-errno, "dev %u: its server, process %d: %s",
+				  s->id, pid, strerror(errno));
+	s->pid = pid;
+	s->child = false;
+	return 0;
+}
+
+int supervise_start(struct supervise *s, enum supervise_start *what)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret;
+
+	ret = supervise_find(s, &info);
+	if (!ret && info.state == UBLK_S_DEV_DEAD) {
+		ret = ublk_ctrl_del_dev(s->ctrl, s->id);
+		if (ret && ret != -ENODEV)
+			return common_explain(s->id, ret);
+		devnodes_wait_gone(s->id, 5000);
+		ret = -ENODEV;
+	}
+	if (ret == -ENODEV) {
+		*what = SUPERVISE_ADDED;
+		return supervise_add(s);
+	}
+	if (ret)
+		return ret;
+	*what = info.state == UBLK_S_DEV_LIVE ? SUPERVISE_FOUND :
+		SUPERVISE_RECOVERED;
+	return info.state == UBLK_S_DEV_LIVE ?
+		supervise_adopt(s, info.ublksrv_pid) : supervise_recover(s);
+}
+
+int supervise_reap(struct supervise *s)
+{
+	int status = 0;
+
+	if (s->child)
+		while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
+			;
+	close(s->pidfd);
+	if (s->events >= 0)
+		close(s->events);
+	s->pidfd = -1;
+	s->events = -1;
+	s->pid = 0;
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
