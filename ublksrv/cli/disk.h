@@ -73,6 +73,8 @@ void users_add(struct users *u, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int users_stores(const struct state *st, dev_t **devs);
 bool users_has_store(const dev_t *stores, int nr, const struct disk *d);
+int users_find(struct ublk_ctrl *ctrl, __u32 id,
+	       const struct users_known *known, struct users *u);
 int users_refuse(struct ublk_ctrl *ctrl, __u32 id,
 		 const struct users_known *known);
 

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 
+#include "disk.h"
 #include "json.h"
 #include "list.h"
 #include "opt.h"
@@ -40,7 +42,7 @@ static const struct ublk_opt list_opts[] = {
 	{
 		.name = "verbose", .letter = 'v', .type = UBLK_OPT_FLAG,
 		.offset = offsetof(struct list_cfg, verbose),
-		.help = "also what the daemon has",
+		.help = "also who uses the disk, and what the daemon has",
 	},
 	{ 0 }
 };
@@ -133,11 +135,30 @@ static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 		printf("\tnote: %s\n", d->note);
 }
 
+/* Also processes that have the raw disk open. */
+static void list_find_users(struct ublk_ctrl *ctrl, struct list_dev *d)
+{
+	struct users u;
+	char who[300];
+	struct disk disk;
+
+	if (users_find(ctrl, d->query->id, NULL, &u))
+		return;
+	snprintf(d->users, sizeof(d->users), "%s", u.nr ? u.text : "nobody");
+	if (!u.nr && !disk_load(d->query->id, &disk)) {
+		if (proc_openers(S_IFBLK, disk.devs, disk.nr, who, sizeof(who)))
+			snprintf(d->users, sizeof(d->users), "%s", who);
+		disk_free(&disk);
+	}
+}
+
 static void list_show(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		      const struct list_dev *d, enum list_form form)
+		      struct list_dev *d, enum list_form form)
 {
 	if (cfg->file && (!d->has_state || !list_has_file(&d->state, cfg->file)))
 		return;
+	if (cfg->verbose)
+		list_find_users(ctrl, d);
 	if (out_is_json()) {
 		out_append("devices", list_json(d));
 		return;
@@ -147,8 +168,11 @@ static void list_show(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 		return;
 	}
 	list_text(ctrl, d);
-	if (cfg->verbose)
-		list_daemon_text(&d->daemon);
+	if (!cfg->verbose)
+		return;
+	list_daemon_text(&d->daemon);
+	if (*d->users)
+		printf("\tused by %s\n", d->users);
 }
 
 static int list_one(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,

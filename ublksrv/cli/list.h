@@ -28,6 +28,7 @@ struct list_dev {
 	bool has_daemon;	/* it has one, which wrote @state */
 	char flags[512];
 	char note[320];		/* what is missing, and why; or "" */
+	char users[800];	/* who uses the disk; "" if nobody looked */
 	struct list_daemon daemon;
 };
 

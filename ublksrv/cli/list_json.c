@@ -84,5 +84,7 @@ json_t *list_json(const struct list_dev *d)
 			"note", d->note);
 	if (obj)
 		list_json_state(obj, d);
+	if (obj && *d->users)
+		json_object_set_new(obj, "users", json_string(d->users));
 	return obj;
 }

@@ -192,6 +192,39 @@ static void users_ublk(struct ublk_ctrl *ctrl, const struct disk *d,
 }
 
 /**
+ * users_find - who uses the disk of a device
+ * @ctrl: handle
+ * @id: device
+ * @known: what is not to be found out again, or NULL
+ * @u: filled; the text ends with how many more there are
+ *
+ * Return: 0, also without a disk; or -ENOMEM with a message
+ */
+int users_find(struct ublk_ctrl *ctrl, __u32 id,
+	       const struct users_known *known, struct users *u)
+{
+	struct disk d;
+	size_t used;
+	int ret;
+
+	memset(u, 0, sizeof(*u));
+	ret = disk_load(id, &d);
+	if (!ret && d.nr) {
+		mounts_find(&d, known ? known->spaces : NULL, u);
+		users_swap(&d, u);
+		users_holders(&d, u);
+		users_loop(&d, u);
+		users_ublk(ctrl, &d, known, u);
+	}
+	disk_free(&d);
+	used = strlen(u->text);
+	if (u->nr > USERS_SHOWN)
+		snprintf(u->text + used, sizeof(u->text) - used, " and %u more",
+			 u->nr - USERS_SHOWN);
+	return ret;
+}
+
+/**
  * users_refuse - refuse to take away a disk that is in use
  * @ctrl: handle
  * @id: device
@@ -202,25 +235,12 @@ static void users_ublk(struct ublk_ctrl *ctrl, const struct disk *d,
 int users_refuse(struct ublk_ctrl *ctrl, __u32 id,
 		 const struct users_known *known)
 {
-	struct users u = { 0 };
-	char more[32] = "";
-	struct disk d;
+	struct users u;
 	int ret;
 
-	ret = disk_load(id, &d);
-	if (!ret && d.nr) {
-		mounts_find(&d, known ? known->spaces : NULL, &u);
-		users_swap(&d, &u);
-		users_holders(&d, &u);
-		users_loop(&d, &u);
-		users_ublk(ctrl, &d, known, &u);
-	}
-	disk_free(&d);
-	if (u.nr > USERS_SHOWN)
-		snprintf(more, sizeof(more), " and %u more",
-			 u.nr - USERS_SHOWN);
+	ret = users_find(ctrl, id, known, &u);
 	if (u.nr)
-		ret = ublk_error(-EBUSY, "dev %u: is in use: %s%s; end that first, or give --force",
-				 id, u.text, more);
+		ret = ublk_error(-EBUSY, "dev %u: is in use: %s; end that first, or give --force",
+				 id, u.text);
 	return ret;
 }
