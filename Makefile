@@ -26,7 +26,7 @@ help:
 	@echo 'check-chaos random misuse of all modes on the debug kernel; SECONDS=600 SEED='
 	@echo 'check-kcsan the same on a kernel that looks for data races; SECONDS=600 SEED='
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
-	@echo 'check-packages the packages in a clean Debian: install, use, reboot, upgrade, remove'
+	@echo 'check-packages the packages in a clean Debian: install, reboot, upgrade, remove; NATIVE=1'
 	@echo 'mutants     do the tests see faults? seeds them one by one; MUTANTS="NAME..."'
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'

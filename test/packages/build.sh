@@ -30,6 +30,8 @@ root=$("$PACKAGES_DIR/root.sh")
 work=$(vm_work_dir packages)
 vm_lock 7 "$(basename "$work")"
 mkdir -p "$work/src"
+# Products of an earlier build, which the filter of vm_sync would keep in part.
+rm -rf "$work/src/debian"
 vm_sync "$work/src"
 if [ -n "$version" ]; then
 	{
