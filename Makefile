@@ -19,12 +19,14 @@ help:
 	@echo 'user        the ublk program and its library'
 	@echo 'install     program, module, udev rule, man pages; PREFIX= DESTDIR= KDIR='
 	@echo 'uninstall   remove what install wrote; with the same variables'
+	@echo 'deb         Debian packages of it, in build/deb'
 	@echo 'demo        boot a guest and show a file system on a ublk device'
 	@echo 'check       all tests, in guests; TESTS="PATTERN..." selects, LESS=1 repeats most'
 	@echo 'check-debug what check runs in guests, on a debug kernel compiled once; TESTS= LESS='
 	@echo 'check-chaos random misuse of all modes on the debug kernel; SECONDS=600 SEED='
 	@echo 'check-kcsan the same on a kernel that looks for data races; SECONDS=600 SEED='
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
+	@echo 'check-packages the packages in a clean Debian: install, reboot, upgrade, remove; NATIVE=1'
 	@echo 'mutants     do the tests see faults? seeds them one by one; MUTANTS="NAME..."'
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'
@@ -38,6 +40,9 @@ modules:
 
 user:
 	$(MAKE) -C ublksrv
+
+deb:
+	@test/packages/build.sh
 
 demo:
 	@$(SH_VM)/demo.sh
@@ -56,6 +61,9 @@ check-kcsan:
 
 check-fresh:
 	@$(SH_VM)/fresh.sh
+
+check-packages:
+	@test/packages/run.sh
 
 mutants:
 	@test/mutants/run.sh $(MUTANTS)
@@ -123,7 +131,7 @@ clean: clean-modules
 clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
-.PHONY: all help modules user demo check check-debug check-chaos check-kcsan \
-	check-fresh mutants bench shell unit pictures compile_commands.json install install-user \
-	install-modules uninstall uninstall-user uninstall-modules clean \
-	clean-modules
+.PHONY: all help modules user deb demo check check-debug check-chaos \
+	check-kcsan check-fresh check-packages mutants bench shell unit pictures \
+	compile_commands.json install install-user install-modules uninstall \
+	uninstall-user uninstall-modules clean clean-modules

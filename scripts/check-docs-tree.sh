@@ -98,13 +98,22 @@ check_docs_variables() {
 	return "$rc"
 }
 
-# README.md names the series for which the driver is compiled, and no others.
+# README.md names the series for which the driver is compiled, and no others; DKMS
+# compiles it from the oldest to the newest.
 check_docs_series() {
+	local dkms=debian/ublk-dkms.dkms
+
 	sed -nE 's/^UBLK_SERIES="([^"]*)"$/\1/p' test/vm/config.sh | tr ' ' '\n' |
 		sort >"$tmp/config"
 	sed -nE 's/^\| kernel \| ([^|]*) \|$/\1/p' README.md |
 		grep -oE '\b[0-9]+\.[0-9]+\b' | sort >"$tmp/readme"
-	both "kernel series" "$tmp/readme" "$tmp/config" README.md test/vm/config.sh
+	both "kernel series" "$tmp/readme" "$tmp/config" README.md test/vm/config.sh || return
+	{
+		sort -V "$tmp/config" | sed -n '1s/^/MIN /p'
+		sort -V "$tmp/config" | sed -n '$s/.*/MAX &.999/p'
+	} | sort >"$tmp/range"
+	sed -nE 's/^BUILD_EXCLUSIVE_KERNEL_(MIN|MAX)="(.*)"$/\1 \2/p' "$dkms" | sort >"$tmp/dkms"
+	both "kernels for DKMS" "$tmp/dkms" "$tmp/range" "$dkms" test/vm/config.sh
 }
 
 # "FILE NAME" for each subcommand. One tab: rows of option tables have two.

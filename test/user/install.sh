@@ -105,7 +105,9 @@ compile() {
 	local flags=$1 macro=$2 system=()
 
 	shift 2
-	[ "$prefix" != /usr ] || system=(-I"$dest$include" -L"$dest$lib")
+	case $prefix in
+	'' | /usr) system=(-I"$dest$include" -L"$dest$lib") ;;
+	esac
 	# shellcheck disable=SC2046,SC2086
 	"${cc[@]}" "${warn[@]}" "$macro" -I"$tmp/old" "${system[@]}" -o "$tmp/prog" \
 		test/user/install_prog.c "$@" $(flags $flags)
@@ -145,6 +147,29 @@ moved() {
 complete() {
 	"$CC" "${warn[@]}" -Iinclude/uapi -I"$dest$include" -DOLD_FIRST -fsyntax-only \
 		test/user/install_prog.c
+}
+
+# The rule is where udev looks, whatever the prefix is, and runs the program that was
+# installed.
+rule() {
+	local file=$dest/lib/udev/rules.d/60-ublk.rules program=$prefix/sbin/ublk
+
+	[ -x "$dest$program" ] || { echo "no $program"; return 1; }
+	is "lines that run $program" "$(grep -c PROGRAM= "$file")" \
+		"$(grep -c "PROGRAM=\"$program " "$file")"
+}
+
+# Every page, if there is a tool that makes them.
+pages() {
+	local page name
+
+	for page in ublksrv/man/*.rst; do
+		name=$(basename "$page" .rst)
+		[ -s "$dest$prefix/share/man/man${name##*.}/$name" ] && continue
+		command -v rst2man >/dev/null || return 0
+		echo "no page $name"
+		return 1
+	done
 }
 
 # Completions and the schema are there, and the completion is one that bash reads.
@@ -209,6 +234,8 @@ layout() {
 	check "$name: install" installed
 	check "$name: variables of the .pc file" variables
 	check "$name: names of the library" links
+	check "$name: the udev rule" rule
+	check "$name: manual pages" pages
 	check "$name: a program" shared NOT
 	check "$name: with the system's header before" shared FIRST
 	check "$name: with the system's header after" shared LAST
@@ -226,6 +253,8 @@ check "usr: uninstall" uninstalled
 layout multiarch /usr /usr/lib/x86_64-linux-gnu /usr/include/x86_64-linux-gnu \
 	LIBDIR=/usr/lib/x86_64-linux-gnu INCLUDEDIR=/usr/include/x86_64-linux-gnu
 check "multiarch: uninstall" uninstalled
+layout none "" /lib /include
+check "none: uninstall" uninstalled
 layout opt /opt/x /opt/x/lib /opt/x/include
 check "opt: every name of the ABI is the library's own" complete
 check "opt: in another place" moved

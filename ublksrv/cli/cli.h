@@ -304,6 +304,9 @@ void guard_enter(void);
 void guard_report(int status);
 void guard_leave(void);
 
+/* module.c: the driver */
+int module_load(void);
+
 /* survive.c: a daemon when memory is short */
 int survive_set_up(bool locked);
 void survive_log(__u32 id, int err);

@@ -351,6 +351,12 @@ int daemon_run(const struct daemon_args *args)
 	pid_t pid;
 	__u64 id;
 
+	/* what is recovered has a driver */
+	ret = args->recover ? 0 : module_load();
+	if (ret) {
+		daemon_tell(args, DAEMON_FAILED);
+		return cli_fail(ret);
+	}
 	if (args->foreground) {
 		if (chdir("/"))
 			return EXIT_FAILED;

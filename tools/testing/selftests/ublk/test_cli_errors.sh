@@ -121,8 +121,13 @@ if [ -e /sys/module/ublk_drv/refcnt ] && [ -z "$("$UBLK" list)" ]; then
 	# The kernel may release the last command's file a little later.
 	busywait 5000 rmmod ublk_drv
 	defer modprobe ublk_drv
+	# The program loads it unless that is switched off.
+	loader=$(cat /proc/sys/kernel/modprobe)
+	defer sh -c "echo $loader >/proc/sys/kernel/modprobe"
+	echo >/proc/sys/kernel/modprobe
 	check "no module" refused 5 modprobe -- "${add[@]}" -t null
 	check "list without module" refused 5 modprobe -- "$UBLK" list
+	echo "$loader" >/proc/sys/kernel/modprobe
 	modprobe ublk_drv
 else
 	skip "no /dev/ublk-control" "the module cannot be unloaded"

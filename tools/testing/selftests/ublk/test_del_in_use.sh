@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A disk that is mounted, swap, or under another device is neither deleted nor
-# stopped without --force, and the refusal names who uses it. A disk that is only
-# open is. "del -a" takes a stack from the top.
+# stopped without --force, and the refusal names who uses it, as does "list -v". A
+# disk that is only open is. "del -a" takes a stack from the top.
 #
 # runner: stock
 
@@ -16,6 +16,14 @@ require mkfs.ext4 mkswap swapon sfdisk losetup unshare module:loop
 # stays.
 refused() {
 	fails 7 "$@" && [ -b "$BDEV" ]
+}
+
+# listed TEXT [OPTION...]: "list -v" has it.
+listed() {
+	local text=$1 said
+	shift
+
+	said=$("$UBLK" list -v "$@") && printf '%s\n' "$said" && [[ $said == *"$text"* ]]
 }
 
 gone() {
@@ -36,8 +44,14 @@ check "mounted: del" refused "dev $DEV" "ublkb$DEV" "$TMP/two words" umount --fo
 check "mounted: del --async" refused "$TMP/two words" -- "${del[@]}" -n "$DEV" --async
 check "mounted: del -a" refused "$TMP/two words" -- "${del[@]}" -a
 check "mounted: stop" refused "$TMP/two words" --force -- "${stop[@]}" -n "$DEV"
+check "mounted: list -v" listed "used by ublkb$DEV is mounted on $TMP/two words ("
+check "mounted: list -v --json" listed "is mounted on $TMP/two words" --json
 check "the file system works" sh -c "echo x >'$TMP/two words/x' && sync '$TMP/two words/x'"
 umount "$TMP/two words"
+check "unmounted: list -v" listed "used by nobody"
+exec 4<"$BDEV"
+check "open: list -v" listed "used by process $$ ("
+exec 4<&-
 
 # In a mount namespace of another process only.
 mkfifo "$TMP/go"
