@@ -25,6 +25,9 @@ help:
 	@echo 'check-chaos random misuse of all modes on the debug kernel; SECONDS=600 SEED='
 	@echo 'check-kcsan the same on a kernel that looks for data races; SECONDS=600 SEED='
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
+	@echo 'check-cross the driver in a kernel tree, for other machines, gcc and clang'
+	@echo 'check-intree a kernel with the driver built in boots and runs the kselftests'
+	@echo 'export      a series of patches in the kernel source TREE='
 	@echo 'mutants     do the tests see faults? seeds them one by one; MUTANTS="NAME..."'
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'
@@ -56,6 +59,15 @@ check-kcsan:
 
 check-fresh:
 	@$(SH_VM)/fresh.sh
+
+check-cross:
+	@$(SH_VM)/cross.sh
+
+check-intree:
+	@$(SH_VM)/check-intree.sh
+
+export:
+	@scripts/export.sh "$(TREE)"
 
 mutants:
 	@test/mutants/run.sh $(MUTANTS)
@@ -124,6 +136,6 @@ clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
 .PHONY: all help modules user demo check check-debug check-chaos check-kcsan \
-	check-fresh mutants bench shell unit pictures compile_commands.json install install-user \
+	check-fresh check-cross check-intree export mutants bench shell unit pictures compile_commands.json install install-user \
 	install-modules uninstall uninstall-user uninstall-modules clean \
 	clean-modules
