@@ -36,7 +36,8 @@ PROGRAMS="uapi_add uapi_batch_data uapi_ctrl uapi_data uapi_io uapi_params
 # shellcheck disable=SC2317,SC2329
 compile32() {
 	set -eu
-	local tests=/mnt/out/src/tools/testing/selftests/ublk prog cc=i686-linux-gnu-gcc
+	local tests=/mnt/out/src/tools/testing/selftests/ublk cc=i686-linux-gnu-gcc
+	local compiler prog progs=()
 
 	for compiler in i686-linux-gnu-gcc arm-linux-gnueabihf-gcc; do
 		$compiler -std=gnu11 -fsyntax-only -I/mnt/tree/test/include \
@@ -47,12 +48,13 @@ compile32() {
 	# Headers of the libraries come last: the compiler has a libc of its own.
 	cc="$cc -idirafter /usr/include/i386-linux-gnu -idirafter /usr/include"
 	make -s -j"$2" -C ublksrv ublk CC="$cc" LDFLAGS="-static -L/usr/lib/i386-linux-gnu"
-	# shellcheck disable=SC2086 # a list
-	make -s -j"$2" -C "$tests" CC="$cc" KSFT=/mnt/harness/tools/testing/selftests \
-		LDFLAGS="-static -L/usr/lib/i386-linux-gnu" $1
 	for prog in $1; do
-		file=$tests/$prog
-		[ "$(od -An -tx1 -j4 -N1 "$file" | tr -d ' ')" = 01 ] ||
+		progs+=("$tests/$prog")
+	done
+	make -s -j"$2" -C "$tests" CC="$cc" KSFT=/mnt/harness/tools/testing/selftests \
+		LDFLAGS="-static -L/usr/lib/i386-linux-gnu" "${progs[@]}"
+	for prog in "${progs[@]}" ublksrv/ublk; do
+		[ "$(od -An -tx1 -j4 -N1 "$prog" | tr -d ' ')" = 01 ] ||
 			{ echo "error: $prog is no program of 32 bits"; exit 1; }
 	done
 }
