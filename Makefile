@@ -27,6 +27,9 @@ help:
 	@echo 'check-kcsan the same on a kernel that looks for data races; SECONDS=600 SEED='
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
 	@echo 'check-packages the packages in a clean Debian: install, reboot, upgrade, remove; NATIVE=1'
+	@echo 'check-cross the driver in a kernel tree, for other machines, gcc and clang'
+	@echo 'check-intree a kernel with the driver built in boots and runs the kselftests'
+	@echo 'export      a series of patches in the kernel source TREE='
 	@echo 'mutants     do the tests see faults? seeds them one by one; MUTANTS="NAME..."'
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'
@@ -64,6 +67,15 @@ check-fresh:
 
 check-packages:
 	@test/packages/run.sh
+
+check-cross:
+	@$(SH_VM)/cross.sh
+
+check-intree:
+	@$(SH_VM)/check-intree.sh
+
+export:
+	@scripts/export.sh "$(TREE)"
 
 mutants:
 	@test/mutants/run.sh $(MUTANTS)
@@ -132,6 +144,7 @@ clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
 .PHONY: all help modules user deb demo check check-debug check-chaos \
-	check-kcsan check-fresh check-packages mutants bench shell unit pictures \
-	compile_commands.json install install-user install-modules uninstall \
-	uninstall-user uninstall-modules clean clean-modules
+	check-kcsan check-fresh check-packages check-cross check-intree export \
+	mutants bench shell unit pictures compile_commands.json install \
+	install-user install-modules uninstall uninstall-user uninstall-modules \
+	clean clean-modules

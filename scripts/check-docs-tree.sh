@@ -98,15 +98,14 @@ check_docs_variables() {
 	return "$rc"
 }
 
-# README.md names the series for which the driver is compiled, and no others; DKMS
-# compiles it from the oldest to the newest.
+# README.md has a row for each series for which the driver is compiled, and no others;
+# DKMS compiles it from the oldest to the newest.
 check_docs_series() {
 	local dkms=debian/ublk-dkms.dkms
 
 	sed -nE 's/^UBLK_SERIES="([^"]*)"$/\1/p' test/vm/config.sh | tr ' ' '\n' |
 		sort >"$tmp/config"
-	sed -nE 's/^\| kernel \| ([^|]*) \|$/\1/p' README.md |
-		grep -oE '\b[0-9]+\.[0-9]+\b' | sort >"$tmp/readme"
+	sed -nE 's/^\| ([0-9]+\.[0-9]+)\.[0-9x]* \| this \|.*/\1/p' README.md | sort >"$tmp/readme"
 	both "kernel series" "$tmp/readme" "$tmp/config" README.md test/vm/config.sh || return
 	{
 		sort -V "$tmp/config" | sed -n '1s/^/MIN /p'
@@ -114,6 +113,16 @@ check_docs_series() {
 	} | sort >"$tmp/range"
 	sed -nE 's/^BUILD_EXCLUSIVE_KERNEL_(MIN|MAX)="(.*)"$/\1 \2/p' "$dkms" | sort >"$tmp/dkms"
 	both "kernels for DKMS" "$tmp/dkms" "$tmp/range" "$dkms" test/vm/config.sh
+}
+
+# The table of what was tested is the one that is made of its text form.
+check_docs_support() {
+	command -v perl >/dev/null || { echo "no perl"; return 4; }
+	scripts/support.pl --table >"$tmp/table" || return 1
+	sed -n '/^| Kernel |/,/^[^|]*$/p' README.md | grep '^|' >"$tmp/readme"
+	diff "$tmp/readme" "$tmp/table" | sed -n 's/^< /only in README.md: /p
+		s/^> /only from Documentation\/block\/ublk-support.txt: /p' | grep . && return 1
+	return 0
 }
 
 # "FILE NAME" for each subcommand. One tab: rows of option tables have two.

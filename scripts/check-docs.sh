@@ -16,7 +16,7 @@ export LC_ALL=C
 cd "$(dirname -- "$0")/.." || exit 1
 
 ALL_CHECKS="docs_paths docs_targets docs_variables docs_subcommands docs_series
-	control_commands io_commands features tracepoints tag_states
+	docs_support control_commands io_commands features tracepoints tag_states
 	names statements differences waits parse man_targets man_functions
 	man_options
 	driver_files program_files callers journey layers pictures"

@@ -11,6 +11,7 @@
 #   @begin SECONDS NAME       a test starts
 #   |...                      a line of its output
 #   @end SECONDS VERDICT      "ok", "ok # SKIP reason" or "not ok # reason"
+# and first, for scripts/support.sh, what is tested, as a line of none of these kinds.
 # Ends with status 97 when the guest is not fit for the next test.
 
 vm=/run/vm
@@ -179,7 +180,27 @@ last_words() {
 	head -n 200 "$file"
 }
 
+# The kernel, whose driver it has, the driver's features, the date.
+introduce() {
+	modprobe -q ublk_drv
+	# A driver that has just been loaded may have no node yet.
+	for _ in $(seq 50); do
+		[ ! -e /dev/ublk-control ] || break
+		sleep 0.1
+	done
+	/ublk/ublksrv/ublk features 2>/dev/null | awk -v release="$(uname -r)" \
+		-v driver="${UBLK_DRIVER:+own}" -v date="$(date +%F)" '
+		/^ublk_drv features: / { features = $3 }
+		/: needs Linux / { lacks = lacks " " $1 }
+		END {
+			printf "kernel %s, driver %s, features %s, date %s, lacks%s\n",
+				release, driver ? driver : "ours",
+				features ? features : "unknown", date, lacks ? lacks : " nothing"
+		}'
+}
+
 fit=1
+introduce
 exec 3<&0 <"/dev/null"
 while echo "@next"; read -r test <&3 && [ -n "$test" ]; do
 	run_test "${test%:*}" "${test##*:}" 3<&-

@@ -95,7 +95,7 @@ selected() {
 
 # Those behind "coverage" need the guest's root: compilers and checkers of the
 # guest's release, its liburing.
-HOST_TESTS="vm/tools model unit fuzz coverage static series user docs"
+HOST_TESTS="vm/tools model unit fuzz coverage static series intree user docs"
 
 # host_command NAME: set limit and the array command; false if it is not there.
 host_command() {
@@ -112,6 +112,7 @@ host_command() {
 	coverage) command=("$TOP_DIR/scripts/abi-coverage.sh") ;;
 	static) command=("${copy[@]}" scripts/check.sh); limit=1500 ;;
 	series) command=("$VM_DIR/series.sh") ;;
+	intree) command=("$VM_DIR/intree.sh"); limit=1200 ;;
 	user) command=("${copy[@]}" make -s -C test/user run); limit=1200 ;;
 	docs) command=("${copy[@]}" scripts/check-docs.sh) ;;
 	esac

@@ -37,39 +37,14 @@ esac
 vm_become_root "${args[@]}"
 umask 022
 
-# What compiles a kernel and is not in the guest. gcc is the guest's own, as
-# modules are compiled there.
-COMPILE_PACKAGES=bc,bison,cpio,flex,gcc,kmod,libc6-dev,libelf-dev,make,perl,python3,xz-utils
-
 # What is added to "make tinyconfig": debug.config, but an option that the
 # flavour's own file has is as that says.
 fragment() {
-	local own=$VM_DIR/$flavour.config
-
 	if [ "$flavour" = debug ]; then
-		cat "$own"
-		return
+		cat "$VM_DIR/debug.config"
+	else
+		vm_debug_config "$VM_DIR/$flavour.config"
 	fi
-	grep -vE "^($(sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=.*/\1/p' "$own" | paste -sd '|'))=" \
-		"$VM_DIR/debug.config"
-	cat "$own"
-}
-
-# Options of the fragment that the configuration does not have as wanted.
-lost_options() {
-	local line name
-
-	while read -r line; do
-		case $line in
-		CONFIG_*=n)
-			name=${line%=n}
-			! grep -q "^$name=" "$2" || echo "$name=n"
-			;;
-		CONFIG_*)
-			grep -qxF "$line" "$2" || echo "$line"
-			;;
-		esac
-	done <"$1"
 }
 
 # Runs in the chroot: /mnt/source is the kernel source, read-only, /mnt/out the
@@ -112,48 +87,21 @@ compile() {
 	rm -rf "$out/obj" "$out/fragment"
 }
 
-enter() {
-	set -eu
-	local root=$DEBUG_TMP/root
-
-	mount --make-rprivate /
-	mount -t proc proc "$root/proc"
-	mount --rbind /dev "$root/dev"
-	mkdir -p "$root/mnt/source" "$root/mnt/out"
-	mount --bind "$DEBUG_SOURCE" "$root/mnt/source"
-	mount -o remount,bind,ro "$root/mnt/source"
-	mount --bind "$DEBUG_TMP/out" "$root/mnt/out"
-	exec chroot "$root" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 \
-		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		MAKEFLAGS="$DEBUG_MAKEFLAGS" \
-		KBUILD_BUILD_USER=ublk KBUILD_BUILD_HOST=debug \
-		KBUILD_BUILD_TIMESTAMP=0 \
-		/bin/bash -c "$DEBUG_SCRIPT"
-}
-
 make_kernel() {
-	local list old
+	local root old
 
 	tmp=$(mktemp -d "$VM_CACHE/tmp.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
 	vm_log "compiling the $flavour kernel of $(basename "$source"): some minutes"
-	"$VM_DIR/host.sh"
-	list=$(vm_sources_list)
-	vm_mmdebstrap --variant=apt --include="$COMPILE_PACKAGES" \
-		"$UBLK_SUITE" "$tmp/root" - <<<"$list" >"$tmp/log" 2>&1 || {
-		tail -n 30 "$tmp/log" >&2
-		vm_die "cannot make the root that compiles it (see above)"
-	}
+	root=$("$VM_DIR/compile-root.sh")/root
 	mkdir "$tmp/out"
 	{
 		fragment
 		printf 'CONFIG_LOCALVERSION="-%s-%s"\n' "$flavour" "$key"
 	} >"$tmp/out/fragment"
-	export DEBUG_TMP=$tmp DEBUG_SOURCE=$source DEBUG_SCRIPT
-	export DEBUG_MAKEFLAGS=$make_flags
-	DEBUG_SCRIPT="$(declare -f lost_options compile); compile"
-	export -f enter
-	unshare --mount -- /bin/bash -c enter >"$tmp/log" 2>&1 || {
+	vm_compiler "$root" "$tmp/out" "$(declare -f lost_options compile)
+		export MAKEFLAGS='$make_flags'
+		compile" "$source:/mnt/source" >"$tmp/log" 2>&1 || {
 		grep -n -m 20 -A 5 -i -E 'error|lost from' "$tmp/log" >&2
 		tail -n 20 "$tmp/log" >&2
 		vm_die "the $flavour kernel does not compile (see above)"

@@ -7,6 +7,7 @@
 # Everything made here lives in one cache directory outside the checkout:
 #   apt/                private package lists of the guest's release
 #   root-SERIES-KEY/    guest root (directory and disk image), kernel, modules
+#   compile-KEY/        what compiles kernels; cross-KEY/ also for other machines
 #   emulator-SUITE/     QEMU with its libraries
 #   headers-RELEASE/    what modules for another kernel are compiled against
 #   source-VERSION/     unpacked kernel source
@@ -102,14 +103,16 @@ vm_sources_list() {
 
 # vm_mmdebstrap ARGS: what every use of mmdebstrap here has in common.
 # Documentation and translations only cost time. force-unsafe-io drops fsyncs,
-# which a directory that is thrown away on failure does not need.
+# which a directory that is thrown away on failure does not need. VM_FOREIGN is a
+# second architecture.
 vm_mmdebstrap() {
 	local options=() proxy
 
 	proxy=$(apt-config dump --no-empty --format '%f "%v";%n' \
 		Acquire::http::Proxy Acquire::https::Proxy || true)
 	[ -z "$proxy" ] || options+=(--aptopt="$proxy")
-	TMPDIR=$VM_CACHE mmdebstrap --quiet --mode=root --architectures=amd64 \
+	TMPDIR=$VM_CACHE mmdebstrap --quiet --mode=root \
+		--architectures="amd64${VM_FOREIGN:+,$VM_FOREIGN}" \
 		--aptopt='APT::Install-Recommends "false"' \
 		--aptopt='Acquire::Languages "none"' "${options[@]}" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -200,4 +203,60 @@ vm_host_dir() {
 # names are products: neither copied from the checkout nor removed from DIR.
 vm_sync() {
 	rsync -a --delete --exclude=/.git --filter=':- .gitignore' "$TOP_DIR/" "$1/"
+}
+
+# lost_options FRAGMENT CONFIG: options of the fragment that the configuration of a
+# kernel does not have as wanted.
+lost_options() {
+	local line name
+
+	while read -r line; do
+		case $line in
+		CONFIG_*=n)
+			name=${line%=n}
+			! grep -q "^$name=" "$2" || echo "$name=n"
+			;;
+		CONFIG_*)
+			grep -qxF "$line" "$2" || echo "$line"
+			;;
+		esac
+	done <"$1"
+}
+
+# vm_debug_config FILE: debug.config, but an option that the file has is as that says.
+vm_debug_config() {
+	grep -vE "^($(sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=.*/\1/p' "$1" | paste -sd '|'))=" \
+		"$VM_DIR/debug.config"
+	cat "$1"
+}
+
+# vm_compiler ROOT OUT SCRIPT HOST:DIR...: run the script in the root of
+# compile-root.sh. OUT is /mnt/out there, each HOST, a directory or a file, is at DIR,
+# read-only.
+vm_compiler() {
+	unshare --mount -- /bin/bash -c \
+		"$(declare -f vm_enter_compiler); vm_enter_compiler \"\$@\"" bash "$@"
+}
+
+# Runs in a mount namespace of its own.
+# shellcheck disable=SC2317,SC2329
+vm_enter_compiler() {
+	local root=$1 out=$2 script=$3 bind
+
+	set -eu
+	shift 3
+	mount --make-rprivate /
+	mount --bind "$root" "$root"
+	mount -t proc proc "$root/proc"
+	mount --rbind /dev "$root/dev"
+	mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+	mount --bind "$out" "$root/mnt/out"
+	for bind; do
+		mount --bind "${bind%:*}" "$root${bind##*:}"
+		mount -o remount,bind,ro "$root${bind##*:}"
+	done
+	exec chroot "$root" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		KBUILD_BUILD_USER=ublk KBUILD_BUILD_HOST=guest KBUILD_BUILD_TIMESTAMP=0 \
+		/bin/bash -c "$script"
 }

@@ -133,7 +133,7 @@ static size_t shmem_page_size(int fd)
 	size_t page = sysconf(_SC_PAGESIZE);
 	struct statfs fs;
 
-	return !fstatfs(fd, &fs) && fs.f_type == HUGETLBFS_MAGIC ?
+	return !fstatfs(fd, &fs) && (__u32)fs.f_type == HUGETLBFS_MAGIC ?
 		(size_t)fs.f_bsize : page;
 }
 

@@ -116,7 +116,7 @@ static int file_probe_regular(struct file *f, const char *path,
 	f->block_size = 512;
 	f->physical_size = FILE_MAX_BLOCK;
 	if (!fstatfs(f->fd, &fs) && is_power_of_2(fs.f_bsize) &&
-	    fs.f_bsize >= 512 && fs.f_bsize <= FILE_MAX_BLOCK)
+	    fs.f_bsize >= 512 && (__u64)fs.f_bsize <= FILE_MAX_BLOCK)
 		f->physical_size = fs.f_bsize;
 	f->rotational = file_queue_attr(st->st_dev, "rotational", 0);
 	file_probe_max_io(f, st->st_dev);

@@ -17,7 +17,7 @@
  * request.
  *
  * These functions compute; buf.c applies them with cmpxchg or atomic_sub.
- * test/model/refs.c searches all their states.
+ * test/model/refs.c of the ublk tree searches all their states.
  */
 #ifndef UBLK_LOGIC_REFS_H
 #define UBLK_LOGIC_REFS_H

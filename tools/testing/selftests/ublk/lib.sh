@@ -14,8 +14,8 @@
 # For slow kernels, UBLK_TEST_SCALE multiplies deadlines and UBLK_TEST_LESS divides
 # repetitions ("less N").
 #
-# The program is "kublk" beside this file (kernel tree), the one of the ublk
-# tree that this file is in, or "ublk" in the path; UBLK= names another.
+# The program is that of "ublksrv", in the ublk tree that this file is in or beside
+# this file (kernel tree), or "ublk" in the path; UBLK= names another.
 
 set -u
 
@@ -26,9 +26,13 @@ SCALE=${UBLK_TEST_SCALE:-1}
 LESS=${UBLK_TEST_LESS:-1}
 DEV=
 
+# What belongs to the program: its sources, manual pages, rules.
+for LIB_SRV in "$LIB_DIR/../../../../ublksrv" "$LIB_DIR/ublksrv" ""; do
+	[ ! -d "$LIB_SRV" ] || break
+done
 if [ -z "${UBLK:-}" ]; then
 	UBLK=ublk
-	for LIB_PROG in "$LIB_DIR/../../../../ublksrv/ublk" "$LIB_DIR/kublk"; do
+	for LIB_PROG in "$LIB_DIR/kublk" "$LIB_SRV/ublk"; do
 		[ ! -x "$LIB_PROG" ] || UBLK=$LIB_PROG
 	done
 fi
@@ -147,14 +151,14 @@ require() {
 	done
 }
 
-# Skip the whole test without udevd; else it has the rules of the ublk tree, with the
+# Skip the whole test without udevd; else it has the rules of the program, with the
 # path of this program, until the end. PROG is that path.
 use_udev_rules() {
 	local rules
 
 	require udevadm
 	udevadm control --ping --timeout=2 2>/dev/null || skip_all "udevd does not run"
-	for rules in "$LIB_DIR/../../../../ublksrv/etc/60-ublk.rules" \
+	for rules in "$LIB_SRV/etc/60-ublk.rules" \
 		/usr/local/lib/udev/rules.d/60-ublk.rules \
 		/lib/udev/rules.d/60-ublk.rules ""; do
 		[ ! -f "$rules" ] || break

@@ -10,7 +10,7 @@
 . "$(dirname -- "$0")/lib.sh"
 
 require python3
-for SCHEMA in "$LIB_DIR/../../../../ublksrv/etc/ublk.schema.json" \
+for SCHEMA in "$LIB_SRV/etc/ublk.schema.json" \
 	/usr/share/ublk/ublk.schema.json ""; do
 	[ ! -f "$SCHEMA" ] || break
 done

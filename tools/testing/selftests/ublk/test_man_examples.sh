@@ -11,7 +11,7 @@
 . "$(dirname -- "$0")/lib.sh"
 
 require fio mkfs.ext4 blkzone
-pages=$LIB_DIR/../../../../ublksrv/man
+pages=$LIB_SRV/man
 [ -e "$pages/ublk-loop.5.rst" ] || skip_all "no manual pages here"
 [ ! -e /dev/ublkc0 ] || skip_all "device 0 is in use"
 PATH=$(dirname -- "$(command -v "$UBLK")"):$PATH

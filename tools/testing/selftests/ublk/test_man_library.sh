@@ -10,7 +10,7 @@
 . "$(dirname -- "$0")/lib.sh"
 
 require cc
-srv=$LIB_DIR/../../../../ublksrv
+srv=$LIB_SRV
 [ -e "$srv/lib/libublk.so.0" ] || skip_all "no library here"
 
 awk '/^EXAMPLE$/ { on = 1 } /^DESCRIPTION$/ { exit } on && (/^\t/ || /^$/) {
