@@ -297,7 +297,6 @@ TEST_F(plain, E_21_files_end_with_the_session)
 	close(fd);
 }
 
-
 static int batch_redirect(struct raw_batch *b, struct ublk_redirect_elem *e,
 			  unsigned int nr, unsigned int size)
 {
