@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # "ublk features": each feature of the ABI is either offered, with its bit, or
-# named with the release of Linux that it needs.
+# named with the release of Linux that it needs; one of an extension, with the driver.
 #
 # runner: stock distro
 
@@ -15,7 +15,7 @@ require
 say "$(cat "$TMP/features")"
 mask=$(sed -n 's/^ublk_drv features: //p' "$TMP/features")
 sed -nE 's/^([A-Z_]+) +: (0x[0-9a-f]+)$/\1 \2/p' "$TMP/features" >"$TMP/offered"
-sed -nE 's/^  ([A-Z_]+) +: needs Linux [0-9]+\.[0-9]+( with CONFIG_[A-Z_]+)?$/\1/p' \
+sed -nE 's/^  ([A-Z_]+) +: needs (Linux [0-9]+\.[0-9]+( with CONFIG_[A-Z_]+)?|the ublk_drv of this project)$/\1/p' \
 	"$TMP/features" >"$TMP/missing"
 
 # The sum of the bits that are printed.
@@ -31,13 +31,13 @@ sum() {
 # A line that is neither a heading nor one of the two kinds.
 other_line() {
 	grep -vE '^ublk_drv features: |^not offered:$' "$TMP/features" |
-		grep -vE '^[A-Z_]+ +: 0x|^  [A-Z_]+ +: needs Linux '
+		grep -vE '^[A-Z_]+ +: 0x|^  [A-Z_]+ +: needs (Linux|the ublk_drv) '
 }
 
 check "offered bits make up the mask" prints "$mask" sum
-check "21 features are named" prints 21 \
+check "22 features are named" prints 22 \
 	sh -c "cut -d' ' -f1 '$TMP/offered' '$TMP/missing' | sort -u | wc -l"
-check "none of them twice" prints 21 \
+check "none of them twice" prints 22 \
 	sh -c "cat '$TMP/offered' '$TMP/missing' | wc -l"
 check "nothing else is printed" not other_line
 check "a heading only if something is missing" \
