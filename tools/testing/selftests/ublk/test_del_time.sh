@@ -12,7 +12,7 @@
 . "$(dirname -- "$0")/lib.sh"
 
 MANY=$(less 500)
-ONE_MS=$((500 * SCALE))
+ONE_MS=$((1500 * SCALE))
 MANY_MS=$((40000 * SCALE))
 
 now_ms() {
