@@ -372,8 +372,7 @@ int declared_prune(const struct declared_cfg *cfg)
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
-		return cli_fail(ublk_error(nr, "/sys/class/ublk-char: %s",
-					   strerror(-nr)));
+		return cli_fail(nr);
 	for (i = 0; i < nr && !ret; i++) {
 		if (state_read(ids[i], &st))
 			continue;

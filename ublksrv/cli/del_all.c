@@ -303,7 +303,7 @@ static int jobs_make(struct jobs *jobs, const struct jobs *last)
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
-		return ublk_error(nr, "/sys/class/ublk-char: %s", strerror(-nr));
+		return nr;
 	jobs->job = calloc(nr + last->nr + 1, sizeof(*jobs->job));
 	for (i = 0; i < nr && jobs->job; i++)
 		if (!jobs_have_final(last, ids[i]))

@@ -30,7 +30,7 @@ static int compare_ids(const void *a, const void *b)
  * devnodes_list - numbers of all devices, ascending
  * @ids: receives an array for free()
  *
- * Return: how many, or negative errno
+ * Return: how many, or negative errno with a message
  */
 int devnodes_list(__u32 **ids)
 {
@@ -43,7 +43,8 @@ int devnodes_list(__u32 **ids)
 	*ids = NULL;
 	dir = opendir(DEVNODES_CLASS);
 	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT ? 0 :
+			ublk_error(-errno, DEVNODES_CLASS ": %s", strerror(errno));
 	while ((e = readdir(dir))) {
 		if (strncmp(e->d_name, "ublkc", 5) ||
 		    opt_uint(e->d_name + 5, &id))

@@ -243,21 +243,12 @@ static void events_meet(struct events *e, __u32 id)
 		events_print(e, d, EVENTS_PRESENT);
 }
 
-static int events_list(__u32 **ids)
-{
-	int nr = devnodes_list(ids);
-
-	if (nr < 0)
-		ublk_error(nr, "/sys/class/ublk-char: %s", strerror(-nr));
-	return nr;
-}
-
 static int events_begin(struct events *e)
 {
 	__u32 *ids;
 	int nr, i;
 
-	nr = events_list(&ids);
+	nr = devnodes_list(&ids);
 	for (i = 0; i < nr && !e->err; i++)
 		if (events_wanted(e, ids[i]))
 			events_meet(e, ids[i]);
@@ -283,7 +274,7 @@ static void events_rescan(struct events *e)
 {
 	unsigned int i, k;
 	__u32 *ids;
-	int nr = events_list(&ids);
+	int nr = devnodes_list(&ids);
 
 	if (nr < 0)
 		e->err = nr;

@@ -83,8 +83,7 @@ static int gc_devices(const struct gc_cfg *cfg, struct ublk_ctrl *ctrl)
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
-		return cli_fail(ublk_error(nr, "/sys/class/ublk-char: %s",
-					   strerror(-nr)));
+		return cli_fail(nr);
 	for (i = 0; i < nr; i++)
 		if (gc_is_dead(ctrl, ids[i]))
 			ids[dead++] = ids[i];

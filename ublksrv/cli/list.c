@@ -261,7 +261,7 @@ static int list_all(struct ublk_ctrl *ctrl, const struct list_cfg *cfg)
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
-		return ublk_error(nr, "/sys/class/ublk-char: %s", strerror(-nr));
+		return nr;
 	q = calloc(nr ? : 1, sizeof(*q));
 	if (!q)
 		ret = ublk_error(-ENOMEM, "/sys/class/ublk-char: out of memory");

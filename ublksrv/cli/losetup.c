@@ -201,8 +201,7 @@ static int losetup_print_free(void)
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
-		return cli_fail(ublk_error(nr, "/sys/class/ublk-char: %s",
-					   strerror(-nr)));
+		return cli_fail(nr);
 	for (i = 0; i < nr && ids[i] == (__u32)i; i++)
 		;
 	free(ids);

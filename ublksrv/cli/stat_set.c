@@ -198,7 +198,7 @@ int stat_set_read(struct stat_set *set)
 
 	nr = devnodes_list(&ids);
 	if (nr < 0)
-		return ublk_error(nr, "/sys/class/ublk-char: %s", strerror(-nr));
+		return nr;
 	for (i = 0; !set->names && i < nr; i++)
 		stat_set_read_id(set, ids[i]);
 	for (i = 0; set->names && set->names[i] && !ret; i++) {
