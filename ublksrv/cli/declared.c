@@ -92,20 +92,7 @@ static void declared_print(const struct declared_cfg *cfg, const char *name,
 static int declared_do(const struct declared_cfg *cfg, const char *command,
 		       __u32 id, const char *option, const char *value)
 {
-	char **line = NULL, number[20];
-	const char *word;
-	int i, ret = 0;
-
-	snprintf(number, sizeof(number), "-n%u", id);
-	for (i = 0; i < 4 && !ret; i++) {
-		word = i == 0 ? command : i == 1 ? number : i == 2 ? option : value;
-		if (word)
-			ret = opt_list_add(&line, strdup(word));
-	}
-	if (!ret && !cfg->dry_run)
-		ret = self_run(line);
-	opt_list_free(&line);
-	return ret;
+	return cfg->dry_run ? 0 : self_do(command, id, option, value);
 }
 
 static int declared_add(const struct declared_cfg *cfg, const struct conf *c,
@@ -383,5 +370,24 @@ int declared_prune(const struct declared_cfg *cfg)
 	free(ids);
 	ret = ret ? cli_fail(ret) : declared_each(cfg, names, declared_down_one);
 	opt_list_free(&names);
+	return ret;
+}
+
+int declared_run(const struct cli_command *cmd, int argc, char **argv,
+		 int (*fn)(const struct declared_cfg *cfg))
+{
+	struct declared_cfg cfg = { 0 };
+	struct opt_table table = { .opts = cmd->opts, .base = &cfg };
+	int ret;
+
+	ret = cli_parse(cmd, &cfg, argc, argv);
+	if (ret < 0 && !cfg.names == !cfg.all) {
+		ublk_error(-EINVAL, "which device? give NAME of %s/NAME.conf, or --all",
+			   conf_dir());
+		ret = cli_usage(cmd);
+	} else if (ret < 0) {
+		ret = fn(&cfg);
+	}
+	opt_free(&table);
 	return ret;
 }

@@ -49,11 +49,47 @@ int declared_down(const struct declared_cfg *cfg);
 int declared_prune(const struct declared_cfg *cfg);
 
 /**
+ * declared_run - what the commands that name declared devices have in common
+ * @cmd: the command, whose options are those of a struct declared_cfg
+ * @argc: number of @argv
+ * @argv: its arguments
+ * @fn: does it
+ *
+ * Return: exit status, with messages printed
+ */
+int declared_run(const struct cli_command *cmd, int argc, char **argv,
+		 int (*fn)(const struct declared_cfg *cfg));
+
+/**
+ * self_line - the command line of a command for one device
+ * @command: such as "del"
+ * @id: device
+ * @option: or NULL
+ * @value: of @option, or NULL
+ *
+ * Return: command and arguments for opt_list_free(), ends with NULL; or NULL without
+ * memory, with a message
+ */
+char **self_line(const char *command, __u32 id, const char *option,
+		 const char *value);
+
+/**
  * self_run - run this program with another command line
  * @line: command and arguments, ends with NULL
  *
  * Return: 0; or negative errno for its exit status, with its message
  */
 int self_run(char * const *line);
+
+/**
+ * self_do - run a command on one device
+ * @command: as for self_line(), with the parameters after it
+ * @id: device
+ * @option: or NULL
+ * @value: of @option, or NULL
+ *
+ * Return: as self_run()
+ */
+int self_do(const char *command, __u32 id, const char *option, const char *value);
 
 #endif

@@ -2,8 +2,6 @@
 /*
  * "ublk down": take declared devices away.
  */
-#include <errno.h>
-
 #include "declared.h"
 #include "opt.h"
 
@@ -34,20 +32,7 @@ static const struct ublk_opt down_opts[] = {
 
 static int down_run(int argc, char **argv)
 {
-	struct declared_cfg cfg = { 0 };
-	struct opt_table table = { .opts = down_opts, .base = &cfg };
-	int ret;
-
-	ret = cli_parse(&down_command, &cfg, argc, argv);
-	if (ret < 0 && !cfg.names == !cfg.all) {
-		ublk_error(-EINVAL, "which device? give NAME of %s/NAME.conf, or --all",
-			   conf_dir());
-		ret = cli_usage(&down_command);
-	} else if (ret < 0) {
-		ret = declared_down(&cfg);
-	}
-	opt_free(&table);
-	return ret;
+	return declared_run(&down_command, argc, argv, declared_down);
 }
 
 const struct cli_command down_command = {

@@ -58,17 +58,10 @@ static bool gc_is_dead(struct ublk_ctrl *ctrl, __u32 id)
 
 static int gc_delete(const struct gc_cfg *cfg, __u32 id)
 {
-	char **line = NULL, number[20], node[32];
-	int ret;
+	int ret = cfg->dry_run ? 0 : self_do("del", id, NULL, NULL);
+	char node[32];
 
-	snprintf(number, sizeof(number), "-n%u", id);
 	snprintf(node, sizeof(node), "/dev/ublkc%u", id);
-	ret = opt_list_add(&line, strdup("del"));
-	if (!ret)
-		ret = opt_list_add(&line, strdup(number));
-	if (!ret && !cfg->dry_run)
-		ret = self_run(line);
-	opt_list_free(&line);
 	if (!ret || ret == -ENODEV)
 		gc_print(cfg, node, "the device has neither disk nor server");
 	return ret == -ENODEV ? 0 : ret;

@@ -2,8 +2,8 @@
 /*
  * What a daemon does on SIGTERM and SIGINT: it hands a device that can be recovered
  * over to the next daemon, deletes another one that nobody uses, and goes on to serve
- * one that is in use. Whoever sends signals to all processes, as a system does that
- * shuts down, must not take a disk away from under a file system.
+ * one that is in use. A system that shuts down sends SIGTERM to all processes: that
+ * must not take a disk away from under a file system.
  */
 #include <errno.h>
 #include <string.h>
@@ -53,10 +53,11 @@ static int leave_try_stop(struct ublk_dev *dev, char *who, size_t len)
 	struct disk d;
 	int ret = 0;
 
-	if (ublk_dev_info(dev)->flags & UBLK_F_SAFE_STOP_DEV)
+	if (ublk_dev_info(dev)->flags & UBLK_F_SAFE_STOP_DEV) {
 		ret = ublk_ctrl_try_stop_dev(ublk_dev_ctrl(dev), id);
-	if (ret != -EBUSY && ublk_dev_info(dev)->flags & UBLK_F_SAFE_STOP_DEV)
-		return ret;
+		if (ret != -EBUSY)
+			return ret;
+	}
 	/* who is it, or, without that feature, is there anybody? */
 	snprintf(who, len, "a process");
 	if (!disk_load(id, &d) &&

@@ -186,7 +186,7 @@ static int module_load_of_kernel(char *loader, const char *why)
  * module_load - load the driver if it is not there, and this process may
  *
  * If it may not, or if the administrator has switched off that the kernel loads
- * modules, whoever opens the control device finds out that it is missing.
+ * modules, this does nothing: ublk_ctrl_open() fails later, with its own message.
  *
  * Return: 0, or -EUNATCH with a message
  */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "declared.h"
+#include "opt.h"
 
 /* The reverse of cli_exit_status(). */
 static int self_errno(int status)
@@ -92,5 +93,34 @@ int self_run(char * const *line)
 	ret = WIFEXITED(status) ? self_errno(WEXITSTATUS(status)) : -EIO;
 	if (ret)
 		self_message(ret, text);
+	return ret;
+}
+
+char **self_line(const char *command, __u32 id, const char *option,
+		 const char *value)
+{
+	const char *words[] = { command, NULL, option, value };
+	char **line = NULL, number[20];
+	int i, ret = 0;
+
+	snprintf(number, sizeof(number), "-n%u", id);
+	words[1] = number;
+	for (i = 0; i < 4 && !ret; i++)
+		if (words[i])
+			ret = opt_list_add(&line, strdup(words[i]));
+	if (ret)
+		opt_list_free(&line);
+	return line;
+}
+
+int self_do(const char *command, __u32 id, const char *option, const char *value)
+{
+	char **line = self_line(command, id, option, value);
+	int ret;
+
+	if (!line)
+		return -ENOMEM;
+	ret = self_run(line);
+	opt_list_free(&line);
 	return ret;
 }

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "declared.h"
 #include "json.h"
 #include "opt.h"
 #include "supervise.h"
@@ -125,22 +126,9 @@ static int supervise_add(struct supervise *s)
 
 static int supervise_recover(struct supervise *s)
 {
-	char **line = NULL, number[16];
-	int ret;
-
-	if (s->lost)
-		return supervise_line(s, &recover_command,
-				      conf_line(s->conf, s->id));
-	snprintf(number, sizeof(number), "-n%u", s->id);
-	ret = opt_list_add(&line, strdup("recover"));
-	if (!ret)
-		ret = opt_list_add(&line, strdup(number));
-	if (!ret)
-		ret = opt_list_add(&line, strdup("--quiet"));
-	if (!ret)
-		return supervise_line(s, &recover_command, line);
-	opt_list_free(&line);
-	return ret;
+	return supervise_line(s, &recover_command, s->lost ?
+			      conf_line(s->conf, s->id) :
+			      self_line("recover", s->id, "--quiet", NULL));
 }
 
 static int supervise_adopt(struct supervise *s, pid_t pid)

@@ -2,8 +2,6 @@
 /*
  * "ublk up": add, recover or resize devices until they are as declared.
  */
-#include <errno.h>
-
 #include "declared.h"
 #include "opt.h"
 
@@ -29,20 +27,7 @@ static const struct ublk_opt up_opts[] = {
 
 static int up_run(int argc, char **argv)
 {
-	struct declared_cfg cfg = { 0 };
-	struct opt_table table = { .opts = up_opts, .base = &cfg };
-	int ret;
-
-	ret = cli_parse(&up_command, &cfg, argc, argv);
-	if (ret < 0 && !cfg.names == !cfg.all) {
-		ublk_error(-EINVAL, "which device? give NAME of %s/NAME.conf, or --all",
-			   conf_dir());
-		ret = cli_usage(&up_command);
-	} else if (ret < 0) {
-		ret = declared_up(&cfg);
-	}
-	opt_free(&table);
-	return ret;
+	return declared_run(&up_command, argc, argv, declared_up);
 }
 
 const struct cli_command up_command = {
