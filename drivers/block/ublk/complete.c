@@ -17,6 +17,20 @@
 
 #include "ublk.h"
 
+/*
+ * @task: false in an interrupt, where local_bh_disable() is not allowed and fput()
+ * leaves the release to a worker anyway; constant.
+ */
+static __always_inline void ublk_complete_end(struct request *req,
+					      blk_status_t status, bool task)
+{
+	if (task)
+		local_bh_disable();
+	blk_mq_end_request(req, status);
+	if (task)
+		local_bh_enable();
+}
+
 /**
  * ublk_complete_status() - end a request as a whole
  * @req: request
@@ -25,9 +39,7 @@
  */
 void ublk_complete_status(struct request *req, blk_status_t status)
 {
-	local_bh_disable();
-	blk_mq_end_request(req, status);
-	local_bh_enable();
+	ublk_complete_end(req, status, true);
 }
 
 /**
@@ -44,15 +56,18 @@ void ublk_complete_collected(struct io_comp_batch *iob)
 	local_bh_enable();
 }
 
-static void ublk_complete_part(struct request *req, unsigned int bytes)
+static __always_inline void ublk_complete_part(struct request *req,
+					       unsigned int bytes, bool task)
 {
 	bool rest;
 
-	local_bh_disable();
+	if (task)
+		local_bh_disable();
 	rest = blk_update_request(req, BLK_STS_OK, bytes);
 	if (!rest)
 		__blk_mq_end_request(req, BLK_STS_OK);
-	local_bh_enable();
+	if (task)
+		local_bh_enable();
 	if (rest)
 		blk_mq_requeue_request(req, true);
 }
@@ -72,6 +87,53 @@ static int ublk_complete_whole(struct request *req, int res)
 	return len;
 }
 
+/* How many bytes of a request a result that is no error stands for. */
+static __always_inline unsigned int
+ublk_complete_bytes(const struct request *req, unsigned int res,
+		    unsigned int delivered)
+{
+	unsigned int len = blk_rq_bytes(req);
+
+	switch (req_op(req)) {
+	case REQ_OP_READ:
+		return res;
+	case REQ_OP_WRITE:
+		return res ? min(res, delivered) : delivered;
+	case REQ_OP_ZONE_APPEND:
+		/* A partial append fails: its rest has no sector. */
+		return res && res < len ? 0 : len;
+	default:
+		return len;
+	}
+}
+
+static __always_inline void ublk_complete_result(struct request *req, int res,
+						 unsigned int delivered,
+						 struct io_comp_batch *iob,
+						 bool task)
+{
+	unsigned int done;
+
+	if (unlikely(res < 0)) {
+		ublk_complete_end(req, errno_to_blk_status(res), task);
+		return;
+	}
+
+	done = ublk_complete_bytes(req, res, delivered);
+	if (likely(done >= blk_rq_bytes(req))) {
+		if (!blk_mq_add_to_batch(req, iob, false,
+					 blk_mq_end_request_batch))
+			ublk_complete_end(req, BLK_STS_OK, task);
+		return;
+	}
+
+	done = round_down(done, queue_logical_block_size(req->q));
+	if (done)
+		ublk_complete_part(req, done, task);
+	else
+		ublk_complete_end(req, BLK_STS_IOERR, task);
+}
+
 /**
  * ublk_complete() - end a request with the server's result
  * @req: request
@@ -81,70 +143,16 @@ static int ublk_complete_whole(struct request *req, int res)
  *
  * A positive result is rounded down to logical blocks; less than one is an error.
  * A write committed with 0 succeeds as a whole (D-97 to D-101, I-20 to I-22).
- * Context: any; does not sleep.
+ * Context: any but hard interrupts; does not sleep.
  */
 void ublk_complete(struct request *req, int res, unsigned int delivered,
 		   struct io_comp_batch *iob)
 {
-	unsigned int len = blk_rq_bytes(req);
-	unsigned int done;
-
 	if (unlikely(ublk_rq(req)->shmem)) {
 		res = ublk_complete_whole(req, res);
 		ublk_shmem_put_buf(req);
 	}
-	if (unlikely(res < 0)) {
-		ublk_complete_status(req, errno_to_blk_status(res));
-		return;
-	}
-
-	switch (req_op(req)) {
-	case REQ_OP_READ:
-		done = res;
-		break;
-	case REQ_OP_WRITE:
-		done = res ? min_t(unsigned int, res, delivered) : delivered;
-		break;
-	case REQ_OP_ZONE_APPEND:
-		/* A partial append fails: its rest has no sector. */
-		done = res && res < len ? 0 : len;
-		break;
-	default:
-		done = len;
-		break;
-	}
-
-	if (likely(done >= len)) {
-		if (!blk_mq_add_to_batch(req, iob, false,
-					 blk_mq_end_request_batch))
-			ublk_complete_status(req, BLK_STS_OK);
-		return;
-	}
-
-	done = round_down(done, queue_logical_block_size(req->q));
-	if (done)
-		ublk_complete_part(req, done);
-	else
-		ublk_complete_status(req, BLK_STS_IOERR);
-}
-
-/* ublk_complete() in an interrupt, where fput() always leaves it to a worker. */
-static void ublk_complete_in_interrupt(struct request *req, int res)
-{
-	unsigned int done = max(res, 0);
-	blk_status_t status = BLK_STS_OK;
-
-	if (unlikely(ublk_rq(req)->shmem))
-		ublk_shmem_put_buf(req);
-	if (unlikely(done < blk_rq_bytes(req))) {
-		done = round_down(done, queue_logical_block_size(req->q));
-		if (done && blk_update_request(req, BLK_STS_OK, done)) {
-			blk_mq_requeue_request(req, true);
-			return;
-		}
-		status = res < 0 ? errno_to_blk_status(res) : BLK_STS_IOERR;
-	}
-	blk_mq_end_request(req, status);
+	ublk_complete_result(req, res, delivered, iob, true);
 }
 
 /**
@@ -157,12 +165,11 @@ static void ublk_complete_in_interrupt(struct request *req, int res)
 void ublk_complete_redirected(struct request *req, int res,
 			      struct io_comp_batch *iob)
 {
-	if (!in_task()) {
-		ublk_complete_in_interrupt(req, res);
-		return;
-	}
 	ublk_shmem_put(req);
-	ublk_complete(req, res, blk_rq_bytes(req), iob);
+	if (in_task())
+		ublk_complete_result(req, res, blk_rq_bytes(req), iob, true);
+	else
+		ublk_complete_result(req, res, blk_rq_bytes(req), NULL, false);
 }
 
 /* End a request without references, whose data the driver has not copied. */

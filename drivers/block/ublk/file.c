@@ -133,8 +133,7 @@ static int ublk_file_check_bdev(struct ublk_file *f)
 	if (!(file->f_flags & O_DIRECT) || bdev_is_zoned(f->bdev))
 		return -EINVAL;
 	f->nowait = bdev_nowait(f->bdev);
-	f->max_sectors = round_down(queue_max_sectors(bdev_get_queue(f->bdev)),
-				    bdev_logical_block_size(f->bdev) >> SECTOR_SHIFT);
+	f->max_sectors = queue_max_sectors(bdev_get_queue(f->bdev));
 	ret = sync_blockdev(f->bdev);
 	if (!ret)
 		ret = invalidate_inode_pages2(file->f_mapping);

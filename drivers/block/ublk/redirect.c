@@ -67,7 +67,7 @@ struct ublk_redirect {
 };
 
 /* Requests that a command has issued and may collect; a single one needs no plug. */
-struct ublk_redirect_issue {
+struct ublk_redirect_list {
 	struct blk_plug		plug;
 	bool			plugged;
 	struct request		*first;
@@ -481,7 +481,7 @@ int ublk_redirect_commit(struct ublk_queue *q, struct ublk_io *io,
 
 /* --- batch devices --- */
 
-static void ublk_redirect_plug(struct ublk_redirect_issue *is, unsigned int nr)
+static void ublk_redirect_plug(struct ublk_redirect_list *is, unsigned int nr)
 {
 	is->plugged = nr > 1;
 	if (!is->plugged)
@@ -492,7 +492,7 @@ static void ublk_redirect_plug(struct ublk_redirect_issue *is, unsigned int nr)
 }
 
 /* Flush the plug, and end what has been served. */
-static void ublk_redirect_flush(struct ublk_redirect_issue *is)
+static void ublk_redirect_flush(struct ublk_redirect_list *is)
 {
 	struct request *req, *next;
 
@@ -506,7 +506,7 @@ static void ublk_redirect_flush(struct ublk_redirect_issue *is)
 	ublk_complete_collected(&is->iob);
 }
 
-static void ublk_redirect_add(struct ublk_redirect_issue *is, struct request *req)
+static void ublk_redirect_add(struct ublk_redirect_list *is, struct request *req)
 {
 	ublk_redirect_of(req)->next = NULL;
 	if (is->first)
@@ -521,7 +521,7 @@ static void ublk_redirect_add(struct ublk_redirect_issue *is, struct request *re
 static int ublk_redirect_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			     const struct ublk_redirect_elem *elem,
 			     unsigned int issue_flags,
-			     struct ublk_redirect_issue *is)
+			     struct ublk_redirect_list *is)
 {
 	struct ublk_io *io;
 	int ret;
@@ -554,7 +554,7 @@ static unsigned int ublk_redirect_block(struct ublk_queue *q,
 					struct ublk_redirect_elem *elem,
 					unsigned int nr, unsigned int issue_flags)
 {
-	struct ublk_redirect_issue is;
+	struct ublk_redirect_list is;
 	unsigned int noio = memalloc_noio_save();
 	unsigned int i, refused = 0;
 

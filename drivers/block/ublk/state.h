@@ -117,6 +117,16 @@ static __always_inline void ublk_state_arm(struct ublk_io *io,
 	smp_store_release(&io->state, UBLK_TAG_ARMED);
 }
 
+/* The tag holds @cmd: before it is armed, or before a file serves its request. */
+static __always_inline void ublk_state_hold_cmd(struct ublk_io *io,
+						struct io_uring_cmd *cmd,
+						unsigned int issue_flags)
+{
+	ublk_cmd_pdu(cmd)->io = io;
+	io->cmd = cmd;
+	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+}
+
 /**
  * ublk_state_arm_cmd() - arm a tag of a per-tag device with a new command
  * @io: tag; the caller owns its request, if it had one
@@ -130,9 +140,7 @@ static __always_inline void ublk_state_arm_cmd(struct ublk_io *io,
 					       unsigned int issue_flags,
 					       enum ublk_tag_event event)
 {
-	ublk_cmd_pdu(cmd)->io = io;
-	io->cmd = cmd;
-	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+	ublk_state_hold_cmd(io, cmd, issue_flags);
 	ublk_state_arm(io, event);
 }
 
@@ -189,9 +197,7 @@ static inline void ublk_state_redirect_cmd(struct ublk_io *io,
 					   struct io_uring_cmd *cmd,
 					   unsigned int issue_flags)
 {
-	ublk_cmd_pdu(cmd)->io = io;
-	io->cmd = cmd;
-	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+	ublk_state_hold_cmd(io, cmd, issue_flags);
 	ublk_state_redirect(io);
 }
 
