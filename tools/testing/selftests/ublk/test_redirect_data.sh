@@ -24,10 +24,6 @@ redirected() {
 	grep -q ' ublk_redirect: ' "$TRACE/trace"
 }
 
-mode_is() {
-	"$UBLK" list -n "$DEV" | grep -qw "$1"
-}
-
 verify() {
 	clear_trace
 	fio_verify "$BDEV" --bsrange=4k-256k --iodepth=32 --size=16m "$@"
@@ -39,7 +35,7 @@ test_store() {
 
 	for batch in --batch-io --no-batch-io; do
 		add_dev -t loop -f "$file" -q 2 -d 32 $batch
-		check "$what $batch: mode" mode_is redirect
+		check "$what $batch: mode" mode_has redirect
 		check "$what $batch: random IO verifies" verify
 		check "$what $batch: the driver served it" redirected
 		check "$what $batch: FUA and flush" verify --fsync=8 --sync=1 \
@@ -59,7 +55,7 @@ truncate -s 32M "$TMP/mnt/sparse"
 test_store "sparse file" "$TMP/mnt/sparse"
 
 add_dev -t loop -f "$TMP/mnt/sparse" --no-redirect
-check "--no-redirect" not mode_is redirect
+check "--no-redirect" not mode_has redirect
 clear_trace
 check "random IO verifies without it" verify
 check "the daemon served it" not redirected
