@@ -66,6 +66,7 @@ void disk_free(struct disk *d);
 void mounts_find_spaces(struct mounts_spaces *s);
 void mounts_find(const struct disk *d, const struct mounts_spaces *known,
 		 struct users *u);
+dev_t mounts_above(const char *path, char *dir, size_t len);
 dev_t mounts_file_dev(const char *path);
 
 /* users.c */

@@ -26,6 +26,7 @@ const struct cli_command * const cli_commands[] = {
 	&down_command,
 	&apply_command,
 	&serve_command,
+	&shutdown_command,
 	&list_command,
 	&stat_command,
 	&top_command,
