@@ -76,6 +76,7 @@ extern const struct cli_command resize_command;
 extern const struct cli_command set_affinity_command;
 extern const struct cli_command udev_owner_command;
 extern const struct cli_command udev_name_command;
+extern const struct cli_command udev_held_command;
 extern const struct cli_command losetup_command;
 extern const struct cli_command completion_command;
 extern const struct cli_command help_command;

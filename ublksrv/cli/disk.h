@@ -60,6 +60,7 @@ struct users_known {
 int disk_load(__u32 id, struct disk *d);
 const char *disk_part(const struct disk *d, dev_t dev);
 dev_t disk_char_dev(__u32 id);
+void disk_announce(__u32 id);
 void disk_free(struct disk *d);
 
 /* mounts.c */

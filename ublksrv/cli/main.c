@@ -37,6 +37,7 @@ const struct cli_command * const cli_commands[] = {
 	&losetup_command,
 	&udev_owner_command,
 	&udev_name_command,
+	&udev_held_command,
 	&completion_command,
 	&help_command,
 	&version_command,
