@@ -62,6 +62,7 @@ extern const struct cli_command down_command;
 extern const struct cli_command apply_command;
 extern const struct cli_command serve_command;
 extern const struct cli_command shutdown_command;
+extern const struct cli_command generator_command;
 extern const struct cli_command doctor_command;
 extern const struct cli_command gc_command;
 extern const struct cli_command list_command;
