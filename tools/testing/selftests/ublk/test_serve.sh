@@ -105,6 +105,14 @@ pid=0
 serve
 check "the next one recovers the device" busywait 30000 served
 
+# The supervisor alone.
+check "SIGUSR1" kill -USR1 "$SUPERVISOR"
+wait "$SUPERVISOR"
+check "ends it with status 0" test $? -eq 0
+check "its server goes on" prints "$pid" pid_of "$DEV"
+serve
+check "and is taken over" told "^STATUS=/dev/ublkb4 is served by process $pid$"
+
 # The end.
 check "SIGTERM" kill -TERM "$SUPERVISOR"
 wait "$SUPERVISOR"
