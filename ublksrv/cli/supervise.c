@@ -315,7 +315,9 @@ int supervise_run(const struct conf *conf, unsigned int limit)
 	};
 	int ret;
 
-	ret = ublk_ctrl_open(&v.s.ctrl);
+	ret = module_load();
+	if (!ret)
+		ret = ublk_ctrl_open(&v.s.ctrl);
 	if (ret)
 		return cli_fail(ret);
 	ublk_ctrl_set_deadline(v.s.ctrl, CLI_QUERY_MS);

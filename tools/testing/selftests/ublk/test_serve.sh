@@ -51,6 +51,8 @@ served() {
 }
 
 pid=
+# It loads the driver, if that can be unloaded here.
+modprobe -qr ublk_drv || true
 serve
 check "says that it is ready" told "^READY=1$"
 check "when the disk is there" test -b "$BDEV"
