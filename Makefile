@@ -17,7 +17,7 @@ all: modules user
 help:
 	@echo 'modules     the driver, for the kernel in KDIR= (default: the running one)'
 	@echo 'user        the ublk program and its library'
-	@echo 'install     program, module, udev rule, man pages; PREFIX= DESTDIR= KDIR='
+	@echo 'install     program, module, udev rules, units of systemd, man pages; PREFIX= DESTDIR= KDIR='
 	@echo 'uninstall   remove what install wrote; with the same variables'
 	@echo 'deb         Debian packages of it, in build/deb'
 	@echo 'demo        boot a guest and show a file system on a ublk device'
