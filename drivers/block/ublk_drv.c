@@ -35,6 +35,7 @@
  *   commit.c	  undo of a delivery
  *   complete.c	  end a request, or a part of it
  *   timeout.c	  a request is not answered in time
+ *   hold.c	  how long requests are held
  *   redirect.c	  a registered file serves a request
  *   file.c	  registered files
  * Data:

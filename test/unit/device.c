@@ -75,6 +75,10 @@ static void test_next(void)
 		  { -ENODEV, LIVE, QUI, FIO },
 		  { -ENODEV, LIVE, QUI, FIO },
 		  { -ENODEV, LIVE, QUI, FIO } },
+		{ "hold expired", UBLK_DEV_EV_HOLD_EXPIRED,
+		  { DEAD, LIVE, FIO, FIO },
+		  { DEAD, LIVE, FIO, FIO },
+		  { DEAD, LIVE, FIO, FIO } },
 	};
 	size_t i;
 

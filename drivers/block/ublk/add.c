@@ -200,8 +200,16 @@ ublk_add_alloc(const struct ublksrv_ctrl_dev_info *info)
 	INIT_DELAYED_WORK(&ub->lastref_work, ublk_lastref_work);
 	INIT_WORK(&ub->scan_work, ublk_disk_scan_work);
 	INIT_DELAYED_WORK(&ub->quiesce_work, ublk_quiesce_work);
+	INIT_DELAYED_WORK(&ub->hold_work, ublk_hold_work);
 	return ub;
 }
+
+/* Attributes of /dev/ublkcN. */
+static const struct attribute_group *ublk_add_groups[] = {
+	&ublk_timeout_group,
+	&ublk_hold_group,
+	NULL
+};
 
 /* From here on the last ublk_dev_put() frees the device. */
 static void ublk_add_init_device(struct ublk_device *ub)
@@ -214,7 +222,7 @@ static void ublk_add_init_device(struct ublk_device *ub)
 	dev->parent = ublk_control_misc.this_device;
 	dev->devt = MKDEV(MAJOR(ublk_chr_devt), ub->info.dev_id);
 	dev->class = &ublk_chr_class;
-	dev->groups = ublk_timeout_groups;
+	dev->groups = ublk_add_groups;
 	dev->release = ublk_add_free_memory;
 }
 

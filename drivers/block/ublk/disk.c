@@ -249,6 +249,7 @@ void ublk_disk_remove(struct ublk_device *ub)
 	}
 	del_gendisk(disk);
 	ublk_disk_set_dead(ub);
+	ublk_hold_end(ub);
 	trace_ublk_device(ub, ub->state);
 	cancel_work_sync(&ub->scan_work);
 	/* The exit work may have kicked it after del_gendisk() canceled it. */

@@ -111,6 +111,21 @@ void ublk_gate_live(struct ublk_device *ub)
 }
 
 /*
+ * The device is LIVE again: queues stop failing, which the end of the time for held
+ * requests began after they had become ready. A server that has died meanwhile has
+ * left them canceling.
+ */
+void ublk_gate_recovered(struct ublk_device *ub)
+{
+	unsigned int qid;
+
+	lockdep_assert_held(&ub->lock);
+	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
+		ublk_gate_set(ub->queues[qid], ub->queues[qid]->cond &
+			      ~UBLK_COND_FAILING);
+}
+
+/*
  * The disk is being removed: a queue without a server fails what it would hold.
  * An open queue has a server, which still gets what the page cache writes back
  * (I-25).

@@ -52,8 +52,10 @@ static int ublk_recover_finish(struct ublk_device *ub, unsigned int session)
 		old = ub->recorded;
 		ub->recorded = get_pid(ub->opener);
 		WRITE_ONCE(ub->state, next);
+		ublk_gate_recovered(ub);
 		ublk_gate_kick(ub);
 	}
+	ublk_hold_end(ub);
 	put_pid(old);
 	trace_ublk_device(ub, next);
 	return 0;

@@ -227,9 +227,15 @@ static void ublk_server_gone(struct ublk_device *ub)
 		if (ub->state != next)
 			trace_ublk_device(ub, next);
 		WRITE_ONCE(ub->state, next);
-		/* Close again what an unfinished recovery made ready. */
-		if (next == UBLK_S_DEV_FAIL_IO)
-			ublk_gate_close(ub, UBLK_COND_FAILING);
+		ublk_hold_begin(ub);
+		if (next != UBLK_S_DEV_FAIL_IO)
+			return;
+		/*
+		 * Close again what an unfinished recovery made ready. A device
+		 * whose time for held requests has ended may hold some again.
+		 */
+		ublk_gate_close(ub, UBLK_COND_FAILING);
+		ublk_gate_kick(ub);
 	}
 }
 

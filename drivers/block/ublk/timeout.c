@@ -56,13 +56,8 @@ static struct attribute *ublk_timeout_attrs[] = {
 	NULL
 };
 
-static const struct attribute_group ublk_timeout_group = {
+const struct attribute_group ublk_timeout_group = {
 	.attrs = ublk_timeout_attrs,
-};
-
-const struct attribute_group *ublk_timeout_groups[] = {
-	&ublk_timeout_group,
-	NULL
 };
 
 /* What to do about a request that was not answered in time. */

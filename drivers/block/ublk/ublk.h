@@ -20,7 +20,7 @@
  *   server
  *   cmd batch_commit usercopy
  *   cancel queue_rq
- *   timeout
+ *   timeout hold
  *   threads
  *   batch_fetch
  *   deliver commit
@@ -344,6 +344,9 @@ struct ublk_file {
  * @lastref_work: polls for the end of a session
  * @scan_work: reads the partition table
  * @quiesce_work: answers commands that are armed after QUIESCE_DEV
+ * @hold_work: ends the time for which requests are held
+ * @hold_timeout: that time in seconds, 0 for no end; under @lock
+ * @hold_until: its end in jiffies, under @lock
  * @lock: see the top of this file
  * @server: &enum ublk_server_state, under @lock
  * @session: counts opens of the char node, under @lock
@@ -403,6 +406,7 @@ struct ublk_device {
 	struct delayed_work	lastref_work;
 	struct work_struct	scan_work;
 	struct delayed_work	quiesce_work;
+	struct delayed_work	hold_work;
 
 	spinlock_t		lock;	/* the session */
 	enum ublk_server_state	server;
@@ -421,6 +425,8 @@ struct ublk_device {
 	bool			unmapped;
 	struct gendisk		*disk;
 	enum ublk_quiesce_state	quiesce;
+	unsigned int		hold_timeout;
+	unsigned long		hold_until;
 	bool			refuse_opens;
 	bool			timeout_kill;
 	bool			unprivileged;
@@ -642,8 +648,14 @@ extern const struct blk_mq_ops ublk_queue_mq_ops;
 u64 ublk_queue_ops(u64 features);
 
 /* timeout.c */
-extern const struct attribute_group *ublk_timeout_groups[];
+extern const struct attribute_group ublk_timeout_group;
 enum blk_eh_timer_return ublk_timeout_request(struct request *req);
+
+/* hold.c */
+extern const struct attribute_group ublk_hold_group;
+void ublk_hold_begin(struct ublk_device *ub);
+void ublk_hold_end(struct ublk_device *ub);
+void ublk_hold_work(struct work_struct *work);
 
 /* batch_fetch.c */
 int ublk_batch_fetch_init(struct ublk_queue *q, int node);
@@ -677,6 +689,7 @@ void ublk_gate_cancel(struct ublk_device *ub);
 void ublk_gate_reopen(struct ublk_device *ub);
 void ublk_gate_fetched(struct ublk_queue *q);
 void ublk_gate_live(struct ublk_device *ub);
+void ublk_gate_recovered(struct ublk_device *ub);
 void ublk_gate_abort(struct ublk_device *ub);
 void ublk_gate_kick(struct ublk_device *ub);
 bool ublk_gate_may_hold(struct request *req);

@@ -69,6 +69,7 @@ static inline bool ublk_policy_holds(enum ublk_policy policy)
  * @UBLK_DEV_EV_START_RECOVERY: START_USER_RECOVERY, char node closed
  * @UBLK_DEV_EV_END_RECOVERY: END_USER_RECOVERY, new server ready
  * @UBLK_DEV_EV_USE: a command that needs a disk (UPDATE_SIZE, QUIESCE_DEV)
+ * @UBLK_DEV_EV_HOLD_EXPIRED: requests were held for the time that was set (I-73)
  * @UBLK_DEV_EV_NR: number of events
  */
 enum ublk_device_event {
@@ -78,6 +79,7 @@ enum ublk_device_event {
 	UBLK_DEV_EV_START_RECOVERY,
 	UBLK_DEV_EV_END_RECOVERY,
 	UBLK_DEV_EV_USE,
+	UBLK_DEV_EV_HOLD_EXPIRED,
 	UBLK_DEV_EV_NR
 };
 
@@ -137,6 +139,9 @@ static inline int ublk_device_next(unsigned int state,
 		return waiting ? UBLK_S_DEV_LIVE : -EBUSY;
 	case UBLK_DEV_EV_USE:
 		return state == UBLK_S_DEV_DEAD ? -ENODEV : (int)state;
+	case UBLK_DEV_EV_HOLD_EXPIRED:
+		return state == UBLK_S_DEV_QUIESCED ? UBLK_S_DEV_FAIL_IO :
+						      (int)state;
 	default:
 		return -EPROTO;
 	}
