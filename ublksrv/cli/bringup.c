@@ -108,7 +108,10 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 	if (ret)
 		goto err_free;
 	id = ublk_dev_info(dev)->dev_id;
-	ret = bringup_start(args, dev);
+	if (args->hold_timeout)
+		ret = hold_set(id, args->hold_timeout);
+	if (!ret)
+		ret = bringup_start(args, dev);
 	if (ret)
 		goto err_del;
 	ret = bringup_wait_disk(dev);
@@ -191,6 +194,9 @@ static int bringup_recover(const struct daemon_args *args,
 		return common_prefix(id, ret);
 	ublk_ctrl_set_deadline(ublk_dev_ctrl(dev), args->timeout_ms);
 	ret = ublk_dev_recover(dev);
+	/* without the option, the driver has what the device was added with */
+	if (!ret && args->hold_timeout)
+		ret = hold_set(id, args->hold_timeout);
 	if (!ret)
 		ret = bringup_continue(args, dev);
 	if (ret)

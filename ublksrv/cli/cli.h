@@ -222,6 +222,7 @@ struct daemon_args {
 	bool from_record;	/* @cfg is for config_free() */
 	bool no_options;	/* the target's required options are missing */
 	bool debug;		/* log more */
+	unsigned int hold_timeout;	/* seconds, or 0 */
 	int eventfd;		/* 0: none */
 	bool show;		/* print the disk's node only */
 	bool recover;		/* the device exists and waits for a server */
@@ -257,6 +258,7 @@ struct devopts {
 	bool recovery;
 	bool reissue;
 	bool fail_io;
+	__u64 hold_timeout;	/* seconds, or 0 */
 	bool unprivileged;
 	bool uring_comp;
 	bool no_scan;
@@ -300,6 +302,10 @@ int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
 
 /* list.c */
 int list_print(struct ublk_ctrl *ctrl, __u32 id);
+
+/* hold.c: how long the driver holds requests */
+int hold_set(__u32 id, unsigned int seconds);
+unsigned int hold_get(__u32 id);
 
 /* guard.c: exit although a command does not end */
 void guard_name(const char *what);

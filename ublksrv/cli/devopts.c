@@ -126,6 +126,12 @@ const struct ublk_opt devopts_table[] = {
 		.help = "as -r, and fail IO meanwhile",
 	},
 	{
+		.name = "hold-timeout|hold_timeout", .type = UBLK_OPT_UINT,
+		.offset = OFF(hold_timeout),
+		.arg = "SECONDS", .def = "0", .max = 365 * 24 * 3600,
+		.help = "hold IO for so long, then fail it; 0: without end",
+	},
+	{
 		.name = "unprivileged", .type = UBLK_OPT_FLAG,
 		.offset = OFF(unprivileged),
 		.help = "device of an ordinary user",
@@ -376,6 +382,8 @@ int devopts_features(const struct devopts *cfg, struct daemon_args *args)
 		f |= UBLK_F_USER_RECOVERY;
 		args->wanted |= UBLK_F_QUIESCE;
 	}
+	if (cfg->hold_timeout && (!f || cfg->fail_io))
+		return ublk_error(-EINVAL, "--hold-timeout: needs --user-recovery or --user-recovery-reissue, else no IO is held");
 	if (cfg->reissue)
 		f |= UBLK_F_USER_RECOVERY_REISSUE;
 	if (cfg->fail_io)
@@ -388,6 +396,7 @@ int devopts_features(const struct devopts *cfg, struct daemon_args *args)
 		f |= UBLK_F_NO_AUTO_PART_SCAN;
 	if (cfg->shmem_read_only)
 		args->dev.flags |= UBLK_DEV_SHMEM_RO;
+	args->hold_timeout = cfg->hold_timeout;
 	args->name = cfg->name;
 	args->debug = cfg->debug_mask;
 	args->eventfd = cfg->eventfd;

@@ -89,6 +89,7 @@ static int list_load(const struct ublk_query *q, struct list_dev *d)
 	ret = state_read_of(info, &d->state, &d->has_daemon);
 	d->has_state = !ret;
 	list_note_record(d, ret);
+	d->hold_timeout = hold_get(q->id);
 	list_daemon_load(info->ublksrv_pid, d->has_daemon && d->state.nr_tids ?
 			 d->state.tids[0] : -1, &d->daemon);
 	return 0;
@@ -148,6 +149,8 @@ static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 		       d->state.target_text);
 	if (d->has_state && d->state.name)
 		printf("\tname %s\n", d->state.name);
+	if (d->hold_timeout)
+		printf("\thold timeout %u s\n", d->hold_timeout);
 	if (*d->note)
 		printf("\tnote: %s\n", d->note);
 }

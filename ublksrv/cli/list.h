@@ -27,6 +27,7 @@ struct list_dev {
 	const struct ublk_query *query;
 	struct state state;
 	bool has_state;
+	unsigned int hold_timeout;	/* seconds, 0: no bound */
 	bool has_daemon;	/* it has one, which wrote @state */
 	char flags[512];
 	char note[320];		/* what is missing, and why; or "" */
