@@ -10,6 +10,7 @@
 struct serve_cfg {
 	const char *name;
 	__u64 limit;
+	__u64 hang;
 };
 
 static const struct ublk_opt serve_opts[] = {
@@ -24,6 +25,12 @@ static const struct ublk_opt serve_opts[] = {
 		.offset = offsetof(struct serve_cfg, limit),
 		.arg = "N", .def = "10", .max = 1000000,
 		.help = "give up after so many starts that failed, 0: never",
+	},
+	{
+		.name = "hang-timeout", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct serve_cfg, hang),
+		.arg = "SECONDS", .def = "30", .max = 86400,
+		.help = "kill a server that does not come to its requests for so long, 0: never",
 	},
 	{ 0 }
 };
@@ -60,14 +67,14 @@ static int serve_run(int argc, char **argv)
 	if (ret)
 		return cli_fail(ret == -ENOENT ? -ENODEV : ret);
 	ret = serve_check(&conf);
-	ret = ret ? cli_fail(ret) : supervise_run(&conf, cfg.limit);
+	ret = ret ? cli_fail(ret) : supervise_run(&conf, cfg.limit, cfg.hang);
 	conf_free(&conf);
 	return ret;
 }
 
 const struct cli_command serve_command = {
 	.name = "serve",
-	.args = "NAME [--limit N]",
+	.args = "NAME [--limit N] [--hang-timeout SECONDS]",
 	.summary = "serve a declared device, and replace servers that die",
 	.opts = serve_opts,
 	.run = serve_run,

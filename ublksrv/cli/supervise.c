@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 
 #include "backoff.h"
+#include "heartbeat.h"
 #include "notify.h"
 #include "supervise.h"
 
@@ -37,6 +38,7 @@ enum phase {
 
 struct supervisor {
 	struct supervise s;
+	struct heartbeat beat;
 	enum phase phase;
 	unsigned int failures;	/* starts in a row */
 	unsigned int deaths;	/* in a row that came soon */
@@ -110,6 +112,7 @@ static void supervise_ready(struct supervisor *v)
 	v->phase = PHASE_SERVING;
 	v->failures = 0;
 	v->started = common_now_ns();
+	heartbeat_start(&v->beat, v->s.id, v->s.pid);
 	snprintf(text, sizeof(text), "/dev/ublkb%u is served by process %d", v->s.id,
 		 (int)v->s.pid);
 	supervise_say(UBLK_LOG_INFO, v, text);
@@ -218,6 +221,7 @@ static void supervise_ended(struct supervisor *v)
 	pid_t pid = v->s.pid;
 	int status, err;
 
+	heartbeat_stop(&v->beat);
 	status = supervise_reap(&v->s);
 	if (v->end) {
 		supervise_finish(v, EXIT_OK);
@@ -263,16 +267,37 @@ static void supervise_stays(struct supervisor *v)
 	notify("READY=1");
 }
 
+/* A server that hangs is killed, and replaced as one that died. */
+static void supervise_look(struct supervisor *v)
+{
+	char why[500];
+
+	switch (heartbeat_look(&v->beat, why, sizeof(why))) {
+	case HEARTBEAT_HANGS:
+		supervise_say(UBLK_LOG_ERR, v, why);
+		syscall(SYS_pidfd_send_signal, v->s.pidfd, SIGKILL, NULL, 0);
+		break;
+	case HEARTBEAT_BLOCKED:
+		supervise_say(UBLK_LOG_ERR, v, why);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Return: the earlier of two times, of which 0 is none */
+static __u64 supervise_first(__u64 a, __u64 b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
 /* Return: ms until something has to be done, -1 for ever */
 static int supervise_wait_ms(const struct supervisor *v, __u64 now)
 {
 	unsigned int dog = notify_watchdog_ms();
-	__u64 at = 0, ms;
+	__u64 at = v->phase == PHASE_PAUSE ? v->next : 0, ms;
 
-	if (v->phase == PHASE_PAUSE)
-		at = v->next;
-	if (v->end && (!at || v->end < at))
-		at = v->end;
+	at = supervise_first(supervise_first(at, v->end), v->beat.next);
 	if (!at && !dog)
 		return -1;
 	ms = !at ? dog : at > now ? (at - now + 999999) / 1000000 : 0;
@@ -298,19 +323,22 @@ static void supervise_turn(struct supervisor *v)
 		supervise_ended(v);
 	if (v->done)
 		return;
+	if (v->s.pid)
+		supervise_look(v);
 	if (v->phase == PHASE_PAUSE && common_now_ns() >= v->next)
 		supervise_next(v);
 	if (v->end && common_now_ns() >= v->end)
 		supervise_stays(v);
 }
 
-int supervise_run(const struct conf *conf, unsigned int limit)
+int supervise_run(const struct conf *conf, unsigned int limit, unsigned int hang)
 {
 	struct supervisor v = {
 		.s = {
 			.conf = conf, .id = UBLK_ID_AUTO, .pidfd = -1,
 			.events = -1,
 		},
+		.beat = { .limit = hang * 1000000000ULL },
 		.limit = limit, .signals = -1,
 	};
 	int ret;
@@ -328,6 +356,7 @@ int supervise_run(const struct conf *conf, unsigned int limit)
 		supervise_turn(&v);
 	if (v.signals >= 0)
 		close(v.signals);
+	heartbeat_stop(&v.beat);
 	ublk_ctrl_close(v.s.ctrl);
 	if (ret)
 		return cli_fail(ret);

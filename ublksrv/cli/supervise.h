@@ -70,9 +70,10 @@ int supervise_reap(struct supervise *s);
  * supervise_run - serve a declared device until it is deleted or a signal comes
  * @conf: declaration
  * @limit: give up after so many starts in a row that failed, 0 for never
+ * @hang: seconds after which a server that hangs is killed, 0 for never
  *
  * Return: exit status, with the message printed
  */
-int supervise_run(const struct conf *conf, unsigned int limit);
+int supervise_run(const struct conf *conf, unsigned int limit, unsigned int hang);
 
 #endif

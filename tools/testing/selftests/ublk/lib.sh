@@ -363,7 +363,7 @@ fio_verify() {
 	local dev=$1
 	shift
 
-	timeout "$((120 * SCALE))" fio --name=verify --filename="$dev" --ioengine=io_uring \
+	timeout "$((${FIO_SECONDS:-120} * SCALE))" fio --name=verify --filename="$dev" --ioengine=io_uring \
 		--direct=1 --rw=randrw --verify=crc32c --verify_fatal=1 \
 		--verify_state_save=0 --randrepeat=1 --minimal "$@" >"$TMP/fio.out"
 }

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Servers of "ublk serve" that die or hang under verifying IO, again and again: a test
+# with parameters, sourced by test_supervise_*.sh.
+#
+#   SIGNAL=KILL|STOP	what a server gets, a second after it is there
+#   OPTIONS="..."	of "ublk serve"
+#   BOUND_MS=N		the longest pause of IO that passes
+#
+# A pause is the time that one read takes that begins when the server gets the signal.
+# UBLK_SUPERVISE_SECONDS=180 makes it longer than the time that each test has.
+
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+require fio
+SECONDS_ALL=${UBLK_SUPERVISE_SECONDS:-$((30 * SCALE))}
+export FIO_SECONDS=$((SECONDS_ALL + 60))
+export UBLK_CONF_DIR=$TMP/etc
+mkdir "$UBLK_CONF_DIR"
+defer "$UBLK" del -a --force
+img=$(new_file img 32M)
+DEV=4 BDEV=/dev/ublkb4
+printf '%s\n' "file = $img" "user-recovery-reissue = yes" "number = $DEV" >"$UBLK_CONF_DIR/disk.conf"
+
+# shellcheck disable=SC2086 # several
+"$UBLK" serve disk $OPTIONS 2>"$TMP/log" &
+SUPERVISOR=$!
+defer kill -9 "$SUPERVISOR"
+
+# served: by another process than before, which goes to $pid.
+served() {
+	local now
+
+	now=$(pid_of "$DEV")
+	[ "${now:-0}" -gt 0 ] && [ "$now" != "$pid" ] && state_is "$DEV" LIVE || return
+	pid=$now
+}
+
+now_ms() {
+	echo "$((${EPOCHREALTIME/./} / 1000))"
+}
+
+# One signal after the other; pauses go to $TMP/pauses.
+signals() {
+	local end=$(($(now_ms) + SECONDS_ALL * 1000)) t0
+
+	: >"$TMP/pauses"
+	while [ "$(now_ms)" -lt "$end" ]; do
+		pause 1
+		t0=$(now_ms)
+		kill -s "$SIGNAL" "$pid"
+		timeout "$((60 * SCALE))" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct status=none || {
+			echo "a read fails or waits"
+			return 1
+		}
+		echo "$(($(now_ms) - t0))" >>"$TMP/pauses"
+		busywait 30000 served || { cat "$TMP/log"; return 1; }
+	done
+}
+
+pid=
+busywait 30000 served || { cat "$TMP/log"; die "no disk"; }
+fio_verify "$BDEV" --offset=4k --size=16M --iodepth=8 --bs=4k --time_based --runtime="$((SECONDS_ALL + 5))" &
+fio=$!
+check "SIG$SIGNAL for servers, a second after they are there" signals
+check "IO goes on" kill -0 "$fio"
+wait "$fio"
+check "without an error, and with the right data" test $? -eq 0
+sort -n "$TMP/pauses" >"$TMP/sorted"
+nr=$(wc -l <"$TMP/sorted")
+most=$(tail -n 1 "$TMP/sorted")
+say "$nr times; pause of IO in ms: median $(sed -n "$(((nr + 1) / 2))p" "$TMP/sorted"), maximum $most"
+check "more than twice" test "$nr" -gt 2
+check "no pause is longer than $((BOUND_MS * SCALE)) ms" test "$most" -le "$((BOUND_MS * SCALE))"
+check "the supervisor is the one of before" kill -0 "$SUPERVISOR"
+check "down" "$UBLK" down disk
+wait "$SUPERVISOR"
+check "ends it" test $? -eq 0
+finish
