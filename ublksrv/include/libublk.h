@@ -568,6 +568,22 @@ struct ublk_target {
 #define UBLK_TARGET()	.struct_size = sizeof(struct ublk_target)
 
 /**
+ * struct ublk_module - what a file ublk-target-NAME.so has for the program ublk
+ * @version: UBLK_VERSION; has to be the program's
+ * @targets: pointers to the targets, NULL after the last one
+ *
+ * Such a file defines one, named ublk_module. It is not linked with libublk: it uses
+ * the one that is in the program. The program looks for "ublk add -t NAME" in the
+ * file of that name.
+ */
+struct ublk_module {
+	const char *version;
+	const struct ublk_target *const *targets;
+};
+
+extern const struct ublk_module ublk_module;
+
+/**
  * ublk_io_op - operation of a request
  * @io: tag
  *
