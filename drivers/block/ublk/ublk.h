@@ -371,11 +371,12 @@ struct ublk_file {
  * @deleted: the char node is gone, under @mutex
  * @shmem: shared memory buffers
  * @files: registered files, file.c; NULL without UBLK_F_REDIRECT
- * @nr_files: files that are not put yet, under @lock
+ * @nr_files: registered ones, which @params fit, under @lock
+ * @nr_open_files: those that are not put yet, under @lock
  * @file_search: the last search that came here, under ublk_file_mutex
  * @redirect_wq: for redirected requests that may wait
  * @debugfs: its debugfs directory
- * @wait: for changes of @server, @stop_done, @state, @shmem and @nr_files
+ * @wait: for changes of @server, @stop_done, @state, @shmem, @nr_open_files
  */
 struct ublk_device {
 	struct ublksrv_ctrl_dev_info info;
@@ -429,6 +430,7 @@ struct ublk_device {
 	struct ublk_shmem	shmem;
 	struct ublk_files	*files;
 	unsigned int		nr_files;
+	unsigned int		nr_open_files;
 	u64			file_search;
 	struct workqueue_struct	*redirect_wq;
 	struct dentry		*debugfs;
