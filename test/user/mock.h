@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The mock kernel's own parts, shared by its files: mock_ring.c (io_uring),
- * mock_driver.c (tags and their commands), mock_batch.c (batch commands),
- * mock_block.c (requests), mock_ctrl.c (control commands and files).
+ * mock_poll.c (its polls and timeouts), mock_driver.c (tags and their commands),
+ * mock_batch.c (batch commands), mock_block.c (requests), mock_ctrl.c (control commands and files).
  *
  * One lock for everything. Functions here are called with it held.
  */
@@ -21,6 +21,7 @@
 #define MOCK_RINGS	12
 #define MOCK_FILES	64
 #define MOCK_FETCHES	16
+#define MOCK_POLLS	16
 #define MOCK_ID		7
 
 /* The command stays with the driver: no CQE now. */
@@ -42,6 +43,16 @@ struct mock_tag {
 	bool done;			/* a request ended, nobody looked yet */
 };
 
+struct mock_poll {
+	__u64 user_data;		/* 0: none */
+	int fd;
+};
+
+struct mock_timer {
+	__u64 user_data;		/* 0: none */
+	__u64 at;			/* ms */
+};
+
 struct mock_ring {
 	struct io_uring *ring;
 	unsigned int khead, ktail, cq_head, cq_tail;
@@ -58,6 +69,9 @@ struct mock_ring {
 	unsigned int buf_head, buf_mask;
 	bool broken;			/* link: the SQE before failed */
 	bool skip;			/* ... and has no CQE on success */
+	int epoll;
+	struct mock_poll polls[MOCK_POLLS];
+	struct mock_timer timers[MOCK_POLLS];
 };
 
 extern pthread_mutex_t mock_lock;
@@ -68,6 +82,7 @@ extern struct mock_counters {
 	unsigned int enter, get_data, backend, foreign, reg_buf, unreg_buf;
 	unsigned int commits, fetches, leaked;
 	unsigned int fixed, linked, stop_hangs, orphans;
+	unsigned int polls, poll_events;
 	int rw_flags, sqe_flags, falloc_mode;
 	void *shmem;
 	__u64 shmem_len;
@@ -76,6 +91,14 @@ extern struct mock_counters {
 /* mock_ring.c */
 void mock_post(struct mock_ring *m, __u64 user_data, int res,
 	       unsigned int flags);
+
+/* mock_poll.c */
+bool mock_poll_sqe(struct mock_ring *m, const struct io_uring_sqe *sqe,
+		   int *ret);
+int mock_poll_wait_ms(const struct mock_ring *m, int most);
+void mock_poll_events(struct mock_ring *m);
+void mock_poll_ring_made(struct mock_ring *m);
+void mock_poll_ring_gone(struct mock_ring *m);
 
 /* mock_driver.c */
 int mock_command(struct mock_ring *m, const struct io_uring_sqe *sqe);

@@ -46,6 +46,8 @@ struct mock_faults {
 	__u32 max_copy;			/* longest of them */
 	int shmem_reg;			/* result of REG_BUF */
 	__u64 shmem_addr;		/* of requests with SHMEM_ZC */
+	unsigned int poll_ends;		/* poll events that end the poll */
+	unsigned int poll_busy;		/* changes of polls that fail: EALREADY */
 	void (*at_start)(void);		/* before the disk starts or continues */
 };
 
@@ -100,6 +102,8 @@ unsigned int mock_nr_stop_hangs(void);	/* stops that the server let wait */
 unsigned int mock_nr_commits(void);	/* COMMIT_IO_CMDS */
 unsigned int mock_nr_fetches(void);	/* FETCH_IO_CMDS */
 unsigned int mock_nr_fixed(void);	/* backend SQEs with a table slot */
+unsigned int mock_nr_polls(void);	/* polls that were sent */
+unsigned int mock_nr_poll_events(void);
 unsigned int mock_nr_linked(void);	/* SQEs with a link to the next */
 __u64 mock_shmem_len(void);
 int mock_device_exists(void);

@@ -72,6 +72,7 @@ int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 	m->ring = ring;
 	m->kick = eventfd(0, EFD_NONBLOCK);
 	m->wake_fd = -1;
+	mock_poll_ring_made(m);
 	ring->flags = p->flags;
 	ring->features = ~mock.ring_lacks;
 	ring->sq.ring_entries = mock_pow2(entries);
@@ -96,6 +97,7 @@ void io_uring_queue_exit(struct io_uring *ring)
 	pthread_mutex_lock(&mock_lock);
 	mock_driver_ring_gone(m);
 	mock_batch_ring_gone(m);
+	mock_poll_ring_gone(m);
 	close(m->kick);
 	m->ring = NULL;
 	pthread_cond_broadcast(&mock_changed);
@@ -242,6 +244,11 @@ static void mock_sqe(struct mock_ring *m, const struct io_uring_sqe *sqe)
 	bool failed;
 	int ret;
 
+	if (mock_poll_sqe(m, sqe, &ret)) {
+		if (ret != MOCK_PENDING)
+			mock_post(m, sqe->user_data, ret, 0);
+		return;
+	}
 	if (sqe->opcode == IORING_OP_TIMEOUT) {
 		const struct __kernel_timespec *ts =
 			(const void *)(uintptr_t)sqe->addr;
@@ -308,11 +315,13 @@ int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
 		struct pollfd p[] = {
 			{ .fd = m->kick, .events = POLLIN },
 			{ .fd = m->wake_fd, .events = POLLIN },
+			{ .fd = m->epoll, .events = POLLIN },
 		};
+		int idle = m->timer_data ? (int)m->timer_ms : 5000;
+		int ms = mock_poll_wait_ms(m, idle);
 
 		/* time passes only while nothing else happens */
-		if (!poll(p, 2, m->timer_data ? (int)m->timer_ms : 5000) &&
-		    m->timer_data) {
+		if (!poll(p, 3, ms) && m->timer_data && ms == idle) {
 			pthread_mutex_lock(&mock_lock);
 			mock_post(m, m->timer_data, -ETIME, 0);
 			pthread_mutex_unlock(&mock_lock);
@@ -329,6 +338,9 @@ int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
 			mock_post(m, m->wake_data, len, 0);
 			pthread_mutex_unlock(&mock_lock);
 		}
+		pthread_mutex_lock(&mock_lock);
+		mock_poll_events(m);
+		pthread_mutex_unlock(&mock_lock);
 	}
 	return nr;
 }

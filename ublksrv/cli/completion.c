@@ -77,10 +77,13 @@ static void print_commands(void)
 
 static void print_targets(void)
 {
+	const struct target_module_info *m;
 	int i;
 
 	for (i = 0; ublk_targets[i]; i++)
 		fprintf(to, "%s%s", i ? " " : "", ublk_targets[i]->name);
+	for (m = target_modules; m->name; m++)
+		fprintf(to, " %s", m->name);
 }
 
 /* ---- bash ---------------------------------------------------------------- */

@@ -186,14 +186,23 @@ const struct ublk_opt devopts_table[] = {
 const struct ublk_target *devopts_find_target(const char *type)
 {
 	const struct ublk_target *target = ublk_target_find(type);
+	const struct target_module_info *m = target_module_known(type);
 	struct suggest s = { .word = type };
 	const char *hint;
 	int i;
 
-	if (target)
+	/* a module that cannot be used has said why */
+	if (target || target_module_exists(type))
 		return target;
+	if (m) {
+		ublk_error(-EINVAL, "target \"%s\" is not installed; it is in the package %s",
+			   type, m->package);
+		return NULL;
+	}
 	for (i = 0; ublk_targets[i]; i++)
 		suggest_offer(&s, ublk_targets[i]->name);
+	for (m = target_modules; m->name; m++)
+		suggest_offer(&s, m->name);
 	hint = suggest_text(&s, "");
 	ublk_error(-EINVAL, "unknown target \"%s\"%s%s see \"ublk help\"", type,
 		   hint, *hint ? "" : ";");

@@ -54,6 +54,26 @@ void cli_help_command(FILE *out, const struct cli_command *cmd)
 		fputc('\n', out);
 		help_target(out, ublk_targets[i]);
 	}
+	fputs("\noptions of others: ublk help -t TARGET\n", out);
+}
+
+static void help_other(const char *name, void *arg)
+{
+	fprintf(arg, "  %-12s not part of ublk\n", name);
+}
+
+/* They are not loaded here: their libraries can be large. */
+static void help_modules(FILE *out)
+{
+	const struct target_module_info *m;
+
+	for (m = target_modules; m->name; m++) {
+		fprintf(out, "  %-12s %s", m->name, m->summary);
+		if (!target_module_exists(m->name))
+			fprintf(out, " (not installed: package %s)", m->package);
+		fputc('\n', out);
+	}
+	target_module_each_other(help_other, out);
 }
 
 static void help_all(FILE *out)
@@ -68,6 +88,7 @@ static void help_all(FILE *out)
 	for (i = 0; ublk_targets[i]; i++)
 		fprintf(out, "  %-12s %s\n", ublk_targets[i]->name,
 			ublk_targets[i]->summary);
+	help_modules(out);
 	fputs("\nexit status: 0 success, 1 failure, 2 wrong usage, 3 no such device,\n"
 	      "4 permission denied, 5 driver not loaded, 6 not done in time,\n"
 	      "7 device or store in use\n", out);
@@ -106,6 +127,27 @@ static json_t *help_json_target(const struct ublk_target *t)
 			 t->summary, "options", opts);
 }
 
+static void help_json_other(const char *name, void *arg)
+{
+	json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:b}", "name", name,
+					     "help", "", "package", "",
+					     "installed", true));
+}
+
+static json_t *help_json_modules(void)
+{
+	const struct target_module_info *m;
+	json_t *list = json_array();
+
+	for (m = target_modules; m->name; m++)
+		json_array_append_new(list,
+			json_pack("{s:s, s:s, s:s, s:b}", "name", m->name, "help",
+				  m->summary, "package", m->package, "installed",
+				  target_module_exists(m->name)));
+	target_module_each_other(help_json_other, list);
+	return list;
+}
+
 static void help_json(void)
 {
 	json_t *commands = json_array(), *targets = json_array();
@@ -123,6 +165,7 @@ static void help_json(void)
 				      help_json_target(ublk_targets[i]));
 	out_set("commands", commands);
 	out_set("targets", targets);
+	out_set("modules", help_json_modules());
 	out_set("device_options", device);
 	out_set("common_options", common);
 }

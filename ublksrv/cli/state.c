@@ -23,26 +23,14 @@
 #include "cli.h"
 #include "config.h"
 #include "procfs.h"
+#include "rundir.h"
 
 /* How long another process may hold the lock. */
 #define LOCK_MS		2000
 
-/* The system's directory belongs to root; ordinary users have their own. */
 const char *state_dir(void)
 {
-	const char *dir = getenv("UBLK_RUN_DIR");
-	static char own[200];
-
-	if (dir && *dir)
-		return dir;
-	if (!geteuid())
-		return "/run/ublk";
-	dir = getenv("XDG_RUNTIME_DIR");
-	if (dir && *dir == '/' && strlen(dir) < sizeof(own) - 10)
-		snprintf(own, sizeof(own), "%s/ublk", dir);
-	else
-		snprintf(own, sizeof(own), "/tmp/ublk-%u", geteuid());
-	return own;
+	return run_dir();
 }
 
 void state_path(char *buf, size_t len, __u32 id, const char *suffix)

@@ -568,6 +568,22 @@ struct ublk_target {
 #define UBLK_TARGET()	.struct_size = sizeof(struct ublk_target)
 
 /**
+ * struct ublk_module - what a file ublk-target-NAME.so has for the program ublk
+ * @version: UBLK_VERSION; has to be the program's
+ * @targets: pointers to the targets, NULL after the last one
+ *
+ * Such a file defines one, named ublk_module. It is not linked with libublk: it uses
+ * the one that is in the program. The program looks for "ublk add -t NAME" in the
+ * file of that name.
+ */
+struct ublk_module {
+	const char *version;
+	const struct ublk_target *const *targets;
+};
+
+extern const struct ublk_module ublk_module;
+
+/**
  * ublk_io_op - operation of a request
  * @io: tag
  *
@@ -716,6 +732,94 @@ int ublk_queue_redirect_file(struct ublk_queue *q, int fd);
  * Return: index for SQEs with IOSQE_FIXED_FILE, or negative errno
  */
 int ublk_queue_fixed_fd(struct ublk_queue *q, int fd);
+
+/*
+ * Event sources of a target
+ *
+ * A target whose store is behind a library or a socket watches its descriptors on
+ * the ring of the queue, and needs no thread of its own for that. A descriptor of
+ * the target, such as an eventfd, also brings what other threads have done to the
+ * queue's thread; a thread that only ends requests calls ublk_io_complete().
+ *
+ * Threads and processes that the target starts in open() or in a queue's thread
+ * inherit PR_SET_IO_FLUSHER. A process must execute a program, which closes the
+ * descriptors of device and ring. PR_SET_PDEATHSIG of such a process follows the
+ * thread that started it: the one of open() serves for as long as the device does, a
+ * queue's thread ends with the queue.
+ */
+
+/**
+ * typedef ublk_watch_fn - a descriptor is ready, or a timer has gone off
+ * @q: queue
+ * @events: POLLIN and others of poll(2); POLLNVAL if the descriptor cannot be polled;
+ *	0 for a timer
+ * @arg: of the watch
+ *
+ * Context: the queue's thread. May call every function for queues and requests.
+ */
+typedef void (*ublk_watch_fn)(struct ublk_queue *q, unsigned int events,
+			      void *arg);
+
+/**
+ * ublk_queue_watch - watch a descriptor
+ * @q: queue, from queue_open() on
+ * @fd: descriptor that poll(2) works on; it may be watched more than once
+ * @events: POLLIN, POLLOUT and others of poll(2); POLLERR and POLLHUP are implied
+ * @fn: is called with the events that have occurred
+ * @arg: for @fn
+ *
+ * Calls @fn if the descriptor is ready now, and then each time that its state
+ * changes, as EPOLLET of epoll(7): @fn has to read, or write, until that gives
+ * EAGAIN. It may be called when nothing can be read. If @events that occur have
+ * POLLERR, POLLHUP or POLLNVAL, the next call comes after a delay of some
+ * milliseconds, which doubles up to a second and ends with an event without them: a
+ * descriptor that is ready because its other end is gone costs no CPU.
+ *
+ * The watch keeps the file open: remove it before the descriptor is closed, and the
+ * other end sees the end when the queue's loop has made its turn.
+ *
+ * Context: the queue's thread.
+ * Return: number of the watch, 0 or more; or negative errno
+ */
+int ublk_queue_watch(struct ublk_queue *q, int fd, unsigned int events,
+		     ublk_watch_fn fn, void *arg);
+
+/**
+ * ublk_queue_watch_change - watch for other events
+ * @q: queue
+ * @id: from ublk_queue_watch()
+ * @events: instead of those before; the function is called if one is there now
+ *
+ * Context: the queue's thread.
+ * Return: 0, -EINVAL without such a watch, or another negative errno
+ */
+int ublk_queue_watch_change(struct ublk_queue *q, int id, unsigned int events);
+
+/**
+ * ublk_queue_timer - call a function once, later
+ * @q: queue, from queue_open() on
+ * @ms: how much later
+ * @fn: is called with 0 as its events; the number of the timer is free by then
+ * @arg: for @fn
+ *
+ * Context: the queue's thread.
+ * Return: number of the timer, 0 or more; or negative errno
+ */
+int ublk_queue_timer(struct ublk_queue *q, unsigned int ms, ublk_watch_fn fn,
+		     void *arg);
+
+/**
+ * ublk_queue_unwatch - remove a watch or a timer
+ * @q: queue
+ * @id: from ublk_queue_watch() or ublk_queue_timer(); nothing is done without such
+ *	a one
+ *
+ * The function is not called any more. What is left when queue_close() returns is
+ * removed by the library.
+ *
+ * Context: the queue's thread; also in queue_close().
+ */
+void ublk_queue_unwatch(struct ublk_queue *q, int id);
 
 /* ---- A device served by this process (dev.c) ---------------------------- */
 

@@ -95,6 +95,22 @@ static int dev_import(void *own, size_t size, const void *given,
 	return 0;
 }
 
+/*
+ * What the target starts in its open() serves the disk, and inherits from this
+ * thread that it does. Without the privilege worker.c says so later.
+ */
+static int dev_open_target(struct ublk_dev *dev, void *cfg)
+{
+	bool was = flusher_get();
+	int ret;
+
+	flusher_set(true);
+	ret = dev->target->open(dev, cfg);
+	if (!was)
+		flusher_set(false);
+	return ret;
+}
+
 int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 		 const struct ublk_target *target, void *cfg)
 {
@@ -146,7 +162,7 @@ int ublk_dev_new(struct ublk_dev **pdev, const struct ublk_dev_opts *given,
 		ret = ublk_error(-errno, "eventfd: %s", strerror(errno));
 		goto err_free;
 	}
-	ret = target->open(dev, cfg);
+	ret = dev_open_target(dev, cfg);
 	if (ret)
 		goto err_free;
 	dev->target_is_open = true;

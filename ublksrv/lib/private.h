@@ -13,11 +13,11 @@
  *   offload shmem
  *   copy zcopy
  *   tag batch
- *   redirect
+ *   redirect watch
  *   buf affinity ring store stat
  *   query lock stat_read
  *   ctrl
- *   params
+ *   params flusher
  *   log
  *
  * Calls that go up, and why: none.
@@ -78,6 +78,9 @@
 #define UD_LINK_COMMIT	10UL	/* struct io: that one, in batch mode */
 #define UD_FILE		11UL	/* none: REGISTER_FILE */
 #define UD_REDIRECT	12UL	/* none: REDIRECT_IO_CMDS, if elements are refused */
+#define UD_WATCH	13UL	/* struct watch: its poll */
+#define UD_WATCH_OP	14UL	/* struct watch: a change or removal of that */
+#define UD_WATCH_TIMER	15UL	/* struct watch: a timer, or a back-off */
 #define UD_MASK		15UL
 
 /* First four bytes of struct ublksrv_io_cmd. */
@@ -198,6 +201,9 @@ struct worker {
 	cpu_set_t *cpus;		/* AFFINITY_BYTES */
 	enum worker_state state;
 	unsigned int nr_files;		/* used slots of the file table */
+	struct watch **watches;		/* by their numbers; watch.c */
+	unsigned int nr_watches;	/* room of that */
+	bool watching;			/* the loop has begun */
 
 	int wake_fd;
 	__u64 wake_count;
@@ -368,6 +374,19 @@ void shmem_unmap(struct ublk_dev *dev);
 int shmem_register(struct ublk_dev *dev);
 void shmem_deliver(struct ublk_queue *q, struct ublk_io *io);
 void shmem_commit(struct worker *w, struct io *io, int res);
+
+/* flusher.c */
+int flusher_set(bool on);
+bool flusher_get(void);
+
+/* watch.c */
+struct watch;
+void watch_on_poll(struct worker *w, struct watch *watch, int res,
+		   unsigned int flags);
+void watch_on_timer(struct worker *w, struct watch *watch);
+void watch_on_op(struct worker *w, struct watch *watch, int res);
+void watch_begin(struct worker *w);
+void watch_free_all(struct worker *w);
 
 /* batch.c */
 struct batch_commit;

@@ -72,6 +72,8 @@ static int queue_map(struct queue *q, struct ublk_dev *dev)
 	if (mem == MAP_FAILED)
 		return ublk_error(-errno, "queue %u: mapping descriptors: %s",
 				  q->pub.id, strerror(errno));
+	/* a process that the target forks does not keep the device open */
+	madvise(mem, q->descs_len, MADV_DONTFORK);
 	q->descs = mem;
 	for (tag = 0; tag < q->pub.depth; tag++)
 		q->ios[tag].pub.desc = (const void *)((char *)mem + tag * slot);

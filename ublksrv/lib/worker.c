@@ -25,11 +25,6 @@
 #include "private.h"
 #include "stat.h"
 
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER	57
-#define PR_GET_IO_FLUSHER	58
-#endif
-
 /* The shortest that the scheduler allows. */
 #define WORKER_SLICE_NS		100000
 
@@ -66,6 +61,15 @@ static void worker_on_other(struct worker *w, __u64 ud, int res,
 		break;
 	case UD_WAKE:
 		offload_woken(w, res);
+		break;
+	case UD_WATCH:
+		watch_on_poll(w, ptr, res, flags);
+		break;
+	case UD_WATCH_OP:
+		watch_on_op(w, ptr, res);
+		break;
+	case UD_WATCH_TIMER:
+		watch_on_timer(w, ptr);
 		break;
 	}
 }
@@ -122,19 +126,14 @@ static void worker_loop(struct worker *w)
 	}
 }
 
-/*
- * Memory that this thread allocates must not wait for writeback to the disk
- * that it serves.
- */
 static void worker_set_io_flusher(struct worker *w)
 {
-	if (!prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) &&
-	    prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0) == 1)
-		return;
-	if (!w->index)
+	int ret = flusher_set(true);
+
+	if (ret && !w->index)
 		ublk_log(UBLK_LOG_WARN,
 			 "dev %u: PR_SET_IO_FLUSHER: %s; under memory pressure the disk may stall",
-			 w->dev->info.dev_id, strerror(errno));
+			 w->dev->info.dev_id, strerror(-ret));
 }
 
 /* struct sched_attr of the kernel, in its first version. */
@@ -248,6 +247,7 @@ static void worker_close(struct worker *w)
 	ring_exit(w);
 	batch_close(w);
 	queue_close(w->queue);
+	watch_free_all(w);
 }
 
 static void worker_report(struct worker *w, enum worker_state state, int err)
@@ -276,8 +276,10 @@ static void *worker_main(void *arg)
 	worker_setup_thread(w);
 	ret = worker_open(w);
 	worker_report(w, ret ? WORKER_FAILED : WORKER_READY, ret);
-	if (!ret)
+	if (!ret) {
+		watch_begin(w);
 		worker_loop(w);
+	}
 	/* From here on ublk_io_complete() is refused, in queue_close() too. */
 	worker_self = NULL;
 	offload_close(w);

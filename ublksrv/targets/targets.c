@@ -24,5 +24,5 @@ const struct ublk_target *ublk_target_find(const char *name)
 	for (i = 0; ublk_targets[i]; i++)
 		if (!strcmp(ublk_targets[i]->name, name))
 			return ublk_targets[i];
-	return NULL;
+	return target_module_load(name);
 }
