@@ -17,7 +17,7 @@ all: modules user
 help:
 	@echo 'modules     the driver, for the kernel in KDIR= (default: the running one)'
 	@echo 'user        the ublk program and its library'
-	@echo 'install     program, module, udev rule, man pages; PREFIX= DESTDIR= KDIR='
+	@echo 'install     program, module, udev rules, units of systemd, man pages; PREFIX= DESTDIR= KDIR='
 	@echo 'uninstall   remove what install wrote; with the same variables'
 	@echo 'deb         Debian packages of it, in build/deb'
 	@echo 'demo        boot a guest and show a file system on a ublk device'
@@ -27,6 +27,7 @@ help:
 	@echo 'check-kcsan the same on a kernel that looks for data races; SECONDS=600 SEED='
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
 	@echo 'check-packages the packages in a clean Debian: install, reboot, upgrade, remove; NATIVE=1'
+	@echo 'check-system devices as services: systemd, udev, crashes and reboots; STEPS="NAME..." SCALE='
 	@echo 'check-cross the driver in a kernel tree, for other machines, gcc and clang'
 	@echo 'check-intree a kernel with the driver built in boots and runs the kselftests'
 	@echo 'export      a series of patches in the kernel source TREE='
@@ -67,6 +68,9 @@ check-fresh:
 
 check-packages:
 	@test/packages/run.sh
+
+check-system:
+	@$(if $(STEPS),STEPS="$(STEPS)") test/system/run.sh
 
 check-cross:
 	@$(SH_VM)/cross.sh
@@ -144,7 +148,7 @@ clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
 .PHONY: all help modules user deb demo check check-debug check-chaos \
-	check-kcsan check-fresh check-packages check-cross check-intree export \
+	check-kcsan check-fresh check-packages check-system check-cross check-intree export \
 	mutants bench shell unit pictures compile_commands.json install \
 	install-user install-modules uninstall uninstall-user uninstall-modules \
 	clean clean-modules

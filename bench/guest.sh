@@ -12,7 +12,8 @@ set -euo pipefail
 driver=$1 runs=$2 rows=$3 wanted=$4
 fio_out=$(mktemp)
 
-# One process does 20,000 IOs, or 1 GiB of them, without a scheduler; of devices
+# One process does 20,000 IOs, or 1 GiB of them, on a disk of a file in 256 MiB,
+# without a scheduler; of devices
 # "as added" nothing is set. fio rounds to milliseconds, and the disk of the guest
 # adds instructions that differ from run to run, so each job runs RUNS times and
 # the lowest figure counts.
@@ -44,7 +45,7 @@ cost() {
 			--iodepth_batch_complete_max=32)
 	fio --name=cost --filename="$dev" --ioengine=io_uring --direct=1 \
 		--rw="$rw" --bs="${kb}k" --iodepth="$depth" "${batch[@]}" \
-		--number_ios=20000 --norandommap --size=1G --minimal \
+		--number_ios=20000 --norandommap --size="$size" --minimal \
 		--output="$fio_out" >&2 || {
 		cat "$fio_out" >&2
 		return 1
@@ -64,12 +65,16 @@ cost() {
 		END { exit !found }' "$fio_out"
 }
 
+# What a subject is measured with, and on how much of it.
+only=.
+size=1G
+
 measure() {
 	local subject=$1 dev=$2 job name rw kb depth insns least i
 
 	for job in "${jobs[@]}"; do
 		read -r name rw kb depth <<<"$job"
-		[[ $name =~ $wanted ]] || continue
+		[[ $name =~ $wanted && $name =~ $only ]] || continue
 		least=
 		for ((i = 0; i < runs; i++)); do
 			insns=$(cost "$dev" "$rw" "$kb" "$depth") || {
@@ -89,6 +94,8 @@ measure_none() {
 	measure "$@"
 }
 
+ublk=ublk
+
 # Measures a device of our daemon as "measure" or "measure_none" does, unless
 # "add" says that the driver does not offer the mode.
 measure_ublk() {
@@ -96,13 +103,13 @@ measure_ublk() {
 
 	shift 2
 	[[ $subject =~ $rows ]] || return 0
-	if ! why=$(ublk add -n 0 "$@" 2>&1 >/dev/null); then
+	if ! why=$("$ublk" add -n 0 "$@" 2>&1 >/dev/null); then
 		[[ $why == *"does not offer"* ]] && return 0
 		echo "bench: $subject: $why" >&2
 		return 1
 	fi
 	"$how" "$subject" /dev/ublkb0
-	ublk del -n 0 >&2
+	"$ublk" del -n 0 >&2
 }
 
 # Measures the kernel's loop driver on a backing device.
@@ -112,6 +119,42 @@ measure_kernel_loop() {
 	losetup --direct-io=on /dev/loop0 "$2"
 	measure_none "$1" /dev/loop0
 	losetup -d /dev/loop0
+}
+
+# make_nullb NAME SETTING...: a null_blk device of configfs; prints its node.
+make_nullb() {
+	local conf=/sys/kernel/config/nullb/$1 name=$1 setting
+	shift
+
+	mkdir "$conf"
+	for setting in queue_mode=2 irqmode=0 submit_queues=1 "$@" power=1; do
+		echo "${setting#*=}" >"$conf/${setting%=*}"
+	done
+	[ ! -b "/dev/$name" ] || { echo "/dev/$name"; return; }
+	echo "/dev/nullb$(cat "$conf/index")"
+}
+
+# Measures disks in a file of a file system, whose blocks are in memory.
+measure_files() {
+	local fs=$1 dir=/mnt/bench disk kernel ours realtime
+	local only=4k size=256M
+
+	kernel="kernel loop, direct IO, on an $fs file"
+	ours="loop as added, $fs file, $driver driver"
+	realtime="loop --realtime, $fs file, $driver driver"
+	[[ $kernel =~ $rows || $ours =~ $rows || $realtime =~ $rows ]] || return 0
+	disk=$(make_nullb "$fs" size=768 memory_backed=1)
+	mkfs."$fs" -q "$disk"
+	mkdir -p "$dir"
+	mount "$disk" "$dir"
+	dd if=/dev/zero of="$dir/file" bs=1M count=256 oflag=direct status=none
+	if [ "$driver" != our ]; then
+		measure_kernel_loop "$kernel" "$dir/file"
+	fi
+	measure_ublk measure "$ours" -t loop -f "$dir/file"
+	only=qd1
+	measure_ublk measure "$realtime" -t loop -f "$dir/file" --realtime
+	umount "$dir"
 }
 
 # Every run has the same addresses, and nothing is written back meanwhile.
@@ -124,14 +167,7 @@ sync
 modprobe null_blk nr_devices=1 gb=2 queue_mode=2 irqmode=0 submit_queues=1
 modprobe ublk_drv
 mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
-conf=/sys/kernel/config/nullb/long
-mkdir "$conf"
-for setting in size=2048 queue_mode=2 irqmode=0 submit_queues=1 max_sectors=2560 \
-	power=1; do
-	echo "${setting#*=}" >"$conf/${setting%=*}"
-done
-long=/dev/long
-[ -b "$long" ] || long=/dev/nullb$(cat "$conf/index")
+long=$(make_nullb long size=2048 max_sectors=2560)
 
 if [ "$driver" != our ]; then
 	subject="null_blk"
@@ -151,6 +187,15 @@ for target in "null" "loop -f /dev/nullb0"; do
 	read -ra words <<<"-t $target"
 	measure_ublk measure "${target%% *} as added, $driver driver" \
 		"${words[@]}"
+	only=qd1
+	measure_ublk measure "${target%% *} --realtime, $driver driver" \
+		"${words[@]}" --realtime
+	only=.
+	# What the counters of "ublk stat" cost: the same program without them.
+	ublk=$PWD/build/uncounted/ublksrv/ublk
+	measure_ublk measure "${target%% *} as added, no counters, $driver driver" \
+		"${words[@]}"
+	ublk=ublk
 done
 measure_ublk measure "loop as added, 1280k backing, $driver driver" -t loop -f "$long"
 measure_ublk measure "loop passthrough, $driver driver" -t loop -f /dev/nullb0 \
@@ -159,3 +204,5 @@ measure_ublk measure "loop passthrough, 1280k backing, $driver driver" -t loop -
 	--passthrough
 # The cost of what has no extent: to be compared with "null as added".
 measure_ublk measure "null behind an empty table, $driver driver" -t null --passthrough
+measure_files ext4
+measure_files xfs

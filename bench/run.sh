@@ -48,6 +48,18 @@ done
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
+# The program without the counters of "ublk stat", for the rows that say what these
+# cost, in the copy of the checkout that the guest sees.
+build_uncounted() {
+	"$top/test/vm/chroot.sh" -- sh -ec '
+		mkdir -p build/uncounted
+		ln -sfn /ublk/drivers /ublk/include build/uncounted/
+		tar -c --exclude="*.[oad]" --exclude=ublksrv/ublk ublksrv |
+			tar -x -C build/uncounted
+		make -s -j"$(nproc)" -C build/uncounted/ublksrv \
+			CPPFLAGS=-DUBLK_NO_STAT ublk' >&2
+}
+
 measure() {
 	local driver=$1 args=() text
 
@@ -63,6 +75,7 @@ measure() {
 	grep -v "^ROW" <<<"$text" >&2 || true
 }
 
+build_uncounted
 for driver in "${drivers[@]}"; do
 	measure "$driver"
 done

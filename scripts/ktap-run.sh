@@ -31,6 +31,7 @@ for prog; do
 
 	planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$out" | head -n 1)
 	seen=$(grep -cE '^(not )?ok [0-9]+' "$out")
+	skip=$(sed -n 's/^1\.\.0 # SKIP *//p' "$out" | head -n 1)
 	reason=
 	if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
 		reason="no end after $deadline s"
@@ -46,7 +47,7 @@ for prog; do
 	rm -f "$out"
 
 	if [ "$status" -eq 4 ]; then
-		echo "ok $nr $name # SKIP"
+		echo "ok $nr $name # SKIP $skip"
 	elif [ -n "$reason" ]; then
 		failed=$((failed + 1))
 		echo "not ok $nr $name # $reason"

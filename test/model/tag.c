@@ -9,11 +9,13 @@
  * their queue.
  *
  * The search shows for each recovery policy that
- *   the driver holds a command only in ARMED and QUEUED, and always there;
- *   a request is on the tag only in QUEUED, NEED_DATA and SERVER, and always
+ *   the driver holds a command only in ARMED, QUEUED and REDIRECTED, and always
  *   there;
+ *   a request is on the tag only in QUEUED, NEED_DATA and SERVER, and always
+ *   there; in REDIRECTED it is with the backing;
  *   no request or command is completed twice or lost;
- *   a stop waits only for a request that a living server owns;
+ *   a stop waits only for a request that a living server owns, or a backing;
+ *   a session ends after the IO that its server redirected;
  *   a server can always exit, and leaves the tag EMPTY;
  *   a held request runs again later, or fails.
  *
@@ -53,6 +55,7 @@ static void expand(struct search *s, const void *state)
 	if (st->task_work && st->daemon == D_IDLE)
 		expand_task_work(s, st);
 	expand_in_hand(s, st);
+	expand_file(s, st);
 	expand_server(s, st);
 	expand_ring(s, st);
 	expand_stop(s, st);
@@ -73,6 +76,10 @@ static const char *check(const void *state)
 		return "the command does not match the state of the tag";
 	if (has_req != (owned || st->tag == UBLK_TAG_QUEUED))
 		return "the request does not match the state of the tag";
+	if (st->tag == UBLK_TAG_REDIRECTED && st->req != REQ_FILE)
+		return "a tag is REDIRECTED without a request";
+	if (st->req == REQ_FILE && st->proc == PROC_NONE)
+		return "the session has ended before its redirected IO";
 	if (st->task_work && st->tag != UBLK_TAG_QUEUED)
 		return "task work is posted, but the tag is not QUEUED";
 	if (st->dev == UBLK_S_DEV_DEAD && st->req != REQ_NONE)
@@ -100,10 +107,14 @@ static const char *rest_quiesce(const struct state *st, bool served)
 static const char *rest(const void *state)
 {
 	const struct state *st = state;
-	bool served = ublk_tag_is_owned(st->tag) &&
-		      (st->proc == PROC_ALIVE || st->proc == PROC_LAME);
+	bool served = st->req == REQ_FILE ||
+		      (ublk_tag_is_owned(st->tag) &&
+		       (st->proc == PROC_ALIVE || st->proc == PROC_LAME));
+	const char *why = NULL;
 
-	const char *why = rest_control(st, served);
+	/* The end of the session waits for the backing alone. */
+	if (st->exit != E_FILES || st->req != REQ_FILE)
+		why = rest_control(st, served);
 
 	if (!why)
 		why = rest_quiesce(st, served);
@@ -114,6 +125,8 @@ static const char *rest(const void *state)
 		return NULL;
 	case REQ_TAG:
 		return served ? NULL : "a request on the tag is lost";
+	case REQ_FILE:
+		return NULL;
 	case REQ_HELD:
 		/* until END_USER_RECOVERY, a stop, or the end of the session */
 		if (queue_gate(st, 0) == UBLK_GATE_HOLD || st->proc == PROC_LAME)
@@ -134,7 +147,8 @@ static bool goal(const void *state)
 
 	return st->dev == UBLK_S_DEV_DEAD && st->proc == PROC_NONE &&
 	       st->req == REQ_NONE && st->tag == UBLK_TAG_EMPTY &&
-	       st->stop == S_IDLE && st->quiescing == Z_IDLE;
+	       st->stop == S_IDLE && st->quiescing == Z_IDLE &&
+	       st->file == F_IDLE;
 }
 
 static void show(const void *state)
@@ -142,7 +156,7 @@ static void show(const void *state)
 	static const char * const cmd[] = { "server", "tag", "ring", "stop",
 					    "quiesce" };
 	static const char * const req[] = { "-", "queue", "tag", "held",
-					    "daemon", "exit" };
+					    "daemon", "exit", "file" };
 	const struct state *st = state;
 
 	printf("%s %s cmd=%s req=%s gate=%s server=%s%s%s",

@@ -27,7 +27,8 @@ static void expand_stop_take(struct search *s, const struct state *st)
 	switch (st->stop) {
 	case S_TAKE:
 		n.stop = S_END;
-		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
+		if (st->tag != UBLK_TAG_REDIRECTED &&
+		    tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
 			n.tag = UBLK_TAG_CANCELED;
 			n.cmd = CMD_STOP;
 			n.stop = S_DONE;
@@ -51,7 +52,8 @@ static bool queue_idle(const struct state *st)
 static void quiesce_take(struct state *st)
 {
 	st->quiescing = Z_DONE;
-	if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
+	if (st->tag != UBLK_TAG_REDIRECTED &&
+	    tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
 		st->tag = UBLK_TAG_CANCELED;
 		st->cmd = CMD_QUIESCE;
 	} else if (st->tag != UBLK_TAG_EMPTY && st->tag != UBLK_TAG_CANCELED) {
@@ -136,7 +138,8 @@ static void expand_quiesce_work(struct search *s, const struct state *st)
 		return;
 	n.rearmed = 0;
 	if (st->quiesce == QUIESCE_ANSWERING) {
-		if (ublk_tag_is_owned(st->tag) || st->tag == UBLK_TAG_QUEUED)
+		if (ublk_tag_is_owned(st->tag) || st->tag == UBLK_TAG_QUEUED ||
+		    st->tag == UBLK_TAG_REDIRECTED)
 			return;
 		n.mutex = MUTEX_QUIESCE;
 		n.quiescing = Z_TAKE;
@@ -155,7 +158,7 @@ static void expand_exit_request(struct search *s, const struct state *st)
 		return;
 	}
 	n.tag = next;
-	n.exit = E_KICK;
+	n.exit = E_FILES;
 	if (ublk_tag_is_owned(st->tag)) {
 		n.req = REQ_EXIT;
 		n.exit = E_END;
@@ -207,6 +210,10 @@ static void expand_exit(struct search *s, const struct state *st)
 		n.req = ublk_gate_on_exit(policy, true) == UBLK_GATE_HOLD ?
 			REQ_HELD : REQ_NONE;
 		search_edge(s, &n, "exit holds or fails", EDGE_OWN);
+		break;
+	case E_FILES:
+		if (st->req != REQ_FILE || broken == BREAK_FILE_OUTLIVES)
+			search_edge(s, &n, "exit: no redirected IO", EDGE_OWN);
 		break;
 	case E_KICK:
 		if (st->dev != UBLK_S_DEV_DEAD && broken != BREAK_NO_KICK)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Steps of a request in the model of tag.c: queue_rq.c, deliver.c, cmd.c,
- * commit.h and gate.c of the driver, the commands of the server, and the ring
- * that cancels them.
+ * commit.h, redirect.c and gate.c of the driver, the commands of the server, and
+ * the ring that cancels them.
  */
 #ifndef UBLK_TEST_TAG_IO_H
 #define UBLK_TEST_TAG_IO_H
@@ -185,6 +185,7 @@ static void expand_commands(struct search *s, const struct state *st)
 		{ UBLK_EV_COMMIT, "COMMIT_AND_FETCH_REQ" },
 		{ UBLK_EV_GET_DATA, "NEED_GET_DATA" },
 		{ UBLK_EV_GET_UNDELIVERED, "NEED_GET_DATA cannot copy" },
+		{ UBLK_EV_REDIRECT, "REDIRECT_AND_FETCH_REQ" },
 	};
 	size_t i;
 
@@ -204,6 +205,9 @@ static void expand_commands(struct search *s, const struct state *st)
 			n.req = REQ_DAEMON;
 			n.daemon = commands[i].event == UBLK_EV_COMMIT ?
 				   D_COMMIT : D_END;
+		} else if (next == UBLK_TAG_REDIRECTED) {
+			n.cmd = CMD_TAG;
+			n.req = REQ_FILE;
 		}
 		if (broken == BREAK_END_FIRST &&
 		    commands[i].event == UBLK_EV_COMMIT) {
@@ -211,6 +215,41 @@ static void expand_commands(struct search *s, const struct state *st)
 			n.req = REQ_NONE;
 		}
 		search_edge(s, &n, commands[i].label, EDGE_WORLD);
+	}
+}
+
+/* ublk_redirect_end(); how long the backing takes is its own business. */
+static void expand_file(struct search *s, const struct state *st)
+{
+	struct state n = *st;
+	int next;
+
+	switch (st->file) {
+	case F_IDLE:
+		if (st->req != REQ_FILE)
+			break;
+		n.file = broken == BREAK_FILE_END_FIRST ? F_END : F_ARM;
+		search_edge(s, &n, "redirected IO ends", EDGE_WORLD);
+		break;
+	case F_ARM:
+		/* a cmpxchg: a cancel may have taken the tag, or the exit work */
+		next = tag_next(st, UBLK_EV_REDIRECT_END);
+		if (next >= 0)
+			n.tag = next;
+		if (broken == BREAK_FILE_STORE)
+			n.tag = UBLK_TAG_ARMED;
+		n.file = broken == BREAK_FILE_END_FIRST ? F_IDLE : F_END;
+		search_edge(s, &n, "redirected: arms tag", EDGE_OWN);
+		break;
+	case F_END:
+		n.req = REQ_NONE;
+		n.file = broken == BREAK_FILE_END_FIRST ? F_ARM : F_IDLE;
+		search_edge(s, &n, "redirected: request ends", EDGE_OWN);
+		/* or what a part left is requeued */
+		n.req = REQ_QUEUE;
+		n.queue = Q_GATE;
+		search_edge(s, &n, "redirected: rest is requeued", EDGE_OWN);
+		break;
 	}
 }
 
@@ -243,6 +282,24 @@ static void expand_server(struct search *s, const struct state *st)
 	}
 }
 
+/* The cmpxchg of a cancel that takes a tag from one state */
+static void ring_take(struct search *s, const struct state *st, unsigned int from,
+		      u8 otherwise)
+{
+	struct state n = *st;
+
+	n.ring = otherwise;
+	if (st->tag == from || broken == BREAK_CANCEL_QUEUED) {
+		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
+			n.tag = UBLK_TAG_CANCELED;
+			n.cmd = CMD_RING;
+			n.ring = broken == BREAK_CANCEL_FIRST ? R_CLOSE_LATE :
+								R_DONE;
+		}
+	}
+	search_edge(s, &n, "ring cancels: cancels command", EDGE_OWN);
+}
+
 /* ublk_cancel_cmd(); io_uring calls it until the command is completed. */
 static void expand_ring(struct search *s, const struct state *st)
 {
@@ -250,23 +307,21 @@ static void expand_ring(struct search *s, const struct state *st)
 
 	switch (st->ring) {
 	case R_IDLE:
-		if (st->cmd != CMD_TAG || st->tag != UBLK_TAG_ARMED)
+		if (st->cmd != CMD_TAG || (st->tag != UBLK_TAG_ARMED &&
+					   st->tag != UBLK_TAG_REDIRECTED))
 			break;
-		n.ring = R_TAKE;
+		n.ring = broken == BREAK_FILE_KEEPS_CMD ? R_TAKE :
+							  R_TAKE_REDIRECTED;
 		if (broken != BREAK_CANCEL_FIRST)
 			cancel_session(&n);
 		search_edge(s, &n, "ring cancels: closes gate",
 			    st->proc == PROC_EXITING ? EDGE_OWN : EDGE_WORLD);
 		break;
+	case R_TAKE_REDIRECTED:
+		ring_take(s, st, UBLK_TAG_REDIRECTED, R_TAKE);
+		break;
 	case R_TAKE:
-		n.ring = R_IDLE;
-		if (tag_next(st, UBLK_EV_CANCEL) == UBLK_TAG_CANCELED) {
-			n.tag = UBLK_TAG_CANCELED;
-			n.cmd = CMD_RING;
-			n.ring = broken == BREAK_CANCEL_FIRST ? R_CLOSE_LATE :
-								R_DONE;
-		}
-		search_edge(s, &n, "ring cancels: cancels command", EDGE_OWN);
+		ring_take(s, st, UBLK_TAG_ARMED, R_IDLE);
 		break;
 	case R_CLOSE_LATE:
 		n.ring = R_DONE;

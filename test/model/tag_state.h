@@ -22,7 +22,7 @@ enum { HAS_REQUESTS = true, HAS_NODE = false };
 enum { CMD_SERVER, CMD_TAG, CMD_RING, CMD_STOP, CMD_QUIESCE };
 
 /* Where the one request is. */
-enum { REQ_NONE, REQ_QUEUE, REQ_TAG, REQ_HELD, REQ_DAEMON, REQ_EXIT };
+enum { REQ_NONE, REQ_QUEUE, REQ_TAG, REQ_HELD, REQ_DAEMON, REQ_EXIT, REQ_FILE };
 
 /* ublk_queue_rq() */
 enum { Q_IDLE, Q_GATE, Q_CLAIM, Q_POST, Q_LOOK, Q_LOOK_AGAIN, Q_HOLD };
@@ -31,11 +31,15 @@ enum { Q_IDLE, Q_GATE, Q_CLAIM, Q_POST, Q_LOOK, Q_LOOK_AGAIN, Q_HOLD };
 enum { D_IDLE, D_END, D_COMMIT, D_UNDELIVERED, D_HOLD, D_RECHECK };
 
 /* ublk_cancel_cmd() */
-enum { R_IDLE, R_TAKE, R_CLOSE_LATE, R_DONE };
+enum { R_IDLE, R_TAKE_REDIRECTED, R_TAKE, R_CLOSE_LATE, R_DONE };
+
+/* ublk_redirect_end(), wherever the backing ends its IO */
+enum { F_IDLE, F_ARM, F_END };
 
 /* ublk_server_exit_work() */
 enum {
-	E_IDLE, E_CLOSE, E_REQS, E_END, E_KICK, E_LOCK, E_ABORT, E_WAIT, E_RESET
+	E_IDLE, E_CLOSE, E_REQS, E_END, E_FILES, E_KICK, E_LOCK, E_ABORT, E_WAIT,
+	E_RESET
 };
 
 struct state {
@@ -50,7 +54,7 @@ struct state {
 	u8 mutex;
 	u8 quiesce;		/* ub->quiesce */
 	u8 rearmed;		/* ub->quiesce_work is queued */
-	u8 quiescing, queue, recheck, daemon, ring, stop, exit;	/* steps */
+	u8 quiescing, queue, recheck, daemon, ring, file, stop, exit;	/* steps */
 };
 
 enum {
@@ -70,6 +74,10 @@ enum {
 	BREAK_NO_REARM,		/* it ignores commands armed later (C-99) */
 	BREAK_NO_UNDO,		/* EBUSY and EINTR leave it closed (C-98) */
 	BREAK_UNDO_LATE,	/* it opens a gate that the exit work closed */
+	BREAK_FILE_STORE,	/* the end of redirected IO arms a canceled tag */
+	BREAK_FILE_END_FIRST,	/* it ends the request before it arms the tag */
+	BREAK_FILE_KEEPS_CMD,	/* a cancel leaves the command until the IO ends */
+	BREAK_FILE_OUTLIVES,	/* the session ends before redirected IO (E-52) */
 	NR_BREAKS,
 
 	/* control.h names these; other models search them */

@@ -90,33 +90,41 @@ places() {
 		files_of libublk0
 		files_of libublk-dev
 	} >"$tmp/found"
-	printf '%s\n' /usr/sbin/ublk /usr/lib/udev/rules.d/60-ublk.rules \
-		/usr/share/bash-completion/completions/ublk \
-		/usr/share/zsh/site-functions/_ublk \
-		/usr/share/fish/vendor_completions.d/ublk.fish \
-		/usr/share/ublk/ublk.schema.json /usr/share/man/man1/ublk.1.gz \
-		/usr/share/man/man3/libublk.3.gz /etc/needrestart/conf.d/ublk.conf \
-		"$lib/libublk.so.0" "$lib/libublk.so" "$lib/libublk.a" \
-		"$lib/pkgconfig/libublk.pc" /usr/include/libublk.h \
-		/usr/include/ublk/ublk_cmd.h >"$tmp/expected"
-	(cd "$TOP_DIR/ublksrv/man" && printf '/usr/share/man/man5/%s.gz\n' *.5.rst) |
-		sed 's/\.rst//' >>"$tmp/expected"
-	printf '%s\n' "$lib/libublk.so.$(sed -n 's/^.define UBLK_VERSION[[:space:]]*"\(.*\)"/\1/p' \
-		"$TOP_DIR/ublksrv/include/libublk.h")" >>"$tmp/expected"
+	{
+		printf '/usr/lib/udev/rules.d/%s\n' 59-ublk-held.rules 60-ublk.rules \
+			98-ublk-held.rules
+		printf '/usr/lib/systemd/%s\n' system-generators/ublk-generator \
+			system/ublk@.service system/ublk-ready@.service \
+			system/ublk-shutdown.service \
+			system/final.target.wants/ublk-shutdown.service
+		printf '%s\n' /usr/sbin/ublk \
+			/usr/share/bash-completion/completions/ublk \
+			/usr/share/zsh/site-functions/_ublk \
+			/usr/share/fish/vendor_completions.d/ublk.fish \
+			/usr/share/ublk/ublk.schema.json /usr/share/man/man1/ublk.1.gz \
+			/usr/share/man/man3/libublk.3.gz /etc/needrestart/conf.d/ublk.conf \
+			"$lib/libublk.so.0" "$lib/libublk.so" "$lib/libublk.a" \
+			"$lib/pkgconfig/libublk.pc" /usr/include/libublk.h \
+			/usr/include/ublk/ublk_cmd.h
+		(cd "$TOP_DIR/ublksrv/man" && printf '/usr/share/man/man5/%s.gz\n' *.5.rst &&
+			printf '/usr/share/man/man7/%s.gz\n' *.7.rst) | sed 's/\.rst//'
+		printf '%s\n' "$lib/libublk.so.$(sed -n 's/^.define UBLK_VERSION[[:space:]]*"\(.*\)"/\1/p' \
+			"$TOP_DIR/ublksrv/include/libublk.h")"
+	} >"$tmp/expected"
 	sort -o "$tmp/expected" "$tmp/expected"
 	sort -o "$tmp/found" "$tmp/found"
 	same "$tmp/expected" "$tmp/found"
 }
 
-# Paths in files: of the program in the rule, of the libraries in the .pc file.
+# Paths in files: of the program in rules and units, of the libraries in the .pc file.
 paths_in_files() {
 	dpkg-deb --fsys-tarfile "$dir"/ublk_*.deb |
-		tar -xO ./usr/lib/udev/rules.d/60-ublk.rules >"$tmp/rule"
-	[ "$(grep -c 'PROGRAM="/usr/sbin/ublk ' "$tmp/rule")" -eq \
-		"$(grep -c 'PROGRAM=' "$tmp/rule")" ] || {
-		grep PROGRAM= "$tmp/rule"
+		tar -xO --wildcards './usr/lib/udev/rules.d/*' './usr/lib/systemd/system/ublk*' >"$tmp/rule"
+	if grep /usr/local "$tmp/rule" || ! grep -q 'PROGRAM=="*/usr/sbin/ublk ' "$tmp/rule" ||
+		! grep -q 'ExecStart=@/usr/sbin/ublk ' "$tmp/rule"; then
+		grep sbin "$tmp/rule"
 		return 1
-	}
+	fi
 	dpkg-deb --fsys-tarfile "$dir"/libublk-dev_*.deb |
 		tar -xO --wildcards './usr/lib/*/pkgconfig/libublk.pc' >"$tmp/pc"
 	grep -x 'prefix=/usr' "$tmp/pc" && grep -x "libdir=\${prefix}/lib/x86_64-linux-gnu" "$tmp/pc"

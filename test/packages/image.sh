@@ -103,5 +103,5 @@ if [ ! -e "$dir/release" ]; then
 	mv "$tmp" "$dir"
 	trap - EXIT
 fi
-packages_used packages-image "$dir"
+vm_used packages-image "$dir"
 printf '%s\n' "$dir"

@@ -17,16 +17,6 @@ packages_key() {
 		sha256sum | cut -c1-12
 }
 
-# packages_used KIND DIR: DIR is used now; others of its kind that nobody used for two
-# weeks are removed.
-packages_used() {
-	touch "$2/.used"
-	find "$VM_CACHE" -maxdepth 2 -path "*/$1-*/.used" -mtime +14 |
-		while read -r old; do
-			rm -rf "${old%/.used}"
-		done
-}
-
 # packages_enter ROOT HOSTDIR DIR COMMAND [ARG...]: run a command in a Debian system,
 # with HOSTDIR as its directory DIR, which is the current one.
 packages_enter() {

@@ -33,5 +33,5 @@ if [ ! -e "$dir/etc" ]; then
 	chmod 755 "$tmp/root"
 	mv "$tmp/root" "$dir"
 fi
-packages_used packages-root "$dir"
+vm_used packages-root "$dir"
 printf '%s\n' "$dir"

@@ -149,14 +149,22 @@ complete() {
 		test/user/install_prog.c
 }
 
-# The rule is where udev looks, whatever the prefix is, and runs the program that was
-# installed.
-rule() {
-	local file=$dest/lib/udev/rules.d/60-ublk.rules program=$prefix/sbin/ublk
+# Rules and units are where udev and systemd look, whatever the prefix is, and run the
+# program that was installed.
+rules_and_units() {
+	local file program=$prefix/sbin/ublk lib=$dest/lib/systemd nr=0
 
 	[ -x "$dest$program" ] || { echo "no $program"; return 1; }
-	is "lines that run $program" "$(grep -c PROGRAM= "$file")" \
-		"$(grep -c "PROGRAM=\"$program " "$file")"
+	for file in "$dest"/lib/udev/rules.d/*.rules "$lib"/system/*.service; do
+		is "names of the program in ${file##*/}" \
+			0 "$(grep -oE '[^ "@=]*/sbin/ublk\b' "$file" | grep -cvxF "$program")" ||
+			return 1
+		nr=$((nr + $(grep -cF "$program " "$file")))
+	done
+	is "lines with the program" 8 "$nr" || return 1
+	is "the generator" "$program" "$(readlink "$lib/system-generators/ublk-generator")" &&
+		is "what shutdown wants" "$(cat "$lib/system/ublk-shutdown.service")" \
+			"$(cat "$lib/system/final.target.wants/ublk-shutdown.service")"
 }
 
 # Every page, if there is a tool that makes them.
@@ -234,7 +242,7 @@ layout() {
 	check "$name: install" installed
 	check "$name: variables of the .pc file" variables
 	check "$name: names of the library" links
-	check "$name: the udev rule" rule
+	check "$name: udev rules and units" rules_and_units
 	check "$name: manual pages" pages
 	check "$name: a program" shared NOT
 	check "$name: with the system's header before" shared FIRST

@@ -11,7 +11,7 @@
 #   @begin SECONDS NAME       a test starts
 #   |...                      a line of its output
 #   @end SECONDS VERDICT      "ok", "ok # SKIP reason" or "not ok # reason"
-# and first, for scripts/support.sh, what is tested, as a line of none of these kinds.
+# and first, for scripts/support.pl, what is tested, as a line of none of these kinds.
 # Ends with status 97 when the guest is not fit for the next test.
 
 vm=/run/vm

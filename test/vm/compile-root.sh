@@ -35,7 +35,7 @@ vm_become_root ${cross:+--cross}
 umask 022
 
 make_root() {
-	local list old
+	local list
 
 	tmp=$(mktemp -d "$VM_CACHE/tmp.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
@@ -53,15 +53,10 @@ make_root() {
 	chmod 755 "$tmp"
 	rm -rf "$dir"
 	mv "$tmp" "$dir"
-	# Those of other recipes that nobody used for two weeks.
-	find "$VM_CACHE" -maxdepth 2 -path "*/$name-*/used" -mtime +14 |
-		while read -r old; do
-			rm -rf "${old%/used}"
-		done
 }
 
 dir=$VM_CACHE/$name-$(printf %s "$UBLK_SUITE $PACKAGES" | sha256sum | cut -c1-8)
 vm_lock 8 "$name-root"
 [ -e "$dir/root/mnt/tree" ] || make_root
-touch "$dir/used"
+vm_used "$name" "$dir"
 printf '%s\n' "$dir"

@@ -88,7 +88,7 @@ compile() {
 }
 
 make_kernel() {
-	local root old
+	local root
 
 	tmp=$(mktemp -d "$VM_CACHE/tmp.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
@@ -108,11 +108,6 @@ make_kernel() {
 	}
 	rm -rf "$dir"
 	mv "$tmp/out" "$dir"
-	# Those of other recipes that nobody used for two weeks.
-	find "$VM_CACHE" -maxdepth 2 -path "*/$flavour-*/used" -mtime +14 |
-		while read -r old; do
-			rm -rf "${old%/used}"
-		done
 	vm_log "$flavour kernel ready after $(($(date +%s) - VM_T0)) s: $dir"
 }
 
@@ -122,5 +117,5 @@ version=$(basename "$source")
 dir=$VM_CACHE/$flavour-${version#source-}-$key
 vm_lock 9 "$flavour-kernel"
 [ -e "$dir/release" ] || make_kernel
-touch "$dir/used"
+vm_used "$flavour" "$dir"
 printf '%s\n' "$dir"

@@ -36,7 +36,7 @@ intree_export() {
 # compiled for a machine, with the compilers in ROOT. Its file "fragment" is what is
 # added to tinyconfig: intree.config and the words.
 intree_objects() {
-	local root=$1 name=$2 fragment old
+	local root=$1 name=$2 fragment
 	shift 2
 
 	fragment=$(sed '/^#/d' "$VM_DIR/intree.config"; printf '%s\n' "${@:2}")
@@ -44,11 +44,7 @@ intree_objects() {
 		sha256sum | cut -c1-8)
 	mkdir -p "$objects"
 	printf '%s\n' "$fragment" >"$objects/fragment"
-	touch "$objects/used"
-	find "$VM_CACHE" -maxdepth 2 -path '*/objects-*/used' -mtime +14 |
-		while read -r old; do
-			rm -rf "${old%/used}"
-		done
+	vm_used objects "$objects"
 }
 
 # intree_run ROOT OUT TREE SCRIPT: run it in the chroot with the compilers: /mnt/source

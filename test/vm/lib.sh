@@ -67,6 +67,18 @@ vm_lock() {
 	flock -w 1800 "$1" || vm_die "$VM_CACHE/$2.lock is held for 30 minutes: stop the other run"
 }
 
+# vm_used KIND DIR: DIR is used now; others of the cache whose names begin with "KIND-"
+# and that nobody used for two weeks are removed.
+vm_used() {
+	local old
+
+	touch "$2/.used"
+	find "$VM_CACHE" -maxdepth 2 -path "*/$1-*/.used" -mtime +14 |
+		while read -r old; do
+			rm -rf "${old%/.used}"
+		done
+}
+
 vm_own_mirror() {
 	# shellcheck disable=SC2016
 	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' \

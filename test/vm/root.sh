@@ -167,18 +167,6 @@ make_image() {
 		-d "$1" "$tmp/root.img" >&2
 }
 
-# Roots of other recipes that nobody used for two weeks, and remains of runs
-# that were killed.
-prune() {
-	local old
-
-	find "$VM_CACHE" -maxdepth 2 -path '*/root-*/used' -mtime +14 |
-		while read -r old; do
-			rm -rf "${old%/used}"
-		done
-	find "$VM_CACHE" -maxdepth 1 -name 'tmp.*' -mtime +0 -exec rm -rf {} +
-}
-
 vm_lock 9 root
 series=
 release=
@@ -186,8 +174,9 @@ choose_kernel
 dir=$(root_dir "$series")
 if [ -n "$release" ]; then
 	make_root
-	prune
+	# What runs that were killed have left.
+	find "$VM_CACHE" -maxdepth 1 -name 'tmp.*' -mtime +0 -exec rm -rf {} +
 	vm_log "guest root ready after $(($(date +%s) - VM_T0)) s: $dir"
 fi
-touch "$dir/used"
+vm_used root "$dir"
 printf '%s\n' "$dir"

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "disk.h"
 
 #define DISK_MS		10000	/* until the disk's node is in /dev */
 #define LINK_MS		5000	/* until the link of its name is there */
@@ -199,6 +199,7 @@ static int bringup_recover(const struct daemon_args *args,
 	if (ret)
 		goto err_detach;
 	bringup_note(args, dev);
+	disk_announce(id);
 	*pdev = dev;
 	return 0;
 

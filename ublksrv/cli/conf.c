@@ -19,6 +19,7 @@
 /* A file that is being read. */
 struct conf_reader {
 	struct conf *c;
+	bool look;		/* at the files that it names */
 	unsigned int line;
 	struct devopts dev;
 	struct conf_own {
@@ -128,7 +129,7 @@ static int conf_path(struct conf_reader *r, const char *word, const char *text)
 	if (*text != '/')
 		return ublk_error(-EINVAL, "%s: \"%s\" does not begin with \"/\"; write the whole name",
 				  word, text);
-	if (access(text, F_OK) && !r->c->missing) {
+	if (r->look && access(text, F_OK) && !r->c->missing) {
 		snprintf(buf, sizeof(buf), "%s:%u: %s: %s: %s", r->c->path,
 			 r->line, word, text, strerror(errno));
 		r->c->missing = strdup(buf);
@@ -185,7 +186,7 @@ static int conf_value(struct conf_reader *r, struct opt_row *row,
 	if (o->type == UBLK_OPT_PATH) {
 		ret = conf_path(r, word, text);
 		/* a file that is not there has no canonical name */
-		if (!ret && !access(text, F_OK))
+		if (!ret && r->look && !access(text, F_OK))
 			ret = opt_set(row, text);
 	} else {
 		ret = opt_set(row, text);
@@ -319,9 +320,9 @@ static int conf_complete(const struct conf *c)
 	return 0;
 }
 
-static int conf_parse(struct conf *c, FILE *in)
+static int conf_parse(struct conf *c, FILE *in, bool look)
 {
-	struct conf_reader r = { .c = c };
+	struct conf_reader r = { .c = c, .look = look };
 	int ret;
 
 	c->target = ublk_target_find("loop");
@@ -339,7 +340,7 @@ static int conf_parse(struct conf *c, FILE *in)
 	return ret;
 }
 
-int conf_read(const char *name, struct conf *c)
+static int conf_read_as(const char *name, struct conf *c, bool look)
 {
 	char path[400];
 	FILE *in = NULL;
@@ -360,12 +361,22 @@ int conf_read(const char *name, struct conf *c)
 	if (!in && ret && ret != -EINVAL && ret != -ENOMEM)
 		ublk_error(ret, "%s: %s", path, strerror(-ret));
 	if (in) {
-		ret = conf_parse(c, in);
+		ret = conf_parse(c, in, look);
 		fclose(in);
 	}
 	if (ret)
 		conf_free(c);
 	return ret;
+}
+
+int conf_read(const char *name, struct conf *c)
+{
+	return conf_read_as(name, c, true);
+}
+
+int conf_read_text(const char *name, struct conf *c)
+{
+	return conf_read_as(name, c, false);
 }
 
 void conf_free(struct conf *c)

@@ -50,6 +50,17 @@ const char *conf_dir(void);
 int conf_read(const char *name, struct conf *c);
 
 /**
+ * conf_read_text - read the declaration of a device, and no other file
+ * @name: of the device
+ * @c: as for conf_read(), but @c->missing stays NULL
+ *
+ * For a caller that must not wait for a file system that has a store.
+ *
+ * Return: as conf_read()
+ */
+int conf_read_text(const char *name, struct conf *c);
+
+/**
  * conf_free - release a declaration
  * @c: declaration; empty afterwards
  */

@@ -97,6 +97,37 @@ dev_t disk_char_dev(__u32 id)
 		0;
 }
 
+static void disk_announce_part(const char *name)
+{
+	char path[320];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/uevent", name);
+	out = fopen(path, "we");
+	if (!out)
+		return;
+	fputs("change", out);
+	fclose(out);
+}
+
+/**
+ * disk_announce - have udev look at a disk and its partitions again
+ * @id: device
+ *
+ * While the disk waited, udev did not read it (59-ublk-held.rules). An ordinary user
+ * may not do that; then nothing happens.
+ */
+void disk_announce(__u32 id)
+{
+	struct disk d;
+	unsigned int i;
+
+	if (!disk_load(id, &d))
+		for (i = 0; i < d.nr; i++)
+			disk_announce_part(d.names[i]);
+	disk_free(&d);
+}
+
 /**
  * disk_free - release what disk_load() has filled
  * @d: disk

@@ -60,12 +60,14 @@ struct users_known {
 int disk_load(__u32 id, struct disk *d);
 const char *disk_part(const struct disk *d, dev_t dev);
 dev_t disk_char_dev(__u32 id);
+void disk_announce(__u32 id);
 void disk_free(struct disk *d);
 
 /* mounts.c */
 void mounts_find_spaces(struct mounts_spaces *s);
 void mounts_find(const struct disk *d, const struct mounts_spaces *known,
 		 struct users *u);
+dev_t mounts_above(const char *path, char *dir, size_t len);
 dev_t mounts_file_dev(const char *path);
 
 /* users.c */

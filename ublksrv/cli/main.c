@@ -26,6 +26,7 @@ const struct cli_command * const cli_commands[] = {
 	&down_command,
 	&apply_command,
 	&serve_command,
+	&shutdown_command,
 	&list_command,
 	&stat_command,
 	&top_command,
@@ -36,6 +37,8 @@ const struct cli_command * const cli_commands[] = {
 	&losetup_command,
 	&udev_owner_command,
 	&udev_name_command,
+	&udev_held_command,
+	&generator_command,
 	&completion_command,
 	&help_command,
 	&version_command,
@@ -269,11 +272,23 @@ static const struct cli_command *choose(const char *name)
 	return cli_find_command(name);
 }
 
+/* systemd calls a generator by its file name alone. */
+static bool is_generator(const char *program)
+{
+	const char *name = program ? strrchr(program, '/') : NULL;
+
+	return name && !strcmp(name, "/ublk-generator");
+}
+
 static int run(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 	const struct cli_command *cmd;
 
+	if (is_generator(argv[0])) {
+		argv[0] = (char *)(uintptr_t)generator_command.name;
+		return generator_command.run(argc, argv);
+	}
 	/* a line written for losetup has no command */
 	if ((*name == '-' || *name == '/') && losetup_takes(name)) {
 		cmd = &losetup_command;

@@ -8,6 +8,7 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,6 +130,34 @@ static bool mounts_is_above(const char *dir, const char *path)
 }
 
 /**
+ * mounts_above - the mount that has a file
+ * @path: absolute name
+ * @dir: receives the mount point, "" if it is not known
+ * @len: bytes at @dir
+ *
+ * Return: device number of the file system, or 0 if it is not known
+ */
+dev_t mounts_above(const char *path, char *dir, size_t len)
+{
+	struct procfs_mount m;
+	size_t best = 0;
+	dev_t dev = 0;
+
+	*dir = 0;
+	procfs_mount_open(&m, NULL);
+	while (*path == '/' && procfs_mount_next(&m)) {
+		/* of equally long ones the last is on top */
+		if (!mounts_is_above(m.dir, path) || strlen(m.dir) < best)
+			continue;
+		best = strlen(m.dir);
+		dev = m.dev;
+		snprintf(dir, len, "%s", m.dir);
+	}
+	procfs_mount_close(&m);
+	return dev;
+}
+
+/**
  * mounts_file_dev - the disk that has a file, or that is the file
  * @path: absolute name
  *
@@ -137,19 +166,7 @@ static bool mounts_is_above(const char *dir, const char *path)
 dev_t mounts_file_dev(const char *path)
 {
 	dev_t dev = procfs_node(path);
-	struct procfs_mount m;
-	size_t best = 0;
+	char dir[PATH_MAX];
 
-	if (dev || *path != '/')
-		return dev;
-	procfs_mount_open(&m, NULL);
-	while (procfs_mount_next(&m)) {
-		/* of equally long ones the last is on top */
-		if (!mounts_is_above(m.dir, path) || strlen(m.dir) < best)
-			continue;
-		best = strlen(m.dir);
-		dev = m.dev;
-	}
-	procfs_mount_close(&m);
-	return dev;
+	return dev ? dev : mounts_above(path, dir, sizeof(dir));
 }

@@ -99,12 +99,11 @@ int self_run(char * const *line)
 char **self_line(const char *command, __u32 id, const char *option,
 		 const char *value)
 {
-	const char *words[] = { command, NULL, option, value };
 	char **line = NULL, number[20];
+	const char *words[4] = { command, number, option, value };
 	int i, ret = 0;
 
 	snprintf(number, sizeof(number), "-n%u", id);
-	words[1] = number;
 	for (i = 0; i < 4 && !ret; i++)
 		if (words[i])
 			ret = opt_list_add(&line, strdup(words[i]));

@@ -90,6 +90,7 @@ static int supervise_set_up(struct supervisor *v)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	v->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (v->signals < 0)
@@ -234,7 +235,10 @@ static void supervise_ended(struct supervisor *v)
 		supervise_died(v, text);
 }
 
-/* A signal is passed on; what the server makes of it is in leave.c. */
+/*
+ * A signal is passed on; what the server makes of it is in leave.c. But SIGUSR1 ends the
+ * supervisor alone.
+ */
 static void supervise_signal(struct supervisor *v)
 {
 	struct signalfd_siginfo sig;
@@ -243,7 +247,7 @@ static void supervise_signal(struct supervisor *v)
 	    sig.ssi_signo == SIGHUP)
 		return;
 	notify("STOPPING=1");
-	if (!v->s.pid) {
+	if (!v->s.pid || sig.ssi_signo == SIGUSR1) {
 		supervise_finish(v, EXIT_OK);
 		return;
 	}
@@ -311,7 +315,9 @@ int supervise_run(const struct conf *conf, unsigned int limit)
 	};
 	int ret;
 
-	ret = ublk_ctrl_open(&v.s.ctrl);
+	ret = module_load();
+	if (!ret)
+		ret = ublk_ctrl_open(&v.s.ctrl);
 	if (ret)
 		return cli_fail(ret);
 	ublk_ctrl_set_deadline(v.s.ctrl, CLI_QUERY_MS);

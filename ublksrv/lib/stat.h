@@ -9,7 +9,7 @@
  *
  * The clock is read once per turn. With all of these functions a request costs less
  * than 40 instructions, so they are inline, and the counters are plain: each changes
- * by one instruction.
+ * by one instruction. With UBLK_NO_STAT nothing is counted: "make bench" compares.
  */
 #ifndef UBLK_STAT_H
 #define UBLK_STAT_H
@@ -17,6 +17,12 @@
 #include <time.h>
 
 #include "private.h"
+
+#ifdef UBLK_NO_STAT
+#define STAT_COUNTS	0
+#else
+#define STAT_COUNTS	1
+#endif
 
 /* In worker->seen: this request was counted when its end was linked. */
 #define STAT_LINKED	(1ULL << 63)
@@ -39,6 +45,8 @@ static inline __u64 stat_begin_turn(struct worker *w)
 {
 	struct ublk_stat *s = w->stat;
 
+	if (!STAT_COUNTS)
+		return 0;
 	w->now = stat_clock();
 	s->turn = w->now;
 	return s->ended;
@@ -50,12 +58,14 @@ static inline void stat_end_turn(struct worker *w, __u64 ended_before)
 	struct ublk_stat *s = w->stat;
 	__s64 most = s->taken - ended_before;
 
-	if (most > (__s64)s->max_in_flight)
+	if (STAT_COUNTS && most > (__s64)s->max_in_flight)
 		s->max_in_flight = most;
 }
 
 static inline void stat_found(struct worker *w, const struct io *io)
 {
+	if (!STAT_COUNTS)
+		return;
 	w->seen[io->pub.slot] = w->now;
 	w->stat->taken++;
 }
@@ -71,7 +81,7 @@ static inline void stat_sent(struct worker *w, const struct io *io, int res)
 	__u64 seen = w->seen[io->pub.slot];
 	unsigned int row;
 
-	if (unlikely((__s64)seen <= 0))
+	if (!STAT_COUNTS || unlikely((__s64)seen <= 0))
 		return;
 	row = stat_rows[desc->op_flags & 0xff];
 	s->ended++;
@@ -87,7 +97,7 @@ static inline void stat_sent(struct worker *w, const struct io *io, int res)
 /* Is this one that is not linked, to measure it? */
 static inline bool stat_samples(struct worker *w)
 {
-	return !(++w->nr_linked % STAT_SAMPLE);
+	return STAT_COUNTS && !(++w->nr_linked % STAT_SAMPLE);
 }
 
 static inline void stat_linked_add(struct worker *w, const struct io *io,
@@ -97,6 +107,8 @@ static inline void stat_linked_add(struct worker *w, const struct io *io,
 	unsigned int row = stat_rows[desc->op_flags & 0xff];
 	struct ublk_stat *s = w->stat;
 
+	if (!STAT_COUNTS)
+		return;
 	w->seen[io->pub.slot] ^= STAT_LINKED;
 	s->ended += nr;
 	s->ops[row].requests += nr;

@@ -69,7 +69,7 @@ static void ublk_file_release_work(struct work_struct *work)
 	kfree_rcu(f, rcu);
 	/* The exit work checks under this lock: @ub is not touched after it. */
 	scoped_guard(spinlock, &ub->lock) {
-		ub->nr_files--;
+		ub->nr_open_files--;
 		wake_up_all(&ub->wait);
 	}
 	ublk_dev_put(ub);
@@ -348,6 +348,7 @@ static int ublk_file_publish(struct ublk_device *ub, unsigned int index,
 		if (ret)
 			return ret;
 		ub->nr_files++;
+		ub->nr_open_files++;
 	}
 	ublk_dev_get(ub);
 	rcu_assign_pointer(ub->files->file[index], f);
@@ -388,6 +389,8 @@ static bool ublk_file_remove(struct ublk_device *ub, unsigned int index)
 				lockdep_is_held(&ublk_file_mutex));
 	if (!f)
 		return false;
+	scoped_guard(spinlock, &ub->lock)
+		ub->nr_files--;
 	/* Only the last ublk_file_put() frees it, so not before the loop ends. */
 	for (qid = 0; qid < nr; qid++)
 		ublk_file_put(f, ub->queues[qid]);
@@ -455,7 +458,7 @@ void ublk_file_unregister_all(struct ublk_device *ub)
 static bool ublk_file_none(struct ublk_device *ub)
 {
 	guard(spinlock)(&ub->lock);
-	return !ub->nr_files;
+	return !ub->nr_open_files;
 }
 
 /**

@@ -395,13 +395,15 @@ struct ublk_extents {
  * @deleted: the char node is gone, under @mutex
  * @shmem: shared memory buffers
  * @files: registered files, file.c; NULL without UBLK_F_REDIRECT and UBLK_F_EXTENTS
- * @nr_files: files that are not put yet, under @lock
+ * @nr_files: registered ones, which @params fit, under @lock
+ * @nr_open_files: those that are not put yet, under @lock
  * @file_search: the last search that came here, under ublk_file_mutex
  * @redirect_wq: for redirected requests that may wait
  * @extents: extents, extent.c; NULL without UBLK_F_EXTENTS
  * @front: of the disk in front, front.c; likewise
  * @debugfs: its debugfs directory
- * @wait: for changes of @server, @stop_done, @state, @shmem, @nr_files and @extents
+ * @wait: for changes of @server, @stop_done, @state, @shmem, @nr_open_files and
+ *	@extents
  */
 struct ublk_device {
 	struct ublksrv_ctrl_dev_info info;
@@ -456,6 +458,7 @@ struct ublk_device {
 	struct ublk_shmem	shmem;
 	struct ublk_files	*files;
 	unsigned int		nr_files;
+	unsigned int		nr_open_files;
 	u64			file_search;
 	struct workqueue_struct	*redirect_wq;
 	struct ublk_extents	*extents;

@@ -130,8 +130,13 @@ static bool op_counts(struct chaos *c, int op)
  */
 static bool enough(struct chaos *c, bool say)
 {
+	const unsigned int redirect = 1U << CHAOS_REDIRECT | 1U << CHAOS_BATCH_REDIRECT;
 	bool good = c->servers && c->io_done && c->served;
 	int op;
+
+	/* Of all modes, that one may be missing in a short run. */
+	if (!(c->modes & ~redirect) || (c->modes & redirect && c->seconds >= LONG_RUN))
+		good = good && c->redirected;
 
 	if (c->seconds < LONG_RUN)
 		return good;
@@ -236,8 +241,8 @@ static void print_results(struct chaos *c)
 		print_commands(c);
 	printf("# %lu commands canceled, %lu processes killed, %lu in a page fault\n",
 	       c->canceled, c->kills, c->faults);
-	printf("# %lu servers, %lu requests served; %lu I/Os done, %lu failed\n",
-	       c->servers, c->served, c->io_done, c->io_failed);
+	printf("# %lu servers, %lu requests served, %lu redirected; %lu I/Os done, %lu failed\n",
+	       c->servers, c->served, c->redirected, c->io_done, c->io_failed);
 	printf("# %lu I/Os with known generations; %lu settings changed, %lu refused\n",
 	       known(c), c->attrs_set, c->attrs_refused);
 }
@@ -260,9 +265,10 @@ static struct chaos *make(int devs)
 	c->devs = devs;
 	c->shm = proc_shared(CHAOS_SHM);
 	for (i = 0; i < devs; i++) {
-		c->store[i] = server_store();
+		if (!chaos_make_store(c, i))
+			return NULL;
 		c->gen[i] = io_gen_new(i, IO_GEN_MIXED);
-		if (!c->shm || !c->store[i] || !c->gen[i])
+		if (!c->shm || !c->gen[i])
 			return NULL;
 		c->gen[i]->base = CHAOS_AREA;
 		c->gen[i]->give_up = 1;
@@ -312,6 +318,7 @@ MODE(batch_auto_buf, 1U << CHAOS_BATCH_AUTO_BUF, 0, 4);
 MODE(batch_user_copy, 1U << CHAOS_BATCH_USER_COPY, 0, 4);
 MODE(shared_memory, 1U << CHAOS_COPY | 1U << CHAOS_BATCH, 1, 4);
 MODE(batch_zero_copy, 1U << CHAOS_BATCH_ZERO_COPY, 0, 4);
+MODE(redirect, 1U << CHAOS_REDIRECT | 1U << CHAOS_BATCH_REDIRECT, 0, 4);
 
 FIXTURE_SETUP(chaos)
 {

@@ -328,6 +328,11 @@ state_is() {
 	[ "$(state_of "$1")" = "$2" ]
 }
 
+# Is the word one of those for how the data of the test's device moves?
+mode_has() {
+	"$UBLK" list -n "$DEV" | grep -q "^	mode .*\b$1\b"
+}
+
 # Make a file of that size in the test's directory and print its name.
 new_file() {
 	truncate -s "$2" "$TMP/$1" && echo "$TMP/$1"

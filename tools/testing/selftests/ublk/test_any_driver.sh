@@ -35,16 +35,10 @@ data_passes() {
 # lacks FEATURE WORD... -- COMMAND...: without the feature, the command is refused
 # with these words; with it there is nothing to test.
 lacks() {
-	local feature=$1 words=()
+	local feature=$1
 	shift
 
-	while [ "$1" != -- ]; do
-		words+=("$1")
-		shift
-	done
-	shift
-	has_feature "$feature" ||
-		check "refused without $feature: ${*:2}" fails 1 "${words[@]}" -- "$@"
+	has_feature "$feature" || check "refused without $feature" fails 1 "$@"
 }
 
 img=$(new_file img 32M)

@@ -24,10 +24,6 @@ redirected() {
 	grep -q ' ublk_redirect: ' "$TRACE/trace"
 }
 
-mode_is() {
-	"$UBLK" list -n "$DEV" | grep -qw "$1"
-}
-
 verify() {
 	clear_trace
 	fio_verify "$BDEV" --bsrange=4k-256k --iodepth=32 --size=16m "$@"
@@ -39,7 +35,7 @@ test_store() {
 
 	for batch in --batch-io --no-batch-io; do
 		add_dev -t loop -f "$file" -q 2 -d 32 $batch
-		check "$what $batch: mode" mode_is redirect
+		check "$what $batch: mode" mode_has redirect
 		check "$what $batch: random IO verifies" verify
 		check "$what $batch: the driver served it" redirected
 		check "$what $batch: FUA and flush" verify --fsync=8 --sync=1 \
@@ -48,18 +44,31 @@ test_store() {
 	done
 }
 
+# A sparse file on a null_blk device: FS
+test_file() {
+	mkdir -p "$TMP/$1"
+	mkfs."$1" -q "$NULL" || die "mkfs.$1"
+	mount "$NULL" "$TMP/$1" || die "mount"
+	defer umount "$TMP/$1"
+	truncate -s 32M "$TMP/$1/sparse"
+	test_store "sparse file on $1" "$TMP/$1/sparse"
+}
+
+# The end comes from a timer's interrupt.
+null_device ublk_irq size=64 blocksize=512 irqmode=2 hw_queue_depth=4
+test_store "block device with interrupts" "$NULL"
 null_device ublk_back size=64 blocksize=4096 discard=1 hw_queue_depth=4
 test_store "block device" "$NULL"
+test_file ext4
+if command -v mkfs.xfs >/dev/null; then
+	null_device ublk_xfs size=400 blocksize=4096 discard=1
+	test_file xfs
+else
+	skip "sparse file on xfs" "no mkfs.xfs"
+fi
 
-mkdir "$TMP/mnt"
-mkfs.ext4 -q "$NULL" || die "mkfs"
-mount "$NULL" "$TMP/mnt" || die "mount"
-defer umount "$TMP/mnt"
-truncate -s 32M "$TMP/mnt/sparse"
-test_store "sparse file" "$TMP/mnt/sparse"
-
-add_dev -t loop -f "$TMP/mnt/sparse" --no-redirect
-check "--no-redirect" not mode_is redirect
+add_dev -t loop -f "$TMP/ext4/sparse" --no-redirect
+check "--no-redirect" not mode_has redirect
 clear_trace
 check "random IO verifies without it" verify
 check "the daemon served it" not redirected

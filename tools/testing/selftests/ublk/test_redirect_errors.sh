@@ -28,14 +28,10 @@ redirected() {
 	[ ! -d "$STATE" ] || grep -q '^  tag [0-9]* redirected' "$STATE/$DEV/state"
 }
 
-mode_is() {
-	"$UBLK" list -n "$DEV" | grep -qw "$1"
-}
-
 # No space: an error, and the rest of the disk goes on.
 truncate -s 256M "$TMP/mnt/sparse"
 add_dev -t loop -f "$TMP/mnt/sparse"
-check "mode" mode_is redirect
+check "mode" mode_has redirect
 check "writes within the space" write_at 0 16
 check "no space" not write_at 1024 1024
 check "what was written is there" cmp -n 1048576 "$BDEV" /dev/zero

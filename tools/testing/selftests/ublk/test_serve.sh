@@ -51,6 +51,8 @@ served() {
 }
 
 pid=
+# It loads the driver, if that can be unloaded here.
+modprobe -qr ublk_drv || true
 serve
 check "says that it is ready" told "^READY=1$"
 check "when the disk is there" test -b "$BDEV"
@@ -104,6 +106,14 @@ check "it is killed, and then its server" kill_daemon
 pid=0
 serve
 check "the next one recovers the device" busywait 30000 served
+
+# The supervisor alone.
+check "SIGUSR1" kill -USR1 "$SUPERVISOR"
+wait "$SUPERVISOR"
+check "ends it with status 0" test $? -eq 0
+check "its server goes on" prints "$pid" pid_of "$DEV"
+serve
+check "and is taken over" told "^STATUS=/dev/ublkb4 is served by process $pid$"
 
 # The end.
 check "SIGTERM" kill -TERM "$SUPERVISOR"

@@ -376,7 +376,7 @@ TEST_F(ctrl, C_35_get_features)
 	EXPECT_EQ(0, f[0]);
 	EXPECT_EQ(0, raw_buf_cmd(c, op, 0, f, 8));
 	EXPECT_EQ(always, f[0] & always);
-	EXPECT_EQ(0, f[0] & ~0x1fffffULL);
+	EXPECT_EQ(0, f[0] & ~(RAW_F_ABI | RAW_F_OURS));
 	EXPECT_EQ(0x5a5a5a5a5a5a5a5aULL, f[1]);
 	/* This command needs no privilege. */
 	ASSERT_EQ(0, raw_drop_privileges());
@@ -405,7 +405,7 @@ static bool kernel_has(const char *function)
 /* What this driver should offer on this kernel. */
 static __u64 offerable(void)
 {
-	__u64 all = 0x1fffff;
+	__u64 all = RAW_F_ABI | (running_on_mainline() ? 0 : RAW_F_OURS);
 	glob_t disks;
 
 	/* Disks have this directory only if the kernel supports it. */

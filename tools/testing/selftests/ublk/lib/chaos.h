@@ -6,6 +6,7 @@
  *   chaos_ctl.c    processes that send control commands
  *   chaos_srv.c    one process that starts servers and kills them
  *   chaos_end.c    the ways in which a server ends by itself
+ *   chaos_redirect.c  servers that redirect requests, and the files for it
  *   chaos_io.c     one process that starts block I/O and kills it
  *   chaos_attr.c   block I/O processes that write to sysfs instead
  *   chaos_final.c  what is done and looked at when all of that has ended
@@ -29,6 +30,7 @@
 #define CHAOS_CTLS	4
 #define CHAOS_IOS	10
 #define CHAOS_ERRNOS	134
+#define CHAOS_FILES	2
 
 /* A small area, so that the memory of the servers stays small. */
 #define CHAOS_AREA	(16U << 20)
@@ -47,7 +49,8 @@ enum chaos_op {
 enum chaos_mode {
 	CHAOS_COPY, CHAOS_GET_DATA, CHAOS_USER_COPY, CHAOS_ZERO_COPY,
 	CHAOS_AUTO_BUF, CHAOS_BATCH, CHAOS_BATCH_USER_COPY,
-	CHAOS_BATCH_ZERO_COPY, CHAOS_BATCH_AUTO_BUF, CHAOS_NR_MODES,
+	CHAOS_BATCH_ZERO_COPY, CHAOS_BATCH_AUTO_BUF,
+	CHAOS_REDIRECT, CHAOS_BATCH_REDIRECT, CHAOS_NR_MODES,
 };
 
 /* What a command process is doing; since is 0 between commands. */
@@ -70,11 +73,12 @@ struct chaos {
 	struct chaos_ctl_slot ctl[CHAOS_CTLS];
 	pid_t server[CHAOS_DEVS];	/* the last one that opened the node */
 	char *store[CHAOS_DEVS];
+	int file[CHAOS_DEVS][CHAOS_FILES];	/* reach the store; or -1 */
 	struct io_gen *gen[CHAOS_DEVS];
 	char *shm;			/* CHAOS_SHM bytes */
 	unsigned long results[CHAOS_NR_OPS][CHAOS_ERRNOS];
 	unsigned long canceled, unexpected;
-	unsigned long servers, served, kills, immortal, faults;
+	unsigned long servers, served, redirected, kills, immortal, faults;
 	unsigned long io_done, io_failed, io_wrong;
 	unsigned long attrs_set, attrs_refused;
 };
@@ -121,6 +125,9 @@ void chaos_ios(struct chaos *c);
 /* chaos_ctl.c */
 __u64 chaos_mode_flags(enum chaos_mode mode);
 int chaos_add_all(struct chaos *c);
+
+/* chaos_redirect.c */
+bool chaos_make_store(struct chaos *c, int id);
 
 /* chaos_io.c, chaos_attr.c */
 struct chaos_io {

@@ -23,7 +23,8 @@ static const struct {
 	int errors[5];		/* results allowed without a cancel, besides ENODEV */
 } ops[CHAOS_NR_OPS] = {
 	[CHAOS_ADD] = { UBLK_U_CMD_ADD_DEV, 6, { EEXIST } },
-	[CHAOS_SET_PARAMS] = { UBLK_U_CMD_SET_PARAMS, 6, { EACCES, EINVAL } },
+	[CHAOS_SET_PARAMS] = { UBLK_U_CMD_SET_PARAMS, 6,
+			       { EACCES, EINVAL, EBUSY } },
 	[CHAOS_START] = { UBLK_U_CMD_START_DEV, 8, { EINVAL, EEXIST, EBUSY } },
 	[CHAOS_STOP] = { UBLK_U_CMD_STOP_DEV, 3 },
 	[CHAOS_TRY_STOP] = { UBLK_U_CMD_TRY_STOP_DEV, 5, { EBUSY } },
@@ -57,6 +58,9 @@ __u64 chaos_mode_flags(enum chaos_mode mode)
 		[CHAOS_BATCH_ZERO_COPY] = UBLK_F_BATCH_IO |
 					  UBLK_F_SUPPORT_ZERO_COPY,
 		[CHAOS_BATCH_AUTO_BUF] = UBLK_F_BATCH_IO | UBLK_F_AUTO_BUF_REG,
+		[CHAOS_REDIRECT] = UBLK_F_REDIRECT,
+		[CHAOS_BATCH_REDIRECT] = UBLK_F_REDIRECT | UBLK_F_BATCH_IO |
+					 UBLK_F_AUTO_BUF_REG,
 	};
 
 	return flags[mode];

@@ -59,7 +59,7 @@ static int spoil(struct chaos_thread *t, const struct raw_ev *ev, int res)
 	return res;
 }
 
-static int answer(struct chaos_thread *t, const struct raw_ev *ev)
+static int answer(struct chaos_thread *t, const struct raw_ev *ev, bool refused)
 {
 	int res;
 
@@ -68,6 +68,8 @@ static int answer(struct chaos_thread *t, const struct raw_ev *ev)
 	if (t->s->manner == LATE && !chaos_rnd(&t->rng, 4))
 		usleep(chaos_rnd(&t->rng, 50000));
 	if (t->s->manner == NEVER && !chaos_rnd(&t->rng, 16))
+		return 0;
+	if (!refused && t->s->manner != WRONG && !chaos_redirect(t, ev))
 		return 0;
 	chaos_fault_copy(t, ev);
 	res = raw_mode_work(&t->mode, ev);
@@ -81,7 +83,7 @@ static int answer(struct chaos_thread *t, const struct raw_ev *ev)
 static void *serve(void *arg)
 {
 	struct chaos_thread *t = arg;
-	bool ended = false;
+	bool ended = false, refused;
 	struct raw_ev ev;
 	int ret, left;
 
@@ -96,11 +98,12 @@ static void *serve(void *arg)
 		ret = raw_mode_event(&t->mode, &ev, 200);
 		if (ret == RAW_TIMEOUT)
 			continue;
+		refused = !ret && chaos_refused(t, &ev);
 		if (ret || (ev.res < 0 && ev.res != UBLK_IO_RES_ABORT))
 			break;
 		if (ev.res == UBLK_IO_RES_ABORT)
 			left--;
-		else if (answer(t, &ev))
+		else if (answer(t, &ev, refused))
 			break;
 	}
 	/* Some servers do not exit when the driver has ended their commands. */
@@ -181,6 +184,8 @@ static void server(struct chaos *c, const struct ublksrv_ctrl_dev_info *info,
 		_exit(1);
 	choose(&s, life);
 	share(&s);
+	if (info->flags & UBLK_F_REDIRECT)
+		chaos_register(&s);
 	__atomic_store_n(&c->server[id], getpid(), __ATOMIC_RELEASE);
 	chaos_count(&c->servers);
 	serve_all(&s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A server of the chaos test, between chaos_srv.c, where it serves, and
- * chaos_end.c, where it ends.
+ * A server of the chaos test, between chaos_srv.c, where it serves,
+ * chaos_redirect.c, where it has files serve, and chaos_end.c, where it ends.
  */
 #ifndef UBLK_SELFTEST_CHAOS_SRV_H
 #define UBLK_SELFTEST_CHAOS_SRV_H
@@ -43,6 +43,10 @@ struct chaos_thread {
 	struct raw_mode mode;
 	int first, last;	/* range of queues */
 };
+
+void chaos_register(struct chaos_server *s);
+int chaos_redirect(struct chaos_thread *t, const struct raw_ev *ev);
+bool chaos_refused(struct chaos_thread *t, struct raw_ev *ev);
 
 void chaos_linger(void);
 void chaos_end(struct chaos_thread *t);

@@ -36,6 +36,10 @@
 #define RAW_SQE128	128
 #define RAW_SQE_CMD	48
 
+/* Features of the ABI of Linux 7.3, and those that only this project's driver has. */
+#define RAW_F_ABI	0x1fffffULL
+#define RAW_F_OURS	UBLK_F_REDIRECT
+
 #define RAW_MAX_QUEUES	64
 /* Slots of a buffer table beyond those that raw_serve() uses, one per tag. */
 #define RAW_SLOTS	32
