@@ -198,5 +198,11 @@ for target in "null" "loop -f /dev/nullb0"; do
 	ublk=ublk
 done
 measure_ublk measure "loop as added, 1280k backing, $driver driver" -t loop -f "$long"
+measure_ublk measure "loop passthrough, $driver driver" -t loop -f /dev/nullb0 \
+	--passthrough
+measure_ublk measure "loop passthrough, 1280k backing, $driver driver" -t loop -f "$long" \
+	--passthrough
+# The cost of what has no extent: to be compared with "null as added".
+measure_ublk measure "null behind an empty table, $driver driver" -t null --passthrough
 measure_files ext4
 measure_files xfs

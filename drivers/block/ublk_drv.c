@@ -37,6 +37,8 @@
  *   timeout.c	  a request is not answered in time
  *   hold.c	  how long requests are held
  *   redirect.c	  a registered file serves a request
+ *   front.c	  bios that need no request: to a backing, or to the hidden disk
+ *   extent.c	  extents: what lies where on which backing
  *   file.c	  registered files
  * Data:
  *   copy.c	  copying between a request and memory of the server

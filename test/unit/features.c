@@ -67,6 +67,35 @@ static void test_counts(void)
 	}
 }
 
+/* What passes to a backing has neither zones nor protection information (E-60). */
+static void test_extents(void)
+{
+	static const struct {
+		const char *name;
+		u64 flags;
+		bool privileged;
+		int ret;
+	} rows[] = {
+		{ "alone", 0, true, 0 },
+		{ "redirect", UBLK_F_REDIRECT | UC, true, 0 },
+		{ "batch", BATCH | AUTO, true, 0 },
+		{ "integrity", INTEG | UC, true, -EINVAL },
+		{ "zoned", ZONED | UC, true, -EINVAL },
+		{ "unprivileged", UNPRIV, false, -EINVAL },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ublksrv_ctrl_dev_info info =
+			good_info(rows[i].flags | UBLK_F_EXTENTS);
+
+		ktap_row = rows[i].name;
+		ktap_eq(ublk_features_request(&info, UBLK_F_ALL | UBLK_F_EXTENTS |
+					      UBLK_F_REDIRECT, rows[i].privileged),
+			rows[i].ret);
+	}
+}
+
 /* The counts are checked before the privilege of the caller (C-43, C-44). */
 static void test_order(void)
 {
@@ -285,6 +314,7 @@ static void test_max_io(void)
 
 static const struct ktap_test tests[] = {
 	{ "counts", test_counts },
+	{ "extents", test_extents },
 	{ "order", test_order },
 	{ "request", test_request },
 	{ "unsupported", test_unsupported },

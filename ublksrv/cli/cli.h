@@ -202,6 +202,7 @@ struct mode_args {
 	bool no_batch;
 	bool redirect;
 	bool no_redirect;
+	bool passthrough;
 	__u64 io_threads;
 	const char *shmem;
 };

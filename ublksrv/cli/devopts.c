@@ -80,6 +80,11 @@ const struct ublk_opt devopts_table[] = {
 		.help = "the daemon serves all requests",
 	},
 	{
+		.name = "passthrough", .type = UBLK_OPT_FLAG,
+		.offset = OFF(mode.passthrough),
+		.help = "IO passes to the store; fail if it cannot",
+	},
+	{
 		.name = "per-io-threads|per_io_threads", .type = UBLK_OPT_UINT,
 		.offset = OFF(mode.io_threads),
 		.arg = "N", .def = "1", .min = 1, .max = UBLK_MAX_IO_THREADS,

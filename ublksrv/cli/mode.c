@@ -16,7 +16,7 @@
 /* Features that follow from the mode. */
 #define MODE_FEATURES	(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG | \
 			 UBLK_F_USER_COPY | UBLK_F_BATCH_IO | UBLK_F_SHMEM_ZC | \
-			 UBLK_F_REDIRECT)
+			 UBLK_F_REDIRECT | UBLK_F_EXTENTS)
 
 static int mode_exclude(const char *a, const char *b)
 {
@@ -67,6 +67,7 @@ int mode_from_args(const struct mode_args *a, struct ublk_dev_opts *opts)
 		a->no_batch ? UBLK_CHOICE_NO : UBLK_CHOICE_AUTO;
 	opts->redirect = a->redirect ? UBLK_CHOICE_YES :
 		a->no_redirect ? UBLK_CHOICE_NO : UBLK_CHOICE_AUTO;
+	opts->passthrough = a->passthrough ? UBLK_CHOICE_YES : UBLK_CHOICE_AUTO;
 	opts->io_threads = a->io_threads;
 	opts->shmem = a->shmem;
 	return 0;
@@ -82,6 +83,8 @@ void mode_from_flags(__u64 flags, struct ublk_dev_opts *opts)
 		UBLK_CHOICE_NO;
 	opts->redirect = flags & UBLK_F_REDIRECT ? UBLK_CHOICE_AUTO :
 		UBLK_CHOICE_NO;
+	opts->passthrough = flags & UBLK_F_EXTENTS ? UBLK_CHOICE_YES :
+		UBLK_CHOICE_NO;
 }
 
 const char *mode_text(__u64 flags)
@@ -95,10 +98,11 @@ const char *mode_text(__u64 flags)
 		data = "registered";
 	else if (flags & UBLK_F_USER_COPY)
 		data = "user-copy";
-	snprintf(text, sizeof(text), "%s%s%s%s%s", data,
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s", data,
 		 flags & UBLK_F_NEED_GET_DATA ? " get-data" : "",
 		 flags & UBLK_F_BATCH_IO ? " batch" : "",
 		 flags & UBLK_F_REDIRECT ? " redirect" : "",
+		 flags & UBLK_F_EXTENTS ? " passthrough" : "",
 		 flags & UBLK_F_SHMEM_ZC ? " shared-memory" : "");
 	return text;
 }

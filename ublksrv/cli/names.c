@@ -43,6 +43,7 @@ static const struct {
 	FEATURE(IO_DESC_SIZE, "7.3"),
 	/* of no release, but of this project's driver */
 	FEATURE(REDIRECT, NULL),
+	FEATURE(EXTENTS, NULL),
 };
 
 #define NR_STATES	(sizeof(state_names) / sizeof(state_names[0]))

@@ -718,7 +718,8 @@ int ublk_io_write_integrity(const struct ublk_io *io, const void *buf,
  *
  * The descriptor may be closed afterwards, but its number then stays in use until
  * the threads end.
- * Return: index for struct ublk_place; -EOPNOTSUPP without UBLK_F_REDIRECT, or if
+ * Return: index for struct ublk_place or struct ublk_extent_elem; -EOPNOTSUPP without
+ * UBLK_F_REDIRECT and UBLK_F_EXTENTS, or if
  * the parameters of the disk do not fit the file (E-14); -ELOOP if the disk would
  * lie on itself; or another negative errno
  */
@@ -921,6 +922,8 @@ struct ublk_store {
  *	ones
  * @redirect: enum ublk_choice: may the driver serve requests from the files of a
  *	target that wants it? By default, if nothing else was chosen as @mode
+ * @passthrough: enum ublk_choice: may IO pass to the backings of a target that wants
+ *	it, without being a request? By default it does not
  *
  * A mode that is named has to be possible. Otherwise the library chooses one
  * that driver, target and privileges allow; ublk_dev_mode_reason() says why. In
@@ -944,6 +947,7 @@ struct ublk_dev_opts {
 	/* 64 bits: an older structure ends before it, with its padding */
 	__u64 realtime;
 	__u64 redirect;
+	__u64 passthrough;
 };
 
 /**
@@ -969,6 +973,35 @@ int ublk_dev_new(struct ublk_dev **dev, const struct ublk_dev_opts *opts,
  * called.
  */
 void ublk_dev_want_redirect(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_want_extents - the target can tell where stretches of the disk lie
+ * @dev: handle, from the target's open()
+ *
+ * The device gets UBLK_F_EXTENTS if driver, privileges and the user's choice allow it.
+ * Then queue_open() calls ublk_queue_redirect_file() for the block devices, and
+ * ublk_dev_set_extents() may be called.
+ */
+void ublk_dev_want_extents(struct ublk_dev *dev);
+
+/**
+ * ublk_dev_set_extents - say where stretches of the disk lie, or that they do not
+ * @dev: handle, from queue_open() of the first queue on
+ * @extents: elements; their files are indexes of ublk_queue_redirect_file()
+ * @nr: how many, up to UBLK_MAX_EXTENT_ELEMS
+ *
+ * IO to an extent does not come to the target. All other IO does, so the target must
+ * be able to serve every sector at any time, and its flush has to include what passed.
+ * The call returns when no IO is in flight that used what was replaced or removed:
+ * then the data there is the target's. That may take as long as the backing needs.
+ * Context: any thread, but not one that serves a queue, once requests come: IO that
+ * the call waits for may need that thread if the backing is served by it.
+ * Return: elements executed; less than @nr if one failed, which then is the first of
+ * the next call and gives its error; -EOPNOTSUPP without UBLK_F_EXTENTS; or another
+ * negative errno, see E-71 to E-77
+ */
+int ublk_dev_set_extents(struct ublk_dev *dev, const struct ublk_extent_elem *extents,
+			 unsigned int nr);
 
 /**
  * ublk_dev_require - require features that this configuration needs

@@ -194,6 +194,11 @@ void ublk_dev_want_redirect(struct ublk_dev *dev)
 	dev->wants_redirect = true;
 }
 
+void ublk_dev_want_extents(struct ublk_dev *dev)
+{
+	dev->wants_extents = true;
+}
+
 void ublk_dev_require(struct ublk_dev *dev, __u64 features)
 {
 	dev->required |= features;

@@ -19,6 +19,7 @@ struct mode_env {
 	unsigned int depth, io_threads;
 	bool shmem;
 	bool wants_redirect;
+	bool wants_extents;
 };
 
 static const enum ublk_mode mode_order[] = {
@@ -227,6 +228,32 @@ static int mode_pick_redirect(const struct mode_env *env, enum ublk_choice asked
 	return 0;
 }
 
+static const char *mode_not_passthrough(const struct mode_env *env)
+{
+	if (!env->wants_extents)
+		return "the target does not say where the disk lies";
+	if (env->need & (UBLK_F_UNPRIVILEGED_DEV | UBLK_F_ZONED | UBLK_F_INTEGRITY))
+		return "not for unprivileged or zoned devices, nor with protection information";
+	if (!(env->have & UBLK_F_EXTENTS))
+		return "the driver does not offer it";
+	return NULL;
+}
+
+/* May IO pass to backings, without being a request? */
+static int mode_pick_passthrough(const struct mode_env *env, enum ublk_choice asked,
+				 __u64 *flags)
+{
+	const char *reason;
+
+	if (asked != UBLK_CHOICE_YES)
+		return 0;
+	reason = mode_not_passthrough(env);
+	if (reason)
+		return ublk_error(-EOPNOTSUPP, "passthrough: %s; leave it out", reason);
+	*flags |= UBLK_F_EXTENTS;
+	return 0;
+}
+
 /* Memory that is shared with the users of the device. */
 static int mode_pick_shmem(const struct mode_env *env, __u64 *flags)
 {
@@ -265,11 +292,14 @@ int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts)
 		.io_threads = dev->io_threads,
 		.shmem = opts->shmem,
 		.wants_redirect = dev->wants_redirect && dev->own.place,
+		.wants_extents = dev->wants_extents,
 	};
 	__u64 flags = env.need;
 	int ret;
 
 	ret = mode_pick_redirect(&env, opts->redirect, opts->mode, &flags);
+	if (!ret)
+		ret = mode_pick_passthrough(&env, opts->passthrough, &flags);
 	if (!ret)
 		ret = mode_pick_data(&env, opts->mode, &flags, dev->mode_why,
 				     sizeof(dev->mode_why));

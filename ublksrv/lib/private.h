@@ -13,7 +13,7 @@
  *   offload shmem
  *   copy zcopy
  *   tag batch
- *   redirect watch
+ *   redirect extents watch
  *   buf affinity ring store stat
  *   query lock stat_read
  *   ctrl
@@ -234,6 +234,7 @@ struct ublk_dev {
 	unsigned int realtime;		/* priority of the threads, or 0 */
 	char mode_why[160];
 	bool wants_redirect;		/* its target can tell places */
+	bool wants_extents;		/* and those of stretches of the disk */
 	/* Descriptors by index of the registered files; lock. */
 	int redirect_fds[UBLK_MAX_FILES];
 	unsigned int nr_redirect_fds;

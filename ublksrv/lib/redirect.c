@@ -88,7 +88,7 @@ int ublk_queue_redirect_file(struct ublk_queue *q, int fd)
 	struct worker *w = to_queue(q)->worker;
 	int ret;
 
-	if (!(q->dev->info.flags & UBLK_F_REDIRECT))
+	if (!(q->dev->info.flags & (UBLK_F_REDIRECT | UBLK_F_EXTENTS)))
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&q->dev->lock);
 	ret = redirect_add(w, fd);

@@ -308,7 +308,8 @@ int file_redirect(const struct file *f, struct ublk_queue *q)
 
 	if (ret >= 0)
 		return ret;
-	if (f->direct && ublk_dev_info(q->dev)->flags & UBLK_F_REDIRECT && !q->id &&
+	if (f->direct && !q->id &&
+	    ublk_dev_info(q->dev)->flags & (UBLK_F_REDIRECT | UBLK_F_EXTENTS) &&
 	    !q->thread)
 		ublk_log(UBLK_LOG_WARN, "dev %u: driver does not redirect to the store: %s; the daemon serves all requests itself",
 			 ublk_dev_info(q->dev)->dev_id, strerror(-ret));

@@ -227,6 +227,8 @@ static int loop_open(struct ublk_dev *dev, void *cfg)
 	loop->redirect = -1;
 	if (loop->file.direct)
 		ublk_dev_want_redirect(dev);
+	if (loop->file.direct && loop->file.block && !c->shared && !c->offset && !c->size)
+		ublk_dev_want_extents(dev);
 	ublk_dev_set_priv(dev, loop);
 	return 0;
 
@@ -245,6 +247,37 @@ static void loop_close(struct ublk_dev *dev)
 	free(loop);
 }
 
+/*
+ * The whole disk lies on the store. The driver refuses operations that the store has
+ * not: the daemon does them in another way.
+ */
+static void loop_set_extent(struct ublk_dev *dev, const struct loop *loop)
+{
+	static const __u16 rights[] = {
+		UBLK_EXTENT_DISCARD | UBLK_EXTENT_WRITE_ZEROES,
+		UBLK_EXTENT_DISCARD, UBLK_EXTENT_WRITE_ZEROES, 0,
+	};
+	const struct ublk_param_basic *basic = &ublk_dev_params(dev)->basic;
+	struct ublk_extent_elem all = {
+		.nr_sectors = basic->dev_sectors,
+		.file = loop->redirect,
+	};
+	int ret = -EOPNOTSUPP;
+	size_t i;
+
+	if (!(ublk_dev_info(dev)->flags & UBLK_F_EXTENTS) || loop->redirect < 0)
+		return;
+	for (i = 0; i < sizeof(rights) / sizeof(rights[0]) && ret == -EOPNOTSUPP; i++) {
+		all.rights = UBLK_EXTENT_READ;
+		if (!(basic->attrs & UBLK_ATTR_READ_ONLY))
+			all.rights |= UBLK_EXTENT_WRITE | rights[i];
+		ret = ublk_dev_set_extents(dev, &all, 1);
+	}
+	if (ret != 1)
+		ublk_log(UBLK_LOG_WARN, "dev %u: IO does not pass to the store: %s; the daemon serves it",
+			 ublk_dev_info(dev)->dev_id, strerror(-ret));
+}
+
 /* q->priv is the file's slot in the ring's file table. */
 static int loop_queue_open(struct ublk_queue *q)
 {
@@ -256,6 +289,8 @@ static int loop_queue_open(struct ublk_queue *q)
 				  strerror(-slot));
 	q->priv = (void *)(intptr_t)slot;
 	loop->redirect = file_redirect(&loop->file, q);
+	if (!q->id && !q->thread)
+		loop_set_extent(q->dev, loop);
 	return 0;
 }
 

@@ -38,6 +38,8 @@ static int null_open(struct ublk_dev *dev, void *cfg)
 	p->discard.max_discard_sectors = UINT_MAX >> 9;
 	p->discard.max_discard_segments = 1;
 	p->discard.max_write_zeroes_sectors = UINT_MAX >> 9;
+	/* No backing: with --passthrough it shows what the disk in front costs. */
+	ublk_dev_want_extents(dev);
 	return 0;
 }
 

@@ -141,6 +141,8 @@ static void ublk_add_free_tag_set(struct work_struct *work)
 	struct ublk_device *ub =
 		container_of(work, struct ublk_device, free_work);
 
+	ublk_front_exit(ub);
+	ublk_extent_exit(ub);
 	ublk_file_exit(ub);
 	if (ub->tag_set.tags)
 		blk_mq_free_tag_set(&ub->tag_set);
@@ -321,6 +323,10 @@ int ublk_add_dev(struct ublk_ctrl *c)
 		ret = ublk_add_init_queues(ub);
 	if (!ret)
 		ret = ublk_file_init(ub);
+	if (!ret)
+		ret = ublk_extent_init(ub);
+	if (!ret)
+		ret = ublk_front_init(ub);
 	if (!ret)
 		ret = ublk_add_reply(ub, u64_to_user_ptr(c->cmd.addr));
 	if (!ret)

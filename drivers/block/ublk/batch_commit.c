@@ -204,6 +204,17 @@ static int ublk_batch_other(struct ublk_device *ub, struct io_uring_cmd *cmd,
 
 		return ublk_file_cmd(ub, _IOC_NR(cmd->cmd_op), &file);
 	}
+	if (cmd->cmd_op == UBLK_U_IO_SET_EXTENTS ||
+	    cmd->cmd_op == UBLK_U_IO_COUNT_EXTENTS) {
+		const struct ublk_extents_cmd extents = {
+			.flags		= qid,
+			.reserved	= tag,
+			.nr		= READ_ONCE(sqe->result),
+			.addr		= addr,
+		};
+
+		return ublk_extent_cmd(ub, cmd, &extents, issue_flags);
+	}
 	if (qid >= ub->info.nr_hw_queues)
 		return -EINVAL;
 	q = ub->queues[array_index_nospec(qid, ub->info.nr_hw_queues)];

@@ -11,11 +11,15 @@
 #include "state.h"
 #include "trace.h"
 
-/* io_uring cancels a fetch command. Any task, ring lock held. */
+/* io_uring cancels a command of a batch device. Any task, ring lock held. */
 void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	struct ublk_device *ub = cmd->file->private_data;
 
+	if (_IOC_NR(cmd->cmd_op) == _IOC_NR(UBLK_U_IO_SET_EXTENTS)) {
+		ublk_extent_cancel(cmd, issue_flags);
+		return;
+	}
 	ublk_gate_cancel(ub);
 	ublk_batch_fetch_cancel(cmd, issue_flags);
 }
@@ -33,15 +37,20 @@ static struct ublk_queue *ublk_cancel_queue(struct ublk_device *ub,
 }
 
 /*
- * io_uring cancels a command of one tag. Any task, ring lock held. A command of
+ * io_uring cancels a command of a per-tag device. Any task, ring lock held. One of
  * a QUEUED tag stays: ublk_deliver_tw() completes it or arms the tag again,
  * and io_uring cancels again.
  */
 void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	struct ublk_device *ub = cmd->file->private_data;
-	struct ublk_io *io = ublk_cmd_pdu(cmd)->io;
+	struct ublk_io *io;
 
+	if (_IOC_NR(cmd->cmd_op) == _IOC_NR(UBLK_U_IO_SET_EXTENTS)) {
+		ublk_extent_cancel(cmd, issue_flags);
+		return;
+	}
+	io = ublk_cmd_pdu(cmd)->io;
 	ublk_gate_cancel(ub);
 	if (ublk_state_cancel_redirected(io) || ublk_state_cancel(io)) {
 		struct ublk_queue *q = ublk_cancel_queue(ub, io);

@@ -2,7 +2,7 @@
 /*
  * I/O commands of one tag: FETCH_REQ, COMMIT_AND_FETCH_REQ, NEED_GET_DATA,
  * REGISTER_IO_BUF, UNREGISTER_IO_BUF, REDIRECT_AND_FETCH_REQ; and of a device:
- * REGISTER_FILE, UNREGISTER_FILE.
+ * REGISTER_FILE, UNREGISTER_FILE, SET_EXTENTS, COUNT_EXTENTS.
  *
  * The server can change the SQE while a command is executed: each field is read
  * once, into struct ublk_cmd_args, and used from there (F-1). A command is
@@ -201,7 +201,9 @@ static __always_inline bool ublk_cmd_is_of_device(unsigned int nr)
 	return unlikely(nr >= _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF)) &&
 	       (nr == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF) ||
 		nr == _IOC_NR(UBLK_U_IO_REGISTER_FILE) ||
-		nr == _IOC_NR(UBLK_U_IO_UNREGISTER_FILE));
+		nr == _IOC_NR(UBLK_U_IO_UNREGISTER_FILE) ||
+		nr == _IOC_NR(UBLK_U_IO_SET_EXTENTS) ||
+		nr == _IOC_NR(UBLK_U_IO_COUNT_EXTENTS));
 }
 
 /* @first and @second are the fields in the place of queue and tag. */
@@ -216,10 +218,19 @@ static int ublk_cmd_device(struct ublk_device *ub, struct io_uring_cmd *cmd,
 		.fd		= args->result,
 		.reserved2	= args->addr,
 	};
+	const struct ublk_extents_cmd extents = {
+		.flags		= first,
+		.reserved	= second,
+		.nr		= args->result,
+		.addr		= args->addr,
+	};
 
 	if (nr == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF))
 		return ublk_buf_unregister(ub, cmd, args->addr, issue_flags);
-	return ublk_file_cmd(ub, nr, &file);
+	if (nr == _IOC_NR(UBLK_U_IO_REGISTER_FILE) ||
+	    nr == _IOC_NR(UBLK_U_IO_UNREGISTER_FILE))
+		return ublk_file_cmd(ub, nr, &file);
+	return ublk_extent_cmd(ub, cmd, &extents, issue_flags);
 }
 
 /* Runs in the submitter's task with the ring lock held (D-31). */

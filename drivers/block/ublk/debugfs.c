@@ -64,6 +64,9 @@ static void ublk_debugfs_device(struct seq_file *m, struct ublk_device *ub)
 		   ub->stop_asked, READ_ONCE(ub->shmem.nr),
 		   ub->refuse_opens ? " refuse_opens" : "",
 		   ub->delete_asked ? " delete_asked" : "");
+	if (ub->extents)
+		seq_printf(m, "extents %u in_use %d\n", READ_ONCE(ub->extents->nr),
+			   atomic_read(&ub->extents->in_use));
 }
 
 static void ublk_debugfs_queue(struct seq_file *m, struct ublk_queue *q)

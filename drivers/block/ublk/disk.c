@@ -5,6 +5,10 @@
  * A device has at most one disk at a time. ub->disk is set when it is created
  * and cleared when its last opener is gone, which may be long after a stop. The
  * driver's own reference lasts as long as ub->state is not DEAD.
+ *
+ * With UBLK_F_EXTENTS the disk is a bio-based one, and the disk with the tags is
+ * hidden behind it (front.c). That one is added first, removed last, and stays until
+ * the last opener of the other is gone, as bios may be on their way to it.
  */
 #include <linux/blkdev.h>
 #include <linux/module.h>
@@ -16,11 +20,23 @@
 static void ublk_disk_free(struct gendisk *disk)
 {
 	struct ublk_device *ub = disk->private_data;
+	struct gendisk *rq_disk;
 
-	scoped_guard(spinlock, &ub->lock)
+	scoped_guard(spinlock, &ub->lock) {
+		rq_disk = ub->rq_disk;
 		ub->disk = NULL;
+		ub->rq_disk = NULL;
+	}
 	wake_up_all(&ub->wait);
+	if (rq_disk != disk)
+		put_disk(rq_disk);
 	ublk_dev_put(ub);
+}
+
+/* Its queue uses the tags of the device. */
+static void ublk_disk_free_hidden(struct gendisk *disk)
+{
+	ublk_dev_put(disk->private_data);
 }
 
 static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
@@ -34,12 +50,35 @@ static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
 	return ub->refuse_opens ? -ENXIO : 0;
 }
 
-const struct block_device_operations ublk_disk_fops = {
+static const struct block_device_operations ublk_disk_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ublk_disk_open,
 	.free_disk	= ublk_disk_free,
 	.report_zones	= ublk_hook_report_zones,
 };
+
+static const struct block_device_operations ublk_disk_front_fops = {
+	.owner		= THIS_MODULE,
+	.submit_bio	= ublk_front_submit_bio,
+	.open		= ublk_disk_open,
+	.free_disk	= ublk_disk_free,
+};
+
+static const struct block_device_operations ublk_disk_hidden_fops = {
+	.owner		= THIS_MODULE,
+	.free_disk	= ublk_disk_free_hidden,
+};
+
+/**
+ * ublk_disk_is_ours() - is it the disk of a device of this driver?
+ * @disk: disk that is open
+ * Return: true if its private_data is the device.
+ */
+bool ublk_disk_is_ours(const struct gendisk *disk)
+{
+	return disk->fops == &ublk_disk_fops ||
+	       disk->fops == &ublk_disk_front_fops;
+}
 
 /* START_DEV needs the basic parameters (C-75b, C-75c). */
 static int ublk_disk_check_params(struct ublk_device *ub)
@@ -52,8 +91,43 @@ static int ublk_disk_check_params(struct ublk_device *ub)
 	return ub->params.types & UBLK_PARAM_TYPE_BASIC ? 0 : -EINVAL;
 }
 
-/* Allocate a disk with the limits of control.rst section 13 (C-75h). */
-static struct gendisk *ublk_disk_alloc(struct ublk_device *ub)
+static void ublk_disk_init(struct gendisk *disk, struct ublk_device *ub,
+			   const struct block_device_operations *fops,
+			   const char *name)
+{
+	disk->fops = fops;
+	disk->private_data = ub;
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "%s%u", name,
+		 ub->info.dev_id);
+	set_capacity(disk, ub->params.basic.dev_sectors);
+}
+
+/*
+ * The disk in front of @hidden, with the same limits: what it lets pass is split by
+ * the hidden disk or by the backing (E-61).
+ */
+static struct gendisk *ublk_disk_alloc_front(struct ublk_device *ub,
+					     struct queue_limits *lim,
+					     struct gendisk *hidden)
+{
+	struct gendisk *disk;
+
+	lim->features |= BLK_FEAT_IO_STAT | BLK_FEAT_NOWAIT;
+	disk = blk_alloc_disk(lim, NUMA_NO_NODE);
+	if (IS_ERR(disk))
+		return disk;
+	ublk_disk_init(hidden, ub, &ublk_disk_hidden_fops, "ublkh");
+	hidden->flags |= GENHD_FL_HIDDEN;
+	ublk_disk_init(disk, ub, &ublk_disk_front_fops, "ublkb");
+	return disk;
+}
+
+/*
+ * Allocate a disk with the limits of control.rst section 13 (C-75h). @rq_disk is set
+ * to the one with the tags.
+ */
+static struct gendisk *ublk_disk_alloc(struct ublk_device *ub,
+				       struct gendisk **rq_disk)
 {
 	const struct ublk_param_basic *basic = &ub->params.basic;
 	struct queue_limits lim;
@@ -63,22 +137,28 @@ static struct gendisk *ublk_disk_alloc(struct ublk_device *ub)
 	disk = blk_mq_alloc_disk(&ub->tag_set, &lim, ub);
 	if (IS_ERR(disk))
 		return disk;
-
-	disk->fops = &ublk_disk_fops;
-	disk->private_data = ub;
-	snprintf(disk->disk_name, sizeof(disk->disk_name), "ublkb%u",
-		 ub->info.dev_id);
-	set_capacity(disk, basic->dev_sectors);
+	*rq_disk = disk;
+	if (ublk_has(ub, UBLK_F_EXTENTS)) {
+		disk = ublk_disk_alloc_front(ub, &lim, *rq_disk);
+		if (IS_ERR(disk)) {
+			put_disk(*rq_disk);
+			return disk;
+		}
+	} else {
+		ublk_disk_init(disk, ub, &ublk_disk_fops, "ublkb");
+	}
 	set_disk_ro(disk, basic->attrs & UBLK_ATTR_READ_ONLY);
 	/* A scan in START_DEV would wait for the server, its caller (C-79). */
 	set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
 	return disk;
 }
 
-static void ublk_disk_set_live(struct ublk_device *ub, struct gendisk *disk)
+static void ublk_disk_set_live(struct ublk_device *ub, struct gendisk *disk,
+			       struct gendisk *rq_disk)
 {
 	guard(spinlock)(&ub->lock);
 	ub->disk = disk;
+	ub->rq_disk = rq_disk;
 	WRITE_ONCE(ub->state, UBLK_S_DEV_LIVE);
 	ub->recorded = get_pid(ub->opener);
 	ublk_gate_live(ub);
@@ -111,14 +191,35 @@ static void ublk_disk_start_scan(struct ublk_device *ub, struct gendisk *disk)
 		queue_work(ublk_scan_wq, &ub->scan_work);
 }
 
+/* Add the hidden disk, and then the one in front of it. */
+static int ublk_disk_add_front(struct gendisk *disk, struct gendisk *hidden)
+{
+	struct ublk_device *ub = hidden->private_data;
+	int ret;
+
+	/* ublk_disk_free_hidden() drops it, for an added disk only. */
+	ublk_dev_get(ub);
+	ret = add_disk(hidden);
+	if (ret) {
+		ublk_dev_put(ub);
+		return ret;
+	}
+	ret = add_disk(disk);
+	if (ret)
+		del_gendisk(hidden);
+	return ret;
+}
+
 /*
  * Add the disk (C-75i, C-75j). The block layer has the server, which is LIVE
  * already (C-78), report the zones and checks them (D-214).
  */
-static int ublk_disk_register(struct gendisk *disk)
+static int ublk_disk_register(struct gendisk *disk, struct gendisk *rq_disk)
 {
 	int ret = 0;
 
+	if (rq_disk != disk)
+		return ublk_disk_add_front(disk, rq_disk);
 	if (blk_queue_is_zoned(disk->queue))
 		ret = blk_revalidate_disk_zones(disk);
 	return ret ? ret : add_disk(disk);
@@ -127,24 +228,28 @@ static int ublk_disk_register(struct gendisk *disk)
 /* Create the disk of a ready server (C-75f to C-75j). */
 static int ublk_disk_create(struct ublk_device *ub)
 {
-	struct gendisk *disk;
+	struct gendisk *disk, *rq_disk;
 	int ret;
 
 	lockdep_assert_held(&ub->mutex);
-	disk = ublk_disk_alloc(ub);
+	disk = ublk_disk_alloc(ub, &rq_disk);
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);
 
 	ub->refuse_opens = false;
 	/* ublk_disk_free() drops it, for an added disk only. */
 	ublk_dev_get(ub);
-	ublk_disk_set_live(ub, disk);
-	ret = ublk_disk_register(disk);
+	ublk_disk_set_live(ub, disk, rq_disk);
+	ret = ublk_disk_register(disk, rq_disk);
 	if (ret) {
 		ublk_disk_set_dead(ub);
-		scoped_guard(spinlock, &ub->lock)
+		scoped_guard(spinlock, &ub->lock) {
 			ub->disk = NULL;
+			ub->rq_disk = NULL;
+		}
 		put_disk(disk);
+		if (rq_disk != disk)
+			put_disk(rq_disk);
 		ublk_dev_put(ub);
 		return ret;
 	}
@@ -237,7 +342,7 @@ int ublk_disk_start(struct ublk_ctrl *c)
  */
 void ublk_disk_remove(struct ublk_device *ub)
 {
-	struct gendisk *disk = ub->disk;
+	struct gendisk *disk = ub->disk, *rq_disk = ub->rq_disk;
 
 	lockdep_assert_held(&ub->mutex);
 	if (ub->state == UBLK_S_DEV_DEAD)
@@ -248,12 +353,19 @@ void ublk_disk_remove(struct ublk_device *ub)
 		ublk_gate_kick(ub);
 	}
 	del_gendisk(disk);
+	if (rq_disk != disk) {
+		/* Bios that pass are not waited for by the block layer (E-88). */
+		ublk_extent_close(ub);
+		ublk_extent_wait_unused(ub);
+		ublk_extent_open(ub);
+		del_gendisk(rq_disk);
+	}
 	ublk_disk_set_dead(ub);
 	ublk_hold_end(ub);
 	trace_ublk_device(ub, ub->state);
 	cancel_work_sync(&ub->scan_work);
 	/* The exit work may have kicked it after del_gendisk() canceled it. */
-	cancel_delayed_work_sync(&disk->queue->requeue_work);
+	cancel_delayed_work_sync(&rq_disk->queue->requeue_work);
 	put_disk(disk);
 }
 

@@ -6,7 +6,8 @@
  * The server registers its own descriptors. A redirected request pins the file by
  * a count of its queue, so that queues do not share a cache line. To unregister a
  * file is to drop the one count that each queue begins with: requests in flight
- * end by themselves, and a worker puts the file after the last one. The exit work
+ * end by themselves, and a worker puts the file after the last one. An extent pins
+ * its file by one count of its own (extent.c). The exit work
  * waits for that, so no IO of a session is left when the next one begins.
  *
  * ublk_file_mutex protects all tables against changes: the search for a disk
@@ -40,7 +41,7 @@ int ublk_file_init(struct ublk_device *ub)
 {
 	struct ublk_files *files;
 
-	if (!ublk_has(ub, UBLK_F_REDIRECT))
+	if (!ublk_has(ub, UBLK_F_REDIRECT | UBLK_F_EXTENTS))
 		return 0;
 	files = kcalloc(1, sizeof(*files), GFP_KERNEL_ACCOUNT);
 	ub->files = files;
@@ -85,6 +86,64 @@ void ublk_file_put(struct ublk_file *f, const struct ublk_queue *q)
 	if (refcount_dec_and_test(&f->queue[q->qid].refs) &&
 	    atomic_dec_and_test(&f->queues))
 		queue_work(ublk_file_wq, &f->release_work);
+}
+
+/**
+ * ublk_file_pin() - pin a registered file for an extent
+ * @ub: device
+ * @index: of the file
+ *
+ * It cannot be unregistered before ublk_file_unpin(), so the search for a disk
+ * below itself finds it (E-15).
+ * Context: a command of the session; takes ublk_file_mutex.
+ * Return: the file, or NULL.
+ */
+struct ublk_file *ublk_file_pin(struct ublk_device *ub, unsigned int index)
+{
+	struct ublk_file *f;
+
+	if (index >= UBLK_MAX_FILES)
+		return NULL;
+	index = array_index_nospec(index, UBLK_MAX_FILES);
+	guard(mutex)(&ublk_file_mutex);
+	f = rcu_dereference_protected(ub->files->file[index],
+				      lockdep_is_held(&ublk_file_mutex));
+	if (f)
+		ublk_file_pin_again(f);
+	return f;
+}
+
+/**
+ * ublk_file_pin_again() - pin a file for one more extent
+ * @f: registered or pinned file
+ * Context: any.
+ */
+void ublk_file_pin_again(struct ublk_file *f)
+{
+	atomic_inc(&f->extents);
+	atomic_inc(&f->queues);
+}
+
+/**
+ * ublk_file_unpin() - an extent is gone
+ * @f: file
+ * Context: any, hard interrupts too.
+ */
+void ublk_file_unpin(struct ublk_file *f)
+{
+	atomic_dec(&f->extents);
+	if (atomic_dec_and_test(&f->queues))
+		queue_work(ublk_file_wq, &f->release_work);
+}
+
+/**
+ * ublk_file_check_exclusive() - may extents lie on the file? (E-72)
+ * @f: pinned file
+ * Return: 0; -EINVAL unless it is a block device that was opened with O_EXCL.
+ */
+int ublk_file_check_exclusive(const struct ublk_file *f)
+{
+	return f->bdev && f->bdev->bd_holder == f->file ? 0 : -EINVAL;
 }
 
 /**
@@ -218,7 +277,7 @@ static int ublk_file_check_loop(const struct ublk_device *top,
 	int ret = 0;
 
 	lockdep_assert_held(&ublk_file_mutex);
-	if (!disk || disk->fops != &ublk_disk_fops)
+	if (!disk || !ublk_disk_is_ours(disk))
 		return 0;
 	ub = disk->private_data;
 	if (ub == top || !depth)
@@ -340,16 +399,24 @@ static bool ublk_file_remove(struct ublk_device *ub, unsigned int index)
 
 /*
  * UNREGISTER_FILE: no request is redirected to the file any more; those in flight
- * end by themselves. Return: 0, -EINVAL, or -ENOENT (E-20).
+ * end by themselves. Return: 0, -EINVAL, -ENOENT, or -EBUSY while extents lie on it
+ * (E-20, E-76).
  */
 static int ublk_file_unregister(struct ublk_device *ub,
 				const struct ublk_file_cmd *c)
 {
+	struct ublk_file *f;
+	unsigned int index;
+
 	if (c->index >= UBLK_MAX_FILES || c->fd || c->reserved || c->reserved2)
 		return -EINVAL;
+	index = array_index_nospec(c->index, UBLK_MAX_FILES);
 	guard(mutex)(&ublk_file_mutex);
-	return ublk_file_remove(ub, array_index_nospec(c->index, UBLK_MAX_FILES)) ?
-		0 : -ENOENT;
+	f = rcu_dereference_protected(ub->files->file[index],
+				      lockdep_is_held(&ublk_file_mutex));
+	if (f && atomic_read(&f->extents))
+		return -EBUSY;
+	return ublk_file_remove(ub, index) ? 0 : -ENOENT;
 }
 
 /**
@@ -363,7 +430,7 @@ static int ublk_file_unregister(struct ublk_device *ub,
 int ublk_file_cmd(struct ublk_device *ub, unsigned int nr,
 		  const struct ublk_file_cmd *c)
 {
-	if (!ublk_has(ub, UBLK_F_REDIRECT))
+	if (!ublk_has(ub, UBLK_F_REDIRECT | UBLK_F_EXTENTS))
 		return -EOPNOTSUPP;
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;

@@ -151,7 +151,7 @@ void ublk_gate_kick(struct ublk_device *ub)
 {
 	lockdep_assert_held(&ub->lock);
 	if (ub->state != UBLK_S_DEV_DEAD)
-		blk_mq_kick_requeue_list(ub->disk->queue);
+		blk_mq_kick_requeue_list(ub->rq_disk->queue);
 }
 
 /*

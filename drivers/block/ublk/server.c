@@ -196,6 +196,7 @@ static void ublk_server_reset(struct ublk_device *ub)
 
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++)
 		ublk_server_reset_queue(ub->queues[qid]);
+	ublk_extent_open(ub);
 
 	scoped_guard(spinlock, &ub->lock) {
 		opener = ub->opener;
@@ -264,6 +265,7 @@ void ublk_server_exit_work(struct work_struct *work)
 	if (ublk_has(ub, UBLK_F_BATCH_IO))
 		synchronize_rcu();
 	ublk_cancel_requests(ub);
+	ublk_extent_close(ub);
 	ublk_file_end_session(ub);
 	/* Held requests meet the closed gate: they are held again or fail. */
 	scoped_guard(spinlock, &ub->lock)

@@ -25,7 +25,8 @@
  *   batch_fetch
  *   deliver commit
  *   gate
- *   redirect
+ *   redirect front
+ *   extent
  *   lastref buf
  *   complete
  *   file
@@ -52,6 +53,7 @@
  *			every command's wait for it.
  *   ub->shmem.mutex	registering and unregistering shared memory. Its holder
  *			waits for memory only. Never together with ub->mutex.
+ *   ub->extents->mutex	changes of extents, extent.c. Its holder waits for memory only.
  *   ublk_file_mutex	registered files of all devices, file.c. Its holder waits for
  *			memory only.
  *   ub->lock (spin)	the session: server state and pid, fetched tags,
@@ -137,6 +139,7 @@
 	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN |		\
 	  UBLK_F_SHMEM_ZC | UBLK_F_IO_DESC_SIZE | UBLK_F_ZONED |	\
 	  UBLK_F_REDIRECT |						\
+	  (IS_ENABLED(CONFIG_64BIT) ? UBLK_F_EXTENTS : 0) |		\
 	  (IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY) ? UBLK_F_INTEGRITY : 0)) & \
 	 ~UBLK_HOOK_UNAVAILABLE)
 
@@ -148,8 +151,10 @@
 #define UBLK_MAX_DEVICES	BIT(MINORBITS)
 
 struct ublk_device;
+struct ublk_extent;
 struct ublk_fetchq;
 struct ublk_files;
+struct ublk_front;
 struct ublk_queue;
 struct ublk_shmem_buf;
 
@@ -303,7 +308,8 @@ struct ublk_shmem {
  * @ub: device, with a reference
  * @release_work: puts @file
  * @rcu: frees this
- * @queues: queues whose count is not zero
+ * @queues: queues whose count is not zero, and extents
+ * @extents: extents that lie on it
  * @queue: per queue, requests in flight, and one while the file is registered
  */
 struct ublk_file {
@@ -317,9 +323,26 @@ struct ublk_file {
 	struct work_struct	release_work;
 	struct rcu_head		rcu;
 	atomic_t		queues;
+	atomic_t		extents;
 	struct {
 		refcount_t	refs;
 	} ____cacheline_aligned_in_smp queue[];
+};
+
+/**
+ * struct ublk_extents - the extents of a device
+ * @mutex: see the top of this file
+ * @tree: sector of the disk -> extent; read under RCU
+ * @nr: extents in @tree, under @mutex
+ * @closed: none is accepted, as somebody waits for those in use, under @mutex
+ * @in_use: extents in @tree, and those that bios in flight still use
+ */
+struct ublk_extents {
+	struct mutex		mutex;	/* changes */
+	struct maple_tree	tree;
+	unsigned int		nr;
+	bool			closed;
+	atomic_t		in_use;
 };
 
 /**
@@ -365,6 +388,7 @@ struct ublk_file {
  * @unmapped: a mapping of this session has gone, under @lock
  * @disk: the disk, also while it is only held open after a stop; under @lock,
  *	stable under @mutex while @state is not DEAD
+ * @rq_disk: the disk with the tags, as long as @disk: the same, or hidden behind it
  * @quiesce: how far QUIESCE_DEV is in this session, under @lock
  * @refuse_opens: TRY_STOP_DEV found no opener; set under disk->open_mutex,
  *	cleared before the next disk is there
@@ -373,13 +397,16 @@ struct ublk_file {
  * @delete_asked: DEL_DEV was asked for, under @lock
  * @deleted: the char node is gone, under @mutex
  * @shmem: shared memory buffers
- * @files: registered files, file.c; NULL without UBLK_F_REDIRECT
+ * @files: registered files, file.c; NULL without UBLK_F_REDIRECT and UBLK_F_EXTENTS
  * @nr_files: registered ones, which @params fit, under @lock
  * @nr_open_files: those that are not put yet, under @lock
  * @file_search: the last search that came here, under ublk_file_mutex
  * @redirect_wq: for redirected requests that may wait
+ * @extents: extents, extent.c; NULL without UBLK_F_EXTENTS
+ * @front: of the disk in front, front.c; likewise
  * @debugfs: its debugfs directory
- * @wait: for changes of @server, @stop_done, @state, @shmem, @nr_open_files
+ * @wait: for changes of @server, @stop_done, @state, @shmem, @nr_open_files and
+ *	@extents
  */
 struct ublk_device {
 	struct ublksrv_ctrl_dev_info info;
@@ -424,6 +451,7 @@ struct ublk_device {
 	void			*mm;
 	bool			unmapped;
 	struct gendisk		*disk;
+	struct gendisk		*rq_disk;
 	enum ublk_quiesce_state	quiesce;
 	unsigned int		hold_timeout;
 	unsigned long		hold_until;
@@ -439,6 +467,8 @@ struct ublk_device {
 	unsigned int		nr_open_files;
 	u64			file_search;
 	struct workqueue_struct	*redirect_wq;
+	struct ublk_extents	*extents;
+	struct ublk_front	*front;
 	struct dentry		*debugfs;
 
 	wait_queue_head_t	wait;
@@ -568,7 +598,7 @@ int ublk_info_get_affinity(struct ublk_ctrl *c);
 int ublk_info_get_features(struct ublk_ctrl *c);
 
 /* disk.c */
-extern const struct block_device_operations ublk_disk_fops;
+bool ublk_disk_is_ours(const struct gendisk *disk);
 int ublk_disk_start(struct ublk_ctrl *c);
 int ublk_disk_try_start(struct ublk_device *ub, unsigned int session);
 void ublk_disk_remove(struct ublk_device *ub);
@@ -717,6 +747,27 @@ int ublk_redirect_commit(struct ublk_queue *q, struct ublk_io *io,
 int ublk_redirect_batch(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			unsigned int nr, unsigned int issue_flags);
 
+/* front.c */
+int ublk_front_init(struct ublk_device *ub);
+void ublk_front_exit(struct ublk_device *ub);
+void ublk_front_submit_bio(struct bio *bio);
+
+/* extent.c */
+int ublk_extent_init(struct ublk_device *ub);
+void ublk_extent_exit(struct ublk_device *ub);
+struct ublk_extent *ublk_extent_get(struct ublk_device *ub, u64 first, u64 last,
+				    u16 right);
+void ublk_extent_put(struct ublk_extent *e);
+const struct ublk_file *ublk_extent_file(const struct ublk_extent *e);
+u64 ublk_extent_offset(const struct ublk_extent *e);
+bool ublk_extent_retries(const struct ublk_extent *e);
+int ublk_extent_cmd(struct ublk_device *ub, struct io_uring_cmd *cmd,
+		    const struct ublk_extents_cmd *c, unsigned int issue_flags);
+void ublk_extent_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags);
+void ublk_extent_close(struct ublk_device *ub);
+void ublk_extent_wait_unused(struct ublk_device *ub);
+void ublk_extent_open(struct ublk_device *ub);
+
 /* file.c */
 int ublk_file_init(struct ublk_device *ub);
 void ublk_file_exit(struct ublk_device *ub);
@@ -724,6 +775,10 @@ int ublk_file_cmd(struct ublk_device *ub, unsigned int nr,
 		  const struct ublk_file_cmd *c);
 struct ublk_file *ublk_file_get(const struct ublk_queue *q, unsigned int index);
 void ublk_file_put(struct ublk_file *f, const struct ublk_queue *q);
+struct ublk_file *ublk_file_pin(struct ublk_device *ub, unsigned int index);
+void ublk_file_pin_again(struct ublk_file *f);
+void ublk_file_unpin(struct ublk_file *f);
+int ublk_file_check_exclusive(const struct ublk_file *f);
 void ublk_file_unregister_all(struct ublk_device *ub);
 void ublk_file_end_session(struct ublk_device *ub);
 

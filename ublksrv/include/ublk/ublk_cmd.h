@@ -46,6 +46,8 @@
 #define ublk_params			libublk_params
 #define ublk_file_cmd			libublk_file_cmd
 #define ublk_redirect_elem		libublk_redirect_elem
+#define ublk_extents_cmd		libublk_extents_cmd
+#define ublk_extent_elem		libublk_extent_elem
 
 /* The header may have been read already, under the kernel's names. */
 #undef USER_BLK_DRV_CMD_INC_H

@@ -148,9 +148,13 @@ static inline int ublk_features_request(struct ublksrv_ctrl_dev_info *info,
 	if (!privileged) {
 		info->flags &= ~(u64)(UBLK_F_USER_RECOVERY |
 				      UBLK_F_USER_RECOVERY_REISSUE);
-		if (!copies || info->flags & UBLK_F_REDIRECT)
+		if (!copies || info->flags & (UBLK_F_REDIRECT | UBLK_F_EXTENTS))
 			return -EINVAL;
 	}
+	/* Zones and protection information do not pass (E-60). */
+	if (info->flags & UBLK_F_EXTENTS &&
+	    info->flags & (UBLK_F_ZONED | UBLK_F_INTEGRITY))
+		return -EINVAL;
 	if (info->flags & UBLK_F_INTEGRITY && !(info->flags & UBLK_F_USER_COPY))
 		return -EINVAL;
 	return ublk_features_desc_size(info);
