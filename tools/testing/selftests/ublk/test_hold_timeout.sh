@@ -39,11 +39,12 @@ mkfs.ext4 -q "$BDEV" || die "mkfs.ext4"
 mkdir "$TMP/mnt"
 mount "$BDEV" "$TMP/mnt" || die "mount"
 defer umount -q "$TMP/mnt"
-check "kill -9" kill_daemon
-dd if=/dev/zero of="$TMP/mnt/file" bs=64k count=4 status=none
+dd if=/dev/zero of="$TMP/mnt/file" bs=64k count=4 conv=fsync status=none || die "write"
 started=$(now_ms)
+check "kill -9" kill_daemon
+dd if=/dev/urandom of="$TMP/mnt/file" bs=64k count=4 conv=notrunc status=none
 check "a write that is synced fails" not timeout "$((30 * SCALE))" sync "$TMP/mnt/file"
-check "after the time" test "$(($(now_ms) - started))" -ge 2000
+check "after the time" test "$(($(now_ms) - started))" -ge 4000
 check "the device fails IO then" state_is "$DEV" FAIL_IO
 check "the file system is unmounted" timeout "$((30 * SCALE))" umount "$TMP/mnt"
 check "recover" "$UBLK" recover -n "$DEV" --quiet
