@@ -103,6 +103,12 @@ static int hold_recover(struct fixture *t)
 	return s ? rec_cmd(t, END, s->pid) : -EIO;
 }
 
+/* One request, served by another process. */
+static long hold_io(struct fixture *t, enum client_blk_op op)
+{
+	return client_wait(t->client, rec_io(t, op, 0), RAW_DEADLINE_MS);
+}
+
 FIXTURE_SETUP(hold)
 {
 	struct fixture *t = &self->t;
@@ -172,7 +178,7 @@ TEST_F(hold, I_73_held_requests_fail)
 			EXPECT_EQ(-EREMOTEIO, client_wait(t->client, jobs[i],
 							  REC_FAST_MS));
 		start = raw_now_ms();
-		EXPECT_EQ(-EREMOTEIO, fx_blk(t, CLIENT_READ, RAW_WIN_START, 4096, 0));
+		EXPECT_EQ(-EREMOTEIO, hold_io(t, CLIENT_READ));
 		EXPECT_GT(SOON_MS, raw_now_ms() - start);
 		EXPECT_TRUE(rec_disk_there(t));
 		/* It can be recovered as before, and serves then. */
@@ -180,7 +186,7 @@ TEST_F(hold, I_73_held_requests_fail)
 		ASSERT_NE(NULL, self->s);
 		ASSERT_EQ(0, rec_cmd(t, END, self->s->pid));
 		EXPECT_EQ(UBLK_S_DEV_LIVE, hold_state(t));
-		EXPECT_EQ(4096, fx_blk(t, CLIENT_WRITE, RAW_WIN_START, 4096, 0));
+		EXPECT_EQ(4096, hold_io(t, CLIENT_WRITE));
 	}
 }
 
@@ -197,7 +203,7 @@ TEST_F(hold, I_73_a_recovery_in_time)
 	EXPECT_EQ(4096, client_wait(t->client, job, REC_FAST_MS));
 	usleep((SOON_MS + 500) * 1000);
 	EXPECT_EQ(UBLK_S_DEV_LIVE, hold_state(t));
-	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, RAW_WIN_START, 4096, 0));
+	EXPECT_EQ(4096, hold_io(t, CLIENT_READ));
 }
 
 /* covers: I-73 */
@@ -212,10 +218,10 @@ TEST_F(hold, I_73_a_recovery_that_is_late)
 	ASSERT_EQ(0, hold_set_s(t, 1));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id, UBLK_S_DEV_FAIL_IO));
 	/* The server has all tags, and requests fail until the driver knows it. */
-	EXPECT_EQ(-EREMOTEIO, fx_blk(t, CLIENT_READ, RAW_WIN_START, 4096, 0));
+	EXPECT_EQ(-EREMOTEIO, hold_io(t, CLIENT_READ));
 	ASSERT_EQ(0, rec_cmd(t, END, s->pid));
 	EXPECT_EQ(UBLK_S_DEV_LIVE, hold_state(t));
-	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, RAW_WIN_START, 4096, 0));
+	EXPECT_EQ(4096, hold_io(t, CLIENT_READ));
 }
 
 /* covers: I-73 L-1 */
@@ -238,7 +244,7 @@ TEST_F(hold, I_73_a_server_that_dies_while_requests_fail)
 	EXPECT_EQ(rec_reissues(t) ? -EREMOTEIO : -EIO,
 		  client_wait(t->client, job, REC_FAST_MS));
 	ASSERT_EQ(0, hold_recover(t));
-	EXPECT_EQ(4096, fx_blk(t, CLIENT_READ, RAW_WIN_START, 4096, 0));
+	EXPECT_EQ(4096, hold_io(t, CLIENT_READ));
 }
 
 /* covers: I-73 */
