@@ -38,7 +38,7 @@
 
 /* Features of the ABI of Linux 7.3, and those that only this project's driver has. */
 #define RAW_F_ABI	0x1fffffULL
-#define RAW_F_OURS	UBLK_F_REDIRECT
+#define RAW_F_OURS	(UBLK_F_REDIRECT | UBLK_F_EXTENTS)
 
 #define RAW_MAX_QUEUES	64
 /* Slots of a buffer table beyond those that raw_serve() uses, one per tag. */
