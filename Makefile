@@ -97,6 +97,7 @@ unit:
 
 pictures:
 	scripts/picture.sh Documentation/block/*.dot
+	scripts/performance.pl --draw
 
 # The driver's part comes from its products; without KDIR it is left out.
 compile_commands.json: $(if $(wildcard $(KDIR)/Makefile),modules)

@@ -82,4 +82,6 @@ done
 
 mkdir -p "$(dirname -- "$json")"
 awk -F'\t' -v json="$json" -f "$top/bench/table.awk" "$out"
+echo
+"$top/scripts/performance.pl" --print "$json"
 echo "written to $json" >&2

@@ -271,3 +271,8 @@ check_pictures() {
 	done < <(grep -ohE '\b[a-z_]+\.c\b' Documentation/block/*.dot | sort -u)
 	return "$rc"
 }
+
+# README.md has the figures of ublk-performance.txt, and the picture is made from them.
+check_performance() {
+	scripts/performance.pl --check
+}

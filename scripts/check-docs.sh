@@ -19,7 +19,7 @@ ALL_CHECKS="docs_paths docs_targets docs_variables docs_subcommands docs_series
 	docs_support control_commands io_commands features tracepoints tag_states
 	names statements differences waits parse man_targets man_functions
 	man_options
-	driver_files program_files callers journey layers pictures"
+	driver_files program_files callers journey layers pictures performance"
 
 README=README.md
 RST=Documentation/block/ublk.rst

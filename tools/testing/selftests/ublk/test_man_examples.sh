@@ -5,7 +5,7 @@
 # an empty directory, if the first device that they add is 0. They leave nothing
 # behind.
 #
-# runner: stock
+# runner: stock timeout=900
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
