@@ -129,7 +129,7 @@ sub plot {
 				    $i ? '' : ':xtic(1)', $name, $color);
 	}
 	return "\$d << END\n${data}END\n" . <<'PLOT' . 'plot ' . join(', ', @bars) . "\n";
-set terminal svg size 860,400 dynamic font 'sans-serif,12' background '#00ffffff'
+set terminal svg size 860,400 dynamic noenhanced font 'sans-serif,12' background '#00ffffff'
 set style data histogram
 set style histogram cluster gap 1.5
 set style fill solid 1 noborder
