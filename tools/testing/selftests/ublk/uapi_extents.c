@@ -40,7 +40,7 @@ FIXTURE_VARIANT(extents) {
 };
 
 FIXTURE_VARIANT_ADD(extents, copy) {
-	.flags = UBLK_F_USER_RECOVERY,
+	.flags = UBLK_F_USER_RECOVERY | UBLK_F_QUIESCE,
 };
 
 FIXTURE_VARIANT_ADD(extents, user_copy_defer) {
@@ -155,7 +155,7 @@ FIXTURE_TEARDOWN_PARENT(extents)
 	nullb_remove(NULLB);
 }
 
-/* covers: E-70 E-71 E-73 E-78 */
+/* covers: E-70 E-71 E-73 E-75 E-78 */
 TEST_F(extents, E_71_elements)
 {
 	struct fixture *t = &self->t;
@@ -420,6 +420,24 @@ TEST_F(extents, E_89_not_the_disk_itself)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-ELOOP, reg(t, 1, fd));
 	close(fd);
+	EXPECT_EQ(0, fx_stop(t));
+}
+
+/* covers: E-86 */
+TEST_F(extents, E_86_quiesced_server)
+{
+	struct fixture *t = &self->t;
+
+	if (!(variant->flags & UBLK_F_QUIESCE))
+		SKIP(return, "needs QUIESCE");
+	ASSERT_EQ(0, fx_start(t));
+	ASSERT_EQ(1, set_one(t, 0, LEN, 0, RW));
+	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_QUIESCE_DEV, t->info.dev_id, 0));
+	EXPECT_EQ(8, raw_collect_abort(&t->ring, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, passes(t, CLIENT_WRITE, 0, LEN));
+	EXPECT_EQ(LEN, passes(t, CLIENT_READ, 0, LEN));
+	fx_close(t);
+	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id, UBLK_S_DEV_QUIESCED));
 	EXPECT_EQ(0, fx_stop(t));
 }
 
