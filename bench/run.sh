@@ -51,6 +51,7 @@ trap 'rm -f "$out"' EXIT
 # The program without the counters of "ublk stat", for the rows that say what these
 # cost, in the copy of the checkout that the guest sees.
 build_uncounted() {
+	# shellcheck disable=SC2016 # for the shell in there
 	"$top/test/vm/chroot.sh" -- sh -ec '
 		mkdir -p build/uncounted
 		ln -sfn /ublk/drivers /ublk/include build/uncounted/

@@ -173,6 +173,7 @@ unlink $source;
 die "performance: gnuplot failed\n" if $failed || $drawn !~ /<svg/;
 $drawn =~ s/^.*?(?=<svg)//s;
 $drawn =~ s/<desc>.*?<\/desc>//s;
+$drawn =~ s/[ \t]+$//mg;
 $drawn =~ s/^<rect [^>]*fill="#ffffff"\/>\n//m;
 $drawn =~ s/(<svg[^>]*>)/$1\n<style>text { fill: #6e7781 !important; stroke: none }<\/style>/;
 spill($svg, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" .

@@ -137,13 +137,14 @@ static void help_json_other(const char *name, void *arg)
 static json_t *help_json_modules(void)
 {
 	const struct target_module_info *m;
-	json_t *list = json_array();
+	json_t *list = json_array(), *one;
 
-	for (m = target_modules; m->name; m++)
-		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:b}", "name", m->name, "help",
-				  m->summary, "package", m->package, "installed",
-				  target_module_exists(m->name)));
+	for (m = target_modules; m->name; m++) {
+		one = json_pack("{s:s, s:s, s:s, s:b}", "name", m->name, "help",
+				m->summary, "package", m->package, "installed",
+				target_module_exists(m->name));
+		json_array_append_new(list, one);
+	}
 	target_module_each_other(help_json_other, list);
 	return list;
 }

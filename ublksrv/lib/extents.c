@@ -14,6 +14,7 @@ static int extents_send(struct io_uring *ring, int char_fd,
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 	struct io_uring_cqe *cqe;
+	unsigned int head;
 	int ret;
 
 	io_uring_initialize_sqe(sqe);
@@ -23,16 +24,9 @@ static int extents_send(struct io_uring *ring, int char_fd,
 	*(struct ublk_extents_cmd *)sqe->cmd = *c;
 	do {
 		ret = io_uring_submit_and_wait(ring, 1);
-	} while (ret == -EINTR);
-	if (ret < 0)
-		return ret;
-	do {
-		ret = io_uring_wait_cqe(ring, &cqe);
-	} while (ret == -EINTR);
-	if (ret)
-		return ret;
-	ret = cqe->res;
-	io_uring_cqe_seen(ring, cqe);
+		io_uring_for_each_cqe(ring, head, cqe)
+			return cqe->res;
+	} while (ret >= 0 || ret == -EINTR);
 	return ret;
 }
 
@@ -43,12 +37,13 @@ int ublk_dev_set_extents(struct ublk_dev *dev, const struct ublk_extent_elem *ex
 		.nr = nr,
 		.addr = (uintptr_t)extents,
 	};
+	struct io_uring_params p = { 0 };
 	struct io_uring ring;
 	int ret;
 
 	if (!(dev->info.flags & UBLK_F_EXTENTS))
 		return -EOPNOTSUPP;
-	ret = io_uring_queue_init(2, &ring, 0);
+	ret = io_uring_queue_init_params(2, &ring, &p);
 	if (ret)
 		return ret;
 	ret = extents_send(&ring, dev->char_fd, &c);

@@ -84,8 +84,8 @@ static bool target_module_second_library(void)
 	return true;
 }
 
-static const struct ublk_target *target_module_find_in(const char *path, void *handle,
-						const char *name)
+static const struct ublk_target *
+target_module_find_in(const char *path, void *handle, const char *name)
 {
 	const struct ublk_module *m = dlsym(handle, "ublk_module");
 	const struct ublk_target * const *t;

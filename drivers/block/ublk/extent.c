@@ -106,7 +106,7 @@ int ublk_extent_init(struct ublk_device *ub)
 
 	if (!ublk_has(ub, UBLK_F_EXTENTS))
 		return 0;
-	x = kzalloc(sizeof(*x), GFP_KERNEL_ACCOUNT);
+	x = kcalloc(1, sizeof(*x), GFP_KERNEL_ACCOUNT);
 	if (!x)
 		return -ENOMEM;
 	mutex_init(&x->mutex);
@@ -516,7 +516,7 @@ static int ublk_extent_set(struct ublk_device *ub, struct io_uring_cmd *cmd,
 	if (c->nr > UBLK_MAX_EXTENT_ELEMS)
 		return -E2BIG;
 	noio = memalloc_noio_save();
-	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	w = kcalloc(1, sizeof(*w), GFP_KERNEL_ACCOUNT);
 	if (w) {
 		atomic_set(&w->left, 1);
 		ret = ublk_extent_set_all(ub, c->addr, c->nr, w);

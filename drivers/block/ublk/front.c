@@ -91,7 +91,7 @@ int ublk_front_init(struct ublk_device *ub)
 
 	if (!ublk_has(ub, UBLK_F_EXTENTS))
 		return 0;
-	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+	f = kcalloc(1, sizeof(*f), GFP_KERNEL_ACCOUNT);
 	if (!f)
 		return -ENOMEM;
 	ub->front = f;

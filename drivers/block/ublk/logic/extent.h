@@ -21,7 +21,7 @@
 				 UBLK_EXTENT_DISCARD | UBLK_EXTENT_WRITE_ZEROES)
 
 /* Sectors that a file position can express. */
-#define UBLK_EXTENT_SECTORS	(1ULL << 54)
+#define UBLK_EXTENT_SECTORS	0x40000000000000ULL
 
 /**
  * struct ublk_stretch - sectors of the disk, one at least
