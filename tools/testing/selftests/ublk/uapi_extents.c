@@ -438,7 +438,7 @@ TEST_F(extents, E_86_quiesced_server)
 	EXPECT_EQ(LEN, passes(t, CLIENT_READ, 0, LEN));
 	fx_close(t);
 	EXPECT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id, UBLK_S_DEV_QUIESCED));
-	EXPECT_EQ(0, fx_stop(t));
+	EXPECT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_STOP_DEV, t->info.dev_id, 0));
 }
 
 FIXTURE(slow) {
