@@ -278,34 +278,4 @@ static const char *run(bool quiet)
 	return why;
 }
 
-static void test_search(void)
-{
-	broken = BREAK_NONE;
-	ktap_true(!run(false));
-}
-
-/* The search must find what is wrong with each variant. */
-static void test_finds_mistakes(void)
-{
-	for (broken = BREAK_NONE + 1; broken < NR_BREAKS; broken++) {
-		const char *why = run(true);
-
-		printf("# variant %d: %s\n", broken, why ? why : "not found");
-		ktap_true(why);
-	}
-	broken = BREAK_NONE;
-}
-
-static const struct ktap_test tests[] = {
-	{ "search", test_search },
-	{ "finds_mistakes", test_finds_mistakes },
-};
-
-int main(int argc, char **argv)
-{
-	if (argc > 1 && !strncmp(argv[1], "--break=", 8)) {
-		broken = atoi(argv[1] + 8);
-		return !!run(false);
-	}
-	return ktap_run(tests, ARRAY_SIZE(tests));
-}
+#include "variants.h"
