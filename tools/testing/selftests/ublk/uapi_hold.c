@@ -51,15 +51,9 @@ static void hold_path(struct fixture *t, char *path, size_t len)
 static int hold_set(struct fixture *t, const char *text)
 {
 	char path[64];
-	int fd, ret;
 
 	hold_path(t, path, sizeof(path));
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
+	return raw_write_text(path, text);
 }
 
 static int hold_set_s(struct fixture *t, int seconds)

@@ -214,15 +214,8 @@ struct sysfs_arg {
 static long sysfs_job(void *arg)
 {
 	struct sysfs_arg *s = arg;
-	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
-	long ret;
 
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, s->value, strlen(s->value));
-	ret = ret < 0 ? -errno : 0;
-	close(fd);
-	return ret;
+	return raw_write_text(s->path, s->value);
 }
 
 /* covers: L-35 */

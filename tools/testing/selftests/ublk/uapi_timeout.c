@@ -34,18 +34,6 @@ FIXTURE_TEARDOWN_PARENT(timeout)
 	FX_TEARDOWN(&self->t);
 }
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text));
-	ret = ret < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int set_timeout_ms(struct fixture *t, int ms)
 {
 	char path[64], text[16];
@@ -53,7 +41,7 @@ static int set_timeout_ms(struct fixture *t, int ms)
 	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/io_timeout",
 		 t->info.dev_id);
 	snprintf(text, sizeof(text), "%d", ms);
-	return write_file(path, text);
+	return raw_write_text(path, text);
 }
 
 static int set_timeout(struct fixture *t)
@@ -72,7 +60,7 @@ static int set_action(struct fixture *t, const char *action)
 	char path[64];
 
 	action_path(t, path, sizeof(path));
-	return write_file(path, action);
+	return raw_write_text(path, action);
 }
 
 static bool action_is(struct fixture *t, const char *action)

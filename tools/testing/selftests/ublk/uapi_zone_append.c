@@ -49,17 +49,11 @@ static int put(const char *value, const char *format, ...)
 {
 	char path[256];
 	va_list ap;
-	int fd, ret;
 
 	va_start(ap, format);
 	vsnprintf(path, sizeof(path), format, ap);
 	va_end(ap);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
+	return raw_write_text(path, value);
 }
 
 /* Remove everything of the export, whatever the test has done. */

@@ -19,16 +19,10 @@ int nullb_set(const struct nullb *n, const char *setting)
 {
 	const char *value = strchr(setting, '=') + 1;
 	char path[256];
-	int fd, ret;
 
 	snprintf(path, sizeof(path), CONF "/%s/%.*s", n->name,
 		 (int)(value - setting - 1), setting);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
+	return raw_write_text(path, value);
 }
 
 /* Newer kernels name the node after the directory. */

@@ -136,6 +136,7 @@ int raw_scale(void);
 int raw_less(void);
 int raw_possible_cpus(void);
 long raw_read_ulong(const char *path);
+int raw_write_text(const char *path, const char *text);
 int raw_drop_privileges(void);
 int raw_drop_ipc_lock(void);
 

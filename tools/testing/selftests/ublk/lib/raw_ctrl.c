@@ -341,6 +341,18 @@ long raw_read_ulong(const char *path)
 	return ret ? ret : (long)val;
 }
 
+/* In one write(), as attributes want it. 0 or -errno. */
+int raw_write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
 /* Drop the capabilities of the calling thread only. */
 static int drop_capability(int cap)
 {
