@@ -13,20 +13,8 @@ set -u
 dir=$1
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ublk-contents.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-number=0
-failed=0
-
-# check NAME FUNCTION: it prints what is wrong and returns 1.
-check() {
-	number=$((number + 1))
-	if "$2" >"$tmp/said" 2>&1; then
-		echo "ok $number $1"
-	else
-		sed 's/^/# /' "$tmp/said"
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
+# shellcheck source=test/checks.sh
+. "$TOP_DIR/test/checks.sh"
 
 # The files of a package, one a line, sorted, without what every package has.
 files_of() {
@@ -156,5 +144,4 @@ check "every file is where it should be" places
 check "paths in files" paths_in_files
 check "symbols of the library" symbols
 check "ublk suggests ublk-dkms" relations
-echo "1..$number"
-exit "$failed"
+checks_end

@@ -17,23 +17,8 @@ trap 'rm -rf "$tmp"' EXIT
 : "${CC:=cc}"
 warn=(-Wall -Wextra -Werror)
 
-number=0
-failed=0
-
-# check NAME FUNCTION [ARG...]: it prints what is wrong and returns 1.
-check() {
-	local name=$1
-
-	shift
-	number=$((number + 1))
-	if "$@" >"$tmp/said" 2>&1; then
-		echo "ok $number $name"
-	else
-		sed 's/^/# /' "$tmp/said"
-		echo "not ok $number $name"
-		failed=1
-	fi
-}
+# shellcheck source=test/checks.sh
+. test/checks.sh
 
 srv_make() {
 	PATH=$path make -s -C ublksrv "$@" DESTDIR="$dest" "${vars[@]}" \
@@ -273,5 +258,4 @@ fi
 check "opt: uninstall" uninstalled
 check "needs what README.md lists" needs
 check "needs: uninstall" uninstalled
-echo "1..$number"
-exit "$failed"
+checks_end

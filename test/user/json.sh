@@ -18,8 +18,8 @@ if [ ! -x "${UBLK_PROG:-}" ] || ! command -v python3 >/dev/null; then
 	exit 4
 fi
 export UBLK_CONF_DIR=$tmp
-number=0
-failed=0
+# shellcheck source=test/checks.sh
+. test/checks.sh
 
 # Nothing here loads a driver into this machine's kernel: root needs a capability
 # for that.
@@ -41,14 +41,7 @@ valid() {
 }
 
 while read -r line; do
-	number=$((number + 1))
-	if valid $line >"$tmp/said" 2>&1; then
-		echo "ok $number $line"
-	else
-		sed 's/^/# /' "$tmp/said"
-		echo "not ok $number $line"
-		failed=1
-	fi
+	check "$line" valid $line
 done <<'LINES'
 version --json
 help --json
@@ -109,5 +102,4 @@ udev-owner --json ublkb0
 -l -O frob --json
 -c 0 --json
 LINES
-echo "1..$number"
-exit "$failed"
+checks_end

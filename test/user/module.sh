@@ -18,23 +18,8 @@ if [ ! -x "${UBLK_PROG:-}" ]; then
 	exit 4
 fi
 export UBLK_TARGET_DIR=$tmp
-number=0
-failed=0
-
-# check NAME FUNCTION [ARG...]: it prints what is wrong and returns 1.
-check() {
-	local name=$1
-
-	shift
-	number=$((number + 1))
-	if "$@" >"$tmp/said" 2>&1; then
-		echo "ok $number $name"
-	else
-		sed 's/^/# /' "$tmp/said"
-		echo "not ok $number $name"
-		failed=1
-	fi
-}
+# shellcheck source=test/checks.sh
+. test/checks.sh
 
 example() {
 	awk '/^EVENTS AND MODULES$/ { on = 1 } /^It is compiled/ { exit }
@@ -102,5 +87,4 @@ echo junk >"$tmp/ublk-target-junk.so"
 check "a file that is no module" says 2 "junk" add -t junk
 check "no such target" says 2 "unknown target" add -t nosuch
 check "a path is no name" says 2 "unknown target" add -t ../tick
-echo "1..$number"
-exit "$failed"
+checks_end
