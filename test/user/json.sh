@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck disable=SC2086 # lines of words
+# shellcheck disable=SC2086,SC2317,SC2329 # lines of words; check() calls the function
 #
 # What the program prints with --json is one document of ublksrv/etc/ublk.schema.json,
 # whether the command succeeds or fails, and a failure has its one line on standard
