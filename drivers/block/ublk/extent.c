@@ -110,7 +110,12 @@ int ublk_extent_init(struct ublk_device *ub)
 	if (!x)
 		return -ENOMEM;
 	mutex_init(&x->mutex);
-	mt_init_flags(&x->tree, MT_FLAGS_USE_RCU);
+	/*
+	 * Nodes with gaps, although nobody asks for a gap: in a full node without
+	 * them mt_clear_meta() overwrites the last slot when a tree with RCU, or a
+	 * part of it, is destroyed (Linux 7.3), and mt_free_walk() frees garbage.
+	 */
+	mt_init_flags(&x->tree, MT_FLAGS_USE_RCU | MT_FLAGS_ALLOC_RANGE);
 	ub->extents = x;
 	return 0;
 }

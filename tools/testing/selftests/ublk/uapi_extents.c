@@ -359,6 +359,46 @@ TEST_F(extents, E_74_parts_stay)
 	EXPECT_EQ(0, fx_stop(t));
 }
 
+/* The end of the last session takes a moment. */
+static int serve_again(struct fixture *t, unsigned int flags)
+{
+	long end = raw_now_ms() + RAW_DEADLINE_MS;
+	int ret;
+
+	do {
+		ret = fx_serve(t, flags);
+		if (ret == -EBUSY)
+			usleep(1000);
+	} while (ret == -EBUSY && raw_now_ms() < end);
+	return ret;
+}
+
+/*
+ * Trees of many sizes, in which nodes are full, lose everything at once: some by one
+ * element, and all by the end of the session.
+ *
+ * covers: E-73 E-74
+ */
+TEST_F(extents, E_74_many)
+{
+	static struct ublk_extent_elem e[300];
+	struct fixture *t = &self->t;
+	int nr, i;
+
+	for (nr = 100; nr <= 300; nr += 3) {
+		for (i = 0; i < nr; i++)
+			e[i] = extent(i * 4096ULL, 4096, i % 2 * 4096, RW);
+		ASSERT_EQ(nr, set(&t->ring, e, nr));
+		ASSERT_EQ(nr, count(&t->ring));
+		ASSERT_EQ(1, set_one(t, 0, nr * 4096ULL, 0, 0));
+		ASSERT_EQ(0, count(&t->ring));
+		ASSERT_EQ(nr, set(&t->ring, e, nr));
+		fx_close(t);
+		ASSERT_EQ(0, serve_again(t, variant->ring));
+		ASSERT_EQ(0, reg(t, 0, self->fd));
+	}
+}
+
 /* covers: E-82 */
 TEST_F(extents, E_82_errors)
 {
