@@ -73,6 +73,8 @@ int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 	m->kick = eventfd(0, EFD_NONBLOCK);
 	m->wake_fd = -1;
 	mock_poll_ring_made(m);
+	ring->ring_fd = m - rings;
+	ring->enter_ring_fd = ring->ring_fd;
 	ring->flags = p->flags;
 	ring->features = ~mock.ring_lacks;
 	ring->sq.ring_entries = mock_pow2(entries);
@@ -343,4 +345,17 @@ int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
 		pthread_mutex_unlock(&mock_lock);
 	}
 	return nr;
+}
+
+/* The library submits and waits for all that is queued. */
+int io_uring_enter(unsigned int fd, unsigned int to_submit,
+		   unsigned int min_complete, unsigned int flags, sigset_t *sig)
+{
+	struct io_uring *ring = fd < MOCK_RINGS ? rings[fd].ring : NULL;
+
+	if (!ring || sig || !(flags & IORING_ENTER_GETEVENTS) ||
+	    to_submit != ring->sq.sqe_tail - rings[fd].khead ||
+	    *ring->sq.ktail != ring->sq.sqe_tail)
+		abort();
+	return io_uring_submit_and_wait(ring, min_complete);
 }

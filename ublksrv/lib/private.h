@@ -184,6 +184,7 @@ struct worker {
 	/* tags without their last CQE; for batch mode see batch.c */
 	unsigned int nr_live;
 	unsigned int nr_wait;		/* CQEs that a turn waits for */
+	unsigned int enter_flags;	/* ring.c */
 	__u8 reg_flags;			/* UBLK_AUTO_BUF_REG_* */
 	bool redirect_told;		/* a refusal is in the log */
 	int fatal;			/* leave the loop now, for this errno */
@@ -449,6 +450,20 @@ static inline struct io_uring_sqe *ring_sqe(struct worker *w)
 		return ring_flush(w);
 	sq->sqe_tail = tail + 1;
 	return &sq->sqes[tail & sq->ring_mask];
+}
+
+/*
+ * Submit what is queued and wait for CQEs, as io_uring_submit_and_wait(), which has
+ * no way to pass IORING_ENTER_NO_IOWAIT. Return: a count, or negative errno.
+ */
+static inline int ring_turn(struct worker *w)
+{
+	struct io_uring_sq *sq = &w->ring.sq;
+
+	sq->sqe_head = sq->sqe_tail;
+	*sq->ktail = sq->sqe_tail;
+	return io_uring_enter(w->ring.enter_ring_fd, sq->sqe_tail - *sq->khead,
+			      w->nr_wait, w->enter_flags, NULL);
 }
 
 #endif

@@ -13,11 +13,12 @@
 #define RING_BATCH_CQES	256
 
 /*
- * IORING_FEAT_NO_IOWAIT, which older libraries do not know. Kernels before it may
- * read a linked command from the SQ when it starts, not when it is submitted: by
- * then, another SQE can be in its place.
+ * IORING_FEAT_NO_IOWAIT and IORING_ENTER_NO_IOWAIT, which older libraries do not know.
+ * Kernels before it may read a linked command from the SQ when it starts, not when it
+ * is submitted: by then, another SQE can be in its place.
  */
-#define RING_COPIES_SQES	(1U << 17)
+#define RING_FEAT_NO_IOWAIT	(1U << 17)
+#define RING_ENTER_NO_IOWAIT	(1U << 7)
 
 __thread struct worker *worker_self;
 
@@ -48,6 +49,21 @@ struct io_uring_sqe *ring_flush(struct worker *w)
 	}
 	ring_fatal(w, ret < 0 ? ret : -EBUSY);
 	return NULL;
+}
+
+/*
+ * A thread that waits for requests has commands in io_uring, so the kernel would count
+ * its sleep as waiting for IO: an idle server would keep a CPU at 100 % iowait, and
+ * fill /proc/pressure/io.
+ */
+static void ring_set_enter_flags(struct worker *w)
+{
+	w->enter_flags = IORING_ENTER_GETEVENTS;
+	if (w->ring.features & RING_FEAT_NO_IOWAIT)
+		w->enter_flags |= RING_ENTER_NO_IOWAIT;
+	/* saves a lookup per system call; not essential */
+	if (io_uring_register_ring_fd(&w->ring) == 1)
+		w->enter_flags |= IORING_ENTER_REGISTERED_RING;
 }
 
 /* Best flags first; an old kernel refuses unknown ones with EINVAL. */
@@ -82,12 +98,9 @@ int ring_init(struct worker *w, unsigned int tags)
 	if (ret)
 		return ublk_error(ret, "io_uring: %s", strerror(-ret));
 
-	if (!(w->ring.features & RING_COPIES_SQES))
+	if (!(w->ring.features & RING_FEAT_NO_IOWAIT))
 		w->link = NULL;
-
-	/* saves a lookup per system call; not essential */
-	io_uring_register_ring_fd(&w->ring);
-
+	ring_set_enter_flags(w);
 	ret = io_uring_register_files_sparse(&w->ring, RING_FILES);
 	if (ret >= 0)
 		ret = io_uring_register_files_update(&w->ring, 0,

@@ -5,8 +5,8 @@
  *
  * The thread makes the ring itself (SINGLE_ISSUER), opens the queue, fetches
  * its tags, and reports through dev->lock that it is ready. Each turn of its
- * loop is one io_uring_submit_and_wait(): it submits the SQEs that the CQEs of
- * the last turn led to, and waits for the next CQEs.
+ * loop is one io_uring_enter(): it submits the SQEs that the CQEs of the last turn
+ * led to, and waits for the next CQEs.
  *
  * The loop ends when every tag has got its ENODEV. A tag whose request the
  * target still works on has not got it, so no backend SQE is pending then.
@@ -114,7 +114,7 @@ static void worker_loop(struct worker *w)
 	while (w->nr_live && !w->fatal) {
 		if (w->batch)
 			batch_flush(w);
-		ret = io_uring_submit_and_wait(&w->ring, w->nr_wait);
+		ret = ring_turn(w);
 		if (unlikely(ret < 0) && ret != -EINTR && ret != -EAGAIN &&
 		    ret != -EBUSY) {
 			ring_fatal(w, ret);
