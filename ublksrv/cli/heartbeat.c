@@ -4,7 +4,7 @@
  * waits for a lock that nobody gives back.
  *
  * Each thread of a server waits in io_uring_enter(), for requests or for its store,
- * and then makes a turn of its loop, whose time is in its counters. So a thread that
+ * and then makes a turn of its loop, which its counters count. So a thread that
  * sleeps in that call is well, however long that takes, and so is one that has made a
  * turn. Any other one has hung since its last turn. The server is not asked.
  */
@@ -81,8 +81,9 @@ heartbeat_thread(struct heartbeat *h, struct heartbeat_thread *t, __u64 now,
 
 	if (ublk_stat_read(h->reader, t->queue, t->thread, &stat))
 		return HEARTBEAT_OK;
-	if (stat.turn != t->turn || heartbeat_waits(h, t->tid, state)) {
-		t->turn = stat.turn;
+	/* an older library counts no turns, but times all of them */
+	if (stat.turns + stat.turn != t->turn || heartbeat_waits(h, t->tid, state)) {
+		t->turn = stat.turns + stat.turn;
 		t->since = now;
 	}
 	if (now - t->since < h->limit)

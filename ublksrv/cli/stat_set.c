@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "opt.h"
@@ -106,9 +107,73 @@ static int stat_dev_open(struct stat_dev *d)
 	return ret;
 }
 
+static void stat_dev_read_thread(const struct stat_dev *d, unsigned int i,
+				 struct ublk_stat *stat)
+{
+	unsigned int per = ublk_stat_get_info(d->reader)->nr_threads;
+
+	ublk_stat_read(d->reader, i / per, i % per, stat);
+}
+
+/* A thread that was looked at before has made turns since, timed or not. */
+static void stat_dev_turns(struct stat_dev *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->nr; i++) {
+		const struct ublk_stat *was = &d->was[i];
+		struct ublk_stat *now = &d->now[i];
+
+		if (was->turns && now->turns != was->turns && now->turn < d->was_at)
+			now->turn = d->was_at;
+	}
+}
+
+/* Does the thread seem to do nothing, with turns that may not have been timed? */
+static bool stat_seems_quiet(const struct stat_dev *d, unsigned int i)
+{
+	return !d->was[i].turns && d->now[i].turns &&
+		stat_in_flight(&d->now[i]) &&
+		d->at >= d->now[i].turn + STAT_QUIET_NS;
+}
+
+/* A second look at threads that seem quiet. Return: are there still any? */
+static bool stat_dev_look_again(struct stat_dev *d)
+{
+	struct ublk_stat again;
+	bool quiet = false;
+	unsigned int i;
+
+	for (i = 0; d->reader && i < d->nr; i++) {
+		if (!stat_seems_quiet(d, i))
+			continue;
+		stat_dev_read_thread(d, i, &again);
+		if (again.turns != d->now[i].turns)
+			d->now[i].turn = d->at;
+		else
+			quiet = true;
+	}
+	return quiet;
+}
+
+/* Look for as long as makes a thread quiet. */
+static void stat_set_look_again(struct stat_set *set)
+{
+	const struct timespec pause = { .tv_nsec = STAT_QUIET_NS / 10 };
+	unsigned int i, tries;
+	bool quiet = true;
+
+	for (tries = 0; quiet && tries <= 10; tries++) {
+		if (tries)
+			nanosleep(&pause, NULL);
+		quiet = false;
+		for (i = 0; i < set->nr; i++)
+			quiet |= stat_dev_look_again(&set->devs[i]);
+	}
+}
+
 static int stat_dev_read(struct stat_dev *d)
 {
-	const struct ublk_stat_info *info;
 	struct ublk_stat *before;
 	unsigned int i;
 	int ret = 0;
@@ -122,10 +187,9 @@ static int stat_dev_read(struct stat_dev *d)
 	d->now = before;
 	d->was_at = d->at;
 	d->at = common_now_ns();
-	info = ublk_stat_get_info(d->reader);
 	for (i = 0; i < d->nr; i++)
-		ublk_stat_read(d->reader, i / info->nr_threads,
-			       i % info->nr_threads, &d->now[i]);
+		stat_dev_read_thread(d, i, &d->now[i]);
+	stat_dev_turns(d);
 	return 0;
 }
 
@@ -210,6 +274,7 @@ int stat_set_read(struct stat_set *set)
 	}
 	free(ids);
 	stat_set_prune(set);
+	stat_set_look_again(set);
 	return ret;
 }
 
@@ -231,6 +296,7 @@ void stat_diff(const struct stat_dev *d, unsigned int thread,
 	sum->ended += now->ended;
 	sum->max_in_flight += now->max_in_flight;
 	sum->turn = now->turn;
+	sum->turns = now->turns;
 	for (op = 0; op < UBLK_STAT_OPS; op++) {
 		stat_add(&sum->ops[op].requests, now->ops[op].requests,
 			 was->ops[op].requests);

@@ -10,6 +10,9 @@
 
 #include "cli.h"
 
+/* A thread with requests that has done nothing for so long is named. */
+#define STAT_QUIET_NS	1000000000ULL
+
 /**
  * struct stat_dev - a device and its counters
  * @id: number
@@ -51,6 +54,10 @@ struct stat_set {
 /**
  * stat_set_read - read the counters of all devices that there are now
  * @set: devices; what was read before becomes @was
+ *
+ * Takes a second longer if a thread with requests seems to do nothing and the counters
+ * do not say whether it has made a turn meanwhile: not every turn is timed. In @now,
+ * turn is when the last turn began that is known of.
  *
  * Return: 0; or negative errno with a message, also if a device that was named has no
  * counters

@@ -8,9 +8,6 @@
 
 #include "stat_set.h"
 
-/* A thread with requests that has done nothing for so long is named. */
-#define STAT_QUIET_NS	1000000000ULL
-
 static const char * const op_names[UBLK_STAT_OPS] = {
 	[UBLK_STAT_READ]	 = "read",
 	[UBLK_STAT_WRITE]	 = "write",

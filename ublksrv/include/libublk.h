@@ -1275,7 +1275,9 @@ enum ublk_stat_op {
  * @ended: requests whose end was sent to the driver; the target or the library has
  *	the others
  * @max_in_flight: most requests that were delivered and not ended at a time
- * @turn: when the last turn of the thread's loop began, ns of CLOCK_MONOTONIC
+ * @turn: when the last timed turn of the thread's loop began, ns of CLOCK_MONOTONIC
+ * @turns: turns of the loop, of which about one in 16 is timed; 0 from an older library,
+ *	which times all
  * @reserved: 0
  * @ops: counters by enum ublk_stat_op:
  * @ops.requests: requests that have ended
@@ -1287,8 +1289,8 @@ enum ublk_stat_op {
  *	2^(i+1); number 0 has all that took less than a turn of the loop
  */
 struct ublk_stat {
-	__u64 taken, ended, max_in_flight, turn;
-	__u64 reserved[4];
+	__u64 taken, ended, max_in_flight, turn, turns;
+	__u64 reserved[3];
 	struct {
 		__u64 requests, errors, bytes, measured;
 		__u64 latency[UBLK_STAT_BUCKETS];
@@ -1364,9 +1366,10 @@ int ublk_stat_read_size(const struct ublk_stat_reader *reader, unsigned int qid,
  *
  * The thread goes on while they are read, so they may differ by requests that end
  * meanwhile. A latency is the time from the turn of the thread's loop that found the
- * request to the one that found its data transferred. A request whose end io_uring
- * sends itself, see ublk_io_complete_after(), counts as ended when it is handed to
- * io_uring; the latency of one in 128 of them is measured.
+ * request to the one that found its data transferred; it is measured of the requests
+ * that a timed turn finds. A request whose end io_uring sends itself, see
+ * ublk_io_complete_after(), counts as ended when it is handed to io_uring; the latency
+ * of about one in 128 of them is measured.
  *
  * Return: 0, or -EINVAL for a queue or thread that does not exist
  */

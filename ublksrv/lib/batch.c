@@ -110,10 +110,10 @@ static void batch_send(struct worker *w, struct io *io, int res)
 	struct batch *b = w->batch;
 	__u64 *e = (__u64 *)b->tail;
 
-	stat_sent(w, io, res);
 	e[0] = batch_header(io, res);
 	b->tail += 8;
 	io->pub.lib = 0;
+	stat_sent(w, io, res);
 }
 
 /* Also names the buffer for the tag's next request. */
@@ -122,11 +122,11 @@ static void batch_send_addr(struct worker *w, struct io *io, int res)
 	struct batch *b = w->batch;
 	__u64 *e = (__u64 *)b->tail;
 
-	stat_sent(w, io, res);
 	e[0] = batch_header(io, res);
 	e[1] = io->addr;
 	b->tail += 16;
 	io->pub.lib = 0;
+	stat_sent(w, io, res);
 }
 
 /* Also names the LBA of a zone append. Zoned devices are never in copy mode. */
@@ -269,7 +269,6 @@ void batch_redirect(struct worker *w, struct io *io,
 		w->serve(io->pub.q, &io->pub);
 		return;
 	}
-	stat_sent(w, io, io->pub.desc->nr_sectors << 9);
 	b->redirects[b->redirect_next++] = (struct ublk_redirect_elem){
 		.tag = io->pub.tag,
 		.file = place->file,
@@ -277,6 +276,7 @@ void batch_redirect(struct worker *w, struct io *io,
 	};
 	io->pub.lib = 0;
 	w->nr_live--;
+	stat_sent(w, io, io->pub.desc->nr_sectors << 9);
 }
 
 /* Has the driver read the elements of the last command? Its CQE is reaped then. */
@@ -409,6 +409,7 @@ static void batch_deliver(struct worker *w, unsigned int bid, unsigned int nr)
 	unsigned int i;
 
 	w->nr_live += nr;
+	stat_taken(w, nr);
 	w->link = nr == 1 ? b->link : NULL;
 	for (i = 0; i < nr; i++) {
 		struct ublk_io *io = &q->ios[tags[i]].pub;

@@ -14,17 +14,22 @@
 #include "private.h"
 #include "stat.h"
 
+static __attribute__((noinline)) int io_complete_foreign(struct worker *w,
+							 struct io *io, int res)
+{
+	int ret = offload_push(w, io, res);
+
+	return ret == -ECANCELED ? lent_return(io) : ret;
+}
+
 int ublk_io_complete(struct ublk_io *pub, int res)
 {
 	struct worker *w = to_queue(pub->q)->worker;
-	int ret;
 
-	if (likely(w == worker_self)) {
-		w->commit(w, to_io(pub), res);
-		return 0;
-	}
-	ret = offload_push(w, to_io(pub), res);
-	return ret == -ECANCELED ? lent_return(to_io(pub)) : ret;
+	if (unlikely(w != worker_self))
+		return io_complete_foreign(w, to_io(pub), res);
+	w->commit(w, to_io(pub), res);
+	return 0;
 }
 
 struct io_uring_sqe *ublk_io_sqe(struct ublk_io *pub)
@@ -82,8 +87,8 @@ void ublk_io_complete_after(struct ublk_io *pub, struct io_uring_sqe *sqe,
 	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
 	sqe->user_data = (uintptr_t)io | UD_LINKED;
 	io->pending = 0;
-	stat_linked(w, io);
 	w->link(w, io, res);
+	stat_linked(w, io);
 }
 
 /* A linked SQE failed or was short: the target goes on with the request. */
@@ -100,14 +105,10 @@ void io_on_linked(struct worker *w, struct io *io, int res)
 }
 
 /* A registered buffer begins at address 0 (D-120). */
-static inline struct io_uring_sqe *
-io_prep(struct ublk_io *io, struct io_uring_sqe *sqe, unsigned int op,
-	unsigned int op_fixed, int fd, __u64 pos, __u32 len, __u32 off)
+static inline void io_fill(const struct ublk_io *io, struct io_uring_sqe *sqe,
+			   unsigned int op, unsigned int op_fixed, int fd,
+			   __u64 pos, __u32 len, __u32 off)
 {
-	if (!sqe)
-		sqe = ublk_io_sqe(io);
-	if (unlikely(!sqe))
-		return NULL;
 	if (io->buf) {
 		io_uring_prep_rw(op, sqe, fd, (char *)io->buf + off, len, pos);
 	} else {
@@ -115,23 +116,30 @@ io_prep(struct ublk_io *io, struct io_uring_sqe *sqe, unsigned int op,
 				 len, pos);
 		sqe->buf_index = io->slot;
 	}
-	return sqe;
 }
 
 struct io_uring_sqe *ublk_io_prep_read(struct ublk_io *io,
 				       struct io_uring_sqe *sqe, int fd,
 				       __u64 pos, __u32 len, __u32 off)
 {
-	return io_prep(io, sqe, IORING_OP_READ, IORING_OP_READ_FIXED, fd, pos,
-		       len, off);
+	if (!sqe) {
+		sqe = ublk_io_sqe(io);
+		return sqe ? ublk_io_prep_read(io, sqe, fd, pos, len, off) : NULL;
+	}
+	io_fill(io, sqe, IORING_OP_READ, IORING_OP_READ_FIXED, fd, pos, len, off);
+	return sqe;
 }
 
 struct io_uring_sqe *ublk_io_prep_write(struct ublk_io *io,
 					struct io_uring_sqe *sqe, int fd,
 					__u64 pos, __u32 len, __u32 off)
 {
-	return io_prep(io, sqe, IORING_OP_WRITE, IORING_OP_WRITE_FIXED, fd,
-		       pos, len, off);
+	if (!sqe) {
+		sqe = ublk_io_sqe(io);
+		return sqe ? ublk_io_prep_write(io, sqe, fd, pos, len, off) : NULL;
+	}
+	io_fill(io, sqe, IORING_OP_WRITE, IORING_OP_WRITE_FIXED, fd, pos, len, off);
+	return sqe;
 }
 
 void ublk_io_set_zone_lba(struct ublk_io *pub, __u64 sector)

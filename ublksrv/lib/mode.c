@@ -363,7 +363,7 @@ void mode_set_up(struct worker *w)
 	if (flags & UBLK_F_BATCH_IO)
 		batch_set_send(w);
 	else
-		tag_set_send(w);
+		tag_set_send(w, mode_may_link(w->dev, flags));
 	if (flags & UBLK_F_AUTO_BUF_REG && flags & UBLK_F_SUPPORT_ZERO_COPY)
 		w->reg_flags = UBLK_AUTO_BUF_REG_FALLBACK;
 
@@ -371,8 +371,6 @@ void mode_set_up(struct worker *w)
 	w->commit = w->send;
 	if (dev_has_bufs(w->dev, flags))
 		w->deliver = buf_deliver;
-	if (!(flags & UBLK_F_BATCH_IO) && mode_may_link(w->dev, flags))
-		w->link = w->send;
 	if (flags & UBLK_F_USER_COPY && !(w->dev->own.flags & UBLK_TARGET_NO_DATA)) {
 		w->deliver = copy_deliver;
 		w->commit = copy_commit;

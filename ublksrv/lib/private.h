@@ -191,8 +191,9 @@ struct worker {
 	/* stat.h: counters, and by slot when the tag's request was found */
 	struct ublk_stat *stat;
 	__u64 *seen;
-	__u64 now;			/* when this turn began */
+	__u64 now;			/* when this turn began, if it is timed */
 	unsigned int nr_linked;
+	unsigned int untimed;		/* turns until one is timed */
 
 	struct ublk_dev *dev;
 	unsigned int index;
@@ -346,7 +347,7 @@ void lent_free_dev(struct ublk_dev *dev);
 /* tag.c: commands for one tag each */
 int tag_fetch(struct queue *q);
 void tag_on_command(struct worker *w, struct io *io, int res);
-void tag_set_send(struct worker *w);
+void tag_set_send(struct worker *w, bool may_link);
 void tag_register(struct worker *w, struct io *io, bool on);
 void tag_redirect(struct worker *w, struct io *io,
 		  const struct ublk_place *place);
@@ -436,6 +437,14 @@ void ring_exit(struct worker *w);
 struct io_uring_sqe *ring_flush(struct worker *w);
 void ring_fatal(struct worker *w, int err);
 
+static inline bool ring_is_full(const struct worker *w)
+{
+	const struct io_uring_sq *sq = &w->ring.sq;
+
+	return sq->sqe_tail - *(volatile unsigned int *)sq->khead >=
+		sq->ring_entries;
+}
+
 /*
  * Next free SQE, not initialised. NULL only when the kernel refuses to take
  * what is queued; ring_fatal() has been called then.
@@ -445,8 +454,7 @@ static inline struct io_uring_sqe *ring_sqe(struct worker *w)
 	struct io_uring_sq *sq = &w->ring.sq;
 	unsigned int tail = sq->sqe_tail;
 
-	if (unlikely(tail - *(volatile unsigned int *)sq->khead >=
-		     sq->ring_entries))
+	if (unlikely(ring_is_full(w)))
 		return ring_flush(w);
 	sq->sqe_tail = tail + 1;
 	return &sq->sqes[tail & sq->ring_mask];

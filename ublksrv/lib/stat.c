@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "private.h"
 #include "stat.h"
@@ -31,6 +32,47 @@ const __u8 stat_rows[256] = {
 	[UBLK_IO_OP_ZONE_APPEND]	= UBLK_STAT_WRITE,
 	[14 ... 255]			= UBLK_STAT_OTHER,
 };
+
+__u64 stat_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* Time this turn. */
+__u64 stat_time(struct worker *w)
+{
+	w->now = stat_clock();
+	w->stat->turn = w->now;
+	w->untimed = STAT_TURNS + w->now % STAT_TURNS_SPREAD;
+	return w->now;
+}
+
+/* The request failed, or is measured, or is neither a read nor a write. */
+void stat_sent_other(struct worker *w, const struct io *io, int res)
+{
+	const struct ublksrv_io_desc *desc = io->pub.desc;
+	unsigned int row = stat_rows[desc->op_flags & 0xff];
+	__u64 seen = w->seen[io->pub.slot], now = w->now;
+	struct ublk_stat *s = w->stat;
+
+	s->ended++;
+	if (seen == STAT_UNTIMED) {
+		s->ops[row].requests++;
+	} else {
+		if (now == STAT_UNTIMED)
+			now = stat_time(w);
+		s->ops[row].latency[63 - __builtin_clzll((now - seen) | 1)]++;
+	}
+	if (res < 0)
+		s->ops[row].errors++;
+	else if (row <= UBLK_STAT_WRITE)
+		s->ops[row].bytes += res;
+	else if (row < UBLK_STAT_OTHER)
+		s->ops[row].bytes += (__u64)desc->nr_sectors << 9;
+}
 
 static struct ublk_stat *stat_slot(const struct ublk_dev *dev, unsigned int nr)
 {

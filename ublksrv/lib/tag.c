@@ -8,7 +8,9 @@
  * this file only to register buffers.
  *
  * The functions that tag_set_send() chooses from are on the path of every
- * request. Each fills one SQE: 64 bytes from constants, the tag and the result.
+ * request. Each fills one SQE: 64 bytes from constants, the tag and the result. What is
+ * rare, a full SQ and stat_sent_other(), comes first or last, so that no register has to
+ * be saved for it.
  */
 #include "private.h"
 #include "stat.h"
@@ -41,16 +43,9 @@ _Static_assert(offsetof(struct command, id) ==
 	       offsetof(struct io_uring_sqe, cmd), "cmd");
 _Static_assert(sizeof(struct io) == 64, "a tag is one cache line");
 
-/* With any but those that register a buffer the tag is the driver's again. */
-static inline void tag_command(struct worker *w, struct io *io, __u32 op,
-			       __u64 kind, int res, __u64 addr, __u64 reg)
+static inline void tag_fill(struct command *c, struct io *io, __u32 op,
+			    __u64 kind, int res, __u64 addr, __u64 reg)
 {
-	struct command *c = (struct command *)ring_sqe(w);
-
-	if (kind == UD_COMMAND)
-		io->pub.lib = 0;
-	if (unlikely(!c))
-		return;
 	*c = (struct command){
 		.opcode = IORING_OP_URING_CMD,
 		.flags = IOSQE_FIXED_FILE,
@@ -63,46 +58,108 @@ static inline void tag_command(struct worker *w, struct io *io, __u32 op,
 	};
 }
 
+/* With any but those that register a buffer the tag is the driver's again. */
+static void tag_command(struct worker *w, struct io *io, __u32 op, __u64 kind,
+			int res, __u64 addr, __u64 reg)
+{
+	struct command *c = (struct command *)ring_sqe(w);
+
+	if (kind == UD_COMMAND)
+		io->pub.lib = 0;
+	if (likely(c))
+		tag_fill(c, io, op, kind, res, addr, reg);
+}
+
 /* Slot for the tag's next request and flags (data.rst section 11). */
 static inline __u64 tag_reg_word(const struct worker *w, const struct io *io)
 {
 	return io->pub.slot | (__u64)w->reg_flags << 16;
 }
 
-static void tag_send_copy(struct worker *w, struct io *io, int res)
+/* Submit first what is in the SQ. After ring_fatal() the request ends with the ring. */
+static __attribute__((noinline)) void tag_send_later(struct worker *w,
+						     struct io *io, int res)
 {
-	stat_sent(w, io, res);
-	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
-		    io->addr, 0);
+	if (!ring_flush(w))
+		return;
+	w->ring.sq.sqe_tail--;
+	w->send(w, io, res);
+}
+
+static inline void tag_send(struct worker *w, struct io *io, int res, __u64 reg)
+{
+	struct io_uring_sq *sq = &w->ring.sq;
+
+	tag_fill((struct command *)&sq->sqes[sq->sqe_tail++ & sq->ring_mask], io,
+		 UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res, io->addr, reg);
+	io->pub.lib = 0;
+}
+
+/* Called when the SQ has room for it: worker.link, and the second half of worker.send. */
+static void tag_link_copy(struct worker *w, struct io *io, int res)
+{
+	tag_send(w, io, res, 0);
 }
 
 /* Without a buffer the address is the LBA of a zone append, or 0. */
+static void tag_link_refcounted(struct worker *w, struct io *io, int res)
+{
+	tag_send(w, io, res, 0);
+	io->addr = 0;
+}
+
+static void tag_link_registered(struct worker *w, struct io *io, int res)
+{
+	tag_send(w, io, res, tag_reg_word(w, io));
+	io->addr = 0;
+}
+
+static void tag_send_copy(struct worker *w, struct io *io, int res)
+{
+	if (unlikely(ring_is_full(w))) {
+		tag_send_later(w, io, res);
+		return;
+	}
+	tag_link_copy(w, io, res);
+	stat_sent(w, io, res);
+}
+
 static void tag_send_refcounted(struct worker *w, struct io *io, int res)
 {
+	if (unlikely(ring_is_full(w))) {
+		tag_send_later(w, io, res);
+		return;
+	}
+	tag_link_refcounted(w, io, res);
 	stat_sent(w, io, res);
-	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
-		    io->addr, 0);
-	io->addr = 0;
 }
 
 static void tag_send_registered(struct worker *w, struct io *io, int res)
 {
+	if (unlikely(ring_is_full(w))) {
+		tag_send_later(w, io, res);
+		return;
+	}
+	tag_link_registered(w, io, res);
 	stat_sent(w, io, res);
-	tag_command(w, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, UD_COMMAND, res,
-		    io->addr, tag_reg_word(w, io));
-	io->addr = 0;
 }
 
-void tag_set_send(struct worker *w)
+void tag_set_send(struct worker *w, bool may_link)
 {
 	__u64 flags = w->dev->info.flags;
 
-	if (flags & UBLK_F_AUTO_BUF_REG)
+	if (flags & UBLK_F_AUTO_BUF_REG) {
 		w->send = tag_send_registered;
-	else if (flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY))
+		w->link = tag_link_registered;
+	} else if (flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY)) {
 		w->send = tag_send_refcounted;
-	else
+		w->link = tag_link_refcounted;
+	} else {
 		w->send = tag_send_copy;
+		w->link = tag_link_copy;
+	}
+	if (!may_link)
+		w->link = NULL;
 }
 
 /* Put the request's pages into the ring's buffer table, or take them out. */

@@ -93,6 +93,7 @@ static inline void worker_reap(struct worker *w)
 		if (likely((ud & UD_MASK) == UD_COMMAND)) {
 			if (likely(res == UBLK_IO_RES_OK)) {
 				io->pub.lib = IO_LENT;
+				stat_taken(w, 1);
 				stat_found(w, io);
 				w->deliver(io->pub.q, &io->pub);
 			} else {
