@@ -93,38 +93,28 @@ static struct io_uring_sqe *file_prep_way(struct io_uring_sqe *sqe,
 	return sqe;
 }
 
-static struct io_uring_sqe *file_prep_data(struct file *f, struct ublk_io *io,
-					   const struct file_piece *p)
+static void file_prep_data(const struct file *f, struct ublk_io *io,
+			   struct io_uring_sqe *sqe, const struct file_piece *p)
 {
-	struct io_uring_sqe *sqe;
-
-	if (ublk_io_op(io) == UBLK_IO_OP_READ)
-		sqe = ublk_io_prep_read(io, NULL, p->fd, p->pos, p->len,
-					p->off);
-	else
-		sqe = ublk_io_prep_write(io, NULL, p->fd, p->pos, p->len,
-					 p->off);
-	if (!sqe)
-		return NULL;
-	if (ublk_io_op(io) == UBLK_IO_OP_WRITE &&
-	    io->desc->op_flags & UBLK_IO_F_FUA)
-		sqe->rw_flags = RWF_DSYNC;
+	if (ublk_io_op(io) == UBLK_IO_OP_READ) {
+		ublk_io_prep_read(io, sqe, p->fd, p->pos, p->len, p->off);
+	} else {
+		ublk_io_prep_write(io, sqe, p->fd, p->pos, p->len, p->off);
+		if (io->desc->op_flags & UBLK_IO_F_FUA)
+			sqe->rw_flags = RWF_DSYNC;
+	}
 	/*
 	 * io_uring cannot submit without waiting what the disk below has to
 	 * split. It would try first, and hand the SQE to an io-wq thread then.
 	 */
 	if (p->len > f->max_io)
 		sqe->flags |= IOSQE_ASYNC;
-	return sqe;
 }
 
 static struct io_uring_sqe *file_prep_other(struct file *f, struct ublk_io *io,
+					    struct io_uring_sqe *sqe,
 					    const struct file_piece *p)
 {
-	struct io_uring_sqe *sqe = ublk_io_sqe(io);
-
-	if (!sqe)
-		return NULL;
 	if (file_has_ways(io))
 		return file_prep_way(sqe, io, file_way_of(f, io, p->way), p);
 	io_uring_prep_fsync(sqe, p->fd, IORING_FSYNC_DATASYNC);
@@ -134,9 +124,14 @@ static struct io_uring_sqe *file_prep_other(struct file *f, struct ublk_io *io,
 struct io_uring_sqe *file_prep(struct file *f, struct ublk_io *io,
 			       const struct file_piece *p)
 {
-	struct io_uring_sqe *sqe = ublk_io_op(io) <= UBLK_IO_OP_WRITE ?
-		file_prep_data(f, io, p) : file_prep_other(f, io, p);
+	struct io_uring_sqe *sqe = ublk_io_sqe(io);
 
+	if (!sqe)
+		return NULL;
+	if (ublk_io_op(io) <= UBLK_IO_OP_WRITE)
+		file_prep_data(f, io, sqe, p);
+	else
+		sqe = file_prep_other(f, io, sqe, p);
 	if (sqe)
 		sqe->flags |= IOSQE_FIXED_FILE;
 	return sqe;

@@ -306,10 +306,9 @@ static bool loop_place(struct ublk_queue *q, const struct ublk_io *io,
 	return file >= 0;
 }
 
-static void loop_issue_pieces(struct ublk_queue *q, struct ublk_io *io,
+static void loop_issue_pieces(struct loop *loop, struct ublk_io *io,
 			      struct file_piece piece)
 {
-	struct loop *loop = ublk_dev_priv(q->dev);
 	const struct loop_io *lio = io->priv;
 	__u64 end = piece.pos + piece.len;
 
@@ -322,9 +321,9 @@ static void loop_issue_pieces(struct ublk_queue *q, struct ublk_io *io,
 	} while (piece.pos < end && !lio->one_by_one);
 }
 
-static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
+static inline void loop_issue(struct loop *loop, const struct ublk_queue *q,
+			      struct ublk_io *io)
 {
-	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
 	bool data = ublk_io_op(io) <= UBLK_IO_OP_WRITE;
 	__u64 len = (__u64)io->desc->nr_sectors << 9;
@@ -338,7 +337,7 @@ static void loop_issue(struct ublk_queue *q, struct ublk_io *io)
 	struct io_uring_sqe *sqe;
 
 	if (data && file_piece_len(&loop->file, piece.len) < piece.len) {
-		loop_issue_pieces(q, io, piece);
+		loop_issue_pieces(loop, io, piece);
 		return;
 	}
 	sqe = file_prep(&loop->file, io, &piece);
@@ -351,14 +350,15 @@ static void loop_submit(struct ublk_queue *q, struct ublk_io *io)
 	struct loop *loop = ublk_dev_priv(q->dev);
 	struct loop_io *lio = io->priv;
 
-	if (!file_op_known(ublk_io_op(io))) {
-		ublk_io_complete(io, -EOPNOTSUPP);
-		return;
+	*lio = (struct loop_io){ 0 };
+	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
+		if (!file_op_known(ublk_io_op(io))) {
+			ublk_io_complete(io, -EOPNOTSUPP);
+			return;
+		}
+		lio->way = file_first_way(&loop->file, io);
 	}
-	lio->done = 0;
-	lio->one_by_one = false;
-	lio->way = file_first_way(&loop->file, io);
-	loop_issue(q, io);
+	loop_issue(loop, q, io);
 }
 
 static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
@@ -369,13 +369,13 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 
 	if (ublk_io_op(io) > UBLK_IO_OP_WRITE) {
 		if (file_next_way(&loop->file, io, res, &lio->way))
-			loop_issue(q, io);
+			loop_issue(loop, q, io);
 		else
 			file_complete(io, file_end(io, res));
 		return;
 	}
 	if (res == -EINTR || res == -EAGAIN) {
-		loop_issue(q, io);
+		loop_issue(loop, q, io);
 		return;
 	}
 	/* the file has become shorter, or cannot grow */
@@ -397,7 +397,7 @@ static void loop_done(struct ublk_queue *q, struct ublk_io *io, int res)
 		lio->one_by_one = true;
 	else
 		lio->done += res;
-	loop_issue(q, io);
+	loop_issue(loop, q, io);
 }
 
 /* Do others use the bytes that are new? The daemon claimed c->size of them. */
