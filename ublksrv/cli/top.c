@@ -224,6 +224,8 @@ static int top_live(const struct top_cfg *cfg, struct stat_set *set)
 	t.keys = !tcgetattr(STDIN_FILENO, &t.old);
 	t.raw = t.old;
 	t.raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	/* the terminal would throw a part of the picture away at Ctrl-C */
+	t.raw.c_lflag |= NOFLSH;
 	top_enter(&t);
 	ret = top_loop(&t);
 	top_leave(&t);
