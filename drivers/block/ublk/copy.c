@@ -41,14 +41,34 @@ static size_t ublk_copy_segment(const struct bio_vec *bv, size_t len,
 	return done;
 }
 
+/* The first bytes of @bv, without an iterator. Returns the bytes copied. */
+static __always_inline unsigned int ublk_copy_first(const struct bio_vec *bv,
+						    void __user *server,
+						    unsigned int len,
+						    bool to_server)
+{
+	void *addr = page_address(bv->bv_page) + bv->bv_offset;
+
+	/* As in _copy_to_iter(), hardened usercopy need not check a bio's page. */
+	return len - (to_server ? _copy_to_user(server, addr, len) :
+				  _copy_from_user(addr, server, len));
+}
+
 static __always_inline unsigned int
 ublk_copy(const struct request *req, u64 addr, unsigned int len, bool to_server)
 {
+	/* Requests with a special payload have no data for the server. */
+	struct bio_vec first = mp_bvec_iter_bvec(req->bio->bi_io_vec,
+						 req->bio->bi_iter);
 	struct req_iterator ri;
 	struct iov_iter iter;
 	struct bio_vec bv;
 	unsigned int done = 0;
 
+	/* Often the data is one segment. */
+	if (!IS_ENABLED(CONFIG_HIGHMEM) && likely(len <= first.bv_len))
+		return ublk_copy_first(&first, u64_to_user_ptr(addr), len,
+				       to_server);
 	if (import_ubuf(to_server ? ITER_DEST : ITER_SOURCE,
 			u64_to_user_ptr(addr), len, &iter))
 		return 0;
