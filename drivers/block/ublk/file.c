@@ -65,7 +65,8 @@ static void ublk_file_release_work(struct work_struct *work)
 	struct ublk_file *f = container_of(work, struct ublk_file, release_work);
 	struct ublk_device *ub = f->ub;
 
-	fput(f->file);
+	/* fput() of a kernel thread would leave it to yet another worker. */
+	__fput_sync(f->file);
 	kfree_rcu(f, rcu);
 	/* The exit work checks under this lock: @ub is not touched after it. */
 	scoped_guard(spinlock, &ub->lock) {
