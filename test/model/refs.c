@@ -57,7 +57,7 @@ static u32 collapse(u32 task_refs)
 	return ublk_refs_collapse(broken == BREAK_COLLAPSE ? 0 : task_refs);
 }
 
-/* ublk_buf_deliver(), with automatic registration or without */
+/* ublk_deliver_buf(), with automatic registration or without */
 static void expand_delivery(struct search *s, const struct state *st)
 {
 	struct state n = *st;

@@ -138,6 +138,23 @@ static int ublk_batch_commit_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 }
 
 /*
+ * One element is common, of 8 or 16 bytes. Hardened usercopy checks the block only if
+ * the size is not constant. Returns the bytes that could not be copied.
+ */
+static unsigned long ublk_batch_copy_block(u8 *block, const void __user *from,
+					   unsigned int len)
+{
+	switch (len) {
+	case 8:
+		return copy_from_user(block, from, 8);
+	case 16:
+		return copy_from_user(block, from, 16);
+	default:
+		return copy_from_user(block, from, len);
+	}
+}
+
+/*
  * COMMIT_IO_CMDS. Requests that end without error are collected and end
  * together; their tags are armed, but get no new request until then.
  */
@@ -161,7 +178,7 @@ static int ublk_batch_commit(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		 * and the fault wait for one of these requests or its tag.
 		 */
 		ublk_complete_collected(&iob);
-		if (copy_from_user(block, from + done, len)) {
+		if (ublk_batch_copy_block(block, from + done, len)) {
 			ret = -EFAULT;
 			break;
 		}

@@ -20,6 +20,7 @@
 #include <linux/uaccess.h>
 
 #include "ublk.h"
+#include "deliver.h"
 #include "state.h"
 #include "trace.h"
 
@@ -296,8 +297,8 @@ static unsigned int ublk_batch_fetch_prepare(struct ublk_queue *q,
 	for (i = 0; i < nr; i++) {
 		struct ublk_io *io = &q->io[tags[i]];
 
-		if (unlikely(!ublk_deliver_prepare(q, io, io->req, cmd,
-						   issue_flags)))
+		if (unlikely(!ublk_deliver_ready(q, io, io->req, cmd,
+						 issue_flags)))
 			continue;
 		trace_ublk_deliver(q, io->req, UBLK_IO_RES_OK);
 		/* From here on any thread may commit the tag. */
@@ -316,6 +317,18 @@ static void ublk_batch_fetch_undo(struct ublk_queue *q, struct io_uring_cmd *cmd
 
 	for (i = 0; i < nr; i++)
 		ublk_commit_undo(q, &q->io[tags[i]], cmd, issue_flags);
+}
+
+/*
+ * One tag is common. Hardened usercopy checks the array only if the size is not
+ * constant. Returns the bytes that could not be copied.
+ */
+static unsigned long ublk_batch_fetch_copy(void __user *to, const u16 *tags,
+					   unsigned int nr)
+{
+	if (nr == 1)
+		return copy_to_user(to, tags, sizeof(*tags));
+	return copy_to_user(to, tags, nr * sizeof(*tags));
 }
 
 /*
@@ -339,7 +352,7 @@ static int ublk_batch_fetch_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	fit = min_t(unsigned int, nr, len / sizeof(*tags));
 	if (unlikely(fit < nr))
 		ublk_batch_fetch_put_back(q->fetchq, nr - fit);
-	if (unlikely(!fit || copy_to_user(sel.addr, tags, fit * sizeof(*tags)))) {
+	if (unlikely(!fit || ublk_batch_fetch_copy(sel.addr, tags, fit))) {
 		ublk_batch_fetch_put_last(q->fetchq, tags, fit);
 		goto give_back;
 	}
@@ -351,7 +364,7 @@ static int ublk_batch_fetch_send(struct ublk_queue *q, struct io_uring_cmd *cmd,
 		return 0;
 	}
 	if (unlikely(good < fit &&
-		     copy_to_user(sel.addr, tags, good * sizeof(*tags)))) {
+		     ublk_batch_fetch_copy(sel.addr, tags, good))) {
 		ublk_batch_fetch_undo(q, cmd, tags, good, issue_flags);
 		goto give_back;
 	}

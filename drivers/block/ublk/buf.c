@@ -121,9 +121,9 @@ static int ublk_buf_register_request(struct ublk_queue *q, struct request *req,
 }
 
 /* Return: references taken for the ring, or -EIO (D-127, D-128). */
-static int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
-				  struct request *req, struct io_uring_cmd *cmd,
-				  unsigned int issue_flags)
+int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
+			   struct request *req, struct io_uring_cmd *cmd,
+			   unsigned int issue_flags)
 {
 	if (likely(!ublk_buf_register_request(q, req, cmd, io->reg.index,
 					      issue_flags))) {
@@ -136,57 +136,6 @@ static int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
 		return -EIO;
 	ublk_desc(q, req->tag)->op_flags |= UBLK_IO_F_NEED_REG_BUF;
 	return 0;
-}
-
-/*
- * Make the data of @req reachable for the server; its tag is QUEUED, its
- * descriptor filled. The ring of @cmd, which is locked, gets the buffer. A
- * request without data has no references (D-105, D-129). Return: false if
- * registration failed and the server did not ask for a fallback (D-128).
- */
-bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
-		      struct request *req, struct io_uring_cmd *cmd,
-		      unsigned int issue_flags)
-{
-	u32 refs = ublk_refs_init();
-	int taken = 0;
-
-	if (!blk_rq_has_data(req))
-		return true;
-	if (q->auto_reg) {
-		taken = ublk_buf_auto_register(q, io, req, cmd, issue_flags);
-		if (unlikely(taken < 0))
-			return false;
-	}
-	/* Without a daemon task all references are in io->refs. */
-	if (q->fetchq)
-		refs += taken;
-	else
-		io->task_refs = taken;
-	/* Pairs with the cmpxchg of ublk_buf_get(): io->req is set. */
-	atomic_set_release(&io->refs, refs);
-	return true;
-}
-
-/*
- * The committing task unregisters what the driver registered for this request.
- * A commit on another ring leaves the slot to the server, and the request open
- * until the server clears it (D-130, D-131).
- *
- * An io-wq worker waits for the lock of the ring. Its holder may wait for one of
- * the requests collected in @iob, which is NULL if there are none.
- */
-void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
-		     unsigned int issue_flags, struct io_comp_batch *iob)
-{
-	if (!(io->flags & UBLK_IO_AUTO_REG))
-		return;
-	io->flags &= ~UBLK_IO_AUTO_REG;
-	if (io->buf_ring != io_uring_cmd_ctx_handle(cmd))
-		return;
-	if (iob && unlikely(issue_flags & IO_URING_F_UNLOCKED))
-		ublk_complete_collected(iob);
-	io_buffer_unregister(cmd, io->buf_slot, issue_flags);
 }
 
 /*

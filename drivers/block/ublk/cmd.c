@@ -109,7 +109,7 @@ static __always_inline int ublk_cmd_commit(struct ublk_queue *q,
 					   unsigned int issue_flags,
 					   const struct ublk_cmd_args *args)
 {
-	struct ublk_answer answer;
+	struct ublk_answer answer __uninitialized;
 	int ret;
 
 	ret = ublk_tag_next(READ_ONCE(io->state), UBLK_EV_COMMIT);

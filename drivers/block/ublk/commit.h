@@ -67,6 +67,19 @@ static __always_inline int ublk_commit_read(const struct request *req,
 	return ublk_copy_from_server(req, answer->addr, answer->result);
 }
 
+/* Most requests of a batch are collected without a call. */
+static __always_inline void ublk_commit_end(struct request *req, int res,
+					    unsigned int delivered,
+					    struct io_comp_batch *iob)
+{
+	unsigned int len = blk_rq_bytes(req);
+
+	if (iob && likely(res == len && delivered >= len && !ublk_rq(req)->shmem) &&
+	    likely(blk_mq_add_to_batch(req, iob, false, blk_mq_end_request_batch)))
+		return;
+	ublk_complete(req, res, delivered, iob);
+}
+
 static __always_inline int ublk_commit_copy(struct ublk_queue *q,
 					    struct ublk_io *io,
 					    struct io_uring_cmd *cmd,
@@ -92,8 +105,17 @@ static __always_inline int ublk_commit_copy(struct ublk_queue *q,
 	delivered = io->delivered;
 	trace_ublk_commit(q, req, res);
 	ublk_commit_arm(io, cmd, issue_flags, iob);
-	ublk_complete(req, res, delivered, iob);
+	ublk_commit_end(req, res, delivered, iob);
 	return 0;
+}
+
+static __always_inline void ublk_commit_end_nocopy(struct request *req, int res,
+						   struct io_comp_batch *iob)
+{
+	if (likely(res == blk_rq_bytes(req)))
+		ublk_commit_end(req, res, res, iob);
+	else
+		ublk_complete_nocopy(req, res, iob);
 }
 
 /* The request ends here, or with the last reference if others refer to it. */
@@ -120,7 +142,7 @@ static __always_inline void ublk_commit_nocopy(struct ublk_queue *q,
 	trace_ublk_commit(q, req, answer->result);
 	ublk_commit_arm(io, cmd, issue_flags, iob);
 	if (!refs || ublk_buf_put_owner(io, task_refs))
-		ublk_complete_nocopy(req, answer->result, iob);
+		ublk_commit_end_nocopy(req, answer->result, iob);
 }
 
 /**

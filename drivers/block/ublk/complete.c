@@ -112,15 +112,17 @@ static __always_inline void ublk_complete_result(struct request *req, int res,
 						 struct io_comp_batch *iob,
 						 bool task)
 {
-	unsigned int done;
+	unsigned int len = blk_rq_bytes(req), done = len;
 
-	if (unlikely(res < 0)) {
-		ublk_complete_end(req, errno_to_blk_status(res), task);
-		return;
+	/* A negative result has more bytes than any request. */
+	if (unlikely(res != len || delivered < len)) {
+		if (res < 0) {
+			ublk_complete_end(req, errno_to_blk_status(res), task);
+			return;
+		}
+		done = ublk_complete_bytes(req, res, delivered);
 	}
-
-	done = ublk_complete_bytes(req, res, delivered);
-	if (likely(done >= blk_rq_bytes(req))) {
+	if (likely(done >= len)) {
 		if (!blk_mq_add_to_batch(req, iob, false,
 					 blk_mq_end_request_batch))
 			ublk_complete_end(req, BLK_STS_OK, task);

@@ -9,32 +9,12 @@
  * ublk_gate_undelivered() holds or fails the request.
  */
 #include "ublk.h"
+#include "deliver.h"
 #include "state.h"
 #include "trace.h"
 
-/* Indexed by the operations of ublk_queue_ops(). */
-static const u8 ublk_deliver_ops[] = {
-	[REQ_OP_READ]		= UBLK_IO_OP_READ,
-	[REQ_OP_WRITE]		= UBLK_IO_OP_WRITE,
-	[REQ_OP_FLUSH]		= UBLK_IO_OP_FLUSH,
-	[REQ_OP_DISCARD]	= UBLK_IO_OP_DISCARD,
-	[REQ_OP_WRITE_ZEROES]	= UBLK_IO_OP_WRITE_ZEROES,
-	[REQ_OP_ZONE_OPEN]	= UBLK_IO_OP_ZONE_OPEN,
-	[REQ_OP_ZONE_CLOSE]	= UBLK_IO_OP_ZONE_CLOSE,
-	[REQ_OP_ZONE_FINISH]	= UBLK_IO_OP_ZONE_FINISH,
-	[REQ_OP_ZONE_APPEND]	= UBLK_IO_OP_ZONE_APPEND,
-	[REQ_OP_ZONE_RESET]	= UBLK_IO_OP_ZONE_RESET,
-	[REQ_OP_ZONE_RESET_ALL]	= UBLK_IO_OP_ZONE_RESET_ALL,
-	[REQ_OP_DRV_IN]		= UBLK_IO_OP_REPORT_ZONES,
-};
-
-static __always_inline u32 ublk_deliver_op(const struct request *req)
-{
-	return ublk_deliver_ops[(__force unsigned int)req_op(req)];
-}
-
 /* Block layer flags as descriptor flags (D-25). */
-static u32 ublk_deliver_map_flags(blk_opf_t opf)
+u32 ublk_deliver_map_flags(blk_opf_t opf)
 {
 	u32 flags = 0;
 
@@ -57,42 +37,13 @@ static u32 ublk_deliver_map_flags(blk_opf_t opf)
 	return flags;
 }
 
-#define UBLK_DELIVER_FLAGS						\
-	(REQ_FAILFAST_MASK | REQ_META | REQ_FUA | REQ_NOUNMAP | REQ_SWAP |	\
-	 REQ_INTEGRITY)
-
-static __always_inline u32 ublk_deliver_flags(const struct request *req)
-{
-	if (likely(!(req->cmd_flags & UBLK_DELIVER_FLAGS)))
-		return 0;
-	return ublk_deliver_map_flags(req->cmd_flags);
-}
-
-/* Plain stores suffice: the server reads this after the CQE (D-21). */
-static __always_inline void ublk_deliver_fill(struct ublk_queue *q,
-					      const struct ublk_io *io,
-					      struct request *req)
-{
-	struct ublksrv_io_desc *iod = ublk_desc(q, req->tag);
-
-	iod->op_flags = ublk_deliver_op(req) | ublk_deliver_flags(req);
-	iod->nr_sectors = blk_rq_sectors(req);
-	iod->start_sector = blk_rq_pos(req);
-	iod->addr = io->addr;
-	if (unlikely(req_op(req) == REQ_OP_DRV_IN))
-		iod->nr_zones = ublk_rq(req)->nr_zones;
-	if (unlikely(READ_ONCE(q->shmem)) &&
-	    ublk_shmem_match(q, req, &iod->addr))
-		iod->op_flags |= UBLK_IO_F_SHMEM_ZC;
-}
-
 /*
  * Copy write data to the server's buffer (D-90). If only part is copied, the
  * descriptor shrinks to whole blocks, and the rest is issued again (I-21). If
  * nothing can be, the address is bad, as the task is alive (I-45).
  */
-static bool ublk_deliver_copy(struct ublk_queue *q, struct ublk_io *io,
-			      struct request *req)
+bool ublk_deliver_copy(struct ublk_queue *q, struct ublk_io *io,
+		       struct request *req)
 {
 	unsigned int len = blk_rq_bytes(req);
 	unsigned int done = ublk_copy_to_server(req, io->addr, len);
@@ -108,8 +59,8 @@ static bool ublk_deliver_copy(struct ublk_queue *q, struct ublk_io *io,
 }
 
 /* A task that is being killed cannot fault its buffer in: its server exits. */
-static void ublk_deliver_failed(struct ublk_queue *q, struct ublk_io *io,
-				struct request *req)
+void ublk_deliver_failed(struct ublk_queue *q, struct ublk_io *io,
+			 struct request *req)
 {
 	unsigned int session = READ_ONCE(q->ub->session);
 
@@ -118,49 +69,6 @@ static void ublk_deliver_failed(struct ublk_queue *q, struct ublk_io *io,
 		ublk_gate_undelivered(q, req, session);
 	else
 		ublk_complete_status(req, BLK_STS_IOERR);
-}
-
-/*
- * Prepare descriptor and data in the task that sent @cmd; with NEED_GET_DATA
- * the data of a write comes later. Returns false if the request has ended or is
- * held; the tag is armed again.
- */
-static __always_inline bool ublk_deliver_ready(struct ublk_queue *q,
-					       struct ublk_io *io,
-					       struct request *req,
-					       struct io_uring_cmd *cmd,
-					       unsigned int issue_flags)
-{
-	ublk_deliver_fill(q, io, req);
-	io->delivered = blk_rq_bytes(req);
-
-	if (!q->driver_copies) {
-		if (likely(ublk_buf_deliver(q, io, req, cmd, issue_flags)))
-			return true;
-		ublk_state_arm(io, UBLK_EV_UNDELIVERED);
-		ublk_shmem_put(req);
-		ublk_complete_status(req, BLK_STS_IOERR);
-		return false;
-	}
-	/* The server sees data in shared memory without a copy (D-96). */
-	if (req_op(req) != REQ_OP_WRITE || unlikely(ublk_rq(req)->shmem) ||
-	    unlikely(q->need_get_data) ||
-	    likely(ublk_deliver_copy(q, io, req)))
-		return true;
-	ublk_deliver_failed(q, io, req);
-	return false;
-}
-
-/*
- * Prepare a request, QUEUED on a batch device, for its server. Runs in the live
- * task that sent the fetch command @cmd, with its ring lock held. Returns false
- * if the request has ended or is held; the tag is armed again (D-189).
- */
-bool ublk_deliver_prepare(struct ublk_queue *q, struct ublk_io *io,
-			  struct request *req, struct io_uring_cmd *cmd,
-			  unsigned int issue_flags)
-{
-	return ublk_deliver_ready(q, io, req, cmd, issue_flags);
 }
 
 static __always_inline void ublk_deliver_one(struct ublk_queue *q,

@@ -5,7 +5,7 @@
  * A request moves forward through the files:
  *   queue_rq.c -> deliver.c -> (server) -> cmd.c -> commit.h -> complete.c
  * and on a batch device
- *   queue_rq.c -> batch_fetch.c -> deliver.c -> (server) -> batch_commit.c ->
+ *   queue_rq.c -> batch_fetch.c -> deliver.h -> (server) -> batch_commit.c ->
  *   commit.h -> complete.c
  *
  * Layers, from top to bottom; a file calls files of lower lines only:
@@ -704,9 +704,6 @@ void ublk_batch_fetch_thread_gone(struct ublk_queue *q);
 /* deliver.c */
 void ublk_deliver_post(struct ublk_io *io, struct request *reqs);
 void ublk_deliver_thread_gone(struct ublk_queue *q);
-bool ublk_deliver_prepare(struct ublk_queue *q, struct ublk_io *io,
-			  struct request *req, struct io_uring_cmd *cmd,
-			  unsigned int issue_flags);
 int ublk_deliver_get_data(struct ublk_queue *q, struct ublk_io *io);
 
 /* commit.c */
@@ -783,11 +780,9 @@ void ublk_file_unregister_all(struct ublk_device *ub);
 void ublk_file_end_session(struct ublk_device *ub);
 
 /* buf.c */
-bool ublk_buf_deliver(struct ublk_queue *q, struct ublk_io *io,
-		      struct request *req, struct io_uring_cmd *cmd,
-		      unsigned int issue_flags);
-void ublk_buf_commit(struct ublk_io *io, struct io_uring_cmd *cmd,
-		     unsigned int issue_flags, struct io_comp_batch *iob);
+int ublk_buf_auto_register(struct ublk_queue *q, struct ublk_io *io,
+			   struct request *req, struct io_uring_cmd *cmd,
+			   unsigned int issue_flags);
 bool ublk_buf_get(struct ublk_io *io);
 void ublk_buf_put(struct ublk_io *io);
 void ublk_buf_wait_idle(const struct ublk_io *io);
@@ -821,6 +816,29 @@ void ublk_complete_nocopy(struct request *req, int res,
 			  struct io_comp_batch *iob);
 void ublk_complete_redirected(struct request *req, int res,
 			      struct io_comp_batch *iob);
+
+/*
+ * The committing task unregisters what the driver registered for this request.
+ * A commit on another ring leaves the slot to the server, and the request open
+ * until the server clears it (D-130, D-131).
+ *
+ * An io-wq worker waits for the lock of the ring. Its holder may wait for one of
+ * the requests collected in @iob, which is NULL if there are none.
+ */
+static __always_inline void ublk_buf_commit(struct ublk_io *io,
+					    struct io_uring_cmd *cmd,
+					    unsigned int issue_flags,
+					    struct io_comp_batch *iob)
+{
+	if (!(io->flags & UBLK_IO_AUTO_REG))
+		return;
+	io->flags &= ~UBLK_IO_AUTO_REG;
+	if (io->buf_ring != io_uring_cmd_ctx_handle(cmd))
+		return;
+	if (iob && unlikely(issue_flags & IO_URING_F_UNLOCKED))
+		ublk_complete_collected(iob);
+	io_buffer_unregister(cmd, io->buf_slot, issue_flags);
+}
 
 /* copy.c */
 unsigned int ublk_copy_to_server(const struct request *req, u64 addr,
