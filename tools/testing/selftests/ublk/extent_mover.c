@@ -242,6 +242,8 @@ static void add(void)
 	raw_params_init(&p);
 	p.basic.attrs = UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA;
 	p.basic.dev_sectors = (__u64)m.pieces * PIECE_S;
+	p.types |= UBLK_PARAM_TYPE_DMA_ALIGN;
+	p.dma.alignment = 511;	/* older null_blk wants it */
 	ret = raw_set_params(&m.ctl, m.info.dev_id, &p);
 	if (ret)
 		die("SET_PARAMS", ret);

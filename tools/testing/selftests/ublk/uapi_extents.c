@@ -119,15 +119,24 @@ static bool has(int fd, __u64 pos, const void *data)
 	return pread(fd, aligned(), LEN, pos) == LEN && !memcmp(aligned(), data, LEN);
 }
 
-static int make_back(struct nullb *n, const char *const *more)
+/* The backing, below the disk that will be added: some take aligned buffers only. */
+static int make_back(struct nullb *n, const char *const *more, struct fixture *t)
 {
 	const char *settings[8] = { "size=64", "blocksize=512", "discard=1" };
-	int i = 3;
+	long alignment;
+	int i = 3, ret;
 
 	while (more && *more)
 		settings[i++] = *more++;
 	settings[i] = NULL;
-	return nullb_make(n, NULLB, settings);
+	ret = nullb_make(n, NULLB, settings);
+	if (ret)
+		return ret;
+	alignment = nullb_dma_alignment(n);
+	if (alignment < 0)
+		return alignment;
+	t->dma_alignment = alignment;
+	return 0;
 }
 
 FIXTURE_SETUP(extents)
@@ -137,7 +146,7 @@ FIXTURE_SETUP(extents)
 	int ret;
 
 	FX_SETUP(t, flags);
-	ret = make_back(&self->back, NULL);
+	ret = make_back(&self->back, NULL, t);
 	if (ret == -ENODEV)
 		SKIP(return, "no null_blk with configfs");
 	ASSERT_EQ(0, ret);
@@ -495,7 +504,7 @@ FIXTURE_SETUP(slow)
 	int ret;
 
 	FX_SETUP(t, flags);
-	ret = make_back(&self->back, settings);
+	ret = make_back(&self->back, settings, t);
 	if (ret == -ENODEV)
 		SKIP(return, "no null_blk with configfs");
 	ASSERT_EQ(0, ret);

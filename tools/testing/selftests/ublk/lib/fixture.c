@@ -111,6 +111,10 @@ int fx_add(struct fixture *t, int queues, int depth, __u64 flags)
 	p.discard.max_discard_sectors = RAW_IO_BYTES / 512;
 	p.discard.max_write_zeroes_sectors = RAW_IO_BYTES / 512;
 	p.discard.max_discard_segments = 1;
+	if (t->dma_alignment) {
+		p.types |= UBLK_PARAM_TYPE_DMA_ALIGN;
+		p.dma.alignment = t->dma_alignment;
+	}
 	return raw_set_params(&t->ctl, t->info.dev_id, &p);
 }
 

@@ -27,6 +27,7 @@ struct fixture {
 	struct ublksrv_ctrl_dev_info info;
 	struct raw_srv srv;
 	struct raw_ring ring;
+	unsigned int dma_alignment;	/* of the disks that fx_add() adds */
 	int nr_ids;
 	int ids[FX_MAX_IDS];
 };

@@ -52,7 +52,7 @@ int nullb_make(struct nullb *n, const char *name, const char *const *settings)
 		mount("none", "/sys/kernel/config", "configfs", 0, NULL);
 	snprintf(path, sizeof(path), CONF "/%s", name);
 	if (mkdir(path, 0755))
-		return -ENODEV;
+		return errno == ENOENT || errno == EPERM ? -ENODEV : -errno;
 	ret = nullb_set(n, "memory_backed=1");
 	while (!ret && *settings)
 		ret = nullb_set(n, *settings++);
@@ -61,6 +61,16 @@ int nullb_make(struct nullb *n, const char *name, const char *const *settings)
 	if (!ret)
 		ret = find_node(n);
 	return ret;
+}
+
+/* What buffers of direct IO have to be multiples of, minus 1; or -errno. */
+long nullb_dma_alignment(const struct nullb *n)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/dma_alignment",
+		 n->path + strlen("/dev/"));
+	return raw_read_ulong(path);
 }
 
 /* For direct IO. */

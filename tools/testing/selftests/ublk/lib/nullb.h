@@ -19,6 +19,7 @@ struct nullb {
  */
 int nullb_make(struct nullb *n, const char *name, const char *const *settings);
 int nullb_set(const struct nullb *n, const char *setting);
+long nullb_dma_alignment(const struct nullb *n);
 int nullb_open(const struct nullb *n, int flags);
 void nullb_remove(const char *name);
 
