@@ -176,6 +176,12 @@ has_feature() {
 	"$UBLK" features | grep -q "^$1 "
 }
 
+# Both ways that commands go, where the driver has batches.
+batch_options() {
+	! has_feature BATCH_IO || echo --batch-io
+	echo --no-batch-io
+}
+
 # Sleep without starting a process: nobody writes to this pipe.
 pause() {
 	read -r -t "$1" <>"$TMP/.pause" || true

@@ -37,6 +37,14 @@ null_device ublk_back size=64 blocksize=512 hw_queue_depth=128 max_sectors=64
 check "longest request below: 32 KiB" \
 	prints 32 cat "/sys/block/${NULL#/dev/}/queue/max_sectors_kb"
 while read -r options; do
+	case $options in
+	*zerocopy*)
+		has_feature AUTO_BUF_REG || {
+			skip "$options" "driver without AUTO_BUF_REG"
+			continue
+		}
+		;;
+	esac
 	# shellcheck disable=SC2086
 	add_dev -t loop -f "$NULL" --no-auto-part-scan --io-buf-size 128K $options
 	check "${options:-default}: data" data_passes

@@ -94,9 +94,14 @@ check "the same after a recovery" prints "0:0 1:1 1:1" policies
 check "serves after a recovery" serves
 del_dev
 
-add_dev -t null --realtime=99 --per-io-threads 2
-check "the highest priority, all threads of a queue" prints "0:0 99:1 99:1" policies
-del_dev
+if has_feature PER_IO_DAEMON; then
+	add_dev -t null --realtime=99 --per-io-threads 2
+	check "the highest priority, all threads of a queue" \
+		prints "0:0 99:1 99:1" policies
+	del_dev
+else
+	skip "the highest priority, all threads of a queue" "driver without PER_IO_DAEMON"
+fi
 
 # Buffered IO on a file is done by workers of io_uring, which are not realtime.
 img=$(new_file img 16M)

@@ -62,8 +62,8 @@ old_session_lasts() {
 	done
 }
 
-for batch in --batch-io --no-batch-io; do
-	add_dev -t loop -f "$STORE" --user-recovery-reissue 1 $batch
+for batch in $(batch_options); do
+	add_dev -t loop -f "$STORE" --user-recovery-reissue 1 "$batch"
 	check "$batch: writes before" dd if="$(block x)" of="$BDEV" bs=64k count=1 \
 		seek=16 oflag=direct status=none
 	suspend

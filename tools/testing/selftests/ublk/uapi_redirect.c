@@ -316,10 +316,12 @@ TEST_F(plain, E_40_batch)
 	static struct raw_batch b;
 	struct ublk_redirect_elem e[3] = { };
 	struct fixture *t = &self->t;
-	int fd = open_store(), job;
 	char data[LEN];
 	struct raw_ev ev;
+	int fd, job;
 
+	FX_REQUIRE(t, UBLK_F_BATCH_IO);
+	fd = open_store();
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, fx_add(t, 1, 4, UBLK_F_REDIRECT | UBLK_F_BATCH_IO |
 			    UBLK_F_USER_COPY));
