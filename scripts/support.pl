@@ -21,7 +21,7 @@ use FindBin;
 chdir "$FindBin::Bin/.." or die "support: $!\n";
 my $file = 'Documentation/block/ublk-support.txt';
 my @columns = qw(series release driver built tests passed failed skipped features date);
-my $format = "%-6s %-20s %-6s %-5s %5s %6s %6s %7s %10s %10s %s\n";
+my $format = "%-6s %-20s %-6s %-5s %5s %6s %6s %7s %18s %10s %s\n";
 
 sub lines_of {
 	my ($path) = @_;
