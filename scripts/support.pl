@@ -5,11 +5,11 @@
 #        support.pl --table
 #
 # What was tested on which kernel. A LOG is the output of "make check", with or without
-# KERNEL= and TESTS=, or of .ci/run. For each kernel that the guests of a log had, with
-# this project's driver or with the kernel's own, the results of the kselftests replace
-# what Documentation/block/ublk-support.txt says of the same series and driver; then
-# README.md gets the table of what the file has. --table prints the table;
-# scripts/check-docs.sh compares it with README.md.
+# KERNEL= and TESTS=, or of .ci/run, of which the part "check" counts. For each kernel
+# that the guests of a log had, with this project's driver or with the kernel's own, the
+# results of the kselftests replace what Documentation/block/ublk-support.txt says of the
+# same series and driver; then README.md gets the table of what the file has. --table
+# prints the table; scripts/check-docs.sh compares it with README.md.
 #
 # A series that config.sh has and no log yet has a row all the same.
 #
@@ -102,6 +102,9 @@ sub read_log {
 	my @log = lines_of($path);
 	my $found;
 
+	# .ci/run goes on with other kernels and fewer tests.
+	my ($end) = grep { $log[$_] =~ /^# check: \d+ passed/ } 0 .. $#log;
+	splice @log, $end if defined $end;
 	for (@log) {
 		my ($release, $driver, $features, $date, $lacks) =
 			/^# guest: kernel (\S+), driver (ours|own), features (0x[0-9a-f]+), date (\S+), lacks (.*)$/
