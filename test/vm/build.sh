@@ -92,6 +92,23 @@ index() {
 rootdir=$("$VM_DIR/root.sh")
 release=$(cat "${kernel:-$rootdir}/release")
 [ -n "${VM_LOCKED:-}" ] || vm_lock 7 "$(basename "$(vm_work_dir "$release")")"
+# Program and tests are the same for each kernel that the root boots with: for another
+# kernel than its own, begin with what was compiled for that.
+seed() {
+	local own work part
+
+	own=$(vm_work_dir "$(cat "$rootdir/release")")
+	work=$(vm_work_dir "$release")
+	[ ! -e "$work/src" ] && [ -e "$own/src" ] || return 0
+	vm_lock 6 "$(basename "$own")"
+	mkdir -p "$work/src"
+	for part in ublksrv tools; do
+		cp -a "$own/src/$part" "$work/src/"
+	done
+	exec 6>&-
+}
+
+[ -z "$kernel" ] || seed
 script=$(declare -f compile index)
 VM_LOCKED=1 "$VM_DIR/chroot.sh" ${kernel:+--kernel "$kernel"} -- /bin/bash -c "
 RELEASE=$release

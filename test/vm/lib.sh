@@ -10,6 +10,7 @@
 #   compile-KEY/        what compiles kernels; cross-KEY/ also for other machines
 #   emulator-SUITE/     QEMU with its libraries
 #   headers-RELEASE/    what modules for another kernel are compiled against
+#   kernel-RELEASE-KEY/ that and a kernel of another series to boot
 #   source-VERSION/     unpacked kernel source
 #   source-VERSION-tools-KEY/  what gates and tests need of it
 #   work-CHECKOUT-RELEASE/  copy of one checkout with its build products
