@@ -29,6 +29,7 @@
  *   gate.c	  whether a request goes to the server, is held, or fails
  *   deliver.c	  in the server's task: descriptor, data, completion of the command
  *   cmd.c	  commands of one tag: fetch, commit, get data
+ *   dev_cmd.c	  commands that name no tag: buffers, files, extents
  *   batch_fetch.c  batch devices: requests to the server, as lists of tags
  *   batch_commit.c batch devices: commands from the server
  *   commit.h	  what commits of both kinds share
@@ -39,6 +40,8 @@
  *   redirect.c	  a registered file serves a request
  *   front.c	  bios that need no request: to a backing, or to the hidden disk
  *   extent.c	  extents: what lies where on which backing
+ *   extent_cmd.c  commands that set and count them
+ *   extent_wait.c  a command waits for IO of what it has displaced
  *   file.c	  registered files
  * Data:
  *   copy.c	  copying between a request and memory of the server

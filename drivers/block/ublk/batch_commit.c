@@ -208,29 +208,15 @@ static int ublk_batch_other(struct ublk_device *ub, struct io_uring_cmd *cmd,
 	u64 addr = READ_ONCE(sqe->addr);
 	struct ublk_queue *q;
 
-	if (cmd->cmd_op == UBLK_U_IO_UNREGISTER_IO_BUF)
-		return ublk_buf_unregister(ub, cmd, addr, issue_flags);
-	if (cmd->cmd_op == UBLK_U_IO_REGISTER_FILE ||
-	    cmd->cmd_op == UBLK_U_IO_UNREGISTER_FILE) {
-		const struct ublk_file_cmd file = {
-			.index		= qid,
-			.reserved	= tag,
-			.fd		= READ_ONCE(sqe->result),
-			.reserved2	= addr,
-		};
-
-		return ublk_file_cmd(ub, _IOC_NR(cmd->cmd_op), &file);
-	}
-	if (cmd->cmd_op == UBLK_U_IO_SET_EXTENTS ||
-	    cmd->cmd_op == UBLK_U_IO_COUNT_EXTENTS) {
-		const struct ublk_extents_cmd extents = {
-			.flags		= qid,
-			.reserved	= tag,
-			.nr		= READ_ONCE(sqe->result),
-			.addr		= addr,
-		};
-
-		return ublk_extent_cmd(ub, cmd, &extents, issue_flags);
+	switch (cmd->cmd_op) {
+	case UBLK_U_IO_UNREGISTER_IO_BUF:
+	case UBLK_U_IO_REGISTER_FILE:
+	case UBLK_U_IO_UNREGISTER_FILE:
+	case UBLK_U_IO_SET_EXTENTS:
+	case UBLK_U_IO_COUNT_EXTENTS:
+		return ublk_dev_cmd(ub, cmd, issue_flags);
+	default:
+		break;
 	}
 	if (qid >= ub->info.nr_hw_queues)
 		return -EINVAL;

@@ -17,7 +17,7 @@ void ublk_cancel_fetch(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	struct ublk_device *ub = cmd->file->private_data;
 
 	if (_IOC_NR(cmd->cmd_op) == _IOC_NR(UBLK_U_IO_SET_EXTENTS)) {
-		ublk_extent_cancel(cmd, issue_flags);
+		ublk_extent_wait_cancel(cmd, issue_flags);
 		return;
 	}
 	ublk_gate_cancel(ub);
@@ -47,7 +47,7 @@ void ublk_cancel_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	struct ublk_io *io;
 
 	if (_IOC_NR(cmd->cmd_op) == _IOC_NR(UBLK_U_IO_SET_EXTENTS)) {
-		ublk_extent_cancel(cmd, issue_flags);
+		ublk_extent_wait_cancel(cmd, issue_flags);
 		return;
 	}
 	io = ublk_cmd_pdu(cmd)->io;

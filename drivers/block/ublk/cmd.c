@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * I/O commands of one tag: FETCH_REQ, COMMIT_AND_FETCH_REQ, NEED_GET_DATA,
- * REGISTER_IO_BUF, UNREGISTER_IO_BUF, REDIRECT_AND_FETCH_REQ; and of a device:
- * REGISTER_FILE, UNREGISTER_FILE, SET_EXTENTS, COUNT_EXTENTS.
+ * REGISTER_IO_BUF, REDIRECT_AND_FETCH_REQ. Those that name no tag are in dev_cmd.c.
  *
  * The server can change the SQE while a command is executed: each field is read
  * once, into struct ublk_cmd_args, and used from there (F-1). A command is
@@ -206,33 +205,6 @@ static __always_inline bool ublk_cmd_is_of_device(unsigned int nr)
 		nr == _IOC_NR(UBLK_U_IO_COUNT_EXTENTS));
 }
 
-/* @first and @second are the fields in the place of queue and tag. */
-static int ublk_cmd_device(struct ublk_device *ub, struct io_uring_cmd *cmd,
-			   unsigned int nr, u16 first, u16 second,
-			   const struct ublk_cmd_args *args,
-			   unsigned int issue_flags)
-{
-	const struct ublk_file_cmd file = {
-		.index		= first,
-		.reserved	= second,
-		.fd		= args->result,
-		.reserved2	= args->addr,
-	};
-	const struct ublk_extents_cmd extents = {
-		.flags		= first,
-		.reserved	= second,
-		.nr		= args->result,
-		.addr		= args->addr,
-	};
-
-	if (nr == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF))
-		return ublk_buf_unregister(ub, cmd, args->addr, issue_flags);
-	if (nr == _IOC_NR(UBLK_U_IO_REGISTER_FILE) ||
-	    nr == _IOC_NR(UBLK_U_IO_UNREGISTER_FILE))
-		return ublk_file_cmd(ub, nr, &file);
-	return ublk_extent_cmd(ub, cmd, &extents, issue_flags);
-}
-
 /* Runs in the submitter's task with the ring lock held (D-31). */
 static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
@@ -254,7 +226,7 @@ static int ublk_cmd_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (unlikely(!ublk_opcode_ok(cmd->cmd_op)))
 		return -EOPNOTSUPP;
 	if (ublk_cmd_is_of_device(nr))
-		return ublk_cmd_device(ub, cmd, nr, qid, tag, &args, issue_flags);
+		return ublk_dev_cmd(ub, cmd, issue_flags);
 	if (unlikely(qid >= ub->info.nr_hw_queues))
 		return -EINVAL;
 	q = ub->queues[array_index_nospec(qid, ub->info.nr_hw_queues)];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Extents: where stretches of the disk lie on registered block devices; the
- * commands that set, remove and count them (extensions.rst section 7).
+ * Extents: where stretches of the disk lie on registered block devices
+ * (extensions.rst).
  *
  * A maple tree has an extent per stretch. front.c looks up each bio under RCU,
  * without a lock, and counts it in the extent until its clone has ended. An extent
@@ -10,25 +10,18 @@
  * All of the tree is changed first; then the tree's own count is dropped. A lookup
  * that finds an extent without a count looks again, and finds the new tree.
  *
- * The command that displaced extents completes when the last count of the last of
- * them is gone, which may be in a hard interrupt: no lock is taken there. io_uring
- * may cancel it before (its ring or task goes away); one xchg decides who
- * completes it.
+ * The last count of a displaced extent may be dropped in a hard interrupt: no lock is
+ * taken there. extent_wait.c then tells the command that displaced it.
  *
  * The mutex of the table serialises changes. It is taken under ub->mutex, too. Its
  * holder waits for memory only, and never makes the kernel write to this disk for it:
  * the server may set extents while requests wait for it.
  */
 #include <linux/blkdev.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "ublk.h"
 #include "logic/extent.h"
-
-/* Elements that are read at once, on the stack. */
-#define UBLK_EXTENT_BLOCK	16
 
 /**
  * struct ublk_extent - a stretch of the disk that lies on a backing
@@ -48,25 +41,6 @@ struct ublk_extent {
 	struct ublk_extent	*next;
 	struct ublk_extent_wait	*wait;
 	struct rcu_head		rcu;
-};
-
-/**
- * struct ublk_extent_wait - a command that has displaced extents
- * @left: extents that are in use, and one for the issuer
- * @refs: the displaced extents together have one, the command another
- * @cmd: the command while it is pending; who takes it completes it
- * @result: what it completes with
- */
-struct ublk_extent_wait {
-	atomic_t		left;
-	refcount_t		refs;
-	struct io_uring_cmd	*cmd;
-	int			result;
-};
-
-/* The driver's part of a pending command. */
-struct ublk_extent_pdu {
-	struct ublk_extent_wait	*wait;
 };
 
 /**
@@ -131,40 +105,6 @@ void ublk_extent_exit(struct ublk_device *ub)
 }
 
 /* --- the end of a displaced extent --- */
-
-static struct ublk_extent_pdu *ublk_extent_pdu(struct io_uring_cmd *cmd)
-{
-	return io_uring_cmd_to_pdu(cmd, struct ublk_extent_pdu);
-}
-
-static void ublk_extent_wait_unref(struct ublk_extent_wait *w)
-{
-	if (refcount_dec_and_test(&w->refs))
-		kfree(w);
-}
-
-/* In the task of the command, or while its ring goes away. */
-static void ublk_extent_done_tw(struct io_tw_req tw_req, io_tw_token_t tw)
-{
-	struct io_uring_cmd *cmd = io_uring_cmd_from_tw(tw_req);
-	struct ublk_extent_wait *w = ublk_extent_pdu(cmd)->wait;
-
-	io_uring_cmd_done(cmd, w->result, IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);
-	ublk_extent_wait_unref(w);
-}
-
-/* Any context. */
-static void ublk_extent_wait_put(struct ublk_extent_wait *w)
-{
-	struct io_uring_cmd *cmd;
-
-	if (!atomic_dec_and_test(&w->left))
-		return;
-	cmd = xchg(&w->cmd, NULL);
-	if (cmd)
-		io_uring_cmd_complete_in_task(cmd, ublk_extent_done_tw);
-	ublk_extent_wait_unref(w);
-}
 
 /* Nothing uses the extent any more, and no lookup finds it. */
 static void ublk_extent_gone(struct ublk_extent *e)
@@ -406,7 +346,7 @@ static void ublk_extent_displace(struct ublk_extent *e, struct ublk_extent_wait 
 		next = e->next;
 		e->wait = wait;
 		if (wait)
-			atomic_inc(&wait->left);
+			ublk_extent_wait_get(wait);
 		ublk_extent_put(e);
 		if (!(++n % 1024))
 			cond_resched();
@@ -463,118 +403,28 @@ static int ublk_extent_set_one(struct ublk_device *ub,
 	return ret;
 }
 
-/* --- the commands --- */
-
-/* Return: how many elements were executed, or a negative errno if none was. */
-static int ublk_extent_set_all(struct ublk_device *ub, u64 addr, unsigned int nr,
-			       struct ublk_extent_wait *wait)
+/**
+ * ublk_extent_set() - execute elements in their order, up to the first that fails
+ * @ub: device with UBLK_F_EXTENTS
+ * @elem: elements
+ * @nr: their number
+ * @wait: the command; it gets a count for each extent that is displaced
+ * @done: increased by the number of elements executed
+ * Context: process context; waits for memory only.
+ * Return: 0, or the negative errno of the one that failed.
+ */
+int ublk_extent_set(struct ublk_device *ub, const struct ublk_extent_elem *elem,
+		    unsigned int nr, struct ublk_extent_wait *wait,
+		    unsigned int *done)
 {
-	struct ublk_extent_elem __user *from = u64_to_user_ptr(addr);
-	struct ublk_extent_elem block[UBLK_EXTENT_BLOCK] __uninitialized;
-	unsigned int done = 0, i;
 	int ret = 0;
 
-	while (done < nr && !ret) {
-		unsigned int n = min(nr - done, UBLK_EXTENT_BLOCK);
-
-		if (fatal_signal_pending(current))
-			ret = -EINTR;
-		else if (copy_from_user(block, from + done, n * sizeof(*block)))
-			ret = -EFAULT;
-		if (ret)
-			break;
-		mutex_lock(&ub->extents->mutex);
-		for (i = 0; i < n && !ret; i++) {
-			ret = ublk_extent_set_one(ub, &block[i], wait);
-			done += !ret;
-		}
-		mutex_unlock(&ub->extents->mutex);
-		cond_resched();
+	guard(mutex)(&ub->extents->mutex);
+	while (nr-- && !ret) {
+		ret = ublk_extent_set_one(ub, elem++, wait);
+		*done += !ret;
 	}
-	return done ? done : ret;
-}
-
-/*
- * The command stays pending until the displaced extents are unused. The issuer has
- * a part of w->left, so nothing completes it before it can be canceled.
- */
-static int ublk_extent_pend(struct ublk_extent_wait *w, struct io_uring_cmd *cmd,
-			    unsigned int issue_flags)
-{
-	refcount_set(&w->refs, 2);
-	ublk_extent_pdu(cmd)->wait = w;
-	w->cmd = cmd;
-	io_uring_cmd_mark_cancelable(cmd, issue_flags);
-	ublk_extent_wait_put(w);
-	return -EIOCBQUEUED;
-}
-
-/* SET_EXTENTS (E-70 to E-77). */
-static int ublk_extent_set(struct ublk_device *ub, struct io_uring_cmd *cmd,
-			   const struct ublk_extents_cmd *c,
-			   unsigned int issue_flags)
-{
-	struct ublk_extent_wait *w;
-	unsigned int noio;
-	int ret;
-
-	if (c->nr > UBLK_MAX_EXTENT_ELEMS)
-		return -E2BIG;
-	noio = memalloc_noio_save();
-	w = kcalloc(1, sizeof(*w), GFP_KERNEL_ACCOUNT);
-	if (w) {
-		atomic_set(&w->left, 1);
-		ret = ublk_extent_set_all(ub, c->addr, c->nr, w);
-	}
-	memalloc_noio_restore(noio);
-	if (!w)
-		return -ENOMEM;
-	/* Nothing displaced is in use, and nobody else looks at @w any more. */
-	if (atomic_read_acquire(&w->left) == 1) {
-		kfree(w);
-		return ret;
-	}
-	w->result = ret;
-	return ublk_extent_pend(w, cmd, issue_flags);
-}
-
-/**
- * ublk_extent_cmd() - SET_EXTENTS or COUNT_EXTENTS
- * @ub: device; the command keeps its session open
- * @cmd: the command
- * @c: its fields, read once
- * @issue_flags: of @cmd
- * Context: task of the server or its io-wq worker; may fault.
- * Return: -EIOCBQUEUED, the number of elements or extents, or a negative errno.
- */
-int ublk_extent_cmd(struct ublk_device *ub, struct io_uring_cmd *cmd,
-		    const struct ublk_extents_cmd *c, unsigned int issue_flags)
-{
-	if (!ublk_has(ub, UBLK_F_EXTENTS))
-		return -EOPNOTSUPP;
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	if (c->flags || c->reserved)
-		return -EINVAL;
-	if (_IOC_NR(cmd->cmd_op) == _IOC_NR(UBLK_U_IO_SET_EXTENTS))
-		return ublk_extent_set(ub, cmd, c, issue_flags);
-	return c->nr || c->addr ? -EINVAL : READ_ONCE(ub->extents->nr);
-}
-
-/**
- * ublk_extent_cancel() - io_uring cancels a pending SET_EXTENTS
- * @cmd: the command
- * @issue_flags: of the cancel
- * Context: any task, ring lock held.
- */
-void ublk_extent_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
-{
-	struct ublk_extent_wait *w = ublk_extent_pdu(cmd)->wait;
-
-	if (!xchg(&w->cmd, NULL))
-		return;
-	io_uring_cmd_done(cmd, -ECANCELED, issue_flags);
-	ublk_extent_wait_unref(w);
+	return ret;
 }
 
 /* --- all extents --- */

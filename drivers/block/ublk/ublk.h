@@ -19,15 +19,15 @@
  *   perm zoned
  *   server
  *   cmd batch_commit usercopy
- *   cancel queue_rq
+ *   dev_cmd cancel queue_rq
  *   timeout hold
  *   threads
  *   batch_fetch
  *   deliver commit
  *   gate
- *   redirect front
+ *   redirect front extent_cmd
  *   extent
- *   lastref buf
+ *   lastref buf extent_wait
  *   complete
  *   file
  *   copy shmem
@@ -152,6 +152,7 @@
 
 struct ublk_device;
 struct ublk_extent;
+struct ublk_extent_wait;
 struct ublk_fetchq;
 struct ublk_files;
 struct ublk_front;
@@ -749,6 +750,14 @@ int ublk_front_init(struct ublk_device *ub);
 void ublk_front_exit(struct ublk_device *ub);
 void ublk_front_submit_bio(struct bio *bio);
 
+/* dev_cmd.c */
+int ublk_dev_cmd(struct ublk_device *ub, struct io_uring_cmd *cmd,
+		 unsigned int issue_flags);
+
+/* extent_cmd.c */
+int ublk_extent_cmd(struct ublk_device *ub, struct io_uring_cmd *cmd,
+		    const struct ublk_extents_cmd *c, unsigned int issue_flags);
+
 /* extent.c */
 int ublk_extent_init(struct ublk_device *ub);
 void ublk_extent_exit(struct ublk_device *ub);
@@ -758,12 +767,20 @@ void ublk_extent_put(struct ublk_extent *e);
 const struct ublk_file *ublk_extent_file(const struct ublk_extent *e);
 u64 ublk_extent_offset(const struct ublk_extent *e);
 bool ublk_extent_retries(const struct ublk_extent *e);
-int ublk_extent_cmd(struct ublk_device *ub, struct io_uring_cmd *cmd,
-		    const struct ublk_extents_cmd *c, unsigned int issue_flags);
-void ublk_extent_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags);
+int ublk_extent_set(struct ublk_device *ub, const struct ublk_extent_elem *elem,
+		    unsigned int nr, struct ublk_extent_wait *wait,
+		    unsigned int *done);
 void ublk_extent_close(struct ublk_device *ub);
 void ublk_extent_wait_unused(struct ublk_device *ub);
 void ublk_extent_open(struct ublk_device *ub);
+
+/* extent_wait.c */
+struct ublk_extent_wait *ublk_extent_wait_alloc(void);
+void ublk_extent_wait_get(struct ublk_extent_wait *w);
+void ublk_extent_wait_put(struct ublk_extent_wait *w);
+int ublk_extent_wait_end(struct ublk_extent_wait *w, struct io_uring_cmd *cmd,
+			 int result, unsigned int issue_flags);
+void ublk_extent_wait_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 /* file.c */
 int ublk_file_init(struct ublk_device *ub);
