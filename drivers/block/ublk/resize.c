@@ -28,12 +28,10 @@ int ublk_resize_dev(struct ublk_ctrl *c)
 	if (!ret) {
 		scoped_guard(spinlock, &ub->lock)
 			ub->params.basic.dev_sectors = sectors;
-		/* A disk in front never is larger than the one behind it. */
-		if (sectors > get_capacity(ub->rq_disk) && ub->rq_disk != ub->disk)
+		/* Never smaller than the disk in front of it, so it only grows. */
+		if (ub->rq_disk != ub->disk && sectors > get_capacity(ub->rq_disk))
 			set_capacity(ub->rq_disk, sectors);
 		set_capacity_and_notify(ub->disk, sectors);
-		if (ub->rq_disk != ub->disk)
-			set_capacity(ub->rq_disk, sectors);
 	}
 	mutex_unlock(&ub->mutex);
 	return ret;
