@@ -110,8 +110,16 @@ static struct gendisk *ublk_disk_alloc_front(struct ublk_device *ub,
 					     struct queue_limits *lim,
 					     struct gendisk *hidden)
 {
+	struct queue_limits hidden_lim;
 	struct gendisk *disk;
+	int ret;
 
+	/* A request is counted once, by the disk in front (front.c). */
+	hidden_lim = queue_limits_start_update(hidden->queue);
+	hidden_lim.features &= ~BLK_FEAT_IO_STAT;
+	ret = queue_limits_commit_update(hidden->queue, &hidden_lim);
+	if (ret)
+		return ERR_PTR(ret);
 	lim->features |= BLK_FEAT_IO_STAT | BLK_FEAT_NOWAIT;
 	disk = blk_alloc_disk(lim, NUMA_NO_NODE);
 	if (IS_ERR(disk))

@@ -148,6 +148,8 @@ struct ublk_extent *ublk_extent_get(struct ublk_device *ub, u64 first, u64 last,
 	MA_STATE(mas, &ub->extents->tree, first, first);
 	struct ublk_extent *e;
 
+	if (unlikely(!READ_ONCE(ub->extents->nr)))
+		return NULL;
 	guard(rcu)();
 	for (;;) {
 		e = mas_walk(&mas);

@@ -18,6 +18,7 @@
 #include <linux/blkdev.h>
 #include <linux/bottom_half.h>
 #include <linux/part_stat.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <trace/events/block.h>
 
@@ -30,15 +31,25 @@ enum ublk_front_late {
 	UBLK_FRONT_LISTS
 };
 
+/* What a processor keeps of struct ublk_front_acct. */
+struct ublk_front_cache {
+	struct ublk_front_acct	*first;
+	unsigned int		nr;
+};
+
+#define UBLK_FRONT_CACHE_MAX	64
+
 /**
  * struct ublk_front - the driver's part of a disk in front
  * @clones: clones, behind struct ublk_front_io
+ * @cache: of each processor; changed with interrupts disabled
  * @late: bios for the worker, linked by bi_next
  * @work: the worker
  * @wq: its queue; other devices must not delay it
  */
 struct ublk_front {
 	struct bio_set		clones;
+	struct ublk_front_cache	__percpu *cache;
 	struct bio		*late[UBLK_FRONT_LISTS];
 	struct work_struct	work;
 	struct workqueue_struct	*wq;
@@ -62,6 +73,7 @@ struct ublk_front_io {
 
 /**
  * struct ublk_front_acct - statistics of a bio that the server serves
+ * @next: in a cache
  * @end_io: bi_end_io of the bio
  * @private: bi_private of the bio
  * @bdev: disk or partition
@@ -70,6 +82,7 @@ struct ublk_front_io {
  * @op: operation
  */
 struct ublk_front_acct {
+	struct ublk_front_acct	*next;
 	bio_end_io_t		*end_io;
 	void			*private;
 	struct block_device	*bdev;
@@ -98,11 +111,28 @@ int ublk_front_init(struct ublk_device *ub)
 	INIT_WORK(&f->work, ublk_front_work);
 	f->wq = alloc_workqueue("ublk_front%u", WQ_UNBOUND | WQ_MEM_RECLAIM, 1,
 				ub->info.dev_id);
-	if (!f->wq)
+	f->cache = alloc_percpu_gfp(struct ublk_front_cache, GFP_KERNEL_ACCOUNT);
+	if (!f->wq || !f->cache)
 		return -ENOMEM;
 	return bioset_init(&f->clones, BIO_POOL_SIZE,
 			   offsetof(struct ublk_front_io, clone),
 			   BIOSET_PERCPU_CACHE);
+}
+
+static void ublk_front_free_cache(struct ublk_front *f)
+{
+	struct ublk_front_acct *a, *next;
+	unsigned int cpu;
+
+	if (!f->cache)
+		return;
+	for_each_possible_cpu(cpu) {
+		for (a = per_cpu_ptr(f->cache, cpu)->first; a; a = next) {
+			next = a->next;
+			kfree(a);
+		}
+	}
+	free_percpu(f->cache);
 }
 
 /* No disk is there any more. Sleeps. */
@@ -114,6 +144,7 @@ void ublk_front_exit(struct ublk_device *ub)
 		return;
 	if (f->wq)
 		destroy_workqueue(f->wq);
+	ublk_front_free_cache(f);
 	bioset_exit(&f->clones);
 	kfree(f);
 }
@@ -206,22 +237,61 @@ static void ublk_front_end(struct bio *clone)
 
 /* --- to the server --- */
 
+/* Half of the cost of a bio's statistics was kmalloc() and kfree(). */
+static struct ublk_front_acct *ublk_front_get_acct(struct ublk_front *f)
+{
+	struct ublk_front_cache *c;
+	struct ublk_front_acct *a;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	c = this_cpu_ptr(f->cache);
+	a = c->first;
+	if (likely(a)) {
+		c->first = a->next;
+		c->nr--;
+	}
+	local_irq_restore(flags);
+	return likely(a) ? a : kmalloc(sizeof(*a), GFP_NOWAIT);
+}
+
+static void ublk_front_put_acct(struct ublk_front *f, struct ublk_front_acct *a)
+{
+	struct ublk_front_cache *c;
+	unsigned long flags;
+	bool full;
+
+	local_irq_save(flags);
+	c = this_cpu_ptr(f->cache);
+	full = c->nr == UBLK_FRONT_CACHE_MAX;
+	if (likely(!full)) {
+		a->next = c->first;
+		c->first = a;
+		c->nr++;
+	}
+	local_irq_restore(flags);
+	if (unlikely(full))
+		kfree(a);
+}
+
 static void ublk_front_acct_end(struct bio *bio)
 {
 	struct ublk_front_acct *a = bio->bi_private;
+	struct block_device *bdev = a->bdev;
 
-	if (a->sectors) {
-		bdev_end_io_acct(a->bdev, a->op, a->sectors, a->start);
+	if (likely(a->sectors)) {
+		bdev_end_io_acct(bdev, a->op, a->sectors, a->start);
 	} else {
 		part_stat_lock();
-		part_stat_inc(a->bdev, ios[STAT_FLUSH]);
-		part_stat_add(a->bdev, nsecs[STAT_FLUSH],
+		part_stat_inc(bdev, ios[STAT_FLUSH]);
+		part_stat_add(bdev, nsecs[STAT_FLUSH],
 			      jiffies_to_nsecs(jiffies - a->start));
 		part_stat_unlock();
 	}
 	bio->bi_end_io = a->end_io;
 	bio->bi_private = a->private;
-	kfree(a);
+	/* Before the end: then nobody may hold the disk open. */
+	ublk_front_put_acct(((struct ublk_device *)bdev->bd_disk->private_data)->front, a);
 	bio_endio(bio);
 }
 
@@ -229,20 +299,18 @@ static void ublk_front_acct_end(struct bio *bio)
  * The hidden disk has statistics of its own; those of the disk, and of its
  * partitions, are kept here. Without memory a bio is not counted.
  */
-static void ublk_front_account(struct bio *bio)
+static void ublk_front_account(struct ublk_front *f, struct bio *bio)
 {
-	struct ublk_front_acct *a = kmalloc(sizeof(*a), GFP_NOWAIT);
+	struct ublk_front_acct *a = ublk_front_get_acct(f);
 
 	if (unlikely(!a))
 		return;
-	*a = (struct ublk_front_acct){
-		.end_io		= bio->bi_end_io,
-		.private	= bio->bi_private,
-		.bdev		= bio->bi_bdev,
-		.start		= jiffies,
-		.sectors	= bio_sectors(bio),
-		.op		= bio_op(bio),
-	};
+	a->end_io = bio->bi_end_io;
+	a->private = bio->bi_private;
+	a->bdev = bio->bi_bdev;
+	a->start = jiffies;
+	a->sectors = bio_sectors(bio);
+	a->op = bio_op(bio);
 	if (likely(a->sectors))
 		bdev_start_io_acct(a->bdev, a->op, a->start);
 	bio->bi_end_io = ublk_front_acct_end;
@@ -254,7 +322,7 @@ static void ublk_front_to_server(struct ublk_device *ub, struct bio *bio)
 	struct gendisk *disk = bio->bi_bdev->bd_disk;
 
 	if (likely(blk_queue_io_stat(disk->queue)))
-		ublk_front_account(bio);
+		ublk_front_account(ub->front, bio);
 	bio_set_dev(bio, ub->rq_disk->part0);
 	trace_block_bio_remap(bio, disk_devt(disk), bio->bi_iter.bi_sector);
 	submit_bio_noacct(bio);
