@@ -203,6 +203,7 @@ struct mode_args {
 	bool redirect;
 	bool no_redirect;
 	bool passthrough;
+	bool no_passthrough;
 	__u64 io_threads;
 	const char *shmem;
 };

@@ -85,6 +85,11 @@ const struct ublk_opt devopts_table[] = {
 		.help = "IO passes to the store; fail if it cannot",
 	},
 	{
+		.name = "no-passthrough|no_passthrough", .type = UBLK_OPT_FLAG,
+		.offset = OFF(mode.no_passthrough),
+		.help = "all IO is served as requests",
+	},
+	{
 		.name = "per-io-threads|per_io_threads", .type = UBLK_OPT_UINT,
 		.offset = OFF(mode.io_threads),
 		.arg = "N", .def = "1", .min = 1, .max = UBLK_MAX_IO_THREADS,

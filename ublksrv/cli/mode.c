@@ -39,6 +39,8 @@ static int mode_check_args(const struct mode_args *a, __u64 features)
 		return mode_exclude("--redirect", "--no-redirect");
 	if (a->redirect && (a->copy || a->zero_copy))
 		return mode_exclude("--redirect", data);
+	if (a->passthrough && a->no_passthrough)
+		return mode_exclude("--passthrough", "--no-passthrough");
 	if (a->zero_copy && a->shmem)
 		return mode_exclude("--zerocopy", "--shmem_zc");
 	if (features & UBLK_F_NEED_GET_DATA) {
@@ -67,7 +69,8 @@ int mode_from_args(const struct mode_args *a, struct ublk_dev_opts *opts)
 		a->no_batch ? UBLK_CHOICE_NO : UBLK_CHOICE_AUTO;
 	opts->redirect = a->redirect ? UBLK_CHOICE_YES :
 		a->no_redirect ? UBLK_CHOICE_NO : UBLK_CHOICE_AUTO;
-	opts->passthrough = a->passthrough ? UBLK_CHOICE_YES : UBLK_CHOICE_AUTO;
+	opts->passthrough = a->passthrough ? UBLK_CHOICE_YES :
+		a->no_passthrough ? UBLK_CHOICE_NO : UBLK_CHOICE_AUTO;
 	opts->io_threads = a->io_threads;
 	opts->shmem = a->shmem;
 	return 0;

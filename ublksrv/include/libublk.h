@@ -923,7 +923,8 @@ struct ublk_store {
  * @redirect: enum ublk_choice: may the driver serve requests from the files of a
  *	target that wants it? By default, if nothing else was chosen as @mode
  * @passthrough: enum ublk_choice: may IO pass to the backings of a target that wants
- *	it, without being a request? By default it does not
+ *	it, without being a request? By default, unless @mode, @redirect, @shmem or
+ *	UBLK_F_NEED_GET_DATA say how requests are served
  *
  * A mode that is named has to be possible. Otherwise the library chooses one
  * that driver, target and privileges allow; ublk_dev_mode_reason() says why. In

@@ -228,6 +228,16 @@ static int mode_pick_redirect(const struct mode_env *env, enum ublk_choice asked
 	return 0;
 }
 
+/*
+ * Passed IO is seen by nobody here: what else was chosen for the way of the data would
+ * have no effect.
+ */
+static bool mode_is_chosen(const struct mode_env *env, const struct ublk_dev_opts *opts)
+{
+	return opts->mode != UBLK_MODE_AUTO || opts->redirect != UBLK_CHOICE_AUTO ||
+		env->shmem || env->need & UBLK_F_NEED_GET_DATA;
+}
+
 static const char *mode_not_passthrough(const struct mode_env *env)
 {
 	if (!env->wants_extents)
@@ -240,17 +250,19 @@ static const char *mode_not_passthrough(const struct mode_env *env)
 }
 
 /* May IO pass to backings, without being a request? */
-static int mode_pick_passthrough(const struct mode_env *env, enum ublk_choice asked,
-				 __u64 *flags)
+static int mode_pick_passthrough(const struct mode_env *env,
+				 const struct ublk_dev_opts *opts, __u64 *flags)
 {
+	bool must = opts->passthrough == UBLK_CHOICE_YES;
 	const char *reason;
 
-	if (asked != UBLK_CHOICE_YES)
+	if (opts->passthrough == UBLK_CHOICE_NO || (!must && mode_is_chosen(env, opts)))
 		return 0;
 	reason = mode_not_passthrough(env);
-	if (reason)
+	if (!reason)
+		*flags |= UBLK_F_EXTENTS;
+	else if (must)
 		return ublk_error(-EOPNOTSUPP, "passthrough: %s; leave it out", reason);
-	*flags |= UBLK_F_EXTENTS;
 	return 0;
 }
 
@@ -299,7 +311,7 @@ int mode_choose(struct ublk_dev *dev, const struct ublk_dev_opts *opts)
 
 	ret = mode_pick_redirect(&env, opts->redirect, opts->mode, &flags);
 	if (!ret)
-		ret = mode_pick_passthrough(&env, opts->passthrough, &flags);
+		ret = mode_pick_passthrough(&env, opts, &flags);
 	if (!ret)
 		ret = mode_pick_data(&env, opts->mode, &flags, dev->mode_why,
 				     sizeof(dev->mode_why));

@@ -227,7 +227,8 @@ static int loop_open(struct ublk_dev *dev, void *cfg)
 	loop->redirect = -1;
 	if (loop->file.direct)
 		ublk_dev_want_redirect(dev);
-	if (loop->file.direct && loop->file.block && !c->shared && !c->offset && !c->size)
+	/* It must be the daemon's alone (claim.c). */
+	if (loop->file.direct && loop->file.block && !c->shared && !c->read_only)
 		ublk_dev_want_extents(dev);
 	ublk_dev_set_priv(dev, loop);
 	return 0;
@@ -248,8 +249,9 @@ static void loop_close(struct ublk_dev *dev)
 }
 
 /*
- * The whole disk lies on the store. The driver refuses operations that the store has
- * not: the daemon does them in another way.
+ * All of the disk lies on the store, as far as that goes: so also what a resize may add.
+ * The driver refuses operations that the store has not: the daemon does them in another
+ * way.
  */
 static void loop_set_extent(struct ublk_dev *dev, const struct loop *loop)
 {
@@ -257,9 +259,10 @@ static void loop_set_extent(struct ublk_dev *dev, const struct loop *loop)
 		UBLK_EXTENT_DISCARD | UBLK_EXTENT_WRITE_ZEROES,
 		UBLK_EXTENT_DISCARD, UBLK_EXTENT_WRITE_ZEROES, 0,
 	};
-	const struct ublk_param_basic *basic = &ublk_dev_params(dev)->basic;
+	__u64 bytes = loop->file.size - loop->offset;
 	struct ublk_extent_elem all = {
-		.nr_sectors = basic->dev_sectors,
+		.nr_sectors = (bytes - bytes % loop->file.block_size) >> 9,
+		.pos = loop->offset >> 9,
 		.file = loop->redirect,
 	};
 	int ret = -EOPNOTSUPP;
@@ -268,9 +271,7 @@ static void loop_set_extent(struct ublk_dev *dev, const struct loop *loop)
 	if (!(ublk_dev_info(dev)->flags & UBLK_F_EXTENTS) || loop->redirect < 0)
 		return;
 	for (i = 0; i < sizeof(rights) / sizeof(rights[0]) && ret == -EOPNOTSUPP; i++) {
-		all.rights = UBLK_EXTENT_READ;
-		if (!(basic->attrs & UBLK_ATTR_READ_ONLY))
-			all.rights |= UBLK_EXTENT_WRITE | rights[i];
+		all.rights = UBLK_EXTENT_READ | UBLK_EXTENT_WRITE | rights[i];
 		ret = ublk_dev_set_extents(dev, &all, 1);
 	}
 	if (ret != 1)

@@ -13,6 +13,7 @@
 
 struct null_cfg {
 	__u64 size;
+	bool front;
 };
 
 static const struct ublk_opt null_opts[] = {
@@ -21,6 +22,11 @@ static const struct ublk_opt null_opts[] = {
 		.offset = offsetof(struct null_cfg, size),
 		.arg = "SIZE", .def = "250G", .max = LLONG_MAX,
 		.help = "capacity",
+	},
+	{
+		.name = "front", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct null_cfg, front),
+		.help = "a disk in front, from which nothing passes",
 	},
 	{ 0 }
 };
@@ -38,8 +44,8 @@ static int null_open(struct ublk_dev *dev, void *cfg)
 	p->discard.max_discard_sectors = UINT_MAX >> 9;
 	p->discard.max_discard_segments = 1;
 	p->discard.max_write_zeroes_sectors = UINT_MAX >> 9;
-	/* No backing: with --passthrough it shows what the disk in front costs. */
-	ublk_dev_want_extents(dev);
+	if (c->front)
+		ublk_dev_want_extents(dev);
 	return 0;
 }
 

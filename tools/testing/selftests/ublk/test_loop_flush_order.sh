@@ -58,12 +58,15 @@ write() {
 	dd if=/dev/urandom of="$BDEV" bs=4k count=1 status=none "$@"
 }
 
-for opt in "" --buffered-io; do
+# Where the driver has it, the first one is with passthrough.
+no_passthrough=
+! has_feature EXTENTS || no_passthrough=--no-passthrough
+for opt in "" $no_passthrough --buffered-io; do
 	# Reads of other processes would be among the events.
 	# shellcheck disable=SC2086
 	add_dev -t loop -f "$NULL" --no-auto-part-scan $opt
 	mode=${opt:-direct}
-	if [ -z "$opt" ]; then
+	if [ "$opt" != --buffered-io ]; then
 		check "$mode: plain write" trace write oflag=direct
 		check "$mode: it is no flush" no_flush
 	fi

@@ -58,9 +58,13 @@ done < <(rows <<END
 END
 )
 check "it is on the disk below" cmp -n 4194304 "$TMP/data" "$NULL"
-add_dev -t loop -f "$NULL"
-check "random IO verifies" fio_verify "$BDEV" --bsrange=4k-512k --iodepth=16 --size=16m
-check "device is deleted" del_dev
+for opt in "" --no-passthrough; do
+	# shellcheck disable=SC2086
+	add_dev -t loop -f "$NULL" $opt
+	check "${opt:-default}: random IO verifies" fio_verify "$BDEV" --bsrange=4k-512k \
+		--iodepth=16 --size=16m
+	check "${opt:-default}: device is deleted" del_dev
+done
 
 first=$NULL
 null_device ublk_back2 size=64 blocksize=512 hw_queue_depth=128 max_sectors=64
@@ -78,7 +82,7 @@ if [ -e "$thp" ]; then
 	defer sh -c "echo $(sed 's/.*\[\(.*\)\].*/\1/' "$thp") >$thp"
 	echo never >"$thp"
 fi
-add_dev -t loop -f "$NULL"
+add_dev -t loop -f "$NULL" --no-passthrough
 check "segments: data" data_passes
 check "segments: no worker" no_workers
 check "segments: deleted" del_dev

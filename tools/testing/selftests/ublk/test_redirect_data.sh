@@ -34,7 +34,7 @@ test_store() {
 	local what=$1 file=$2 batch
 
 	for batch in $(batch_options); do
-		add_dev -t loop -f "$file" -q 2 -d 32 "$batch"
+		add_dev -t loop -f "$file" -q 2 -d 32 --no-passthrough "$batch"
 		check "$what $batch: mode" mode_has redirect
 		check "$what $batch: random IO verifies" verify
 		check "$what $batch: the driver served it" redirected

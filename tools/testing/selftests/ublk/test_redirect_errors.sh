@@ -66,7 +66,7 @@ busy() {
 
 # The disk disappears under IO.
 umount "$TMP/mnt"
-add_dev -t loop -f "$NULL" -q 2
+add_dev -t loop -f "$NULL" -q 2 --no-passthrough
 timeout "$((60 * SCALE))" fio --name=io --filename="$BDEV" --ioengine=io_uring --direct=1 \
 	--rw=randrw --iodepth=16 --time_based --runtime=60 --continue_on_error=none \
 	--minimal >/dev/null 2>&1 &

@@ -63,7 +63,7 @@ old_session_lasts() {
 }
 
 for batch in $(batch_options); do
-	add_dev -t loop -f "$STORE" --user-recovery-reissue 1 "$batch"
+	add_dev -t loop -f "$STORE" --no-passthrough --user-recovery-reissue 1 "$batch"
 	check "$batch: writes before" dd if="$(block x)" of="$BDEV" bs=64k count=1 \
 		seek=16 oflag=direct status=none
 	suspend
@@ -103,7 +103,7 @@ for batch in $(batch_options); do
 done
 
 # A request that times out in the store kills no server.
-add_dev -t loop -f "$STORE"
+add_dev -t loop -f "$STORE" --no-passthrough
 echo kill >"/sys/class/ublk-char/ublkc$DEV/timeout_action"
 echo 500 >"/sys/block/ublkb$DEV/queue/io_timeout"
 pid=$(pid_of "$DEV")
