@@ -61,6 +61,14 @@ build_uncounted() {
 			CPPFLAGS=-DUBLK_NO_STAT ublk' >&2
 }
 
+# The target that measures extents.
+build_pieces() {
+	"$top/test/vm/chroot.sh" -- sh -ec '
+		mkdir -p build/pieces
+		cc -O2 -Wall -Wextra -Werror -shared -fPIC -Iublksrv/include \
+			-o build/pieces/ublk-target-pieces.so bench/pieces.c' >&2
+}
+
 measure() {
 	local driver=$1 args=() text
 
@@ -77,6 +85,7 @@ measure() {
 }
 
 build_uncounted
+build_pieces
 for driver in "${drivers[@]}"; do
 	measure "$driver"
 done
