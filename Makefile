@@ -23,6 +23,7 @@ help:
 	@echo 'demo        boot a guest and show a file system on a ublk device'
 	@echo 'check       all tests, in guests; TESTS="PATTERN..." selects, LESS=1 repeats most'
 	@echo 'check-debug what check runs in guests, on a debug kernel compiled once; TESTS= LESS='
+	@echo 'check-extents what extents need long for: the protocol with an empty table, ten minutes of moves; LESS='
 	@echo 'check-chaos random misuse of all modes on the debug kernel; SECONDS=600 SEED='
 	@echo 'check-kcsan the same on a kernel that looks for data races; SECONDS=600 SEED='
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
@@ -56,6 +57,9 @@ check:
 
 check-debug:
 	@$(SH_VM)/check.sh --debug $(if $(LESS),--less $(LESS)) $(if $(TESTS),--tests "$(TESTS)")
+
+check-extents:
+	@$(SH_VM)/extents.sh $(if $(LESS),--less $(LESS))
 
 check-chaos:
 	@$(SH_VM)/chaos.sh $(CHAOS_ARGS)
@@ -148,7 +152,7 @@ clean: clean-modules
 clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
-.PHONY: all help modules user deb demo check check-debug check-chaos \
+.PHONY: all help modules user deb demo check check-debug check-extents check-chaos \
 	check-kcsan check-fresh check-packages check-system check-cross check-intree export \
 	mutants bench shell unit pictures compile_commands.json install \
 	install-user install-modules uninstall uninstall-user uninstall-modules \

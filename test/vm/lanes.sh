@@ -139,6 +139,7 @@ boot() {
 		--stdin "$lane/stdin" --append log_buf_len=8M \
 		"${run_args[@]}" "${options[@]}" -- \
 		env "UBLK_TEST_SCALE=$slow" "UBLK_TEST_LESS=$divisor" \
+		${UBLK_TEST_EXTENTS:+UBLK_TEST_EXTENTS=1} \
 		test/vm/check-guest.sh \
 		>"$lane/fifo" 2>"$lane/errors" &
 	vm_pid=$!
