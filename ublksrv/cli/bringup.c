@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/mman.h>
 
 #include "disk.h"
 
 #define DISK_MS		10000	/* until the disk's node is in /dev */
 #define LINK_MS		5000	/* until the link of its name is there */
+#define REPLACE_MS	10000	/* for the requests in flight of the old daemon */
 
 /* Refuse features that the driver lacks, add optional ones that it has. */
 static int bringup_features(const struct daemon_args *args,
@@ -178,14 +180,41 @@ static void bringup_note(const struct daemon_args *args,
 		ublk_log(UBLK_LOG_WARN, "dev %u: %s", args->dev.id, args->note);
 }
 
+/*
+ * Let the daemon that serves the device hand over, so that this process can continue.
+ * What IO then waits for must not wait for that IO: program and libraries may lie on the
+ * disk, so all of them is read first.
+ */
+static int bringup_replace(const struct daemon_args *args, __u64 *since)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_ctrl *ctrl;
+	int ret;
+
+	/* an ordinary user has no such device */
+	mlockall(MCL_CURRENT);
+	ret = common_open(args->dev.id, &ctrl, &info);
+	if (ret)
+		return ret;
+	ublk_ctrl_close(ctrl);
+	*since = common_now_ns();
+	if (info.state != UBLK_S_DEV_LIVE)
+		return 0;
+	return handover(args->dev.id, REPLACE_MS);
+}
+
 static int bringup_recover(const struct daemon_args *args,
 			   struct ublk_dev **pdev)
 {
 	__u32 id = args->dev.id;
 	struct ublk_dev *dev;
+	__u64 since = 0;
 	char why[1024];
 	int ret;
 
+	ret = args->replace ? bringup_replace(args, &since) : 0;
+	if (ret)
+		return ret;
 	ret = ublk_dev_new(&dev, &args->dev, args->target, args->cfg);
 	if (ret == -ESTALE)
 		return ublk_error(ret, "dev %u: %s, or \"ublk recover -n %u --force\" if the data is the same",
@@ -201,6 +230,10 @@ static int bringup_recover(const struct daemon_args *args,
 		ret = bringup_continue(args, dev);
 	if (ret)
 		goto err_free;
+	if (args->pause_us)
+		*args->pause_us = (common_now_ns() - since) / 1000;
+	if (args->replace && !(args->dev.flags & UBLK_DEV_MLOCK))
+		munlockall();
 	ret = bringup_wait_disk(dev);
 	if (ret)
 		goto err_detach;

@@ -73,6 +73,7 @@ extern const struct cli_command features_command;
 extern const struct cli_command recover_command;
 extern const struct cli_command stop_command;
 extern const struct cli_command quiesce_command;
+extern const struct cli_command upgrade_command;
 extern const struct cli_command resize_command;
 extern const struct cli_command set_affinity_command;
 extern const struct cli_command udev_owner_command;
@@ -184,6 +185,7 @@ enum state_old {
 	STATE_OLD_LOST,		/* it was overwritten */
 };
 
+int state_make_dir(void);
 int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 		const void *cfg, const struct ublk_dev_opts *opts,
 		const char *name, enum state_old *old);
@@ -228,6 +230,8 @@ struct daemon_args {
 	int eventfd;		/* 0: none */
 	bool show;		/* print the disk's node only */
 	bool recover;		/* the device exists and waits for a server */
+	bool replace;		/* it may have one, which hands over */
+	__u64 *pause_us;	/* receives how long its IO waited for that */
 	unsigned int timeout_ms;	/* until the disk is there */
 	bool foreground;
 	bool quiet;
@@ -236,8 +240,11 @@ struct daemon_args {
 /* In the place of the number of a device. */
 #define DAEMON_FAILED	UINT64_MAX
 
-int daemon_run(const struct daemon_args *args);
+int daemon_run(struct daemon_args *args);
 void daemon_tell(const struct daemon_args *args, __u64 id);
+void daemon_close_others(int keep);
+void daemon_use_syslog(enum ublk_log_level level);
+bool daemon_is_mute(void);
 
 /* leave.c: a daemon that is asked to end */
 enum leave {
@@ -301,6 +308,9 @@ int common_open_daemon(__u32 id, pid_t pid);
 bool common_daemon_ended(int pidfd, unsigned int ms);
 int common_wait_state(struct ublk_ctrl *ctrl, __u32 id, unsigned int not_state,
 		      unsigned int ms, struct ublksrv_ctrl_dev_info *info);
+
+/* handover.c: a daemon that ends, and leaves the device */
+int handover(__u32 id, unsigned int ms);
 
 /* list.c */
 int list_print(struct ublk_ctrl *ctrl, __u32 id);

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "cli.h"
@@ -35,12 +37,18 @@ struct report {
 	int status;		/* exit status */
 	__u32 id;
 	pid_t pid;
+	__u64 pause_us;		/* with --replace */
 	char text[1024];
 };
 
-/* Do not keep open what the caller has open, such as a lock file. */
-static void daemon_close_others(int keep)
+/**
+ * daemon_close_others - do not keep open what the caller has open, such as a lock file
+ * @keep: the only descriptor besides the standard ones
+ */
+void daemon_close_others(int keep)
 {
+	/* the C library would write to what has its number later */
+	closelog();
 	if (keep > STDERR_FILENO + 1)
 		close_range(STDERR_FILENO + 1, keep - 1, 0);
 	close_range(keep + 1, ~0U, 0);
@@ -64,6 +72,29 @@ static void daemon_syslog(enum ublk_log_level level, const char *msg)
 	syslog(prio[level], "%s", msg);
 }
 
+/**
+ * daemon_use_syslog - log to the system log
+ * @level: the least important messages that are logged
+ */
+void daemon_use_syslog(enum ublk_log_level level)
+{
+	openlog("ublk", LOG_PID, LOG_DAEMON);
+	ublk_set_log(daemon_syslog, level);
+}
+
+/**
+ * daemon_is_mute - does nobody read the standard error
+ *
+ * Return: true if it is /dev/null
+ */
+bool daemon_is_mute(void)
+{
+	struct stat st;
+
+	return !fstat(STDERR_FILENO, &st) && S_ISCHR(st.st_mode) &&
+		st.st_rdev == makedev(1, 3);
+}
+
 /* The caller is about to exit: leave its terminal, log to the system log. */
 static void daemon_detach(bool debug)
 {
@@ -77,8 +108,7 @@ static void daemon_detach(bool debug)
 		if (fd > STDERR_FILENO)
 			close(fd);
 	}
-	openlog("ublk", LOG_PID, LOG_DAEMON);
-	ublk_set_log(daemon_syslog, debug ? UBLK_LOG_DEBUG : UBLK_LOG_INFO);
+	daemon_use_syslog(debug ? UBLK_LOG_DEBUG : UBLK_LOG_INFO);
 }
 
 /* Log the mode, and why the library did not choose a faster one. */
@@ -191,14 +221,24 @@ static int daemon_signal_fd(void)
 
 /* Print a device that is served now, as the options say. */
 static int daemon_show(const struct daemon_args *args, struct ublk_ctrl *ctrl,
-		       __u32 id)
+		       const struct report *r)
 {
+	int ret;
+
+	if (args->replace)
+		out_set("pause_us", json_integer(r->pause_us));
 	if (args->quiet && !out_is_json())
 		return 0;
-	if (!args->show || out_is_json())
-		return list_print(ctrl, id);
-	printf("/dev/ublkb%u\n", id);
-	return 0;
+	if (args->show && !out_is_json()) {
+		printf("/dev/ublkb%u\n", r->id);
+		return 0;
+	}
+	ret = list_print(ctrl, r->id);
+	if (!ret && args->replace && !out_is_json())
+		printf("\tIO waited %llu.%llu ms\n",
+		       (unsigned long long)r->pause_us / 1000,
+		       (unsigned long long)r->pause_us / 100 % 10);
+	return ret;
 }
 
 /**
@@ -220,7 +260,7 @@ void daemon_tell(const struct daemon_args *args, __u64 id)
 }
 
 /* @fd: pipe to the caller, or -1 in the foreground. Return: exit status */
-static int daemon_serve(const struct daemon_args *args, int fd)
+static int daemon_serve(struct daemon_args *args, int fd)
 {
 	struct report r = { .what = REPORT_PID, .pid = getpid() };
 	int signal_fd = daemon_signal_fd();
@@ -230,6 +270,7 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 
 	if (!report_send(fd, &r))
 		return EXIT_FAILED;
+	args->pause_us = &r.pause_us;
 	oom = survive_set_up(args->dev.flags & UBLK_DEV_MLOCK);
 	ret = bringup(args, &dev);
 	if (ret) {
@@ -246,12 +287,16 @@ static int daemon_serve(const struct daemon_args *args, int fd)
 
 	r.what = REPORT_READY;
 	r.id = ublk_dev_info(dev)->dev_id;
-	if (fd >= 0)
+	if (fd >= 0) {
 		daemon_detach(args->debug);
-	else
-		daemon_show(args, ublk_dev_ctrl(dev), r.id);
-	if (fd < 0) {
+	} else {
+		if (daemon_is_mute())
+			daemon_use_syslog(args->debug ? UBLK_LOG_DEBUG :
+					  UBLK_LOG_INFO);
+		daemon_show(args, ublk_dev_ctrl(dev), &r);
 		out_print(EXIT_OK);
+		/* who waits for the eventfd may read this then */
+		fflush(stdout);
 		daemon_tell(args, r.id);
 	}
 	daemon_log_mode(dev);
@@ -332,7 +377,7 @@ static int daemon_wait_ready(const struct daemon_args *args, int fd, __u64 *id)
 	ret = ublk_ctrl_open(&ctrl);
 	if (!ret) {
 		ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
-		ret = daemon_show(args, ctrl, r.id);
+		ret = daemon_show(args, ctrl, &r);
 		ublk_ctrl_close(ctrl);
 	}
 	/* it was ready, even if it is deleted by now */
@@ -345,7 +390,7 @@ static int daemon_wait_ready(const struct daemon_args *args, int fd, __u64 *id)
  *
  * Return: exit status of the program; comes from the daemon process as well
  */
-int daemon_run(const struct daemon_args *args)
+int daemon_run(struct daemon_args *args)
 {
 	int fds[2], ret;
 	pid_t pid;

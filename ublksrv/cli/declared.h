@@ -82,6 +82,16 @@ char **self_line(const char *command, __u32 id, const char *option,
 int self_run(char * const *line);
 
 /**
+ * self_run_other - run another version of this program, for a minute at most
+ * @path: its file
+ * @line: command and arguments, ends with NULL
+ * @doc: receives the JSON document that it has printed, or NULL; may be NULL
+ *
+ * Return: as self_run(); -ETIMEDOUT if it has been killed
+ */
+int self_run_other(const char *path, char * const *line, json_t **doc);
+
+/**
  * self_do - run a command on one device
  * @command: as for self_line(), with the parameters after it
  * @id: device

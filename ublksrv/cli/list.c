@@ -15,6 +15,7 @@
 #include "json.h"
 #include "list.h"
 #include "opt.h"
+#include "talk.h"
 
 /* How long one device may keep the others waiting. */
 #define LIST_IDLE_MS	400
@@ -90,6 +91,7 @@ static int list_load(const struct ublk_query *q, struct list_dev *d)
 	d->has_state = !ret;
 	list_note_record(d, ret);
 	d->hold_timeout = hold_get(q->id);
+	d->supervisor = talk_supervisor(q->id, d->has_state ? d->state.name : NULL);
 	list_daemon_load(info->ublksrv_pid, d->has_daemon && d->state.nr_tids ?
 			 d->state.tids[0] : -1, &d->daemon);
 	return 0;
@@ -149,6 +151,8 @@ static void list_text(struct ublk_ctrl *ctrl, const struct list_dev *d)
 		       d->state.target_text);
 	if (d->has_state && d->state.name)
 		printf("\tname %s\n", d->state.name);
+	if (d->supervisor)
+		printf("\tsupervisor pid %d\n", d->supervisor);
 	if (d->hold_timeout)
 		printf("\thold timeout %u s\n", d->hold_timeout);
 	if (*d->note)

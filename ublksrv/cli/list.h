@@ -28,6 +28,7 @@ struct list_dev {
 	struct state state;
 	bool has_state;
 	unsigned int hold_timeout;	/* seconds, 0: no bound */
+	pid_t supervisor;	/* 0: none */
 	bool has_daemon;	/* it has one, which wrote @state */
 	char flags[512];
 	char note[320];		/* what is missing, and why; or "" */

@@ -55,6 +55,8 @@ static void list_json_state(json_t *obj, const struct list_dev *d)
 			    json_deep_copy(st->options) : json_object());
 	json_object_set_new(obj, "mlock", json_boolean(st->mlock));
 	json_object_set_new(obj, "hold_timeout", json_integer(d->hold_timeout));
+	json_object_set_new(obj, "supervisor", d->supervisor ?
+			    json_integer(d->supervisor) : json_null());
 	json_object_set_new(obj, "shared_memory", list_json_text(st->shmem));
 	json_object_set_new(obj, "daemon", list_json_daemon(&d->daemon));
 }

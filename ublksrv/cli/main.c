@@ -19,6 +19,7 @@ const struct cli_command * const cli_commands[] = {
 	&recover_command,
 	&stop_command,
 	&quiesce_command,
+	&upgrade_command,
 	&del_command,
 	&resize_command,
 	&set_affinity_command,

@@ -25,6 +25,7 @@ struct recover_cfg {
 	__u64 id;
 	__u64 timeout;
 	bool force;
+	bool replace;
 	bool foreground;
 	bool quiet;
 };
@@ -46,6 +47,11 @@ static const struct ublk_opt recover_opts[] = {
 		.name = "force", .type = UBLK_OPT_FLAG,
 		.offset = offsetof(struct recover_cfg, force),
 		.help = "even if the files are not those of before",
+	},
+	{
+		.name = "replace", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct recover_cfg, replace),
+		.help = "also if a daemon serves it, which hands over",
 	},
 	{
 		.name = "foreground", .type = UBLK_OPT_FLAG,
@@ -101,9 +107,12 @@ static int recover_wait_old(struct ublk_ctrl *ctrl,
 	return ret ? common_explain(id, ret) : 0;
 }
 
-/* Is the device one that waits for a server? */
+/*
+ * Is the device one that waits for a server, or, with @replace, can the one that it has
+ * hand over?
+ */
 static int recover_check(struct ublk_ctrl *ctrl,
-			 struct ublksrv_ctrl_dev_info *info)
+			 struct ublksrv_ctrl_dev_info *info, bool replace)
 {
 	__u32 id = info->dev_id;
 	int ret;
@@ -111,6 +120,10 @@ static int recover_check(struct ublk_ctrl *ctrl,
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		return ublk_error(-EINVAL, "dev %u: cannot be recovered, it was added without --user-recovery; \"ublk del -n %u\"",
 				  id, id);
+	if (replace && info->state == UBLK_S_DEV_LIVE)
+		return info->flags & UBLK_F_QUIESCE ? 0 :
+			ublk_error(-EOPNOTSUPP, "dev %u: its daemon cannot hand over, the driver has no QUIESCE; end it with \"kill -9 %d\"",
+				   id, info->ublksrv_pid);
 	ret = recover_wait_old(ctrl, info);
 	if (ret)
 		return ret;
@@ -260,6 +273,7 @@ static void recover_fill(const struct recover_cfg *cfg,
 			 const struct state *st, struct daemon_args *args)
 {
 	args->recover = true;
+	args->replace = cfg->replace;
 	args->foreground = cfg->foreground;
 	args->quiet = cfg->quiet;
 	args->dev.struct_size = sizeof(args->dev);
@@ -293,7 +307,7 @@ static int recover_prepare(const struct recover_cfg *cfg,
 	ret = common_open(id, &ctrl, &info);
 	if (ret)
 		return ret;
-	ret = recover_check(ctrl, &info);
+	ret = recover_check(ctrl, &info, cfg->replace);
 	if (ret)
 		goto out;
 	ret = recover_load(&info, st);
@@ -370,7 +384,7 @@ static int recover_run(int argc, char **argv)
 
 const struct cli_command recover_command = {
 	.name = "recover",
-	.args = "-n ID [--force] [-t TARGET [OPTIONS] [FILE]]",
+	.args = "-n ID [--force] [--replace] [-t TARGET [OPTIONS] [FILE]]",
 	.summary = "serve a device again that lost its daemon",
 	.opts = recover_opts,
 	.device = true,

@@ -28,8 +28,14 @@ static int state_fail(const char *path, int err)
 			  "make it writable, or set UBLK_RUN_DIR");
 }
 
-/* In /tmp, another user may have made the directory first. */
-static int state_make_dir(void)
+/**
+ * state_make_dir - make the directory of the records
+ *
+ * In /tmp, another user may have made it first.
+ *
+ * Return: 0 or negative errno with a message
+ */
+int state_make_dir(void)
 {
 	const char *dir = state_dir();
 	struct stat st;

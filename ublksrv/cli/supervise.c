@@ -22,7 +22,7 @@
 #include "backoff.h"
 #include "heartbeat.h"
 #include "notify.h"
-#include "supervise.h"
+#include "supervise_upgrade.h"
 
 #define PAUSE_START_MS	30000	/* the longest one after a start that failed */
 #define PAUSE_DEATH_MS	5000	/* ... after a server that died soon */
@@ -39,6 +39,7 @@ enum phase {
 struct supervisor {
 	struct supervise s;
 	struct heartbeat beat;
+	struct upgrade upgrade;
 	enum phase phase;
 	unsigned int failures;	/* starts in a row */
 	unsigned int deaths;	/* in a row that came soon */
@@ -83,6 +84,8 @@ static int supervise_set_up(struct supervisor *v)
 
 	if (getenv("JOURNAL_STREAM"))
 		ublk_set_log(supervise_journal, UBLK_LOG_INFO);
+	else if (daemon_is_mute())
+		daemon_use_syslog(UBLK_LOG_INFO);
 	else
 		ublk_set_log(NULL, UBLK_LOG_INFO);
 	survive_set_up(true);
@@ -117,6 +120,7 @@ static void supervise_ready(struct supervisor *v)
 		 (int)v->s.pid);
 	supervise_say(UBLK_LOG_INFO, v, text);
 	notify("READY=1");
+	upgrade_ready(&v->upgrade);
 }
 
 static void supervise_pause(struct supervisor *v, const char *why,
@@ -165,10 +169,20 @@ static void supervise_next(struct supervisor *v)
 		if (v->s.pid)
 			supervise_reap(&v->s);
 		supervise_failed(v, ublk_strerror_last());
+		/* only a declaration says how to add it again */
+		if (what == SUPERVISE_GONE && !v->done)
+			supervise_finish(v, EXIT_FAILED);
 		return;
 	}
 	if (what == SUPERVISE_FOUND)
 		supervise_ready(v);
+}
+
+static void supervise_declare(struct supervisor *v)
+{
+	if (v->s.conf->words && state_declare(v->s.id, v->s.conf->words))
+		ublk_log(UBLK_LOG_WARN, "%s: the declaration is not recorded: %s",
+			 v->s.conf->name, ublk_strerror_last());
 }
 
 /* The server has told that the disk is there; if not, it ends and has said why. */
@@ -182,9 +196,7 @@ static void supervise_told(struct supervisor *v)
 	v->s.id = val - 1;
 	close(v->s.events);
 	v->s.events = -1;
-	if (state_declare(v->s.id, v->s.conf->words))
-		ublk_log(UBLK_LOG_WARN, "%s: the declaration is not recorded: %s",
-			 v->s.conf->name, ublk_strerror_last());
+	supervise_declare(v);
 	supervise_ready(v);
 }
 
@@ -285,6 +297,28 @@ static void supervise_look(struct supervisor *v)
 	}
 }
 
+/* Another program: see supervise_upgrade.c. */
+static void supervise_upgrade(struct supervisor *v)
+{
+	switch (upgrade_turn(&v->upgrade, &v->s)) {
+	case UPGRADE_SERVED:
+		heartbeat_stop(&v->beat);
+		supervise_declare(v);
+		supervise_ready(v);
+		upgrade_exec(&v->upgrade);
+		break;
+	case UPGRADE_CHECKED:
+		upgrade_exec(&v->upgrade);
+		break;
+	case UPGRADE_LOST:
+		heartbeat_stop(&v->beat);
+		supervise_next(v);
+		break;
+	default:
+		break;
+	}
+}
+
 /* Return: the earlier of two times, of which 0 is none */
 static __u64 supervise_first(__u64 a, __u64 b)
 {
@@ -297,7 +331,9 @@ static int supervise_wait_ms(const struct supervisor *v, __u64 now)
 	unsigned int dog = notify_watchdog_ms();
 	__u64 at = v->phase == PHASE_PAUSE ? v->next : 0, ms;
 
-	at = supervise_first(supervise_first(at, v->end), v->beat.next);
+	at = supervise_first(supervise_first(at, v->end), v->upgrade.end);
+	if (v->upgrade.step != UPGRADE_SERVER)
+		at = supervise_first(at, v->beat.next);
 	if (!at && !dog)
 		return -1;
 	ms = !at ? dog : at > now ? (at - now + 999999) / 1000000 : 0;
@@ -306,15 +342,28 @@ static int supervise_wait_ms(const struct supervisor *v, __u64 now)
 
 static void supervise_turn(struct supervisor *v)
 {
+	/* a server that is about to be replaced ends, and its disk must not wait */
+	bool replaces = v->upgrade.step == UPGRADE_SERVER;
+	/* others wait */
+	bool accepts = v->upgrade.step == UPGRADE_NONE && v->phase != PHASE_STARTING;
 	struct pollfd p[] = {
-		{ .fd = v->signals, .events = POLLIN },
+		{ .fd = replaces ? -1 : v->signals, .events = POLLIN },
 		{ .fd = v->s.events, .events = POLLIN },
-		{ .fd = v->s.pidfd, .events = POLLIN },
+		{ .fd = replaces && v->upgrade.gone ? -1 : v->s.pidfd, .events = POLLIN },
+		{ .fd = accepts ? v->upgrade.listener : -1, .events = POLLIN },
+		{ .fd = v->upgrade.events, .events = POLLIN },
+		{ .fd = v->upgrade.pidfd, .events = POLLIN },
 	};
 
-	poll(p, 3, supervise_wait_ms(v, common_now_ns()));
+	poll(p, 6, supervise_wait_ms(v, common_now_ns()));
 	if (notify_watchdog_ms())
 		notify("WATCHDOG=1");
+	if (p[3].revents)
+		upgrade_accept(&v->upgrade, &v->s);
+	if (replaces) {
+		supervise_upgrade(v);
+		return;
+	}
 	if (p[0].revents)
 		supervise_signal(v);
 	if (p[1].revents && v->phase == PHASE_STARTING)
@@ -323,7 +372,8 @@ static void supervise_turn(struct supervisor *v)
 		supervise_ended(v);
 	if (v->done)
 		return;
-	if (v->s.pid)
+	supervise_upgrade(v);
+	if (v->s.pid && v->upgrade.step != UPGRADE_SERVER)
 		supervise_look(v);
 	if (v->phase == PHASE_PAUSE && common_now_ns() >= v->next)
 		supervise_next(v);
@@ -331,12 +381,30 @@ static void supervise_turn(struct supervisor *v)
 		supervise_stays(v);
 }
 
-int supervise_run(const struct conf *conf, unsigned int limit, unsigned int hang)
+int supervise_try(const struct conf *conf, __u32 id)
+{
+	struct supervise s = { .conf = conf, .id = id, .pidfd = -1, .events = -1 };
+	struct ublksrv_ctrl_dev_info info;
+	int ret;
+
+	ret = ublk_ctrl_open(&s.ctrl);
+	if (ret)
+		return cli_fail(ret);
+	ublk_ctrl_set_deadline(s.ctrl, CLI_QUERY_MS);
+	ret = supervise_find(&s, &info);
+	ublk_ctrl_close(s.ctrl);
+	/* it will be added */
+	if (ret == -ENODEV && conf->words)
+		ret = 0;
+	return ret ? cli_fail(ret) : EXIT_OK;
+}
+
+int supervise_run(const struct conf *conf, __u32 id, unsigned int limit,
+		  unsigned int hang)
 {
 	struct supervisor v = {
 		.s = {
-			.conf = conf, .id = UBLK_ID_AUTO, .pidfd = -1,
-			.events = -1,
+			.conf = conf, .id = id, .pidfd = -1, .events = -1,
 		},
 		.beat = { .limit = hang * 1000000000ULL },
 		.limit = limit, .signals = -1,
@@ -349,7 +417,9 @@ int supervise_run(const struct conf *conf, unsigned int limit, unsigned int hang
 	if (ret)
 		return cli_fail(ret);
 	ublk_ctrl_set_deadline(v.s.ctrl, CLI_QUERY_MS);
-	ret = supervise_set_up(&v);
+	ret = upgrade_start(&v.upgrade, &v.s);
+	if (!ret)
+		ret = supervise_set_up(&v);
 	if (!ret)
 		supervise_next(&v);
 	while (!ret && !v.done)
@@ -357,6 +427,7 @@ int supervise_run(const struct conf *conf, unsigned int limit, unsigned int hang
 	if (v.signals >= 0)
 		close(v.signals);
 	heartbeat_stop(&v.beat);
+	upgrade_stop(&v.upgrade);
 	ublk_ctrl_close(v.s.ctrl);
 	if (ret)
 		return cli_fail(ret);

@@ -13,11 +13,13 @@ enum supervise_start {
 	SUPERVISE_ADDED,	/* a child adds the device */
 	SUPERVISE_RECOVERED,	/* a child recovers it */
 	SUPERVISE_FOUND,	/* it has a server already */
+	SUPERVISE_GONE,		/* it cannot be served any more, and is not declared */
 };
 
 /**
  * struct supervise - a device and its server
- * @conf: declaration
+ * @conf: declaration; without words for a device that is not declared, whose number
+ *	is known then
  * @ctrl: handle
  * @id: number, UBLK_ID_AUTO before it is known
  * @pid: server, or 0
@@ -49,7 +51,7 @@ int supervise_find(struct supervise *s, struct ublksrv_ctrl_dev_info *info);
 /**
  * supervise_start - add or recover the device, or find who serves it
  * @s: @s->pid, @s->pidfd and @s->events are set
- * @what: receives what was done
+ * @what: receives what was done, or SUPERVISE_GONE with a failure
  *
  * Does not wait: @s->events tells how a child gets on.
  *
@@ -67,13 +69,26 @@ int supervise_start(struct supervise *s, enum supervise_start *what);
 int supervise_reap(struct supervise *s);
 
 /**
- * supervise_run - serve a declared device until it is deleted or a signal comes
- * @conf: declaration
+ * supervise_try - could supervise_run() begin
+ * @conf: declaration, or one without words
+ * @id: as for supervise_run()
+ *
+ * Changes nothing, and does not look for another supervisor.
+ *
+ * Return: exit status, with the message printed
+ */
+int supervise_try(const struct conf *conf, __u32 id);
+
+/**
+ * supervise_run - serve a device until it is deleted or a signal comes
+ * @conf: declaration, or one without words
+ * @id: number of a device that is not declared, else UBLK_ID_AUTO
  * @limit: give up after so many starts in a row that failed, 0 for never
  * @hang: seconds after which a server that hangs is killed, 0 for never
  *
  * Return: exit status, with the message printed
  */
-int supervise_run(const struct conf *conf, unsigned int limit, unsigned int hang);
+int supervise_run(const struct conf *conf, __u32 id, unsigned int limit,
+		  unsigned int hang);
 
 #endif

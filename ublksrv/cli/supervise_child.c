@@ -35,12 +35,23 @@ static int supervise_find_lost(struct supervise *s,
 	return s->lost ? 0 : -ENODEV;
 }
 
+/* One that is not declared. */
+static int supervise_find_number(struct supervise *s,
+				 struct ublksrv_ctrl_dev_info *info)
+{
+	int ret = ublk_ctrl_get_info(s->ctrl, s->id, info);
+
+	return ret ? common_explain(s->id, ret) : 0;
+}
+
 int supervise_find(struct supervise *s, struct ublksrv_ctrl_dev_info *info)
 {
 	__u64 id;
 	int ret;
 
 	s->lost = false;
+	if (!s->conf->words)
+		return supervise_find_number(s, info);
 	ret = device_find(s->conf->name, &id);
 	if (ret == -ENODEV)
 		return supervise_find_lost(s, info);
@@ -69,6 +80,8 @@ static void supervise_serve(struct supervise *s, const struct cli_command *cmd,
 	unsetenv("WATCHDOG_USEC");
 	out_stop();
 	ublk_ctrl_close(s->ctrl);
+	/* of them the supervisor's socket: it would be there as long as the server */
+	daemon_close_others(s->events);
 	status = cmd->run(nr, line);
 	fflush(NULL);
 	_exit(status);
@@ -131,6 +144,14 @@ static int supervise_recover(struct supervise *s)
 			      self_line("recover", s->id, "--quiet", NULL));
 }
 
+/* Also a child of before this process executed another program. */
+static bool supervise_is_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT);
+}
+
 static int supervise_adopt(struct supervise *s, pid_t pid)
 {
 	s->pidfd = syscall(SYS_pidfd_open, pid, 0);
@@ -138,7 +159,7 @@ static int supervise_adopt(struct supervise *s, pid_t pid)
 		return ublk_error(-errno, "dev %u: its server, process %d: %s",
 				  s->id, pid, strerror(errno));
 	s->pid = pid;
-	s->child = false;
+	s->child = supervise_is_child(pid);
 	return 0;
 }
 
@@ -147,7 +168,14 @@ int supervise_start(struct supervise *s, enum supervise_start *what)
 	struct ublksrv_ctrl_dev_info info;
 	int ret;
 
+	*what = SUPERVISE_RECOVERED;
 	ret = supervise_find(s, &info);
+	if (!s->conf->words && (ret == -ENODEV ||
+				(!ret && info.state == UBLK_S_DEV_DEAD))) {
+		*what = SUPERVISE_GONE;
+		return ublk_error(-ENODEV, "dev %u: has been stopped or deleted",
+				  s->id);
+	}
 	if (!ret && info.state == UBLK_S_DEV_DEAD) {
 		ret = ublk_ctrl_del_dev(s->ctrl, s->id);
 		if (ret && ret != -ENODEV)
