@@ -14,6 +14,7 @@ struct add_cfg {
 	__u64 id;
 	__u64 timeout;
 	bool foreground;
+	bool supervise;
 	bool quiet;
 	bool show;
 };
@@ -37,6 +38,11 @@ static const struct ublk_opt add_opts[] = {
 		.name = "foreground", .type = UBLK_OPT_FLAG,
 		.offset = OFF(foreground),
 		.help = "serve from this process, do not daemonise",
+	},
+	{
+		.name = "supervise", .type = UBLK_OPT_FLAG,
+		.offset = OFF(supervise),
+		.help = "also start a process that replaces a daemon that dies",
 	},
 	{
 		.name = "quiet", .type = UBLK_OPT_FLAG,
@@ -95,8 +101,14 @@ static int add_default_type(int argc, char **argv, const char **type)
 			   forgot, forgot) : 0;
 }
 
-static int add_check(struct devopts *opts, struct daemon_args *args)
+static int add_check(const struct add_cfg *cfg, struct devopts *opts,
+		     struct daemon_args *args)
 {
+	args->supervise = cfg->supervise;
+	if (cfg->supervise && cfg->foreground)
+		return ublk_error(-EINVAL, "--supervise and --foreground exclude each other");
+	if (cfg->supervise && !opts->recovery && !opts->reissue && !opts->fail_io)
+		return ublk_error(-EINVAL, "--supervise: needs --user-recovery, --user-recovery-reissue or --user-recovery-fail-io, else no other daemon can continue the device");
 	if (args->no_options)
 		return ublk_error(-EINVAL, "which target? give -t TARGET, or FILE for a disk in a file; see \"ublk help\"");
 	return devopts_features(opts, args);
@@ -110,7 +122,7 @@ static int add_run(int argc, char **argv)
 	int ret;
 
 	ret = devopts_parse(&add_command, &cfg, &opts, &args, argc, argv);
-	if (ret < 0 && add_check(&opts, &args))
+	if (ret < 0 && add_check(&cfg, &opts, &args))
 		ret = cli_usage(&add_command);
 	if (ret < 0) {
 		args.dev.struct_size = sizeof(args.dev);

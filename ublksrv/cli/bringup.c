@@ -112,6 +112,8 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 	id = ublk_dev_info(dev)->dev_id;
 	if (args->hold_timeout)
 		ret = hold_set(id, args->hold_timeout);
+	if (ret == -EOPNOTSUPP && args->hold_optional)
+		ret = 0;
 	if (!ret)
 		ret = bringup_start(args, dev);
 	if (ret)

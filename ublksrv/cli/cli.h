@@ -227,6 +227,7 @@ struct daemon_args {
 	bool no_options;	/* the target's required options are missing */
 	bool debug;		/* log more */
 	unsigned int hold_timeout;	/* seconds, or 0 */
+	bool hold_optional;	/* a driver that cannot do that will do */
 	int eventfd;		/* 0: none */
 	bool show;		/* print the disk's node only */
 	bool recover;		/* the device exists and waits for a server */
@@ -234,6 +235,7 @@ struct daemon_args {
 	__u64 *pause_us;	/* receives how long its IO waited for that */
 	unsigned int timeout_ms;	/* until the disk is there */
 	bool foreground;
+	bool supervise;		/* start a supervisor, too */
 	bool quiet;
 };
 
@@ -267,7 +269,8 @@ struct devopts {
 	bool recovery;
 	bool reissue;
 	bool fail_io;
-	__u64 hold_timeout;	/* seconds, or 0 */
+	__u64 hold_timeout;	/* seconds, 0: no bound, or HOLD_UNSET */
+	bool ublksrv;		/* a 0 or 1 was given to an option that needs none */
 	bool unprivileged;
 	bool uring_comp;
 	bool no_scan;
@@ -316,6 +319,9 @@ int handover(__u32 id, unsigned int ms);
 int list_print(struct ublk_ctrl *ctrl, __u32 id);
 
 /* hold.c: how long the driver holds requests */
+#define HOLD_UNSET	UINT64_MAX
+#define HOLD_DEFAULT	300	/* seconds, where nobody supervises */
+
 int hold_set(__u32 id, unsigned int seconds);
 unsigned int hold_get(__u32 id);
 
@@ -324,6 +330,9 @@ void guard_name(const char *what);
 void guard_enter(void);
 void guard_report(int status);
 void guard_leave(void);
+
+/* serve_start.c */
+int serve_start(__u32 id);
 
 /* module.c: the driver */
 int module_load(void);

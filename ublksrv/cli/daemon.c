@@ -374,6 +374,9 @@ static int daemon_wait_ready(const struct daemon_args *args, int fd, __u64 *id)
 		return cli_report(r.status, r.text);
 	}
 	*id = r.id;
+	ret = args->supervise ? serve_start(r.id) : 0;
+	if (ret)
+		return cli_fail(ret);
 	ret = ublk_ctrl_open(&ctrl);
 	if (!ret) {
 		ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);

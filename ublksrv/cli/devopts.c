@@ -138,7 +138,7 @@ const struct ublk_opt devopts_table[] = {
 	{
 		.name = "hold-timeout|hold_timeout", .type = UBLK_OPT_UINT,
 		.offset = OFF(hold_timeout),
-		.arg = "SECONDS", .def = "0", .max = 365 * 24 * 3600,
+		.arg = "SECONDS", .max = 365 * 24 * 3600,
 		.help = "hold IO for so long, then fail it; 0: without end",
 	},
 	{
@@ -315,6 +315,7 @@ int devopts_parse(const struct cli_command *cmd, void *own,
 	int ret = 0;
 
 	memset(cfg, 0, sizeof(*cfg));
+	cfg->hold_timeout = HOLD_UNSET;
 	if (devopts_have_htlb(argc, argv))
 		tables[2].bare = devopts_find("shmem_zc");
 	type = opt_find_value(tables, 3, 't', argc, argv);
@@ -329,6 +330,7 @@ int devopts_parse(const struct cli_command *cmd, void *own,
 	if (!ret)
 		ret = opt_parse(tables, type ? 4 : 3, argc, argv);
 	args->no_options = type && tables[3].missing;
+	cfg->ublksrv = tables[2].valued;
 	return cli_parsed(cmd, ret ? ret : devopts_check(cfg));
 }
 
@@ -374,12 +376,31 @@ bool devopts_given(const struct devopts *cfg)
 	struct opt_table table = { .opts = devopts_table, .base = &none };
 
 	memset(&none, 0, sizeof(none));
+	none.hold_timeout = HOLD_UNSET;
 	opt_defaults(&table);
 	/* about this run of the program, not about the device */
 	given.debug_mask = none.debug_mask;
 	given.eventfd = none.eventfd;
 	given.name = none.name;
+	given.ublksrv = none.ublksrv;
 	return memcmp(&given, &none, sizeof(none));
+}
+
+/*
+ * Without an end, IO of a disk whose daemon has died waits until somebody comes, and with
+ * it a sync or a shutdown. A line in the way of ublksrv means what it means there.
+ */
+static void devopts_hold(const struct devopts *cfg, __u64 features,
+			 struct daemon_args *args)
+{
+	bool holds = features & UBLK_F_USER_RECOVERY &&
+		!(features & UBLK_F_USER_RECOVERY_FAIL_IO);
+
+	args->hold_optional = cfg->hold_timeout == HOLD_UNSET;
+	if (!args->hold_optional)
+		args->hold_timeout = cfg->hold_timeout;
+	else if (holds && !cfg->ublksrv && !args->supervise)
+		args->hold_timeout = HOLD_DEFAULT;
 }
 
 /**
@@ -401,7 +422,8 @@ int devopts_features(const struct devopts *cfg, struct daemon_args *args)
 		f |= UBLK_F_USER_RECOVERY;
 		args->wanted |= UBLK_F_QUIESCE;
 	}
-	if (cfg->hold_timeout && (!f || cfg->fail_io))
+	if (cfg->hold_timeout && cfg->hold_timeout != HOLD_UNSET &&
+	    (!f || cfg->fail_io))
 		return ublk_error(-EINVAL, "--hold-timeout: needs --user-recovery or --user-recovery-reissue, else no IO is held");
 	if (cfg->reissue)
 		f |= UBLK_F_USER_RECOVERY_REISSUE;
@@ -415,7 +437,7 @@ int devopts_features(const struct devopts *cfg, struct daemon_args *args)
 		f |= UBLK_F_NO_AUTO_PART_SCAN;
 	if (cfg->shmem_read_only)
 		args->dev.flags |= UBLK_DEV_SHMEM_RO;
-	args->hold_timeout = cfg->hold_timeout;
+	devopts_hold(cfg, f, args);
 	args->name = cfg->name;
 	args->debug = cfg->debug_mask;
 	args->eventfd = cfg->eventfd;

@@ -239,6 +239,7 @@ int opt_set(struct opt_row *row, const char *text)
 	case UBLK_OPT_PATH:
 		return opt_set_path(row, text, (char **)dst);
 	case UBLK_OPT_BOOL:
+		row->table->valued |= text && !(row->opt->flags & UBLK_OPT_VALUE);
 		return opt_set_bool(row, text, (bool *)dst);
 	case UBLK_OPT_DEVICE:
 		return opt_set_device(row, text, (__u64 *)dst);

@@ -24,6 +24,7 @@
  * @bare: a row with UBLK_OPT_MAYBE that takes no value in this line, or NULL
  * @may_miss: required rows may be missing if no row of the table was given
  * @missing: result; they were
+ * @valued: result; a UBLK_OPT_BOOL that needs no value has one
  */
 struct opt_table {
 	const struct ublk_opt *opts;
@@ -33,6 +34,7 @@ struct opt_table {
 	const struct ublk_opt *bare;
 	bool may_miss;
 	bool missing;
+	bool valued;
 };
 
 /**

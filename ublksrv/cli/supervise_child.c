@@ -132,9 +132,16 @@ static int supervise_line(struct supervise *s, const struct cli_command *cmd,
 
 static int supervise_add(struct supervise *s)
 {
+	char **line;
+
 	if (s->conf->missing)
 		return ublk_error(-ENOENT, "%s", s->conf->missing);
-	return supervise_line(s, &add_command, conf_line(s->conf, UBLK_ID_AUTO));
+	line = conf_line(s->conf, UBLK_ID_AUTO);
+	/* the next server comes from here */
+	if (line && !json_object_get(s->conf->words, "hold-timeout") &&
+	    opt_list_add(&line, strdup("--hold-timeout=0")))
+		opt_list_free(&line);
+	return supervise_line(s, &add_command, line);
 }
 
 static int supervise_recover(struct supervise *s)
