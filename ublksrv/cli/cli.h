@@ -331,6 +331,9 @@ void guard_enter(void);
 void guard_report(int status);
 void guard_leave(void);
 
+/* session.c: the session of a login */
+void session_leave(__u32 id, const char *what);
+
 /* serve_start.c */
 int serve_start(__u32 id);
 

@@ -289,6 +289,7 @@ static int daemon_serve(struct daemon_args *args, int fd)
 	r.id = ublk_dev_info(dev)->dev_id;
 	if (fd >= 0) {
 		daemon_detach(args->debug);
+		session_leave(r.id, "server");
 	} else {
 		if (daemon_is_mute())
 			daemon_use_syslog(args->debug ? UBLK_LOG_DEBUG :

@@ -420,6 +420,8 @@ int supervise_run(const struct conf *conf, __u32 id, unsigned int limit,
 	ret = upgrade_start(&v.upgrade, &v.s);
 	if (!ret)
 		ret = supervise_set_up(&v);
+	if (!ret && daemon_is_mute() && id != UBLK_ID_AUTO)
+		session_leave(id, "supervisor");
 	if (!ret)
 		supervise_next(&v);
 	while (!ret && !v.done)
