@@ -121,6 +121,10 @@ truncate -s 8M "$img"
 ino=$(stat -c %i "$img")
 add_dev -t loop -r -f "$img"
 check "inode: kill" kill_daemon
+# the dead daemon's ring has the file open for writing for a moment
+check "inode: the file system is read-only now" busywait 5000 mount -o remount,ro "$TMP/mnt"
+check "inode: a file that cannot be written" refused "$img" "Read-only file system"
+check "inode: it can be written again" mount -o remount,rw "$TMP/mnt"
 # The dead daemon's ring has the file open for a moment; the number is free after it.
 reused() {
 	rm -f "$img"
