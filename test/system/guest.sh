@@ -317,6 +317,11 @@ step_wrong() {
 	end 0
 }
 
+# shellcheck source=test/system/odd.sh
+. /share/odd.sh
+# shellcheck source=test/system/fleet.sh
+. /share/fleet.sh
+
 step=$(head -n 1 /share/steps)
 echo "# boot: step $step, $(cut -d' ' -f1 /proc/uptime) s after the kernel's start"
 "step_$step"

@@ -4,14 +4,14 @@
 # make check-system: a declared device as a service of a real systemd, with real udev and
 # real file systems: ext4 on a disk whose file lies on a second disk, through deaths of
 # servers and supervisor, restarts, and orderly reboots, with each way to write the line
-# in fstab. guest.sh has the steps, one a boot; the transcript is the output, a KTAP
+# in fstab; 16 disks; and what else can happen. guest.sh, odd.sh and fleet.sh have the steps, one a boot; the transcript is the output, a KTAP
 # document. Takes minutes, because the guest is emulated; the time is printed.
 #
 # The guest is that of test/vm: its Debian has systemd, which is process 1 here. The
 # program is what "make install" puts there. What the guest writes to its disks is kept
 # from one boot to the next, and thrown away at the end.
 #
-# Environment: STEPS= (some of them, after "install"), SCALE=1 (multiplies deadlines, for
+# Environment: STEPS= (some of them; most need "install" before), SCALE=1 (multiplies deadlines, for
 # a busy machine), SMP=2, MEM=3G, UBLK_MIRROR=URL.
 
 set -eu
@@ -20,7 +20,9 @@ set -eu
 
 vm_become_root "$@"
 SYSTEM_DIR=$(cd -P -- "$(dirname -- "$0")" && pwd)
-STEPS=${STEPS:-by-name wants label requires wrong}
+STEPS=${STEPS:-newuser newuser-after install by-name wants label requires wrong
+	store soft freeze stuck stuck-after session
+	fleet-make fleet-power fleet-crash fleet-full fleet-upgrade}
 SCALE=${SCALE:-1}
 RUN_SECONDS=$((2400 * SCALE))	# for all boots
 
@@ -103,9 +105,12 @@ vm_qemu "$("$VM_DIR/emulator.sh")"
 make_products "$(cat "$rootdir/release")"
 make_initrd "$rootdir"
 mkdir "$run/share"
-cp "$SYSTEM_DIR/guest.sh" "$run/share/"
+cp "$SYSTEM_DIR/guest.sh" "$SYSTEM_DIR/odd.sh" "$SYSTEM_DIR/fleet.sh" "$run/share/"
+# The commands of the manual page, for a new user.
+awk '/^AT EVERY BOOT$/ { on = 1 } on && /^\t/ { print substr($0, 2); some = 1 } some && /^[^\t]/ { exit }' \
+	"$TOP_DIR/ublksrv/man/ublk.1.rst" >"$run/share/newuser"
 # shellcheck disable=SC2086 # a list
-printf '%s\n' install $STEPS >"$run/share/steps"
+printf '%s\n' $STEPS >"$run/share/steps"
 echo 0 >"$run/share/number"
 : >"$run/share/out"
 truncate -s 512M "$run/store.img"

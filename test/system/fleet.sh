@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2154,SC2317,SC2329 # sourced by guest.sh
+#
+# Steps of "make check-system" with 16 declared disks in four modes, whose files lie on one
+# second disk: orderly reboots, power that fails under IO while one disk has lost its
+# server, a full /run at boot, and another version of the program under IO.
+
+FLEET=16
+fleet_sums=/var/lib/ublk-test
+
+# The option of disk N that chooses how its data moves.
+fleet_mode() {
+	case $(($1 % 4)) in
+	0) echo "redirect = no" ;;
+	1) echo "copy = yes" ;;
+	2) echo "usercopy = yes" ;;
+	3) echo "zerocopy = yes" ;;
+	esac
+}
+
+each_disk() {
+	local i
+
+	for ((i = 0; i < FLEET; i++)); do
+		"$@" "$i" || { echo "disk f$i"; return 1; }
+	done
+}
+
+fleet_declare() {
+	truncate -s 12M "/srv/fleet/f$1.img" &&
+		printf '%s\n' "file = /srv/fleet/f$1.img" "user-recovery-reissue = yes" \
+			"$(fleet_mode "$1")" >"/etc/ublk/f$1.conf"
+}
+
+fleet_is_live() {
+	[ -b "/dev/disk/by-ublk/f$1" ] && systemctl -q is-active "ublk@f$1" &&
+		ublk list "f$1" | grep -q 'state LIVE'
+}
+
+# The first 8 MiB are written once, and compared after each boot; IO goes to the rest.
+fleet_write() {
+	head -c 8M /dev/urandom | tee >(sha256sum >"$fleet_sums/f$1") |
+		dd of="/dev/disk/by-ublk/f$1" bs=1M iflag=fullblock oflag=direct conv=fsync status=none
+}
+
+fleet_compare() {
+	[ "$(dd if="/dev/disk/by-ublk/f$1" bs=1M count=8 iflag=direct status=none | sha256sum)" = \
+		"$(cat "$fleet_sums/f$1")" ]
+}
+
+fleet_modes() {
+	ublk list | sed -n 's/^\tmode //p' | sort | uniq -c
+}
+
+# Boot has ended, within the time that systemd waits for a disk.
+fleet_boot_time() {
+	local usec
+
+	within 180 test "$(systemctl show -P FinishTimestampMonotonic)" != 0 || true
+	within 180 booted || { systemctl list-jobs; return 1; }
+	usec=$(systemctl show -P FinishTimestampMonotonic)
+	echo "$((usec / 1000000)) s after the kernel's start"
+	[ "$((usec / 1000000))" -lt "$((90 * SCALE))" ]
+}
+
+booted() {
+	[ "$(systemctl show -P FinishTimestampMonotonic)" != 0 ]
+}
+
+fleet_all_there() {
+	run "boot ends in time" fleet_boot_time
+	run "all $FLEET disks are there" "within 60 each_disk fleet_is_live && ublk list | grep -c 'state LIVE' | grep -x $FLEET"
+	run "in four modes" "fleet_modes && [ \$(fleet_modes | wc -l) -ge 3 ]"
+	run "with their data" "each_disk fleet_compare"
+	run "no ordering cycle" "no_cycle"
+}
+
+# Verifying IO on the last 4 MiB of each disk.
+fleet_io() {
+	local i
+	local jobs=()
+
+	for ((i = 0; i < FLEET; i++)); do
+		jobs+=("--name=f$i" "--filename=/dev/disk/by-ublk/f$i")
+	done
+	exec fio --ioengine=psync --direct=1 --bs=4k --rw=randrw --offset=8M --size=4M --verify=crc32c \
+		--verify_fatal=1 --verify_state_save=0 --time_based --runtime=$((600 * SCALE)) \
+		--rate_iops=20 --output=/run/fio.out "${jobs[@]}"
+}
+
+fleet_reads() {
+	[ "$(awk '$3 ~ /^ublkb[0-9]+$/ && $4 > 20 && $8 > 20' /proc/diskstats | wc -l)" -eq "$FLEET" ]
+}
+
+step_fleet-make() {
+	mkdir -p "$fleet_sums" /etc/ublk
+	rm -f /etc/ublk/*.conf
+	fstab
+	run "the store is mounted" "systemctl daemon-reload; findmnt -n /srv || mount /srv"
+	mkdir -p /srv/fleet
+	run "$FLEET disks are declared" "rm -f /srv/data.img && each_disk fleet_declare && systemctl daemon-reload"
+	run "and start" "systemctl start \$(seq -f 'ublk@f%g' 0 $((FLEET - 1)))"
+	run "all are there" "each_disk fleet_is_live"
+	run "data" "each_disk fleet_write"
+	end 0
+}
+
+# After an orderly reboot; then the power fails, under IO, with an orphan.
+step_fleet-power() {
+	fleet_all_there
+	run "the store needed no replay" "! journalctl -b -k --no-pager | grep -iE 'recovery complete|recovering journal'"
+	fleet_io &
+	run "IO on all disks" "within 60 fleet_reads"
+	run "one disk has lost its server" \
+		"kill -STOP \$(systemctl show -P MainPID ublk@f3) && kill -9 \$(ublk list f3 | awk '\$6 == \"pid\" { print \$7 }') && within 20 ublk udev-held \$(basename \$(readlink /dev/disk/by-ublk/f3))"
+	sed -i 1d /share/steps
+	echo "# the power fails"
+	echo b >/proc/sysrq-trigger
+	sleep 60
+}
+
+# After that, and then a boot with a full /run.
+step_fleet-crash() {
+	fleet_all_there
+	mkdir -p /etc/systemd/system/local-fs-pre.target.wants
+	printf '%s\n' '[Unit]' 'DefaultDependencies=no' 'Before=local-fs-pre.target' '[Service]' 'Type=oneshot' \
+		"ExecStart=/bin/sh -c 'dd if=/dev/zero of=/run/fill bs=64k 2>/dev/null; dd if=/dev/zero of=/run/fill2 bs=512 2>/dev/null; true'" \
+		>/etc/systemd/system/fill-run.service
+	ln -sf ../fill-run.service /etc/systemd/system/local-fs-pre.target.wants/
+	end 0
+}
+
+step_fleet-full() {
+	rm -f /etc/systemd/system/local-fs-pre.target.wants/fill-run.service
+	run "/run was full" "ls -l /run/fill && journalctl -b --no-pager | grep -m 3 -i 'No space left'"
+	run "boot ends in time" fleet_boot_time
+	run "with space again, the disks come" \
+		"rm -f /run/fill /run/fill2; systemctl reset-failed 'ublk@*' || true; systemctl start \$(seq -f 'ublk@f%g' 0 $((FLEET - 1)))"
+	fleet_all_there
+	end 0
+}
+
+# Another version of the program: the same, in a new file.
+fleet_main_pids() {
+	systemctl show -P MainPID $(seq -f 'ublk@f%g' 0 $((FLEET - 1))) | grep .
+}
+
+fleet_programs() {
+	local pid
+
+	for pid in $(fleet_main_pids) $(ublk list | awk '$6 == "pid" { print $7 }'); do
+		[ "$(readlink "/proc/$pid/exe")" = /usr/sbin/ublk ] || { readlink "/proc/$pid/exe"; return 1; }
+	done
+}
+
+fleet_upgrade() {
+	ublk upgrade --all >/run/upgraded || { cat /run/upgraded; return 1; }
+	[ "$(grep -c ': upgraded, served by .* supervised by' /run/upgraded)" -eq "$FLEET" ] || { cat /run/upgraded; return 1; }
+	sed 's/.*waited \(.*\) ms/\1/' /run/upgraded | sort -n |
+		awk '{ at[NR] = $1 } END { print NR " disks, IO waited: median " at[int((NR + 1) / 2)] " ms, maximum " at[NR] " ms" }'
+}
+
+step_fleet-upgrade() {
+	local fio before
+
+	fleet_all_there
+	fleet_io &
+	fio=$!
+	run "IO on all disks" "within 60 fleet_reads"
+	before=$(fleet_main_pids)
+	run "a new file of the program" "cp /usr/sbin/ublk /usr/sbin/ublk.new && mv /usr/sbin/ublk.new /usr/sbin/ublk"
+	run "is not yet what runs" "! fleet_programs"
+	run "ublk upgrade --all" fleet_upgrade
+	run "all servers and supervisors have it" fleet_programs
+	run "the main processes are the same" "[ \"\$(fleet_main_pids)\" = '$before' ]"
+	run "IO goes on" "kill -0 $fio && kill -INT $fio; tail --pid=$fio -f /dev/null; ! grep -E 'verify:|error|err= *[1-9]' /run/fio.out"
+	run "systemd is content" "! systemctl is-failed 'ublk@*'"
+	run "the data is the same" "each_disk fleet_compare"
+	end 0
+}
