@@ -257,7 +257,7 @@ measure_ublk measure "loop as added, 1280k backing, $driver driver" -t loop -f "
 # On the same backing, in the same run as "loop as added", which passes.
 measure_dm_linear "dm-linear, $driver driver" /dev/nullb0
 # What does not pass: this and the next one are to be compared with "null as added".
-measure_ublk measure "null behind an empty table, $driver driver" -t null --front
+measure_ublk measure "null behind an empty table, $driver driver" -t null --empty-table
 export UBLK_TARGET_DIR=$PWD/build/pieces
 wide=$(make_nullb wide size=4096)
 only=4k size=4G

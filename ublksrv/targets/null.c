@@ -13,7 +13,7 @@
 
 struct null_cfg {
 	__u64 size;
-	bool front;
+	bool empty_table;
 };
 
 static const struct ublk_opt null_opts[] = {
@@ -24,8 +24,8 @@ static const struct ublk_opt null_opts[] = {
 		.help = "capacity",
 	},
 	{
-		.name = "front", .type = UBLK_OPT_FLAG,
-		.offset = offsetof(struct null_cfg, front),
+		.name = "empty-table|empty_table", .type = UBLK_OPT_FLAG,
+		.offset = offsetof(struct null_cfg, empty_table),
 		.help = "a disk in front, from which nothing passes",
 	},
 	{ 0 }
@@ -44,7 +44,7 @@ static int null_open(struct ublk_dev *dev, void *cfg)
 	p->discard.max_discard_sectors = UINT_MAX >> 9;
 	p->discard.max_discard_segments = 1;
 	p->discard.max_write_zeroes_sectors = UINT_MAX >> 9;
-	if (c->front)
+	if (c->empty_table)
 		ublk_dev_want_extents(dev);
 	return 0;
 }
