@@ -46,6 +46,7 @@ struct mock_tag {
 struct mock_poll {
 	__u64 user_data;		/* 0: none */
 	int fd;
+	unsigned int late;		/* events that are reported again */
 };
 
 struct mock_timer {

@@ -48,6 +48,7 @@ struct mock_faults {
 	__u64 shmem_addr;		/* of requests with SHMEM_ZC */
 	unsigned int poll_ends;		/* poll events that end the poll */
 	unsigned int poll_busy;		/* changes of polls that fail: EALREADY */
+	bool poll_late;			/* each event comes again, when it is old */
 	void (*at_start)(void);		/* before the disk starts or continues */
 };
 

@@ -67,6 +67,7 @@ static int poll_add(struct mock_ring *m, const struct io_uring_sqe *sqe)
 		return ret;
 	}
 	p->user_data = sqe->user_data;
+	p->late = 0;
 	mock_count.polls++;
 	/* one that is ready completes while it is submitted */
 	mock_poll_events(m);
@@ -151,12 +152,31 @@ int mock_poll_wait_ms(const struct mock_ring *m, int most)
 	for (i = 0; i < MOCK_POLLS; i++) {
 		const struct mock_timer *t = &m->timers[i];
 
+		if (m->polls[i].user_data && m->polls[i].late)
+			return 0;
 		if (t->user_data && t->at <= now)
 			return 0;
 		if (t->user_data && t->at - now < (__u64)most)
 			most = t->at - now;
 	}
 	return most;
+}
+
+/*
+ * io_poll_wake() keeps the events that it was woken with, and io_poll_check_events()
+ * reports them even if the data has been read meanwhile.
+ */
+static void poll_report_late(struct mock_ring *m)
+{
+	int i;
+
+	for (i = 0; i < MOCK_POLLS; i++) {
+		struct mock_poll *p = &m->polls[i];
+
+		if (p->user_data && p->late)
+			mock_post(m, p->user_data, p->late, IORING_CQE_F_MORE);
+		p->late = 0;
+	}
 }
 
 /* Post what has happened. */
@@ -166,6 +186,7 @@ void mock_poll_events(struct mock_ring *m)
 	__u64 now = poll_now();
 	int i, nr = epoll_wait(m->epoll, ev, MOCK_POLLS, 0);
 
+	poll_report_late(m);
 	for (i = 0; i < nr; i++) {
 		struct mock_poll *p = &m->polls[ev[i].data.u32];
 
@@ -176,6 +197,7 @@ void mock_poll_events(struct mock_ring *m)
 		} else {
 			mock_post(m, p->user_data, ev[i].events,
 				  IORING_CQE_F_MORE);
+			p->late = mock.poll_late ? ev[i].events : 0;
 		}
 	}
 	for (i = 0; i < MOCK_POLLS; i++) {

@@ -23,6 +23,7 @@ static struct ublk_dev *t_dev;
 static __u64 t_features;		/* asked for */
 static enum ublk_mode t_mode;
 static unsigned int t_flags;		/* UBLK_DEV_* */
+static bool t_poll_late;
 static const struct ublk_store *t_stores;	/* expected */
 static unsigned int t_nr_stores;
 
@@ -40,6 +41,7 @@ static inline int t_make(const struct ublk_target *t, const char *line)
 
 	mock_reset();
 	mock.features = ~0ULL;
+	mock.poll_late = t_poll_late;
 	memset(t_config, 0, sizeof(t_config));
 	ktap_true(t->config_size <= sizeof(t_config));
 	snprintf(copy, sizeof(copy), "%s", line);
