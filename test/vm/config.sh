@@ -20,8 +20,8 @@ UBLK_PACKAGES="
 	gcc make libc6-dev pkg-config liburing-dev libjansson-dev sparse valgrind
 	rsync kmod udev procps psmisc strace util-linux util-linux-extra
 	fio e2fsprogs xfsprogs f2fs-tools btrfs-progs zonefs-tools fdisk gdisk parted
-	libcap2-bin busybox-static cpio xz-utils zstd
-	perl python3 python3-docutils linux-perf shellcheck
+	libnbd-dev nbdkit qemu-utils gnutls-bin libcap2-bin busybox-static cpio xz-utils
+	zstd perl python3 python3-docutils linux-perf shellcheck
 "
 
 # Kernel modules that go into the root, as directories below kernel/. The rest
