@@ -339,16 +339,16 @@ check_parse() {
 # Each target has a page with its options, all of them and no others, and with
 # two examples at least; the selftest man_examples runs those.
 check_man_targets() {
-	local source page name rc=0
+	local source page name rc=0 files=()
 
-	while read -r name; do
-		source=ublksrv/targets/$name.c
+	while read -r name source; do
+		read -ra files <<<"$source"
 		page=ublksrv/man/ublk-$name.5.rst
 		[ -e "$page" ] || { echo "no page $page"; rc=1; continue; }
 		sed -nE "s/^\t\t\.name = \"([a-z0-9-]+)[|\"].* \.letter = '(.)',.*/-\2 --\1/p
 			t
 			s/^\t\t\.name = \"([a-z0-9-]+)[|\"].*/--\1/p" \
-			"$source" | sort >"$tmp/source"
+			"${files[@]}" | sed 's/ \\$//' | sort >"$tmp/source"
 		sed -n '/^OPTIONS$/,/^SEE ALSO$/p' "$page" |
 			sed -nE 's/^(-.) [A-Z]+, (--[a-z0-9-]+).*/\1 \2/p
 				s/^(--[a-z0-9-]+).*/\1/p' | sort >"$tmp/page"
@@ -359,8 +359,10 @@ check_man_targets() {
 			echo "$page: less than two examples"
 			rc=1
 		}
-	done < <(sed -nE 's/^extern const struct ublk_target ([a-z]+)_target;/\1/p' \
-		ublksrv/targets/targets.h)
+	done < <(sed -nE 's|^extern const struct ublk_target ([a-z]+)_target;|\1 ublksrv/targets/\1.c|p' \
+		ublksrv/targets/targets.h
+		sed -nE 's|^\t\{ "([a-z]+)", "[^"]*", "ublk-nbd" \},|\1 ublksrv/targets/nbd/\1.c ublksrv/targets/nbd/nbd.h|p' \
+			ublksrv/targets/target_module.c)
 	return "$rc"
 }
 

@@ -13,5 +13,11 @@ LIB_SRC	:= $(call ublksrv-src,lib)
 TGT_SRC	:= $(call ublksrv-src,targets)
 CLI_SRC	:= $(call ublksrv-src,cli)
 
+# Targets in files of their own, and the libraries that they need: a target is left
+# out where pkg-config does not know its library.
+NBD_SRC	:= $(call ublksrv-src,targets/nbd) targets/rundir.c
+NBD_PKG	:= libnbd >= 1.16
+HAVE_NBD := $(shell pkg-config --exists '$(NBD_PKG)' 2>/dev/null && echo y)
+
 WARN	:= -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
 	   -Wstrict-prototypes

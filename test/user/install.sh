@@ -165,6 +165,18 @@ pages() {
 	done
 }
 
+# The targets in files of their own are where the program that was installed looks.
+modules() {
+	local name
+
+	pkg-config --exists 'libnbd >= 1.16' || return 0
+	for name in nbd nbdkit image; do
+		is "summary of $name" "options of -t $name," \
+			"$("$dest$prefix/sbin/ublk" help -t "$name" | grep -o "^options of -t $name,")" ||
+			return 1
+	done
+}
+
 # Completions and the schema are there, and the completion is one that bash reads.
 extras() {
 	local share=$dest$prefix/share name
@@ -229,6 +241,7 @@ layout() {
 	check "$name: names of the library" links
 	check "$name: udev rules and units" rules_and_units
 	check "$name: manual pages" pages
+	check "$name: targets in files of their own" modules
 	check "$name: a program" shared NOT
 	check "$name: with the system's header before" shared FIRST
 	check "$name: with the system's header after" shared LAST

@@ -85,6 +85,9 @@ check "a second library" linked
 check "is refused" says 2 "libublk of its own" add -t linked
 echo junk >"$tmp/ublk-target-junk.so"
 check "a file that is no module" says 2 "junk" add -t junk
+check "one that is not installed" says 2 "package ublk-nbd" add -t nbd
+check "help says so" says 0 "not installed: package ublk-nbd" help
 check "no such target" says 2 "unknown target" add -t nosuch
 check "a path is no name" says 2 "unknown target" add -t ../tick
+check "a misspelt name" says 2 'did you mean "nbd"' add -t nbx
 checks_end

@@ -26,8 +26,10 @@
 #define MODULE_SUFFIX	".so"
 #define MODULE_NAME_MAX	32
 
-/* Modules that come in packages of this project; there is none yet. */
 const struct target_module_info target_modules[] = {
+	{ "nbd", "the disk of an NBD server", "ublk-nbd" },
+	{ "nbdkit", "what a plugin of nbdkit has", "ublk-nbd" },
+	{ "image", "a disk image of qemu, such as qcow2", "ublk-nbd" },
 	{ NULL }
 };
 

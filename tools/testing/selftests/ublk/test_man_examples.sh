@@ -57,6 +57,14 @@ for page in "$pages"/ublk.1.rst "$pages"/ublk.conf.5.rst "$pages"/ublk-*.[57].rs
 		skip "$name" "a driver without debugfs and tracepoints, or a kernel"
 		continue
 	fi
+	case $name in
+	ublk-nbd.5 | ublk-nbdkit.5 | ublk-image.5)
+		export UBLK_TARGET_DIR=$LIB_SRV/targets
+		"$UBLK" help -t nbd >/dev/null 2>&1 || {
+			skip "$name" "the target was not compiled: no libnbd"
+			continue
+		} ;;
+	esac
 	check "$name: has examples" test -e "$TMP/example2"
 	for example in "$TMP"/example*; do
 		check "$name: $(grep -m 1 -o 'ublk .*' "$example")" \
