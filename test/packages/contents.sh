@@ -26,8 +26,8 @@ same() {
 	diff -u --label expected --label "in the package" "$1" "$2"
 }
 
-four_packages() {
-	printf '%s\n' libublk-dev libublk0 ublk ublk-dkms >"$tmp/expected"
+five_packages() {
+	printf '%s\n' libublk-dev libublk0 ublk ublk-dkms ublk-nbd >"$tmp/expected"
 	(cd "$dir" && printf '%s\n' *.deb) | sed 's/_.*//' | sort >"$tmp/found"
 	same "$tmp/expected" "$tmp/found"
 }
@@ -75,6 +75,7 @@ places() {
 
 	{
 		files_of ublk
+		files_of ublk-nbd
 		files_of libublk0
 		files_of libublk-dev
 	} >"$tmp/found"
@@ -85,6 +86,7 @@ places() {
 			system/ublk@.service system/ublk-ready@.service \
 			system/ublk-shutdown.service \
 			system/final.target.wants/ublk-shutdown.service
+		printf '/usr/lib/ublk/ublk-target-%s.so\n' image nbd nbdkit
 		printf '%s\n' /usr/sbin/ublk \
 			/usr/share/bash-completion/completions/ublk \
 			/usr/share/zsh/site-functions/_ublk \
@@ -131,17 +133,17 @@ relations() {
 	local found
 
 	found=$(dpkg-deb -f "$dir"/ublk_*.deb Suggests)
-	[ "$found" = ublk-dkms ] || { echo "ublk suggests \"$found\""; return 1; }
-	! dpkg-deb -f "$dir"/ublk_*.deb Depends Recommends | grep dkms
+	[ "$found" = "ublk-dkms, ublk-nbd" ] || { echo "ublk suggests \"$found\""; return 1; }
+	! dpkg-deb -f "$dir"/ublk_*.deb Depends Recommends | grep 'dkms\|nbd'
 }
 
 echo "KTAP version 1"
-check "the four packages" four_packages
+check "the five packages" five_packages
 check "lintian has nothing to say that is not explained" lintian_is_silent
 check "the source for DKMS is what Kbuild reads, and nothing else" dkms_source
 check "the only configuration file is that of needrestart, and it is Perl" only_conffile
 check "every file is where it should be" places
 check "paths in files" paths_in_files
 check "symbols of the library" symbols
-check "ublk suggests ublk-dkms" relations
+check "ublk suggests ublk-dkms and ublk-nbd, and needs neither" relations
 checks_end

@@ -181,6 +181,8 @@ step_install() {
 	run "a disk at once, from a file" \
 		"truncate -s 1G $img && ublk add $img"
 	run "our driver is loaded" "ours_is_loaded && ublk features"
+	run "a disk of nbdkit, by the package ublk-nbd" \
+		"apt install nbdkit && ublk add -n 7 -t nbdkit memory 16M && cmp -n 16M /dev/ublkb7 /dev/zero && ublk del -n 7"
 	run "the udev rule is in force" \
 		"within 20 group_of_control_is disk"
 	run "mkfs and mount" "mkfs.ext4 -q /dev/ublkb0 && mount /dev/ublkb0 $mnt"
@@ -207,7 +209,7 @@ step_again() {
 	run "apt update knows later packages" "apt update && apt-get -s upgrade | grep '^Inst ublk '"
 	run "apt upgrade: the module is compiled" "apt upgrade"
 	run "they are upgraded" \
-		"dpkg-query -W ublk ublk-dkms libublk0 libublk-dev && dpkg-query -W '*ublk*' | grep -c '[+]later1' | grep -x 4"
+		"dpkg-query -W ublk ublk-dkms ublk-nbd libublk0 libublk-dev && dpkg-query -W '*ublk*' | grep -c '[+]later1' | grep -x 5"
 	run "the module, too" "ours_for $kernel && dkms status ublk | grep later1"
 	run "the server is the one of before" "same_server"
 	run "files are still written" "still_writing"
@@ -230,7 +232,7 @@ step_again() {
 	run "its files for the host that boots it" \
 		"mkdir /share/boot && cp \$(find /boot/vmlinuz-$new /usr/lib/modules/$new/vmlinuz 2>/dev/null | head -n 1) /share/boot/vmlinuz && cp /boot/initrd.img-$new /share/boot/initrd"
 
-	run "apt purge" "apt purge ublk ublk-dkms libublk0 libublk-dev"
+	run "apt purge" "apt purge ublk ublk-dkms ublk-nbd libublk0 libublk-dev"
 	run "what the administrator wrote is kept" "grep -x mine /etc/ublk/mine.conf"
 	run "nothing of ours is left" \
 		"! command -v ublk && ! find /usr /etc /var/lib/dkms -path /etc/ublk -prune -o -name '*ublk*' ! -path '*/kernel/drivers/block/*' ! -path '*/linux-headers-*' ! -path '*/linux/ublk_cmd.h' -print | grep ."
@@ -284,7 +286,7 @@ step_own-driver() {
 	run "the program is not removed" \
 		"removal_is_refused 'device 0: ublkb0 is mounted on $mnt'"
 	run "unmount and delete it" "umount $mnt && ublk del -n 0"
-	run "remove all" "apt remove ublk ublk-dkms libublk0 libublk-dev"
+	run "remove all" "apt remove ublk ublk-dkms ublk-nbd libublk0 libublk-dev"
 	end 0
 }
 
