@@ -29,6 +29,7 @@ help:
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
 	@echo 'check-packages the packages in a clean Debian: install, reboot, upgrade, remove; NATIVE=1'
 	@echo 'check-system devices as services: systemd, udev, crashes and reboots; STEPS="NAME..." SCALE='
+	@echo 'check-net   servers of NBD killed again and again under writes; KILLS=30'
 	@echo 'check-cross the driver in a kernel tree, for other machines, gcc and clang'
 	@echo 'check-intree a kernel with the driver built in boots and runs the kselftests'
 	@echo 'export      a series of patches in the kernel source TREE='
@@ -75,6 +76,9 @@ check-packages:
 
 check-system:
 	@$(if $(STEPS),STEPS="$(STEPS)") test/system/run.sh
+
+check-net:
+	@$(SH_VM)/net.sh $(if $(KILLS),--kills $(KILLS))
 
 check-cross:
 	@$(SH_VM)/cross.sh
@@ -153,7 +157,8 @@ clean-modules:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(TOP) clean; fi
 
 .PHONY: all help modules user deb demo check check-debug check-extents check-chaos \
-	check-kcsan check-fresh check-packages check-system check-cross check-intree export \
+	check-kcsan check-fresh check-packages check-system check-net check-cross \
+	check-intree export \
 	mutants bench shell unit pictures compile_commands.json install \
 	install-user install-modules uninstall uninstall-user uninstall-modules \
 	clean clean-modules
