@@ -173,7 +173,7 @@ export_driver() {
 	cp -R "$tmp/block/ublk/logic" "$tree/$driver/"
 	commit logic "$driver"
 	edit add-object
-	driver_patch objects ublk.h state.h commit.h trace.h
+	driver_patch objects ublk.h state.h deliver.h commit.h trace.h
 	for topic in "control Control commands" "session The session of a server" \
 		"request A request" "data Data" "observation Observation"; do
 		mapfile -t files < <(driver_files "${topic#* }")

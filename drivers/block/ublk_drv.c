@@ -27,7 +27,8 @@
  * A request:
  *   queue_rq.c  from the block layer onto its tag's command
  *   gate.c	  whether a request goes to the server, is held, or fails
- *   deliver.c	  in the server's task: descriptor, data, completion of the command
+ *   deliver.h	  what deliveries of both kinds share: descriptor, data
+ *   deliver.c	  in the server's task: delivery, completion of the command
  *   cmd.c	  commands of one tag: fetch, commit, get data
  *   dev_cmd.c	  commands that name no tag: buffers, files, extents
  *   batch_fetch.c  batch devices: requests to the server, as lists of tags
