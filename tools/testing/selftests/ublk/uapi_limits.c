@@ -9,13 +9,20 @@
 #include "kselftest_harness.h"
 #include "lib/params_fixture.h"
 
+/* Where an attribute of the disk is. */
+static char *attr(struct fixture *t, const char *name)
+{
+	bool rq = strstr(name, "scheduler") || strstr(name, "timeout");
+	static char path[96];
+
+	snprintf(path, sizeof(path), "/sys/block/ublk%c%u/%s",
+		 rq ? raw_rq_disk(&t->info) : 'b', t->info.dev_id, name);
+	return path;
+}
+
 static long limit(struct fixture *t, const char *name)
 {
-	char path[96];
-
-	snprintf(path, sizeof(path), "/sys/block/ublkb%u/%s", t->info.dev_id,
-		 name);
-	return raw_read_ulong(path);
+	return raw_read_ulong(attr(t, name));
 }
 
 static int up(struct fixture *t, struct ublk_params *p)
@@ -32,12 +39,8 @@ static int up(struct fixture *t, struct ublk_params *p)
 /* The first line of an attribute of the disk, "" if there is none. */
 static char *text(struct fixture *t, const char *name, char *buf, int size)
 {
-	char path[96];
-	FILE *f;
+	FILE *f = fopen(attr(t, name), "r");
 
-	snprintf(path, sizeof(path), "/sys/block/ublkb%u/%s", t->info.dev_id,
-		 name);
-	f = fopen(path, "r");
 	if (!f || !fgets(buf, size, f))
 		buf[0] = 0;
 	buf[strcspn(buf, "\n")] = 0;

@@ -38,8 +38,8 @@ static int set_timeout_ms(struct fixture *t, int ms)
 {
 	char path[64], text[16];
 
-	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/io_timeout",
-		 t->info.dev_id);
+	snprintf(path, sizeof(path), "/sys/block/ublk%c%u/queue/io_timeout",
+		 raw_rq_disk(&t->info), t->info.dev_id);
 	snprintf(text, sizeof(text), "%d", ms);
 	return raw_write_text(path, text);
 }
@@ -97,8 +97,8 @@ TEST_F(timeout, D_220_device_of_the_administrator)
 	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, raw_dev_cmd(&t->ctl, UBLK_U_CMD_START_DEV,
 				 t->info.dev_id, s->pid));
-	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/io_timeout",
-		 t->info.dev_id);
+	snprintf(path, sizeof(path), "/sys/block/ublk%c%u/queue/io_timeout",
+		 raw_rq_disk(&t->info), t->info.dev_id);
 	EXPECT_EQ(30000, raw_read_ulong(path));
 	ASSERT_EQ(0, set_timeout(t));
 	job = start_read(t);

@@ -127,8 +127,8 @@ int fxb_no_scheduler(struct fixture_batch *u)
 	FILE *f;
 	int ret;
 
-	snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/scheduler",
-		 u->t.info.dev_id);
+	snprintf(path, sizeof(path), "/sys/block/ublk%c%u/queue/scheduler",
+		 raw_rq_disk(&u->t.info), u->t.info.dev_id);
 	f = fopen(path, "w");
 	if (!f)
 		return -errno;

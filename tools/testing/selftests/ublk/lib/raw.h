@@ -115,6 +115,12 @@ int raw_buf_cmd(struct raw_ctrl *c, __u32 op, int id, const void *buf,
 
 void raw_info_init(struct ublksrv_ctrl_dev_info *info, int queues, int depth,
 		   __u64 flags);
+/* The disk with the tags, whose attributes are those of a scheduler and of timeouts. */
+static inline char raw_rq_disk(const struct ublksrv_ctrl_dev_info *info)
+{
+	return info->flags & UBLK_F_EXTENTS ? 'h' : 'b';
+}
+
 int raw_add(struct raw_ctrl *c, struct ublksrv_ctrl_dev_info *info);
 int raw_del(struct raw_ctrl *c, int id);
 int raw_get_info(struct raw_ctrl *c, int id,
