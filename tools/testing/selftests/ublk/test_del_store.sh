@@ -42,10 +42,10 @@ again() {
 	done
 }
 
-mkfs.ext4 -q "$STORE"
 mkdir "$FS"
 defer umount -q "$FS"
 for options in "" --no-redirect; do
+	mkfs.ext4 -qF "$STORE"
 	# shellcheck disable=SC2086 # no option, or one
 	check "a file system below ${options:-as added}" again unmounts $options
 	# shellcheck disable=SC2086
