@@ -12,7 +12,7 @@
  *
  * The watch of a descriptor tells of changes only. readable and writable are what is
  * known of it, and libnbd says in which direction it wants to go on. It reads one
- * reply at a time.
+ * reply at a time and, with TLS, writes one record at a time.
  */
 #include <errno.h>
 #include <poll.h>
@@ -158,6 +158,50 @@ static void req_ended(struct nbd_req *r)
 		req_wait(r);
 }
 
+/*
+ * Send what can be sent without waiting. A write that sends nothing has found the
+ * socket full, and there will be an event. Return: false if there was an error
+ */
+static bool conn_write(struct conn *c)
+{
+	__u64 before = nbd_stats_bytes_sent(c->h);
+
+	bool ok;
+
+	c->touched = true;
+	ok = nbd_aio_notify_write(c->h) >= 0;
+	if (!ok || nbd_stats_bytes_sent(c->h) == before)
+		c->writable = false;
+	return ok;
+}
+
+static bool conn_can_write(const struct conn *c)
+{
+	return c->h && c->writable &&
+		nbd_aio_get_direction(c->h) & LIBNBD_AIO_DIRECTION_WRITE;
+}
+
+/*
+ * Go on with commands that libnbd has begun to send. There may be no event for them:
+ * the socket was not full. Return: whether a handle was used
+ */
+static bool queue_write(struct nbd_queue *nq)
+{
+	bool used = false;
+	unsigned int i;
+
+	for (i = 0; i < nq->nr_conns; i++) {
+		struct conn *c = &nq->conns[i];
+
+		while (conn_can_write(c)) {
+			used = true;
+			if (!conn_write(c))
+				break;
+		}
+	}
+	return used;
+}
+
 /* After each use of a handle, and never from within libnbd. */
 static void queue_settle(struct nbd_queue *nq)
 {
@@ -170,7 +214,7 @@ static void queue_settle(struct nbd_queue *nq)
 			req_ended(r);
 		queue_flush(nq);
 		queue_send_waiting(nq);
-	} while (nq->ended.first);
+	} while (queue_write(nq) || nq->ended.first);
 	for (i = 0; i < nq->nr_conns; i++)
 		conn_watch(&nq->conns[i]);
 	if (nq->in_flight)
@@ -205,14 +249,7 @@ static bool conn_step(struct conn *c)
 			c->readable = !conn_is_drained(c);
 		return true;
 	}
-	if (dir & LIBNBD_AIO_DIRECTION_WRITE && c->writable) {
-		if (nbd_aio_notify_write(c->h) < 0)
-			return false;
-		if (nbd_aio_get_direction(c->h) & LIBNBD_AIO_DIRECTION_WRITE)
-			c->writable = false;
-		return true;
-	}
-	return false;
+	return conn_can_write(c) && conn_write(c);
 }
 
 static void on_conn(struct ublk_queue *q, unsigned int events, void *arg)
