@@ -28,6 +28,7 @@
 #define PAUSE_DEATH_MS	5000	/* ... after a server that died soon */
 #define LASTING_NS	(30 * 1000000000ULL)	/* one that did not die soon */
 #define LEAVE_STATE_MS	20000	/* until the driver knows of a death */
+#define DELETE_MS	2000	/* between the end of a server and that of its device */
 #define END_MS		20000	/* until a server that was asked to has ended */
 
 enum phase {
@@ -211,14 +212,29 @@ static const char *supervise_how(int status, char *buf, size_t len)
 }
 
 /*
- * A device that somebody has deleted is not added again, nor one that was stopped: its
- * server ends well then.
+ * The device has no server and is not LIVE. Has somebody stopped it? Its server ends well
+ * then. How one ended that is no child is not known: a device that can be recovered is
+ * DEAD only after a stop, and another one is perhaps being deleted.
  */
-static bool supervise_was_ended(struct supervisor *v, int status,
-				const struct ublksrv_ctrl_dev_info *info, int err)
+static bool supervise_was_stopped(struct supervisor *v, int status,
+				  struct ublksrv_ctrl_dev_info *info, int *err)
 {
-	if (err != -ENODEV && (info->state != UBLK_S_DEV_DEAD || status ||
-			       !v->s.child))
+	if (*err || info->state != UBLK_S_DEV_DEAD)
+		return false;
+	if (v->s.child)
+		return !status;
+	if (info->flags & UBLK_F_USER_RECOVERY)
+		return true;
+	*err = common_wait_state(v->s.ctrl, v->s.id, UBLK_S_DEV_DEAD, DELETE_MS,
+				 info);
+	return false;
+}
+
+/* A device that somebody has deleted or stopped is not added again. */
+static bool supervise_was_ended(struct supervisor *v, int status,
+				struct ublksrv_ctrl_dev_info *info, int err)
+{
+	if (!supervise_was_stopped(v, status, info, &err) && err != -ENODEV)
 		return false;
 	supervise_say(UBLK_LOG_INFO, v, err ? "the device has been deleted" :
 		      "the device has been stopped");

@@ -124,6 +124,14 @@ check "the disk waits" state_is "$DEV" QUIESCED
 check "up recovers it" prints "disk: recovered, /dev/ublkb4" "$UBLK" up disk
 serve
 check "a device that is served is taken over" told "^READY=1$"
+check "stopped by somebody" "$UBLK" stop "$DEV"
+wait "$SUPERVISOR"
+check "ends the supervisor with status 0, too" test $? -eq 0
+check "which says so" told "has been stopped$"
+check "it is deleted" "$UBLK" del "$DEV"
+check "it is added again" prints "disk: added, /dev/ublkb4" "$UBLK" up disk
+serve
+check "and taken over" told "^READY=1$"
 check "down" prints "disk: removed" "$UBLK" down disk
 wait "$SUPERVISOR"
 check "ends the supervisor with status 0" test $? -eq 0
