@@ -26,10 +26,14 @@ END {
 	print "{" > json
 	for (s = 1; s <= subjects; s++) {
 		printf("  \"%s\": {", subject[s]) > json
+		# not every subject is measured with the first job
+		comma = " "
 		for (j = 1; j <= jobs; j++)
-			if ((subject[s], job[j]) in cost)
-				printf("%s\"%s\": %s", (j > 1 ? ", " : " "), job[j],
+			if ((subject[s], job[j]) in cost) {
+				printf("%s\"%s\": %s", comma, job[j],
 				       cost[subject[s], job[j]]) > json
+				comma = ", "
+			}
 		printf(" }%s\n", (s < subjects ? "," : "")) > json
 	}
 	print "}" > json
