@@ -303,19 +303,17 @@ TEST_F(data, I_45_write_to_a_bad_address_fails)
 	EXPECT_EQ(0, fx_stop(t));
 }
 
-/* covers: I-21 D-95 */
-TEST_F(data, I_21_partly_copied_write_loses_nothing)
+/* The server answers a write of which it got a part with @answer, or that part. */
+static void partly_copied(struct __test_metadata *_metadata, struct fixture *t,
+			  unsigned int depth, int answer)
 {
-	struct fixture *t = &self->t;
 	char *hole = raw_hole(1024);
 	int job, sectors = 0;
 	struct raw_ev ev;
 	long res, end;
 
-	if (running_on_mainline())
-		SKIP(return, "mainline completes the whole write for a partial result");
 	ASSERT_NE(NULL, hole);
-	ASSERT_EQ(0, plant_address(t, hole, variant->depth));
+	ASSERT_EQ(0, plant_address(t, hole, depth));
 	memset(t->client->data, 0x4d, 4096);
 	job = fx_begin(t, CLIENT_WRITE, WIN, 4096);
 	ASSERT_EQ(0, raw_request(&t->ring, &ev, RAW_DEADLINE_MS));
@@ -328,7 +326,8 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 	EXPECT_EQ(2, ev.iod.nr_sectors);
 	EXPECT_EQ(0x4d, hole[1023]);
 	sectors = ev.iod.nr_sectors;
-	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag, sectors * 512));
+	ASSERT_EQ(0, raw_commit(&t->ring, ev.q, ev.tag,
+				answer < 0 ? sectors * 512 : answer));
 	end = raw_now_ms() + RAW_DEADLINE_MS;
 	while (!client_done(t->client, job) && raw_now_ms() < end) {
 		if (raw_request(&t->ring, &ev, 20))
@@ -342,6 +341,29 @@ TEST_F(data, I_21_partly_copied_write_loses_nothing)
 		TH_LOG("result %ld after %d sectors", res, sectors);
 	}
 	EXPECT_EQ(0, fx_stop(t));
+}
+
+/* covers: I-21 D-95 */
+TEST_F(data, I_21_partly_copied_write_loses_nothing)
+{
+	if (running_on_mainline())
+		SKIP(return, "mainline completes the whole write for a partial result");
+	partly_copied(_metadata, &self->t, variant->depth, -1);
+}
+
+/* covers: I-21 D-97 */
+TEST_F(data, I_21_answered_with_0)
+{
+	if (running_on_mainline())
+		SKIP(return, "mainline completes the whole write for a partial result");
+	partly_copied(_metadata, &self->t, variant->depth, 0);
+}
+
+TEST_F(data, I_21_answered_with_more)
+{
+	if (running_on_mainline())
+		SKIP(return, "mainline completes the whole write for a partial result");
+	partly_copied(_metadata, &self->t, variant->depth, 4096);
 }
 
 TEST_HARNESS_MAIN
