@@ -12,7 +12,7 @@
 
 #include "nbd.h"
 
-static __u64 conn_now(void)
+__u64 nbd_now_ms(void)
 {
 	struct timespec ts;
 
@@ -51,7 +51,7 @@ static int conn_turn(const struct nbd_cfg *cfg, struct nbd_handle *h,
 		     int cancel, __u64 end)
 {
 	unsigned int dir = nbd_aio_get_direction(h);
-	__u64 now = conn_now();
+	__u64 now = nbd_now_ms();
 	struct pollfd p[] = {
 		{ .fd = nbd_aio_get_fd(h) },
 		{ .fd = cancel, .events = POLLIN },
@@ -160,7 +160,7 @@ struct nbd_handle *conn_open(const struct nbd_cfg *cfg, int cancel,
 			     struct nbd_caps *caps)
 {
 	struct nbd_handle *h = nbd_create();
-	__u64 end = conn_now() + cfg->timeout * 1000;
+	__u64 end = nbd_now_ms() + cfg->timeout * 1000;
 	int ret;
 
 	if (!h) {
@@ -185,7 +185,7 @@ struct nbd_handle *conn_open(const struct nbd_cfg *cfg, int cancel,
 int conn_wait(const struct nbd_cfg *cfg, struct nbd_handle *h, int64_t cookie,
 	      int cancel)
 {
-	__u64 end = conn_now() + cfg->timeout * 1000;
+	__u64 end = nbd_now_ms() + cfg->timeout * 1000;
 	int ret;
 
 	if (cookie < 0)

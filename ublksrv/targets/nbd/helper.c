@@ -29,6 +29,7 @@
 
 #include "libublk.h"
 #include "helper.h"
+#include "nbd.h"
 #include "rundir.h"
 
 #define HELPER_START_MS	15000
@@ -41,14 +42,6 @@ struct helper {
 	pid_t pid;			/* 0: none */
 	char said[400];			/* last words of one that has ended */
 };
-
-static __u64 helper_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-}
 
 static void helper_pause(void)
 {
@@ -129,7 +122,7 @@ static void helper_listen(struct helper *h, int err_fd)
 static int helper_start(struct helper *h)
 {
 	char name[240];
-	__u64 end = helper_now() + HELPER_START_MS;
+	__u64 end = nbd_now_ms() + HELPER_START_MS;
 	int fd, ret;
 
 	snprintf(name, sizeof(name), "%s/log", h->dir);
@@ -142,7 +135,7 @@ static int helper_start(struct helper *h)
 			helper_listen(h, fd);
 			ret = ublk_error(-EIO, "%s", *h->said ? h->said :
 					 "the server ended at once");
-		} else if (helper_now() > end) {
+		} else if (nbd_now_ms() > end) {
 			helper_stop(h);
 			ret = ublk_error(-ETIMEDOUT, "%s did not begin to serve",
 					 h->words[0]);
@@ -250,13 +243,13 @@ int helper_again(struct helper *h)
 
 void helper_stop(struct helper *h)
 {
-	__u64 end = helper_now() + HELPER_STOP_MS;
+	__u64 end = nbd_now_ms() + HELPER_STOP_MS;
 
 	if (!h || !helper_runs(h))
 		return;
 	kill(h->pid, SIGTERM);
 	while (helper_runs(h)) {
-		if (helper_now() > end)
+		if (nbd_now_ms() > end)
 			kill(h->pid, SIGKILL);
 		helper_pause();
 	}

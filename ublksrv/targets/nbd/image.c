@@ -3,8 +3,8 @@
  * Target image: a disk image in a format that qemu knows, by a qemu-storage-daemon that
  * is started for the device and ends with it.
  *
- * The format is never guessed from the contents: whoever writes to a raw image could
- * make it look like one that names other files of this machine.
+ * The target does not look at the contents to find the format: a user of a disk in a raw
+ * image could write a header there that makes qemu open other files of this machine.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -188,15 +188,8 @@ static int image_open(struct ublk_dev *dev, void *cfg)
 }
 
 const struct ublk_target image_target = {
-	UBLK_TARGET(),
+	NBD_TARGET(struct image_cfg, image_open),
 	.name = "image",
 	.summary = "a disk image of qemu, such as qcow2",
 	.opts = image_opts,
-	.config_size = sizeof(struct image_cfg),
-	.io_size = sizeof(struct nbd_req),
-	.open = image_open,
-	.close = nbd_close_dev,
-	.queue_open = nbd_queue_open,
-	.queue_close = nbd_queue_close,
-	.submit = nbd_submit,
 };

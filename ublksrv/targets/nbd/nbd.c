@@ -261,17 +261,10 @@ void nbd_close_dev(struct ublk_dev *dev)
 }
 
 static const struct ublk_target nbd_target = {
-	UBLK_TARGET(),
+	NBD_TARGET(struct nbd_cfg, nbd_open),
 	.name = "nbd",
 	.summary = "the disk of an NBD server",
 	.opts = nbd_opts,
-	.config_size = sizeof(struct nbd_cfg),
-	.io_size = sizeof(struct nbd_req),
-	.open = nbd_open,
-	.close = nbd_close_dev,
-	.queue_open = nbd_queue_open,
-	.queue_close = nbd_queue_close,
-	.submit = nbd_submit,
 };
 
 static const struct ublk_target * const nbd_targets[] = {

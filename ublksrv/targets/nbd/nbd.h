@@ -107,6 +107,17 @@ struct nbd_cfg {
 		.help = "how long requests wait for a new connection, before they fail", \
 	}
 
+/* Members of every target here. */
+#define NBD_TARGET(cfg, open_fn) \
+	UBLK_TARGET(), \
+	.config_size = sizeof(cfg), \
+	.io_size = sizeof(struct nbd_req), \
+	.open = (open_fn), \
+	.close = nbd_close_dev, \
+	.queue_open = nbd_queue_open, \
+	.queue_close = nbd_queue_close, \
+	.submit = nbd_submit
+
 /* nbd_caps.flags */
 #define NBD_CAP_READ_ONLY	0x1
 #define NBD_CAP_FLUSH		0x2
@@ -139,6 +150,9 @@ struct nbd {
 };
 
 /* ---- conn.c --------------------------------------------------------------- */
+
+/* CLOCK_MONOTONIC */
+__u64 nbd_now_ms(void);
 
 /**
  * conn_open - connect, and wait until the export can be used

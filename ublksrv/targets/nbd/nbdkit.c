@@ -60,15 +60,8 @@ static int nbdkit_open(struct ublk_dev *dev, void *cfg)
 }
 
 const struct ublk_target nbdkit_target = {
-	UBLK_TARGET(),
+	NBD_TARGET(struct nbdkit_cfg, nbdkit_open),
 	.name = "nbdkit",
 	.summary = "what a plugin of nbdkit has",
 	.opts = nbdkit_opts,
-	.config_size = sizeof(struct nbdkit_cfg),
-	.io_size = sizeof(struct nbd_req),
-	.open = nbdkit_open,
-	.close = nbd_close_dev,
-	.queue_open = nbd_queue_open,
-	.queue_close = nbd_queue_close,
-	.submit = nbd_submit,
 };
