@@ -21,7 +21,8 @@
 #include "stat.h"
 #include "stat_file.h"
 
-const __u8 stat_rows[256] = {
+/* enum ublk_stat_op of each UBLK_IO_OP_* */
+static const __u8 stat_rows[256] = {
 	[UBLK_IO_OP_READ]		= UBLK_STAT_READ,
 	[UBLK_IO_OP_WRITE]		= UBLK_STAT_WRITE,
 	[UBLK_IO_OP_FLUSH]		= UBLK_STAT_FLUSH,
@@ -33,7 +34,7 @@ const __u8 stat_rows[256] = {
 	[14 ... 255]			= UBLK_STAT_OTHER,
 };
 
-__u64 stat_clock(void)
+static __u64 stat_clock(void)
 {
 	struct timespec ts;
 

@@ -39,10 +39,6 @@
 _Static_assert((int)UBLK_STAT_READ - UBLK_IO_OP_READ == 0 &&
 	       (int)UBLK_STAT_WRITE - UBLK_IO_OP_WRITE == 0, "rows of read and write");
 
-/* enum ublk_stat_op of each UBLK_IO_OP_* */
-extern const __u8 stat_rows[256];
-
-__u64 stat_clock(void);
 __u64 stat_time(struct worker *w);
 void stat_sent_other(struct worker *w, const struct io *io, int res);
 

@@ -114,34 +114,32 @@ static void tag_link_registered(struct worker *w, struct io *io, int res)
 	io->addr = 0;
 }
 
-static void tag_send_copy(struct worker *w, struct io *io, int res)
+/* @link: constant, one of the above */
+static inline void tag_send_by(struct worker *w, struct io *io, int res,
+			       void (*link)(struct worker *w, struct io *io,
+					    int res))
 {
 	if (unlikely(ring_is_full(w))) {
 		tag_send_later(w, io, res);
 		return;
 	}
-	tag_link_copy(w, io, res);
+	link(w, io, res);
 	stat_sent(w, io, res);
+}
+
+static void tag_send_copy(struct worker *w, struct io *io, int res)
+{
+	tag_send_by(w, io, res, tag_link_copy);
 }
 
 static void tag_send_refcounted(struct worker *w, struct io *io, int res)
 {
-	if (unlikely(ring_is_full(w))) {
-		tag_send_later(w, io, res);
-		return;
-	}
-	tag_link_refcounted(w, io, res);
-	stat_sent(w, io, res);
+	tag_send_by(w, io, res, tag_link_refcounted);
 }
 
 static void tag_send_registered(struct worker *w, struct io *io, int res)
 {
-	if (unlikely(ring_is_full(w))) {
-		tag_send_later(w, io, res);
-		return;
-	}
-	tag_link_registered(w, io, res);
-	stat_sent(w, io, res);
+	tag_send_by(w, io, res, tag_link_registered);
 }
 
 void tag_set_send(struct worker *w, bool may_link)
