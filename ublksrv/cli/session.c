@@ -84,17 +84,19 @@ static int session_ask(const char *scope, const char *what, const char *pid,
 		"OOMPolicy", "s", "continue",
 		"ManagedOOMPreference", "s", "omit",
 		"TasksMax", "t", "18446744073709551615",
-		survive ? "SurviveFinalKillSignal" : "0", "b", "true",
-		"0", NULL,
 	};
-	char *argv[sizeof(line) / sizeof(line[0])];
-	size_t i, nr = 0;
+	size_t nr = 0;
 
-	for (i = 0; line[i]; i++)
-		argv[nr++] = (char *)(uintptr_t)line[i];
-	/* what follows the number of auxiliary units */
-	argv[survive ? nr : nr - 3] = NULL;
-	return session_call(argv);
+	while (line[nr])
+		nr++;
+	if (survive) {
+		line[nr++] = "SurviveFinalKillSignal";
+		line[nr++] = "b";
+		line[nr++] = "true";
+	}
+	/* no auxiliary units */
+	line[nr] = "0";
+	return session_call((char * const *)(uintptr_t)line);
 }
 
 static bool session_wait(void)

@@ -28,7 +28,7 @@ enum upgrade_event {
  * @step: what is under way
  * @key: of the socket
  * @listener: socket, or -1
- * @client: who has asked, or -1
+ * @client: connection of the "ublk upgrade" that waits for the answer, or -1
  * @path: the new program
  * @pid: process of that, or 0
  * @pidfd: of that
