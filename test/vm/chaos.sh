@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-case $seconds in '' | *[!0-9]*) vm_die "--seconds $seconds: not a number of seconds" ;; esac
+vm_number --seconds "$seconds"
 case $seed in *[!0-9]*) vm_die "--seed $seed: not a number" ;; esac
 
 "$VM_DIR/host.sh"

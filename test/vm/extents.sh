@@ -22,7 +22,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-case $seconds in '' | *[!0-9]*) vm_die "--seconds $seconds: not a number" ;; esac
+vm_number --seconds "$seconds"
 
 status=0
 "$VM_DIR/run.sh" --timeout $((seconds * 2 + 300)) -- \

@@ -37,6 +37,11 @@ vm_die() {
 	exit 1
 }
 
+# vm_number OPTION VALUE: the value has to be one.
+vm_number() {
+	case $2 in '' | *[!0-9]*) vm_die "$1 $2: not a number" ;; esac
+}
+
 # Run a command as root, or say why that cannot be.
 vm_as_root() {
 	if [ "$(id -u)" -eq 0 ]; then

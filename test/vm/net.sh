@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-case $kills in '' | *[!0-9]*) vm_die "--kills $kills: not a number" ;; esac
+vm_number --kills "$kills"
 
 "$VM_DIR/host.sh"
 exec "$VM_DIR/run.sh" --timeout "$((kills * 90 + 600))" -- \

@@ -90,7 +90,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$shell" ] || [ $# -gt 0 ] || usage 2 >&2
 [ -z "$share" ] || [ -d "$share" ] || vm_die "--share $share: no such directory"
-case $timeout in '' | *[!0-9]*) vm_die "--timeout $timeout: not a number of seconds" ;; esac
+vm_number --timeout "$timeout"
 
 rootdir=$("$VM_DIR/prepare.sh")
 vm_qemu "$("$VM_DIR/emulator.sh")"
