@@ -187,6 +187,10 @@ pause() {
 	read -r -t "$1" <>"$TMP/.pause" || true
 }
 
+now_ms() {
+	echo "$((${EPOCHREALTIME/[.,]/} / 1000))"
+}
+
 busywait() {
 	local end=$((${EPOCHREALTIME/[.,]/} / 1000 + $1 * SCALE))
 	shift
@@ -337,6 +341,37 @@ state_is() {
 # Is the word one of those for how the data of the test's device moves?
 mode_has() {
 	"$UBLK" list -n "$DEV" | grep -q "^	mode .*\b$1\b"
+}
+
+# served_by_another: than the process $pid, which this one becomes.
+served_by_another() {
+	local now
+
+	now=$(pid_of "$DEV")
+	[ "${now:-0}" -gt 0 ] && [ "$now" != "$pid" ] && state_is "$DEV" LIVE || return
+	pid=$now
+}
+
+# Reads and writes that the daemon of $DEV has served.
+served_requests() {
+	"$UBLK" stat "$DEV" | awk '$1 == "all" || $1 == "0" { n = $2 + $3 } END { print n }'
+}
+
+# use_conf_dir: declarations are in the test's directory.
+use_conf_dir() {
+	export UBLK_CONF_DIR=$TMP/etc
+	mkdir "$UBLK_CONF_DIR"
+}
+
+# declare_dev NAME LINE...
+declare_dev() {
+	printf '%s\n' "${@:2}" >"$UBLK_CONF_DIR/$1.conf"
+}
+
+# compile_target NAME SOURCE: a module in $UBLK_TARGET_DIR, by the public header alone.
+compile_target() {
+	cc -Wall -Wextra -Werror -shared -fPIC -I"$LIB_SRV/include" \
+		-o "$UBLK_TARGET_DIR/ublk-target-$1.so" "$2"
 }
 
 # Make a file of that size in the test's directory and print its name.

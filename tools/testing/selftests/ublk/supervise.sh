@@ -17,30 +17,16 @@
 require fio
 SECONDS_ALL=${UBLK_SUPERVISE_SECONDS:-$((30 * SCALE))}
 export FIO_SECONDS=$((SECONDS_ALL + 60))
-export UBLK_CONF_DIR=$TMP/etc
-mkdir "$UBLK_CONF_DIR"
+use_conf_dir
 defer "$UBLK" del -a --force
 img=$(new_file img 32M)
 DEV=4 BDEV=/dev/ublkb4
-printf '%s\n' "file = $img" "user-recovery-reissue = yes" "number = $DEV" >"$UBLK_CONF_DIR/disk.conf"
+declare_dev disk "file = $img" "user-recovery-reissue = yes" "number = $DEV"
 
 # shellcheck disable=SC2086 # several
 "$UBLK" serve disk $OPTIONS 2>"$TMP/log" &
 SUPERVISOR=$!
 defer kill -9 "$SUPERVISOR"
-
-# served: by another process than before, which goes to $pid.
-served() {
-	local now
-
-	now=$(pid_of "$DEV")
-	[ "${now:-0}" -gt 0 ] && [ "$now" != "$pid" ] && state_is "$DEV" LIVE || return
-	pid=$now
-}
-
-now_ms() {
-	echo "$((${EPOCHREALTIME/./} / 1000))"
-}
 
 # One signal after the other while fio runs; pauses go to $TMP/pauses.
 signals() {
@@ -56,12 +42,12 @@ signals() {
 			return 1
 		}
 		echo "$(($(now_ms) - t0))" >>"$TMP/pauses"
-		busywait 30000 served || { cat "$TMP/log"; return 1; }
+		busywait 30000 served_by_another || { cat "$TMP/log"; return 1; }
 	done
 }
 
 pid=
-busywait 30000 served || { cat "$TMP/log"; die "no disk"; }
+busywait 30000 served_by_another || { cat "$TMP/log"; die "no disk"; }
 began=$(now_ms)
 fio_verify "$BDEV" --offset=4k --size=16M --iodepth=8 --bs=4k --time_based --runtime="$SECONDS_ALL" &
 fio=$!

@@ -21,15 +21,6 @@ hold() {
 	"$UBLK" list -n "$DEV" | sed -n 's/^	hold timeout //p'
 }
 
-# served: by another process than before, which goes to $pid.
-served() {
-	local now
-
-	now=$(pid_of "$DEV")
-	[ "${now:-0}" -gt 0 ] && [ "$now" != "$pid" ] && state_is "$DEV" LIVE || return
-	pid=$now
-}
-
 supervised() {
 	[ -n "$(supervisor)" ]
 }
@@ -56,7 +47,7 @@ fio_verify "$BDEV" --size=16M --iodepth=8 --bs=4k --time_based --runtime="$((8 *
 fio=$!
 for i in $(seq "$(less 4)"); do
 	check "kill -9 of the daemon" kill -9 "$pid"
-	check "the next one" busywait 30000 served
+	check "the next one" busywait 30000 served_by_another
 done
 check "IO goes on" kill -0 "$fio"
 wait "$fio"

@@ -18,10 +18,6 @@ OTHERS=$(less 20)
 # "Soon" is below a second; a machine may be four times slower.
 SOON=4000
 
-now_ms() {
-	echo "$((${EPOCHREALTIME/[.,]/} / 1000))"
-}
-
 # within MS COMMAND...: the command succeeds in that time.
 within() {
 	local limit=$(($1 * SCALE)) start took

@@ -10,16 +10,8 @@
 . "$(dirname -- "$0")/lib.sh"
 
 require python3
-export UBLK_CONF_DIR=$TMP/etc
-mkdir "$UBLK_CONF_DIR"
+use_conf_dir
 defer "$UBLK" del -a --force
-
-# declare NAME LINE...
-declare_dev() {
-	local name=$1
-	shift
-	printf '%s\n' "$@" >"$UBLK_CONF_DIR/$name.conf"
-}
 
 pid_named() {
 	"$UBLK" list "$1" | awk '/daemon pid/ { print $7 }'

@@ -15,10 +15,6 @@ MANY=$(less 500)
 ONE_MS=$((1500 * SCALE))
 MANY_MS=$((40000 * SCALE))
 
-now_ms() {
-	echo "$((${EPOCHREALTIME/[.,]/} / 1000))"
-}
-
 # The median of nine deletions.
 del_one() {
 	local i start times=()

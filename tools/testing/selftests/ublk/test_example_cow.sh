@@ -16,8 +16,7 @@ require feature:EXTENTS cc fio cmp module:null_blk
 CUT=$LIB_DIR/powercut
 [ -x "$CUT" ] || skip_all "no program powercut"
 export UBLK_TARGET_DIR=$TMP
-check "it compiles" cc -Wall -Wextra -Werror -shared -fPIC -I"$LIB_SRV/include" \
-	-o "$TMP/ublk-target-cow.so" "$LIB_SRV/examples/cow.c"
+check "it compiles" compile_target cow "$LIB_SRV/examples/cow.c"
 
 null_device ublk_cow_base size=16 blocksize=512
 BASE=$NULL
@@ -29,9 +28,6 @@ raw() {
 }
 raw "$BASE" >"$TMP/base"
 
-requests() {
-	"$UBLK" stat "$DEV" | awk '$1 == "all" || $1 == "0" { n = $2 + $3 } END { print n }'
-}
 write_at() {
 	dd if=/dev/zero of="$BDEV" bs=4k count=1 seek="$1" oflag=direct status=none
 }
@@ -39,11 +35,11 @@ write_at() {
 add_dev -t cow --base "$BASE" --store "$STORE" -i
 check "mode" mode_has passthrough
 check "it is the base" cmp "$TMP/base" <(raw "$BDEV")
-check "which passed" prints 0 requests
+check "which passed" prints 0 served_requests
 check "a write" write_at 5
-check "was a request" prints 1 requests
+check "was a request" prints 1 served_requests
 check "the next one of its block" write_at 6
-check "passed" prints 1 requests
+check "passed" prints 1 served_requests
 check "the rest of the block is a copy" cmp -n 20480 "$TMP/base" <(raw "$BDEV")
 check "the base is as it was" cmp "$TMP/base" <(raw "$BASE")
 check "random IO verifies" fio_verify "$BDEV" --bsrange=4k-256k --iodepth=16 --size=8m \
@@ -91,7 +87,7 @@ busywait 5000 test -b "$CUT_STORE"
 add_dev -t cow --base "$BASE" --store "$CUT_STORE"
 check "the store of the log" mode_has passthrough
 check "writes" "$CUT" write "$BDEV" ublk-cut "$TMP/notes" "$(less 400)"
-check "some of them passed" test "$(requests)" -lt "$(grep -c '^b' "$TMP/notes")"
+check "some of them passed" test "$(served_requests)" -lt "$(grep -c '^b' "$TMP/notes")"
 check "device is deleted" del_dev
 dmsetup remove --noudevrules --noudevsync --retry ublk-cut
 entries=$("$CUT" entries "$LOG")

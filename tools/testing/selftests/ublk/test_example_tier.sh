@@ -14,8 +14,7 @@
 require feature:EXTENTS cc fio cmp module:null_blk
 [ -e "$LIB_SRV/examples/tier.c" ] || skip_all "no examples here"
 export UBLK_TARGET_DIR=$TMP
-check "it compiles" cc -Wall -Wextra -Werror -shared -fPIC -I"$LIB_SRV/include" \
-	-o "$TMP/ublk-target-tier.so" "$LIB_SRV/examples/tier.c"
+check "it compiles" compile_target tier "$LIB_SRV/examples/tier.c"
 
 null_device ublk_tier_a size=32 blocksize=512
 A=$NULL
@@ -32,17 +31,13 @@ moved() {
 	[ "$(tr -d '\0' <"$MAP" | wc -c)" -ge "$1" ]
 }
 
-requests() {
-	"$UBLK" stat "$DEV" | awk '$1 == "all" || $1 == "0" { n = $2 + $3 } END { print n }'
-}
-
 # Nothing moves: no request, and the disk is the first device.
 tier --interval 60000
 check "mode" mode_has passthrough
 check "logical blocks of the second device" prints 4096 blockdev --getss "$BDEV"
 head -c 32M /dev/urandom >"$TMP/data"
 dd if="$TMP/data" of="$BDEV" bs=256k oflag=direct status=none
-check "no request came" prints 0 requests
+check "no request came" prints 0 served_requests
 check "the first device has the data" cmp "$TMP/data" \
 	<(dd if="$A" bs=1M iflag=direct status=none)
 check "device is deleted" del_dev

@@ -13,10 +13,6 @@
 require feature:EXTENTS fio cmp mkfs.ext4 dmsetup module:dm_mod module:null_blk
 CONFIG=/sys/kernel/config
 
-requests() {
-	"$UBLK" stat "$DEV" | awk '$1 == "all" || $1 == "0" { n = $2 + $3 } END { print n }'
-}
-
 raw() {
 	dd if="$1" bs=1M count="$2" iflag=direct status=none
 }
@@ -47,9 +43,9 @@ test_backing() {
 	check "$kind: random IO verifies" fio_verify "$BDEV" --bsrange=4k-512k \
 		--iodepth=16 --size=16m
 	# Not by io_uring, which does not want to wait: some must (E-81).
-	had=$(requests)
+	had=$(served_requests)
 	dd if="$TMP/data" of="$BDEV" bs=1M oflag=direct status=none
-	check "$kind: no request came" prints "$had" requests
+	check "$kind: no request came" prints "$had" served_requests
 	check "$kind: files" files
 	dd if="$TMP/data" of="$BDEV" bs=1M oflag=direct status=none
 	check "$kind: device is deleted" del_dev

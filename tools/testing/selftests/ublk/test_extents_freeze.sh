@@ -50,8 +50,7 @@ if [ ! -e "$LIB_SRV/examples/tier.c" ] || ! command -v cc dmsetup >/dev/null ||
 	exit
 fi
 export UBLK_TARGET_DIR=$TMP
-check "the example compiles" cc -Wall -Wextra -Werror -shared -fPIC \
-	-I"$LIB_SRV/include" -o "$TMP/ublk-target-tier.so" "$LIB_SRV/examples/tier.c"
+check "the example compiles" compile_target tier "$LIB_SRV/examples/tier.c"
 echo "0 131072 linear $A 0" |
 	dmsetup create --noudevrules --noudevsync ublk-freeze || die "no dm linear"
 STORE=/dev/dm-$(dmsetup info -c --noheadings -o minor ublk-freeze)

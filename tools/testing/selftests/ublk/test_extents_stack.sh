@@ -16,9 +16,6 @@ require feature:EXTENTS fio cmp wipefs mkfs.ext4 fstrim blkdiscard blockdev sfdi
 null_device ublk_stack size=400 blocksize=512 discard=1
 add_dev -t loop -f "$NULL" -i -q 2 --mlock
 check "IO passes" mode_has passthrough
-requests() {
-	"$UBLK" stat "$DEV" | awk '$1 == "all" || $1 == "0" { n = $2 + $3 } END { print n }'
-}
 head -c 8M /dev/urandom >"$TMP/data"
 mkdir "$TMP/mnt"
 
@@ -72,9 +69,9 @@ stats() {
 	awk '{ print $5, $7 }' "/sys/block/ublkb$DEV/$1stat"
 }
 read -r part_ios part_sectors <<<"$(stats "ublkb${DEV}p2/")"
-had=$(requests)
+had=$(served_requests)
 dd if="$TMP/data" of="${BDEV}p2" bs=64k count=16 oflag=direct status=none
-check "no request came" prints "$had" requests
+check "no request came" prints "$had" served_requests
 check "it is where the partition is" cmp -n 1048576 "$TMP/data" \
 	<(dd if="$NULL" bs=512 skip="$start" count=2048 iflag=direct status=none)
 check "the partition counts it" prints "$((part_ios + 16)) $((part_sectors + 2048))" \
@@ -98,10 +95,10 @@ check "the disk is" prints 67108864 blockdev --getsize64 "$BDEV"
 check "no write behind its end" not dd if="$TMP/data" of="$BDEV" bs=1M seek=64 count=1 \
 	oflag=direct status=none
 check "enlarged" "$UBLK" resize -n "$DEV" -s 400M
-had=$(requests)
+had=$(served_requests)
 dd if="$TMP/data" of="$BDEV" bs=1M seek=100 count=1 oflag=direct status=none
 check "a write arrives" cmp -n 1048576 "$TMP/data" <(at "$NULL" 100)
-check "no request came" prints "$had" requests
+check "no request came" prints "$had" served_requests
 
 # Read-only, by the administrator.
 check "read-only" blockdev --setro "$BDEV"

@@ -9,16 +9,9 @@
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-export UBLK_CONF_DIR=$TMP/etc SYSTEMD_FSTAB=$TMP/fstab
-mkdir "$UBLK_CONF_DIR"
+use_conf_dir
+export SYSTEMD_FSTAB=$TMP/fstab
 : >"$SYSTEMD_FSTAB"
-
-# declare_dev NAME LINE...
-declare_dev() {
-	local name=$1
-	shift
-	printf '%s\n' "$@" >"$UBLK_CONF_DIR/$name.conf"
-}
 
 PROGRAM=$(realpath "$(command -v "$UBLK")")
 

@@ -14,10 +14,6 @@ add_dev -t null
 [ -e "/sys/class/ublk-char/ublkc$DEV/hold_timeout" ] || skip_all "driver without hold_timeout"
 del_dev || die "deleting device $DEV"
 
-now_ms() {
-	echo "$((${EPOCHREALTIME/./} / 1000))"
-}
-
 lists() {
 	"$UBLK" list -n "$DEV" | grep -qx -e "	$1"
 }
@@ -53,10 +49,9 @@ check "the file system is there" sh -c "e2fsck -fp '$BDEV' >/dev/null; test \$? 
 del_dev || die "deleting device $DEV"
 
 # Declared.
-export UBLK_CONF_DIR=$TMP/etc
-mkdir "$UBLK_CONF_DIR"
+use_conf_dir
 defer "$UBLK" down --all --force
-printf '%s\n' "file = $img" "user-recovery = yes" "hold-timeout = 7" >"$UBLK_CONF_DIR/disk.conf"
+declare_dev disk "file = $img" "user-recovery = yes" "hold-timeout = 7"
 check "a declaration" "$UBLK" up disk
 check "has it, too" sh -c "'$UBLK' list disk | grep -qx '	hold timeout 7 s'"
 check "down" "$UBLK" down disk

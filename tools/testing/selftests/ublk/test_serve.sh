@@ -11,11 +11,10 @@
 . "$(dirname -- "$0")/lib.sh"
 
 require fio python3
-export UBLK_CONF_DIR=$TMP/etc
-mkdir "$UBLK_CONF_DIR"
+use_conf_dir
 defer "$UBLK" del -a --force
 img=$(new_file img 32M)
-printf '%s\n' "file = $img" "user-recovery-reissue = yes" "number = 4" >"$UBLK_CONF_DIR/disk.conf"
+declare_dev disk "file = $img" "user-recovery-reissue = yes" "number = 4"
 DEV=4 BDEV=/dev/ublkb4
 
 # A service manager: writes what it is told to a file, a line each.
@@ -41,15 +40,6 @@ told() {
 	busywait 20000 grep -Eq "$1" "$TMP/told" || { cat "$TMP/told" "$TMP/log"; return 1; }
 }
 
-# served: by another process than before, which goes to $pid.
-served() {
-	local now
-
-	now=$(pid_of "$DEV")
-	[ "${now:-0}" -gt 0 ] && [ "$now" != "$pid" ] && state_is "$DEV" LIVE || return
-	pid=$now
-}
-
 pid=
 # It loads the driver, if that can be unloaded here.
 modprobe -qr ublk_drv || true
@@ -57,7 +47,7 @@ serve
 check "says that it is ready" told "^READY=1$"
 check "when the disk is there" test -b "$BDEV"
 check "with a status" told "^STATUS=/dev/ublkb4 is served by process [0-9]+$"
-check "a child serves" served
+check "a child serves" served_by_another
 check "of the supervisor" prints "$SUPERVISOR" sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status"
 locked() {
 	[ "$(sed -n 's/^VmLck:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$SUPERVISOR/status")" -gt 0 ]
@@ -73,7 +63,7 @@ kills() {
 
 	for i in $(seq "$(less 8)"); do
 		kill -9 "$pid"
-		busywait 30000 served || { cat "$TMP/log"; return 1; }
+		busywait 30000 served_by_another || { cat "$TMP/log"; return 1; }
 	done
 }
 check "kill -9, again and again" kills
@@ -85,10 +75,10 @@ check "is said" told "^STATUS=the server, process [0-9]+, was ended by signal 9 
 # The record is lost as well.
 rm "/run/ublk/$DEV.json"
 kill -9 "$pid"
-check "a lost record" busywait 30000 served
+check "a lost record" busywait 30000 served_by_another
 check "is written again" grep -q "$img" "/run/ublk/$DEV.json"
 check "quiesce" "$UBLK" quiesce -n "$DEV"
-check "is followed by the next server" busywait 30000 served
+check "is followed by the next server" busywait 30000 served_by_another
 
 # The supervisor is killed.
 kill -9 "$SUPERVISOR"
@@ -99,13 +89,13 @@ serve
 check "the next supervisor takes over" told "^STATUS=/dev/ublkb4 is served by process $pid$"
 check "and is ready" told "^READY=1$"
 kill -9 "$pid"
-check "it replaces that server" busywait 30000 served
+check "it replaces that server" busywait 30000 served_by_another
 kill -9 "$SUPERVISOR"
 wait "$SUPERVISOR" 2>/dev/null
 check "it is killed, and then its server" kill_daemon
 pid=0
 serve
-check "the next one recovers the device" busywait 30000 served
+check "the next one recovers the device" busywait 30000 served_by_another
 
 # The supervisor alone.
 check "SIGUSR1" kill -USR1 "$SUPERVISOR"
@@ -137,12 +127,12 @@ wait "$SUPERVISOR"
 check "ends the supervisor with status 0" test $? -eq 0
 
 # One that cannot be recovered, and is in use.
-printf '%s\n' "type = mem" "size = 16M" "number = 4" >"$UBLK_CONF_DIR/disk.conf"
+declare_dev disk "type = mem" "size = 16M" "number = 4"
 pid=
 serve
-check "a disk in memory" busywait 20000 served
+check "a disk in memory" busywait 20000 served_by_another
 check "kill -9" kill -9 "$pid"
-check "it is added again" busywait 30000 served
+check "it is added again" busywait 30000 served_by_another
 exec 9<"$BDEV"
 kill -TERM "$SUPERVISOR"
 check "SIGTERM with the disk open" told "goes on$"
@@ -155,12 +145,12 @@ check "SIGTERM after the last close ends it" test $? -eq 0
 check "and the device" busywait 5000 not test -e "/dev/ublkc$DEV"
 
 # Starts that fail.
-printf '%s\n' "file = $TMP/nosuch" "number = 4" >"$UBLK_CONF_DIR/disk.conf"
+declare_dev disk "file = $TMP/nosuch" "number = 4"
 serve --limit 3
 wait "$SUPERVISOR"
 check "it gives up" test $? -eq 1
 check "says why" grep -q "^ublk: .*disk.conf: given up after 3 starts: .*$TMP/nosuch" "$TMP/log"
-printf '%s\n' "file = $img" "number = 4" >"$UBLK_CONF_DIR/disk.conf"
+declare_dev disk "file = $img" "number = 4"
 add_dev -t loop -n 9 "$img"
 serve --limit 100
 check "a store in use" told "next start in"

@@ -17,8 +17,7 @@ export UBLK_TARGET_DIR=$TMP
 awk '/^EVENTS AND MODULES$/ { on = 1 } /^It is compiled/ { exit }
 	on && (/^\t/ || /^$/) { sub(/^\t/, ""); print }' \
 	"$srv/man/libublk.3.rst" >"$TMP/tick.c"
-check "it compiles" cc -Wall -Wextra -Werror -shared -fPIC -I"$srv/include" \
-	-o "$TMP/ublk-target-tick.so" "$TMP/tick.c"
+check "it compiles" compile_target tick "$TMP/tick.c"
 
 verify() {
 	fio --name=tick --filename="/dev/ublkb$DEV" --rw=randrw --bs=4k \

@@ -11,12 +11,11 @@
 . "$(dirname -- "$0")/lib.sh"
 
 require fio python3 cc feature:QUIESCE
-export UBLK_CONF_DIR=$TMP/etc
-mkdir "$UBLK_CONF_DIR"
+use_conf_dir
 defer "$UBLK" del -a --force
 img=$(new_file img 32M)
 DEV=4 BDEV=/dev/ublkb4
-printf '%s\n' "file = $img" "user-recovery-reissue = yes" "number = $DEV" >"$UBLK_CONF_DIR/disk.conf"
+declare_dev disk "file = $img" "user-recovery-reissue = yes" "number = $DEV"
 first=$TMP/ublk-first
 other=$TMP/ublk-other
 cp "$(command -v "$UBLK")" "$first"
@@ -82,7 +81,9 @@ broken() {
 	chmod 755 "$TMP/$1"
 }
 
-fio_verify "$BDEV" --offset=1M --size=16M --iodepth=8 --bs=4k --time_based --runtime="$((600 * SCALE))" &
+FIO_SECONDS=660
+fio_verify "$BDEV" --offset=1M --size=16M --iodepth=8 --bs=4k --time_based \
+	--runtime="$((600 * SCALE))" 2>"$TMP/fio.err" &
 fio=$!
 defer kill "$fio"
 check "the supervisor is listed" both "$first"
@@ -131,9 +132,15 @@ check "one that hangs" refused "$TMP/hangs" "not ready in time.*the old program 
 check "after all that, upgrade" upgrade "$other"
 check "works" both "$other"
 check "IO goes on" kill -0 "$fio"
-kill -INT "$fio"
+# The signal goes to "timeout", which passes it on; field 5 of the report is the error.
+pkill -TERM -P "$fio"
 wait "$fio"
-check "without an error, and with the right data" not grep -E "verify:|error=[1-9]" "$TMP/fio.out"
+no_errors() {
+	cat "$TMP/fio.err"
+	awk -F';' '$1 == 3 { found = 1; bad = bad || $5 } END { exit !found || bad }' "$TMP/fio.out" &&
+		not grep -E "verify:|error=[1-9]" "$TMP/fio.out" "$TMP/fio.err"
+}
+check "without an error, and with the right data" no_errors
 check "down" "$UBLK" down disk
 wait "$SUPERVISOR"
 check "ends the supervisor" test $? -eq 0
