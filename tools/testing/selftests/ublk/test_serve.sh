@@ -36,8 +36,9 @@ serve() {
 	defer kill -9 "$SUPERVISOR"
 }
 
+# told PATTERN [MS]
 told() {
-	busywait 20000 grep -Eq "$1" "$TMP/told" || { cat "$TMP/told" "$TMP/log"; return 1; }
+	busywait "${2:-20000}" grep -Eq "$1" "$TMP/told" || { cat "$TMP/told" "$TMP/log"; return 1; }
 }
 
 pid=
@@ -135,7 +136,8 @@ check "kill -9" kill -9 "$pid"
 check "it is added again" busywait 30000 served_by_another
 exec 9<"$BDEV"
 kill -TERM "$SUPERVISOR"
-check "SIGTERM with the disk open" told "goes on$"
+# The supervisor says so when its server has had 20 s to end.
+check "SIGTERM with the disk open" told "goes on$" 60000
 check "it goes on" kill -0 "$SUPERVISOR"
 check "and so does its server" prints "$pid" pid_of "$DEV"
 exec 9<&-
