@@ -359,12 +359,12 @@ TEST_F(data, D_177_registered_in_the_fetching_ring)
 {
 	struct raw_batch *b = self->b;
 	struct fixture_batch *u = &self->u;
-	int job, fd = file_of('-'), i, slot = 5;
+	int job, fd = file_of('-'), i, slot, renamed = 0;
 	struct raw_ev ev;
 
 	FX_REQUIRE(&u->t, AUTO);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, up_with(u, AUTO, 2, slot));
+	ASSERT_EQ(0, up_with(u, AUTO, 2, 5));
 	ASSERT_LT(0, raw_batch_fetch(b, 0, 0));
 	for (i = 0; i < 3; i++) {
 		memset(self->data, 'w' + i, 4096);
@@ -373,6 +373,7 @@ TEST_F(data, D_177_registered_in_the_fetching_ring)
 		EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
 		slot = ev.iod.addr;
 		EXPECT_TRUE(slot == 5 || slot == 6);
+		renamed += slot == 6;
 		EXPECT_EQ(4096, raw_batch_fixed(b, true, fd, 0, 4096, slot));
 		EXPECT_TRUE(file_filled(fd, 'w' + i));
 		/* The commit clears the slot and names the next one. */
@@ -381,7 +382,8 @@ TEST_F(data, D_177_registered_in_the_fetching_ring)
 		EXPECT_EQ(-EFAULT, raw_batch_fixed(b, true, fd, 0, 4096,
 						   slot));
 	}
-	EXPECT_EQ(6, slot) TH_LOG("two tags, three requests");
+	/* Two tags, three requests: one tag is used again, in any order. */
+	EXPECT_LT(0, renamed);
 	/* A request without data registers nothing. */
 	ASSERT_EQ(0, fxb_request(u, CLIENT_DISCARD, WIN, 4096, &job, &ev));
 	EXPECT_EQ(0, ev.iod.op_flags & UBLK_IO_F_NEED_REG_BUF);
