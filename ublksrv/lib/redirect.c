@@ -32,6 +32,8 @@ void redirect_refused(struct worker *w, struct io *io, int res)
 		ublk_log(UBLK_LOG_WARN, "dev %u: queue %u: driver does not redirect a request: %s; the daemon serves such requests itself",
 			 w->dev->info.dev_id, io->id.q_id, strerror(-res));
 	w->redirect_told = true;
+	/* counted when it was sent to the driver */
+	stat_unlinked(w, io);
 	io->pub.lib = IO_LENT;
 	w->serve(io->pub.q, &io->pub);
 }
