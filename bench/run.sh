@@ -2,24 +2,25 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # usage: bench/run.sh [--quick] [--rows REGEX] [--jobs REGEX] [--runs N]
-#                     [--driver our|distribution] [--json FILE]
+#                     [--driver our|distribution|two-cpus] [--json FILE]
 #
 # Measures the cost of an IO in guest instructions. The guest runs under QEMU's
 # instruction clock (one processor, one nanosecond an instruction, no idle
 # time), so a second run gives the same figures. It boots once with the
 # distribution's driver and once with ours, and the same daemon runs in every
-# data mode on both. Prints a table, and writes it as JSON (default
-# build/bench.json).
+# data mode on both. A third boot has our driver on two processors, and counts
+# the instructions of both, beside the kernel's loop driver. Prints a table, and
+# writes it as JSON (default build/bench.json).
 #
 # --rows, --jobs	only names that match, for example --rows "null zero-copy"
 # --runs N	take the lowest of N runs (default 3)
-# --driver D	only this driver
+# --driver D	only this boot
 # --quick	only our driver, one run
 set -euo pipefail
 
 top=$(cd -- "$(dirname -- "$0")/.." && pwd)
 json=$top/build/bench.json
-drivers=(distribution our) rows=. jobs=. runs=3
+drivers=(distribution our two-cpus) rows=. jobs=. runs=3
 
 usage() {
 	sed -n '/^# usage/,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'
@@ -42,7 +43,7 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 for driver in "${drivers[@]}"; do
-	[[ $driver =~ ^(our|distribution)$ ]] || usage
+	[[ $driver =~ ^(our|distribution|two-cpus)$ ]] || usage
 done
 
 out=$(mktemp)
@@ -72,8 +73,11 @@ build_pieces() {
 measure() {
 	local driver=$1 args=() text
 
-	echo "bench: measuring with the $driver driver" >&2
-	[ "$driver" = our ] || args=(--distro-driver)
+	echo "bench: measuring: $driver" >&2
+	case $driver in
+	distribution) args=(--distro-driver) ;;
+	two-cpus) args=(--smp 2) ;;
+	esac
 	text=$(MEM=3G "$top/test/vm/run.sh" --quiet --icount --timeout 3000 \
 		"${args[@]}" -- bench/guest.sh "$driver" "$runs" "$rows" "$jobs") || {
 		printf '%s\n' "$text" >&2

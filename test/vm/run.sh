@@ -18,7 +18,8 @@
 #   --stdin FIFO        the command's standard input, else it has none
 #   --share DIR         DIR is /share in the guest, writable
 #   --udev              start systemd-udevd first
-#   --icount            one processor on which an instruction is a nanosecond
+#   --icount            one processor on which an instruction is a nanosecond; with
+#                       --smp more, which run in turn and share that clock
 #   --smp N             processors, instead of SMP= or 2
 #   --one-thread        they run in turn, never at the same instant: better than
 #                       many threads where the host has not as many processors
@@ -52,6 +53,7 @@ stdin=
 share=
 udev=
 icount=
+smp=
 threads=multi
 append=
 log=
@@ -71,7 +73,7 @@ while [ $# -gt 0 ]; do
 	--share) share=$2; shift ;;
 	--udev) udev=1 ;;
 	--icount) icount=1 ;;
-	--smp) SMP=$2; shift ;;
+	--smp) smp=$2; shift ;;
 	--one-thread) threads=single ;;
 	--append) append="$append $2"; shift ;;
 	--log) log=$2; shift ;;
@@ -164,10 +166,10 @@ qemu=("${VM_QEMU[@]}" -nodefaults -no-user-config -display none -no-reboot
 if [ -n "$icount" ]; then
 	# Without what makes the kernel choose "rep movsb" and "rep stosb": the
 	# emulator counts each byte of them as an instruction.
-	qemu+=(-icount "shift=0,sleep=off" -accel "tcg,thread=single" -smp 1
+	qemu+=(-icount "shift=0,sleep=off" -accel "tcg,thread=single" -smp "${smp:-1}"
 		-cpu "max,la57=off,erms=off,fsrm=off,fsrs=off")
 else
-	qemu+=(-accel "tcg,thread=$threads" -smp "${SMP:-2}" -cpu "max,la57=off")
+	qemu+=(-accel "tcg,thread=$threads" -smp "${smp:-${SMP:-2}}" -cpu "max,la57=off")
 fi
 [ -z "$share" ] ||
 	qemu+=(-virtfs "local,path=$share,mount_tag=share,security_model=none,multidevs=remap")
