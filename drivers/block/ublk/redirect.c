@@ -7,7 +7,9 @@
  * the cgroup of the origin, to a regular file as direct IO. It does so in the task
  * that executes the command, never in the task that sent the request, and does
  * not wait there. What would have to wait, and the rest of a short result, is
- * issued by a worker.
+ * issued by a worker. A file system makes all writes to a file wait when it has to
+ * update the file's timestamps, each tick. So the first write of a batch that would
+ * wait takes the later ones to that file to the worker with it.
  *
  * struct ublk_redirect, behind struct ublk_rq, counts the parts in flight and one
  * for the issuer. The issuer of a batch drops its part after it has flushed the
@@ -35,7 +37,7 @@
 
 /**
  * struct ublk_redirect - a request that is being redirected
- * @next: the request that the same command redirected next
+ * @next: the next request of the list that this one is in
  * @file: registered file, pinned
  * @pos: byte of the file
  * @done: bytes done before
@@ -66,13 +68,22 @@ struct ublk_redirect {
 	};
 };
 
-/* Requests that a command has issued and may collect; a single one needs no plug. */
 struct ublk_redirect_list {
-	struct blk_plug		plug;
-	bool			plugged;
 	struct request		*first;
 	struct request		*last;
-	struct io_comp_batch	iob;
+};
+
+/*
+ * Requests that a command or a worker issues and may collect: those that are issued,
+ * and writes to one regular file that would have had to wait. A single one needs no
+ * plug.
+ */
+struct ublk_redirect_run {
+	struct blk_plug			plug;
+	bool				plugged;
+	struct ublk_redirect_list	issued;
+	struct ublk_redirect_list	waiting;
+	struct io_comp_batch		iob;
 };
 
 /* Clones of all bios of a request but the first one. */
@@ -141,6 +152,7 @@ static void ublk_redirect_end_work(struct work_struct *work)
 
 static void ublk_redirect_again_work(struct work_struct *work);
 
+/* @req: the first of a list of requests, which @func handles */
 static void ublk_redirect_queue_work(struct request *req, work_func_t func)
 {
 	struct ublk_queue *q = req->mq_hctx->driver_data;
@@ -159,6 +171,7 @@ static void ublk_redirect_done(struct request *req, struct io_comp_batch *iob)
 	if (rd->file->bdev && likely(!rd->res))
 		rd->res = len;
 	if (unlikely(ublk_redirect_goes_on(&rd->done, len, &rd->res, rd->nowait))) {
+		rd->next = NULL;
 		ublk_redirect_queue_work(req, ublk_redirect_again_work);
 		return;
 	}
@@ -282,14 +295,21 @@ static int ublk_redirect_iter(struct request *req, struct iov_iter *iter)
 	struct req_iterator ri;
 	struct bio_vec bv;
 
-	rq_for_each_bvec(bv, req, ri)
-		nr++;
 	if (likely(bio == req->biotail)) {
-		iov_iter_bvec(iter, dir, __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter),
-			      nr, len);
+		const struct bio_vec *first = __bvec_iter_bvec(bio->bi_io_vec,
+							       bio->bi_iter);
+
+		if (likely(mp_bvec_iter_len(bio->bi_io_vec, bio->bi_iter) == len))
+			nr = 1;
+		else
+			rq_for_each_bvec(bv, req, ri)
+				nr++;
+		iov_iter_bvec(iter, dir, first, nr, len);
 		iter->iov_offset = bio->bi_iter.bi_offset;
 		return 0;
 	}
+	rq_for_each_bvec(bv, req, ri)
+		nr++;
 	if (!rd->bvecs) {
 		struct bio_vec *to = kmalloc_array(nr, sizeof(*to),
 						   rd->nowait ? GFP_NOWAIT : GFP_NOIO);
@@ -321,13 +341,14 @@ static bool ublk_redirect_start_write(struct kiocb *iocb)
 	return true;
 }
 
-static void ublk_redirect_iocb_issue(struct request *req)
+/* Returns whether it would have had to wait; then nothing is in flight. */
+static bool ublk_redirect_iocb_issue(struct request *req)
 {
 	struct ublk_redirect *rd = ublk_redirect_of(req);
 	bool write = req_op(req) == REQ_OP_WRITE;
 	struct file *file = rd->file->file;
 	struct kiocb *iocb = &rd->iocb;
-	struct iov_iter iter;
+	struct iov_iter iter __uninitialized;
 	ssize_t ret;
 
 	*iocb = (struct kiocb) {
@@ -345,9 +366,10 @@ static void ublk_redirect_iocb_issue(struct request *req)
 	ret = ublk_redirect_iter(req, &iter);
 	if (unlikely(ret) || (write && unlikely(!ublk_redirect_start_write(iocb)))) {
 		rd->res = -EAGAIN;
-		return;
+		return true;
 	}
-	iov_iter_advance(&iter, rd->done);
+	if (unlikely(rd->done))
+		iov_iter_advance(&iter, rd->done);
 	atomic_inc(&rd->left);
 	if (write)
 		ret = file->f_op->write_iter(iocb, &iter);
@@ -355,35 +377,94 @@ static void ublk_redirect_iocb_issue(struct request *req)
 		ret = file->f_op->read_iter(iocb, &iter);
 	if (ret != -EIOCBQUEUED)
 		ublk_redirect_iocb_end(iocb, ret);
+	return ret == -EAGAIN;
 }
 
 /* --- issue --- */
 
-/* Issue what is not done yet; the caller has a part of rd->left. */
-static void ublk_redirect_issue(struct request *req)
+/*
+ * Issue what is not done yet; the caller has a part of rd->left. Returns whether a
+ * regular file would have had to wait; then nothing is in flight.
+ */
+static bool ublk_redirect_issue(struct request *req)
 {
 	struct ublk_redirect *rd = ublk_redirect_of(req);
 
-	if (likely(rd->file->bdev))
-		ublk_redirect_bios_issue(req);
-	else
-		ublk_redirect_iocb_issue(req);
+	if (unlikely(!rd->file->bdev))
+		return ublk_redirect_iocb_issue(req);
+	ublk_redirect_bios_issue(req);
+	return false;
 }
 
-/* May wait for the backing, for memory, and for a file system to thaw. */
+static void ublk_redirect_append(struct ublk_redirect_list *list, struct request *req)
+{
+	ublk_redirect_of(req)->next = NULL;
+	if (list->first)
+		ublk_redirect_of(list->last)->next = req;
+	else
+		list->first = req;
+	list->last = req;
+}
+
+static void ublk_redirect_begin(struct ublk_redirect_run *run, unsigned int nr)
+{
+	run->issued.first = NULL;
+	run->waiting.first = NULL;
+	run->iob = (struct io_comp_batch){ };
+	run->plugged = nr > 1;
+	if (!run->plugged)
+		return;
+	blk_start_plug(&run->plug);
+	/* The backing's requests can be allocated together. */
+	run->plug.nr_ios = nr;
+}
+
+/* Flush the plug, and end what has been served. */
+static void ublk_redirect_flush(struct ublk_redirect_run *run)
+{
+	struct request *req, *next;
+
+	if (likely(run->plugged))
+		blk_finish_plug(&run->plug);
+	for (req = run->issued.first; req; req = next) {
+		next = ublk_redirect_of(req)->next;
+		ublk_redirect_put(req, run->plugged ? &run->iob : NULL);
+	}
+	run->issued.first = NULL;
+	ublk_complete_collected(&run->iob);
+	if (unlikely(run->waiting.first)) {
+		ublk_redirect_queue_work(run->waiting.first, ublk_redirect_again_work);
+		run->waiting.first = NULL;
+	}
+}
+
+/*
+ * May wait for the backing, for memory, and for a file system to thaw. A list has
+ * writes to one file only: what one of them waits for, the others would wait for, too.
+ */
 static void ublk_redirect_again_work(struct work_struct *work)
 {
 	struct ublk_redirect *rd = container_of(work, struct ublk_redirect, work);
-	struct request *req = ublk_redirect_req(rd);
+	struct request *req = ublk_redirect_req(rd), *next;
 	unsigned int noio = memalloc_noio_save();
+	struct ublk_redirect_run run;
+	unsigned int nr = 0;
 
 	/* The writer itself cleans the pages that others wait for. */
 	current->flags |= PF_LOCAL_THROTTLE;
-	rd->nowait = false;
-	rd->res = 0;
-	atomic_set(&rd->left, 1);
-	ublk_redirect_issue(req);
-	ublk_redirect_put(req, NULL);
+	for (next = req; next; next = ublk_redirect_of(next)->next)
+		nr++;
+	ublk_redirect_begin(&run, nr);
+	for (; req; req = next) {
+		rd = ublk_redirect_of(req);
+		next = rd->next;
+		rd->nowait = false;
+		rd->res = 0;
+		atomic_set(&rd->left, 1);
+		ublk_redirect_append(&run.issued, req);
+		ublk_redirect_issue(req);
+	}
+	ublk_redirect_flush(&run);
 	current->flags &= ~PF_LOCAL_THROTTLE;
 	memalloc_noio_restore(noio);
 }
@@ -437,15 +518,18 @@ static __always_inline int ublk_redirect_prepare(struct ublk_queue *q,
 	return 0;
 }
 
-/* The tag is REDIRECTED. A backing that knows no NOWAIT may always wait. */
-static void ublk_redirect_start(struct request *req)
+/*
+ * The tag is REDIRECTED. A backing that knows no NOWAIT may always wait. Returns as
+ * ublk_redirect_issue().
+ */
+static bool ublk_redirect_start(struct request *req)
 {
 	struct ublk_redirect *rd = ublk_redirect_of(req);
 
 	if (likely(rd->file->nowait))
-		ublk_redirect_issue(req);
-	else
-		rd->res = -EAGAIN;
+		return ublk_redirect_issue(req);
+	rd->res = -EAGAIN;
+	return false;
 }
 
 /**
@@ -481,47 +565,26 @@ int ublk_redirect_commit(struct ublk_queue *q, struct ublk_io *io,
 
 /* --- batch devices --- */
 
-static void ublk_redirect_plug(struct ublk_redirect_list *is, unsigned int nr)
+static void ublk_redirect_add(struct ublk_redirect_run *run, struct request *req)
 {
-	is->plugged = nr > 1;
-	if (!is->plugged)
+	struct request *waits = run->waiting.first;
+
+	if (unlikely(waits) && req_op(req) == REQ_OP_WRITE &&
+	    ublk_redirect_of(req)->file == ublk_redirect_of(waits)->file) {
+		ublk_redirect_append(&run->waiting, req);
 		return;
-	blk_start_plug(&is->plug);
-	/* The backing's requests can be allocated together. */
-	is->plug.nr_ios = nr;
-}
-
-/* Flush the plug, and end what has been served. */
-static void ublk_redirect_flush(struct ublk_redirect_list *is)
-{
-	struct request *req, *next;
-
-	if (likely(is->plugged))
-		blk_finish_plug(&is->plug);
-	for (req = is->first; req; req = next) {
-		next = ublk_redirect_of(req)->next;
-		ublk_redirect_put(req, is->plugged ? &is->iob : NULL);
 	}
-	is->first = NULL;
-	ublk_complete_collected(&is->iob);
-}
-
-static void ublk_redirect_add(struct ublk_redirect_list *is, struct request *req)
-{
-	ublk_redirect_of(req)->next = NULL;
-	if (is->first)
-		ublk_redirect_of(is->last)->next = req;
+	if (unlikely(ublk_redirect_start(req)) && req_op(req) == REQ_OP_WRITE && !waits)
+		ublk_redirect_append(&run->waiting, req);
 	else
-		is->first = req;
-	is->last = req;
-	ublk_redirect_start(req);
+		ublk_redirect_append(&run->issued, req);
 }
 
 /* Redirect one element (E-41). */
 static int ublk_redirect_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 			     const struct ublk_redirect_elem *elem,
 			     unsigned int issue_flags,
-			     struct ublk_redirect_list *is)
+			     struct ublk_redirect_run *run)
 {
 	struct ublk_io *io;
 	int ret;
@@ -539,12 +602,12 @@ static int ublk_redirect_one(struct ublk_queue *q, struct io_uring_cmd *cmd,
 	/* A worker waits for the ring lock, whose holder may wait for requests. */
 	if (unlikely(io->flags & UBLK_IO_AUTO_REG &&
 		     issue_flags & IO_URING_F_UNLOCKED)) {
-		ublk_redirect_flush(is);
-		is->plugged = false;
+		ublk_redirect_flush(run);
+		run->plugged = false;
 	}
 	ublk_buf_commit(io, cmd, issue_flags, NULL);
 	ublk_state_redirect(io);
-	ublk_redirect_add(is, io->req);
+	ublk_redirect_add(run, io->req);
 	return 0;
 }
 
@@ -554,18 +617,16 @@ static unsigned int ublk_redirect_block(struct ublk_queue *q,
 					struct ublk_redirect_elem *elem,
 					unsigned int nr, unsigned int issue_flags)
 {
-	struct ublk_redirect_list is;
+	struct ublk_redirect_run run;
 	unsigned int noio = memalloc_noio_save();
 	unsigned int i, refused = 0;
 
-	is.first = NULL;
-	is.iob = (struct io_comp_batch){ };
-	ublk_redirect_plug(&is, nr);
+	ublk_redirect_begin(&run, nr);
 	for (i = 0; i < nr; i++) {
-		elem[i].error = ublk_redirect_one(q, cmd, &elem[i], issue_flags, &is);
+		elem[i].error = ublk_redirect_one(q, cmd, &elem[i], issue_flags, &run);
 		refused += !!elem[i].error;
 	}
-	ublk_redirect_flush(&is);
+	ublk_redirect_flush(&run);
 	memalloc_noio_restore(noio);
 	return refused;
 }

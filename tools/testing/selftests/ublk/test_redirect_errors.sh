@@ -39,18 +39,20 @@ check "and can be written again" write_at 0 16
 check "device is deleted" del_dev
 rm "$TMP/mnt/sparse"
 
-# A frozen file system: the write waits, and the server does not.
+# A frozen file system: writes wait, many of them together, and the server does not.
 fallocate -l 8M "$TMP/mnt/full"
 add_dev -t loop -f "$TMP/mnt/full"
 check "writes" write_at 0 16
 fsfreeze -f "$TMP/mnt"
 defer fsfreeze -u "$TMP/mnt"
-write_at 4 1 &
+fio --name=frozen --filename="$BDEV" --ioengine=io_uring --direct=1 --rw=randwrite \
+	--bs=4k --offset=4M --size=1M --iodepth=32 --iodepth_batch_submit=16 \
+	--verify=crc32c --do_verify=1 --output="$TMP/fio" &
 writer=$!
 check "a write waits" busywait 5000 redirected
 check "reads go on" timeout "$((20 * SCALE))" cmp -n 1048576 "$BDEV" /dev/zero
 fsfreeze -u "$TMP/mnt"
-check "the write ends" wait "$writer"
+check "the writes end, and are there" wait "$writer"
 
 # A file that becomes shorter: an error beyond its end, nothing is invented.
 truncate -s 1M "$TMP/mnt/full"
