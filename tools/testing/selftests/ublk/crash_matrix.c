@@ -62,6 +62,8 @@ static const struct { const char *name; __u64 flags; } modes[] = {
 	{ "batch", UBLK_F_BATCH_IO },
 	{ "batch-usercopy", UBLK_F_BATCH_IO | UBLK_F_USER_COPY },
 	{ "batch-auto", UBLK_F_BATCH_IO | UBLK_F_AUTO_BUF_REG },
+	{ "redirect", UBLK_F_REDIRECT },
+	{ "batch-redirect", UBLK_F_BATCH_IO | UBLK_F_USER_COPY | UBLK_F_REDIRECT },
 };
 
 static const char * const ios[] = {
@@ -75,6 +77,7 @@ struct combo {
 	char name[64];
 	struct ublksrv_ctrl_dev_info info;
 	char *store;
+	int file;		/* the store for redirected requests, or -1 */
 	struct server_proc *srv;
 	struct io_gen *gen;
 	struct files *files;
@@ -125,6 +128,24 @@ static int is_lost(struct combo *c)
 	return raw_state(&ctl, c->info.dev_id) == policies[c->policy].lost;
 }
 
+/* Fill c->store and c->file; c->store is NULL without memory. */
+static void new_store(struct combo *c)
+{
+	c->file = -1;
+	if (modes[mode].flags & UBLK_F_REDIRECT)
+		c->file = raw_store_file(&c->store);
+	else
+		c->store = server_store();
+}
+
+static void free_store(struct combo *c)
+{
+	if (c->store)
+		munmap(c->store, RAW_DEV_BYTES);
+	if (c->file >= 0)
+		close(c->file);
+}
+
 /* The next server can come: the old one's session has ended. */
 static int is_free(struct combo *c)
 {
@@ -160,6 +181,7 @@ static int serve(struct combo *c, __u32 op)
 
 	c->srv = server_new(&c->info, c->store);
 	MUST(c->srv);
+	c->srv->file = c->file;
 	MUST(!server_start(c->srv));
 	/* EEXIST: the last opener of the removed disk is just closing it. */
 	do {
@@ -252,7 +274,7 @@ static int make_image(void)
 	struct combo *c = &one;
 	char shell[96];
 
-	c->store = server_store();
+	new_store(c);
 	MUST(c->store);
 	MUST(!add(c));
 	MUST(!serve(c, UBLK_U_CMD_START_DEV));
@@ -506,7 +528,7 @@ static void test(struct combo *c)
 	bool ok, few;
 
 	c->info.dev_id = -1;
-	c->store = server_store();
+	new_store(c);
 	c->gen = io_gen_new(-1,
 			    c->io < MOUNTED ? gen_modes[c->io] : IO_GEN_MIXED);
 	ok = c->store && c->gen && !add(c);
@@ -519,8 +541,7 @@ static void test(struct combo *c)
 		ksft_print_msg("%s: the device cannot be deleted\n", c->name);
 		ok = false;
 	}
-	if (c->store)
-		munmap(c->store, RAW_DEV_BYTES);
+	free_store(c);
 	if (c->gen)
 		io_gen_free(c->gen);
 	if (ok && few) {

@@ -46,21 +46,13 @@ static int loop_disk(int fd)
 /* Make the store of a device, and the files that reach it. False without memory. */
 bool chaos_make_store(struct chaos *c, int id)
 {
-	int fd = memfd_create("chaos", MFD_CLOEXEC);
-	char path[32];
+	int fd = raw_store_file(&c->store[id]);
 
-	if (fd < 0 || ftruncate(fd, RAW_DEV_BYTES))
+	if (fd < 0)
 		return false;
-	c->store[id] = mmap(NULL, RAW_DEV_BYTES, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, fd, 0);
-	if (c->store[id] == MAP_FAILED)
-		return false;
-	/* A memfd can do direct I/O only once it has been opened by a path. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	c->file[id][0] = open(path, O_RDWR | O_CLOEXEC);
+	c->file[id][0] = fd;
 	c->file[id][1] = loop_disk(fd);
-	close(fd);
-	return c->file[id][0] >= 0;
+	return true;
 }
 
 /*
@@ -88,63 +80,21 @@ static void change_files(struct chaos_thread *t)
 		chaos_register(t->s);
 }
 
-static int redirect_batch(struct chaos_thread *t, const struct raw_ev *ev,
-			  int file, __u64 pos)
-{
-	struct ublk_redirect_elem e = {
-		.tag = ev->tag, .file = file, .pos = pos,
-	};
-	const struct raw_bcmd cmd = {
-		.op = UBLK_U_IO_REDIRECT_IO_CMDS, .q = ev->q, .nr = 1,
-		.size = sizeof(e), .addr = &e,
-	};
-	int ret = raw_batch_call(&t->mode.batch, &cmd);
-
-	return ret == -EREMOTEIO ? e.error : ret;
-}
-
 /*
  * Redirect a request if the device can and chance says so. Return: 0 if a file
  * serves it; a per-tag command that is refused is an event later. Else -errno.
  */
 int chaos_redirect(struct chaos_thread *t, const struct raw_ev *ev)
 {
-	int op = ublksrv_get_op(&ev->iod), file, ret;
-	__u64 pos = ev->iod.start_sector << 9;
-	__u64 flags = t->s->srv.info.flags;
+	int ret;
 
-	if (!(flags & UBLK_F_REDIRECT))
+	if (!(t->s->srv.info.flags & UBLK_F_REDIRECT))
 		return -EOPNOTSUPP;
 	change_files(t);
-	if ((op != UBLK_IO_OP_READ && op != UBLK_IO_OP_WRITE) ||
-	    !chaos_rnd(&t->rng, 4))
+	if (!chaos_rnd(&t->rng, 4))
 		return -EOPNOTSUPP;
-	file = chaos_rnd(&t->rng, CHAOS_FILES);
-	if (flags & UBLK_F_BATCH_IO)
-		ret = redirect_batch(t, ev, file, pos);
-	else
-		ret = raw_arm(&t->mode.ring, UBLK_U_IO_REDIRECT_AND_FETCH_REQ,
-			      ev->q, ev->tag, file, pos,
-			      raw_word(&t->mode.ring, ev->q, ev->tag));
+	ret = raw_mode_redirect(&t->mode, ev, chaos_rnd(&t->rng, CHAOS_FILES));
 	if (!ret)
 		chaos_count(&t->s->c->redirected);
 	return ret;
-}
-
-/*
- * The driver has refused to redirect, and the server still owns the request: was
- * that the reason of this event?
- */
-bool chaos_refused(struct chaos_thread *t, struct raw_ev *ev)
-{
-	struct raw_srv *s = &t->s->srv;
-
-	if (!(s->info.flags & UBLK_F_REDIRECT) ||
-	    s->info.flags & UBLK_F_BATCH_IO ||
-	    (ev->res != -EBADF && ev->res != -EINVAL && ev->res != -EOPNOTSUPP))
-		return false;
-	s->state[raw_slot(s, ev->q, ev->tag)] = RAW_O;
-	ev->iod = raw_desc(s, ev->q, ev->tag);
-	ev->res = 0;
-	return true;
 }

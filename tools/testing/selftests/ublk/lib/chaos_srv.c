@@ -98,7 +98,7 @@ static void *serve(void *arg)
 		ret = raw_mode_event(&t->mode, &ev, 200);
 		if (ret == RAW_TIMEOUT)
 			continue;
-		refused = !ret && chaos_refused(t, &ev);
+		refused = !ret && raw_mode_refused(&t->mode, &ev);
 		if (ret || (ev.res < 0 && ev.res != UBLK_IO_RES_ABORT))
 			break;
 		if (ev.res == UBLK_IO_RES_ABORT)

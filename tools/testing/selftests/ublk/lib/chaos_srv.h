@@ -46,7 +46,6 @@ struct chaos_thread {
 
 void chaos_register(struct chaos_server *s);
 int chaos_redirect(struct chaos_thread *t, const struct raw_ev *ev);
-bool chaos_refused(struct chaos_thread *t, struct raw_ev *ev);
 
 void chaos_linger(void);
 void chaos_end(struct chaos_thread *t);

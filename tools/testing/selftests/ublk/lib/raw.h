@@ -150,6 +150,7 @@ int raw_drop_ipc_lock(void);
 
 int raw_srv_open(struct raw_srv *s, const struct ublksrv_ctrl_dev_info *info);
 void raw_srv_close(struct raw_srv *s);
+int raw_store_file(char **store);
 size_t raw_slot(const struct raw_srv *s, int q, int tag);
 char *raw_buf(struct raw_srv *s, int q, int tag);
 struct ublksrv_io_desc raw_desc(struct raw_srv *s, int q, int tag);

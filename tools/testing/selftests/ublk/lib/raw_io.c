@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,6 +41,34 @@ static void *map_file(int *fd, size_t len)
 		return NULL;
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
 	return p == MAP_FAILED ? NULL : p;
+}
+
+/*
+ * Memory for the contents of a device that is also a file for direct IO, shared with
+ * all child processes. Return: descriptor, or -errno
+ */
+int raw_store_file(char **store)
+{
+	int mem = memfd_create("ublk-store", MFD_CLOEXEC), fd;
+	char path[32];
+
+	if (mem < 0)
+		return -errno;
+	/* A memfd can do direct IO only once it has been opened by a path. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", mem);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	close(mem);
+	if (fd < 0)
+		return -errno;
+	*store = MAP_FAILED;
+	if (!ftruncate(fd, RAW_DEV_BYTES))
+		*store = mmap(NULL, RAW_DEV_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      fd, 0);
+	if (*store != MAP_FAILED)
+		return fd;
+	*store = NULL;
+	close(fd);
+	return -ENOMEM;
 }
 
 static size_t nr_tags(struct raw_srv *s)

@@ -151,3 +151,52 @@ int raw_mode_serve(struct raw_mode *m, const struct raw_ev *ev)
 		return raw_serve(&m->ring, ev);
 	return raw_mode_commit(m, ev, raw_mode_work(m, ev));
 }
+
+static int redirect_batch(struct raw_mode *m, const struct raw_ev *ev, int file,
+			  __u64 pos)
+{
+	struct ublk_redirect_elem e = {
+		.tag = ev->tag, .file = file, .pos = pos,
+	};
+	const struct raw_bcmd cmd = {
+		.op = UBLK_U_IO_REDIRECT_IO_CMDS, .q = ev->q, .nr = 1,
+		.size = sizeof(e), .addr = &e,
+	};
+	int ret = raw_batch_call(&m->batch, &cmd);
+
+	return ret == -EREMOTEIO ? e.error : ret;
+}
+
+/*
+ * Have a registered file serve a request, at the same position. Return: 0 if the
+ * driver does so, or -errno; a per-tag command that it refuses is an event later.
+ */
+int raw_mode_redirect(struct raw_mode *m, const struct raw_ev *ev, int file)
+{
+	int op = ublksrv_get_op(&ev->iod);
+	__u64 pos = ev->iod.start_sector << 9;
+
+	if (op != UBLK_IO_OP_READ && op != UBLK_IO_OP_WRITE)
+		return -EOPNOTSUPP;
+	if (has(m, UBLK_F_BATCH_IO))
+		return redirect_batch(m, ev, file, pos);
+	return raw_arm(&m->ring, UBLK_U_IO_REDIRECT_AND_FETCH_REQ, ev->q, ev->tag,
+		       file, pos, raw_word(&m->ring, ev->q, ev->tag));
+}
+
+/*
+ * The driver has refused to redirect, and the server still owns the request: was
+ * that the reason of this event?
+ */
+bool raw_mode_refused(struct raw_mode *m, struct raw_ev *ev)
+{
+	struct raw_srv *s = m->srv;
+
+	if (!has(m, UBLK_F_REDIRECT) || has(m, UBLK_F_BATCH_IO) ||
+	    (ev->res != -EBADF && ev->res != -EINVAL && ev->res != -EOPNOTSUPP))
+		return false;
+	s->state[raw_slot(s, ev->q, ev->tag)] = RAW_O;
+	ev->iod = raw_desc(s, ev->q, ev->tag);
+	ev->res = 0;
+	return true;
+}

@@ -28,5 +28,7 @@ int raw_mode_event(struct raw_mode *m, struct raw_ev *ev, int ms);
 int raw_mode_work(struct raw_mode *m, const struct raw_ev *ev);
 int raw_mode_commit(struct raw_mode *m, const struct raw_ev *ev, int result);
 int raw_mode_serve(struct raw_mode *m, const struct raw_ev *ev);
+int raw_mode_redirect(struct raw_mode *m, const struct raw_ev *ev, int file);
+bool raw_mode_refused(struct raw_mode *m, struct raw_ev *ev);
 
 #endif

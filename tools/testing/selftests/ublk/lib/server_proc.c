@@ -104,6 +104,16 @@ static int keep(struct worker *w, const struct raw_ev *ev)
 	return ret;
 }
 
+/* Redirect reads and writes if the test wants that, and serve the others. */
+static int serve(struct worker *w, const struct raw_ev *ev)
+{
+	int op = ublksrv_get_op(&ev->iod);
+
+	if (me->file >= 0 && (op == UBLK_IO_OP_READ || op == UBLK_IO_OP_WRITE))
+		return raw_mode_redirect(&w->mode, ev, 0);
+	return raw_mode_serve(&w->mode, ev);
+}
+
 /* Serve one event, if there is one. Return: commands that ended for good. */
 static int serve_one(struct worker *w)
 {
@@ -126,7 +136,7 @@ static int serve_one(struct worker *w)
 	if (to_be_kept(&ev)) {
 		ret = keep(w, &ev);
 	} else {
-		ret = raw_mode_serve(&w->mode, &ev);
+		ret = serve(w, &ev);
 		if (!ret)
 			__atomic_add_fetch(&me->served[ev.q], 1,
 					   __ATOMIC_RELAXED);
@@ -270,6 +280,8 @@ static void run(void)
 	for (i = 0; i < RAW_MAX_SHM; i++)
 		srv.shm[i] = me->shm;
 	ret = raw_srv_open(&srv, &me->info);
+	if (!ret && me->file >= 0)
+		ret = raw_thread_call(&srv, UBLK_U_IO_REGISTER_FILE, 0, 0, me->file, 0);
 	for (i = 0; i < nr_workers(me) && !ret; i++) {
 		workers[i].nr = i;
 		workers[i].first = i;
@@ -302,6 +314,7 @@ struct server_proc *server_new(const struct ublksrv_ctrl_dev_info *info,
 	if (s) {
 		s->info = *info;
 		s->store = store;
+		s->file = -1;
 		s->threaded = true;
 	}
 	return s;

@@ -45,6 +45,7 @@ struct server_proc {
 	/* Set by the test before the start: */
 	struct ublksrv_ctrl_dev_info info;
 	char *store;
+	int file;		/* store as a file, if requests are redirected, or -1 */
 	char *shm;		/* what every shared buffer of the device is, or NULL */
 	bool threaded;		/* a thread per queue */
 	bool partial;		/* fetch all tags but the last one */
