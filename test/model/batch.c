@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Model of a queue of a batch device: ublk_queue_rq(), two fetch commands and
- * the task work of the one that delivers, two threads that commit,
+ * the task work of the one that delivers, two threads that commit or redirect,
  * cancellation by the ring, START_DEV, STOP_DEV, QUIESCE_DEV and the exit of
  * the server run at the same time, and one session follows another. The model
  * calls the functions of logic/tag.h, device.h and gate_rules.h for each decision,
@@ -122,6 +122,7 @@ static void expand(struct search *s, const void *state)
 
 		expand_queue(s, st, i);
 		expand_hand(s, st, i);
+		expand_file(s, st, i);
 		if (st->req[i] != REQ_NONE || st->dev == UBLK_S_DEV_DEAD ||
 		    st->start != W_IDLE)
 			continue;
@@ -160,6 +161,8 @@ static const char *check_tag(const struct state *st, int i)
 		want = UBLK_TAG_SERVER;
 	else if (st->req[i] == REQ_COMMIT)
 		want = UBLK_TAG_COMMITTING;
+	else if (st->req[i] == REQ_FILE && st->file[i] != F_END)
+		want = UBLK_TAG_REDIRECTED;
 	if (st->tag[i] != want &&
 	    (want != UBLK_TAG_ARMED || st->tag[i] != UBLK_TAG_EMPTY))
 		return "the state of a tag does not say where its request is";
@@ -184,6 +187,8 @@ static const char *check(const void *state)
 			return why;
 		if (st->dev == UBLK_S_DEV_DEAD && st->req[i] != REQ_NONE)
 			return "a request exists without a disk";
+		if (st->req[i] == REQ_FILE && st->proc == PROC_NONE)
+			return "the session has ended before its redirected IO";
 	}
 	if (st->nr_fifo && st->active == NOBODY && served(st))
 		return "a tag is queued while a command waits for one";
@@ -211,6 +216,9 @@ static const char *rest_request(const struct state *st, int i)
 		if (alive && no_reader(st) && st->quiescing == Z_LOCK)
 			return NULL;
 		return "a request is queued, but no command will come";
+	case REQ_FILE:
+		/* until the backing ends it */
+		return NULL;
 	case REQ_HELD:
 		if (queue_gate(st, 0) == UBLK_GATE_HOLD)
 			return NULL;
@@ -233,14 +241,18 @@ static const char *rest(const void *state)
 {
 	const struct state *st = state;
 	const char *why = NULL;
-	bool waits = false;
+	bool waits = false, file = false;
 	int i;
 
 	set_scene(st);
 	for (i = 0; i < scene->nr_tags && !why; i++) {
 		why = rest_request(st, i);
-		waits |= st->req[i] == REQ_SERVER || st->req[i] == REQ_FIFO;
+		file |= st->req[i] == REQ_FILE;
+		waits |= st->req[i] == REQ_SERVER || st->req[i] == REQ_FIFO || file;
 	}
+	/* The session waits for the backing, and so does what waits for its end. */
+	if (!why && file && st->exit == E_FILES)
+		return NULL;
 	if (!why)
 		why = rest_control(st, waits);
 	if (why)
@@ -270,7 +282,7 @@ static bool goal(const void *state)
 static void show(const void *state)
 {
 	static const char * const req[] = { "-", "queue", "fifo", "cmd",
-		"server", "commit", "hand", "held" };
+		"server", "commit", "hand", "held", "file" };
 	static const char * const cmd[] = { "user", "wait", "active", "take",
 		"send", "prepare", "post", "undo", "end", "next", "drain",
 		"ring", "stop", "quiesce" };

@@ -174,9 +174,16 @@ static void expand_exit_tag(struct search *s, const struct state *st)
 	if (in_hands(st, OWNER_EXIT))
 		return;
 	if (i == scene->nr_tags) {
-		n.exit = E_KICK;
+		n.exit = E_FILES;
 		n.exit_tag = 0;
 		search_edge(s, &n, "exit: all tags empty", EDGE_OWN);
+		return;
+	}
+	if (st->tag[i] == UBLK_TAG_REDIRECTED) {
+		n.exit_tag++;
+		if (broken == BREAK_FILE_EMPTIED)
+			n.tag[i] = UBLK_TAG_EMPTY;
+		search_edge(s, &n, "exit leaves redirected tag", EDGE_OWN);
 		return;
 	}
 	next = ublk_tag_next(st->tag[i], UBLK_EV_GONE_BATCH);
@@ -226,6 +233,8 @@ static void expand_exit_reset(struct search *s, const struct state *st)
 		if (st->req[i] != REQ_NONE && st->req[i] != REQ_HELD &&
 		    st->req[i] != REQ_QUEUE)
 			search_bad(s, "the session ends while a request is left");
+		if (ublk_tag_next(st->tag[i], UBLK_EV_GONE_BATCH) < 0)
+			search_bad(s, "the session ends while a tag is redirected");
 		n.tag[i] = UBLK_TAG_EMPTY;
 	}
 	if (st->nr_fifo)
@@ -280,6 +289,15 @@ static void expand_exit(struct search *s, const struct state *st)
 		break;
 	case E_TAGS:
 		expand_exit_tag(s, st);
+		break;
+	case E_FILES:
+		for (i = 0; i < scene->nr_tags; i++) {
+			if (st->req[i] == REQ_FILE || st->file[i] != F_IDLE)
+				break;
+		}
+		/* ublk_file_end_session() */
+		if (i == scene->nr_tags || broken == BREAK_FILE_OUTLIVES)
+			search_edge(s, &n, "exit: no redirected IO", EDGE_OWN);
 		break;
 	case E_KICK:
 		if (st->dev != UBLK_S_DEV_DEAD)

@@ -134,7 +134,37 @@ static void expand_hand(struct search *s, const struct state *st, int i)
 	}
 }
 
-/* ublk_batch_commit_one() of thread @k, for any tag */
+/* ublk_redirect_end(); how long the backing takes is its own business. */
+static void expand_file(struct search *s, const struct state *st, int i)
+{
+	struct state n = *st;
+
+	switch (st->file[i]) {
+	case F_IDLE:
+		if (st->req[i] != REQ_FILE)
+			break;
+		n.file[i] = broken == BREAK_FILE_END_FIRST ? F_END : F_ARM;
+		search_edge(s, &n, "redirected IO ends", EDGE_WORLD);
+		break;
+	case F_ARM:
+		/* a cmpxchg */
+		if (st->tag[i] == UBLK_TAG_REDIRECTED)
+			n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_REDIRECT_END);
+		n.file[i] = broken == BREAK_FILE_END_FIRST ? F_IDLE : F_END;
+		search_edge(s, &n, "redirected: arms tag", EDGE_OWN);
+		break;
+	case F_END:
+		n.file[i] = broken == BREAK_FILE_END_FIRST ? F_ARM : F_IDLE;
+		end_request(&n, i);
+		search_edge(s, &n, "redirected: request ends", EDGE_OWN);
+		/* or what a part left is requeued */
+		queue_request(&n, i);
+		search_edge(s, &n, "redirected: rest is requeued", EDGE_OWN);
+		break;
+	}
+}
+
+/* ublk_batch_commit_one() or ublk_redirect_one() of thread @k, for any tag */
 static void expand_commit(struct search *s, const struct state *st, int k)
 {
 	int i = st->thread_tag[k];
@@ -183,6 +213,14 @@ static void expand_commit(struct search *s, const struct state *st, int k)
 		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_COMMIT);
 		take_request(&n, i, OWNER_FILE, HAND_END);
 		search_edge(s, &n, "commit arms", EDGE_OWN);
+		if (!scene->redirect)
+			break;
+		n = *st;
+		n.thread[k] = T_IDLE;
+		n.thread_tag[k] = 0;
+		n.tag[i] = ublk_tag_next(st->tag[i], UBLK_EV_REDIRECT);
+		n.req[i] = REQ_FILE;
+		search_edge(s, &n, "REDIRECT_IO_CMDS", EDGE_WORLD);
 		break;
 	}
 }

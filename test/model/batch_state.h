@@ -29,23 +29,27 @@ enum { HAS_REQUESTS = true, HAS_NODE = false };
 static const struct scene {
 	const char *name;
 	u8 nr_tags, nr_cmds, nr_threads;
-	bool stop, quiesce, lame, ring;
+	bool stop, quiesce, lame, ring, redirect;
 } scenes[] = {
 	{ "order of tags", 2, 1, 1, .stop = false },
 	{ "two commands", 1, 2, 1, .lame = true, .ring = true },
 	{ "two commits", 1, 1, 2, .stop = false },
 	{ "stop", 1, 1, 1, .stop = true, .ring = true },
 	{ "quiesce", 1, 1, 1, .stop = true, .quiesce = true },
+	{ "redirect", 1, 1, 2, .redirect = true },
+	{ "redirect and stop", 1, 1, 1, .stop = true, .ring = true, .redirect = true },
+	{ "redirect and quiesce", 1, 1, 1, .stop = true, .quiesce = true,
+	  .redirect = true },
 };
 
 /*
  * Where the request of a tag is: in ublk_queue_rq(), in the fifo, with the
  * fetch command that delivers, with the server, with a commit, with a function
- * that ends or holds it (an undo is one), on the requeue list.
+ * that ends or holds it (an undo is one), on the requeue list, with a registered file.
  */
 enum {
 	REQ_NONE, REQ_QUEUE, REQ_FIFO, REQ_CMD, REQ_SERVER, REQ_COMMIT,
-	REQ_HAND, REQ_HELD
+	REQ_HAND, REQ_HELD, REQ_FILE
 };
 
 /* The owner of a request in REQ_HAND, and what it does next. */
@@ -76,7 +80,10 @@ enum {
 	C_RING, C_STOP, C_QUIESCE
 };
 
-/* ublk_batch_commit_one() of a thread */
+/* ublk_redirect_end(), wherever the backing ends its IO, for each tag */
+enum { F_IDLE, F_ARM, F_END };
+
+/* ublk_batch_commit_one() or ublk_redirect_one() of a thread */
 enum { T_IDLE, T_SAW, T_CLAIMED };
 
 /* ublk_cancel_fetch() */
@@ -84,8 +91,8 @@ enum { K_IDLE, K_BEGIN, K_BEGIN_DRAIN, K_TAKE, K_DONE, K_DRAIN };
 
 /* ublk_server_exit_work() */
 enum {
-	E_IDLE, E_CLOSE, E_RCU, E_DRAIN, E_TAGS, E_KICK, E_LOCK, E_GONE, E_WAIT,
-	E_RESET
+	E_IDLE, E_CLOSE, E_RCU, E_DRAIN, E_TAGS, E_FILES, E_KICK, E_LOCK, E_GONE,
+	E_WAIT, E_RESET
 };
 
 /* START_DEV between its last check and the disk */
@@ -100,6 +107,7 @@ struct state {
 	u8 req[MAX_TAGS];
 	u8 unwritten[MAX_TAGS];	/* io->req is not this request yet */
 	u8 queue[MAX_TAGS];
+	u8 file[MAX_TAGS];
 	u8 owner[MAX_TAGS], hand[MAX_TAGS];
 	u8 fifo[MAX_TAGS], nr_fifo;
 	u8 cmd[MAX_CMDS];
@@ -141,6 +149,9 @@ enum {
 	BREAK_UNDELIVERED_HOLDS, /* ... though a stop waits */
 	BREAK_END_FIRST,	/* the request ends before its tag is armed */
 	BREAK_PUT_BACK,		/* tags that do not fit are lost */
+	BREAK_FILE_END_FIRST,	/* redirected IO ends the request before it arms the tag */
+	BREAK_FILE_EMPTIED,	/* the exit work empties a tag that is REDIRECTED */
+	BREAK_FILE_OUTLIVES,	/* the session ends before redirected IO (E-52) */
 	NR_BREAKS,
 
 	/* control.h and quiesce.h name these; other models search them */
