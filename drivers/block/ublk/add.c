@@ -41,7 +41,7 @@ static int ublk_add_init_queue(struct ublk_device *ub, unsigned int qid)
 	int node = ublk_add_queue_node(ub, qid);
 	struct ublk_queue *q;
 
-	q = kvzalloc_node(struct_size(q, io, depth), GFP_KERNEL_ACCOUNT, node);
+	q = kvzalloc_node(struct_size(q, io, depth), UBLK_GFP_LARGE, node);
 	if (!q)
 		return -ENOMEM;
 	ub->queues[qid] = q;
@@ -56,7 +56,7 @@ static int ublk_add_init_queue(struct ublk_device *ub, unsigned int qid)
 	q->need_get_data = ublk_has(ub, UBLK_F_NEED_GET_DATA);
 	q->descs = __vmalloc(ublk_pos_desc_len(depth, info->io_desc_size,
 					       PAGE_SIZE),
-			     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+			     UBLK_GFP_LARGE | __GFP_ZERO);
 	if (!q->descs)
 		return -ENOMEM;
 	if (q->auto_reg) {
@@ -96,7 +96,7 @@ static int ublk_add_init_queues(struct ublk_device *ub)
 	int ret;
 
 	ub->queues = kvcalloc(ub->info.nr_hw_queues, sizeof(*ub->queues),
-			      GFP_KERNEL_ACCOUNT);
+			      UBLK_GFP_LARGE);
 	if (!ub->queues)
 		return -ENOMEM;
 	for (qid = 0; qid < ub->info.nr_hw_queues; qid++) {

@@ -61,7 +61,7 @@ int ublk_batch_fetch_init(struct ublk_queue *q, int node)
 	unsigned int size = roundup_pow_of_two(q->depth);
 	struct ublk_fetchq *fq;
 
-	fq = kvzalloc_node(struct_size(fq, fifo, size), GFP_KERNEL_ACCOUNT, node);
+	fq = kvzalloc_node(struct_size(fq, fifo, size), UBLK_GFP_LARGE, node);
 	if (!fq)
 		return -ENOMEM;
 	spin_lock_init(&fq->lock);

@@ -150,6 +150,12 @@
 
 #define UBLK_MAX_DEVICES	BIT(MINORBITS)
 
+/*
+ * For what a caller may ask for in any number: charged to its memory cgroup, whose
+ * limit vmalloc() would report in the kernel log each time.
+ */
+#define UBLK_GFP_LARGE		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
+
 struct ublk_device;
 struct ublk_extent;
 struct ublk_extent_wait;
