@@ -64,12 +64,12 @@ check "it compiles" compile_target astray "$TMP/astray.c"
 
 # counted REQUESTS ERRORS: since the device was added
 counted() {
-	"$UBLK" stat "$DEV" --json >"$TMP/stat" &&
-		grep -q "\"write\": *{[^}]*\"requests\": *$1,[^}]*\"errors\": *$2\b" \
-			<(tr -d '\n' <"$TMP/stat") || {
-		cat "$TMP/stat"
-		return 1
-	}
+	"$UBLK" stat "$DEV" --json >"$TMP/stat" || return
+	tr -d '\n' <"$TMP/stat" >"$TMP/line"
+	grep -q "\"write\": *{[^}]*\"requests\": *$1,[^}]*\"errors\": *$2\b" "$TMP/line" &&
+		return
+	cat "$TMP/stat"
+	return 1
 }
 
 for args in "" "--batch-io"; do
