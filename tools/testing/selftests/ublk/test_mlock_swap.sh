@@ -120,7 +120,7 @@ END
 pressed() {
 	local events
 
-	timeout "$((60 * SCALE))" sh -c "echo \$\$ >$group/cgroup.procs; exec perl $TMP/touch.pl" ||
+	timeout "$((180 * SCALE))" sh -c "echo \$\$ >$group/cgroup.procs; exec perl $TMP/touch.pl" ||
 		{ echo "status $?"; return 1; }
 	events=$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)
 	echo "pages written to swap: $((events - swapped))"
@@ -132,8 +132,17 @@ store=$(mktemp -d /var/tmp/ublk-test.XXXXXX)
 defer rm -rf "$store"
 img=$store/swap
 dd if=/dev/zero of="$img" bs=1M count=128 conv=fsync status=none
-for options in "--copy" "--zerocopy"; do
-	add_dev -t loop -f "$img" --mlock --no-auto-part-scan "$options"
+ways=("$img --copy" "$img --zerocopy")
+# And past the daemon, on a disk that keeps its data in memory of the kernel.
+if has_feature EXTENTS && modprobe -q null_blk; then
+	null_device ublk_swap size=128
+	ways+=("$NULL --passthrough")
+else
+	skip "--passthrough: swap" "no extents or no null_blk"
+fi
+for way in "${ways[@]}"; do
+	options=${way#* }
+	add_dev -t loop -f "${way% *}" --mlock --no-auto-part-scan "$options"
 	pid=$(pid_of "$DEV")
 	mkswap "$BDEV" >/dev/null
 	check "$options: swap is on" swapon -p 100 "$BDEV"
