@@ -13,7 +13,8 @@
  * changed after the data is copied and before the extent is set, so at every moment
  * it says where the data is: writes reach neither place in between.
  *
- * It ends when the disk is stopped, with the number of moves as its last line.
+ * The file MAP also counts how often each piece has moved, in all sessions. The mover
+ * ends when the disk is stopped, with these numbers as its last line.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,8 +42,9 @@ static struct {
 	struct ublksrv_ctrl_dev_info info;
 	int fd[2];
 	unsigned char *map;	/* per piece: on which store */
+	__u32 *moved;		/* per piece: how often it went to the other one */
 	unsigned int pieces;
-	unsigned long moves, requests;
+	unsigned long requests;
 	char *buf;
 } m;
 
@@ -159,10 +161,25 @@ static void move(void)
 		    pwrite(m.fd[to], m.buf, PIECE, place(i, to)) != PIECE)
 			die("copy", -errno);
 		__atomic_store_n(&m.map[i], to, __ATOMIC_SEQ_CST);
+		m.moved[i]++;
 	}
 	e[0] = extent(first, nr, to, UBLK_EXTENT_READ | UBLK_EXTENT_WRITE);
 	set(e, 1);
-	m.moves++;
+}
+
+static void print_moves(void)
+{
+	unsigned long all = 0;
+	__u32 least = m.moved[0];
+	unsigned int i;
+
+	for (i = 0; i < m.pieces; i++) {
+		all += m.moved[i];
+		if (m.moved[i] < least)
+			least = m.moved[i];
+	}
+	printf("%lu moves, %u at least of each of %u pieces, %lu requests\n", all, least,
+	       m.pieces, m.requests);
 }
 
 /* Serve and move until every command is answered with ENODEV. */
@@ -212,6 +229,7 @@ static int open_store(const char *path)
 
 static void open_stores(char **arg)
 {
+	size_t len;
 	int i, fd;
 
 	m.pieces = (unsigned int)atoi(arg[3]) * (1048576 / PIECE);
@@ -220,12 +238,14 @@ static void open_stores(char **arg)
 		if (m.fd[i] < 0)
 			die(arg[i], m.fd[i]);
 	}
+	len = m.pieces * (sizeof(*m.moved) + sizeof(*m.map));
 	fd = open(arg[2], O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, m.pieces))
+	if (fd < 0 || ftruncate(fd, len))
 		die(arg[2], -errno);
-	m.map = mmap(NULL, m.pieces, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (m.map == MAP_FAILED || posix_memalign((void **)&m.buf, 4096, PIECE))
+	m.moved = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (m.moved == MAP_FAILED || posix_memalign((void **)&m.buf, 4096, PIECE))
 		die("memory", -ENOMEM);
+	m.map = (unsigned char *)(m.moved + m.pieces);
 	close(fd);
 }
 
@@ -314,6 +334,6 @@ int main(int argc, char **argv)
 	if (ret)
 		die("FETCH_REQ", ret);
 	serve();
-	printf("%lu moves %lu requests\n", m.moves, m.requests);
+	print_moves();
 	return 0;
 }
