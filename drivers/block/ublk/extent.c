@@ -133,6 +133,23 @@ void ublk_extent_put(struct ublk_extent *e)
 
 /* --- lookup --- */
 
+static noinline struct ublk_extent *ublk_extent_find(struct ublk_extents *x, u64 first,
+						     u64 last, u16 right)
+{
+	MA_STATE(mas, &x->tree, first, first);
+	struct ublk_extent *e;
+
+	guard(rcu)();
+	for (;;) {
+		e = mas_walk(&mas);
+		if (!e || !ublk_extent_takes(mas.last, e->rights, last, right))
+			return NULL;
+		if (likely(refcount_inc_not_zero(&e->refs)))
+			return e;
+		mas_set(&mas, first);
+	}
+}
+
 /**
  * ublk_extent_get() - find the extent that all of a bio lies in
  * @ub: device with UBLK_F_EXTENTS
@@ -145,20 +162,10 @@ void ublk_extent_put(struct ublk_extent *e)
 struct ublk_extent *ublk_extent_get(struct ublk_device *ub, u64 first, u64 last,
 				    u16 right)
 {
-	MA_STATE(mas, &ub->extents->tree, first, first);
-	struct ublk_extent *e;
+	struct ublk_extents *x = ub->extents;
 
-	if (unlikely(!READ_ONCE(ub->extents->nr)))
-		return NULL;
-	guard(rcu)();
-	for (;;) {
-		e = mas_walk(&mas);
-		if (!e || !ublk_extent_takes(mas.last, e->rights, last, right))
-			return NULL;
-		if (likely(refcount_inc_not_zero(&e->refs)))
-			return e;
-		mas_set(&mas, first);
-	}
+	/* An empty table costs no more than this. */
+	return READ_ONCE(x->nr) ? ublk_extent_find(x, first, last, right) : NULL;
 }
 
 /**
