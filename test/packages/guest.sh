@@ -149,13 +149,13 @@ same_server() {
 		echo "process $pid serves with the program of before"
 }
 
-# removal_is_refused WORDS: apt fails, and these are in its output.
+# removal_is_refused PACKAGE WORDS: apt fails, and these are in its output.
 removal_is_refused() {
 	local status=0
 
-	apt remove ublk >/root/refused 2>&1 || status=$?
+	apt remove "$1" >/root/refused 2>&1 || status=$?
 	cat /root/refused
-	[ "$status" -ne 0 ] && grep -qF "$1" /root/refused
+	[ "$status" -ne 0 ] && grep -qF "$2" /root/refused
 }
 
 units_to_restart() {
@@ -182,7 +182,10 @@ step_install() {
 		"truncate -s 1G $img && ublk add $img"
 	run "our driver is loaded" "ours_is_loaded && ublk features"
 	run "a disk of nbdkit, by the package ublk-nbd" \
-		"apt install nbdkit && ublk add -n 7 -t nbdkit memory 16M && cmp -n 16M /dev/ublkb7 /dev/zero && ublk del -n 7"
+		"apt install nbdkit && ublk add -n 7 -t nbdkit memory 16M && cmp -n 16M /dev/ublkb7 /dev/zero"
+	run "that package is not removed while the disk is in use" \
+		"(exec 9</dev/ublkb7; removal_is_refused ublk-nbd 'device 7: ') && cmp -n 16M /dev/ublkb7 /dev/zero"
+	run "delete it" "ublk del -n 7"
 	run "the udev rule is in force" \
 		"within 20 group_of_control_is disk"
 	run "mkfs and mount" "mkfs.ext4 -q /dev/ublkb0 && mount /dev/ublkb0 $mnt"
@@ -220,7 +223,7 @@ step_again() {
 	run "needrestart restarts what it wants" "needrestart -q -l -r a; same_server && still_writing"
 
 	run "apt remove is refused, and says why" \
-		"removal_is_refused 'device 0: ublkb0 is mounted on $mnt'"
+		"removal_is_refused ublk 'device 0: ublkb0 is mounted on $mnt'"
 	run "the package is still there" "dpkg-query -W -f '\${db:Status-Status}\n' ublk | grep -x installed"
 	run "the server is the one of before" "same_server"
 	run "files are still written" "still_writing"
@@ -284,7 +287,7 @@ step_own-driver() {
 	run "mount it" "mount /dev/ublkb0 $mnt"
 	run "the files are the same" "same_files"
 	run "the program is not removed" \
-		"removal_is_refused 'device 0: ublkb0 is mounted on $mnt'"
+		"removal_is_refused ublk 'device 0: ublkb0 is mounted on $mnt'"
 	run "unmount and delete it" "umount $mnt && ublk del -n 0"
 	run "remove all" "apt remove ublk ublk-dkms ublk-nbd libublk0 libublk-dev"
 	end 0
