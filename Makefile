@@ -31,7 +31,7 @@ help:
 	@echo 'check-system devices as services: systemd, udev, crashes and reboots; STEPS="NAME..." SCALE='
 	@echo 'check-net   servers of NBD killed again and again under writes; KILLS=30'
 	@echo 'check-cross the driver in a kernel tree, for other machines, gcc and clang'
-	@echo 'check-intree a kernel with the driver built in boots and runs the kselftests'
+	@echo 'check-intree a kernel with the driver built in boots and runs the kselftests; TESTS= LESS='
 	@echo 'export      a series of patches in the kernel source TREE='
 	@echo 'mutants     do the tests see faults? seeds them one by one; MUTANTS="NAME..."'
 	@echo 'unit        the tests that need neither root nor guest'
@@ -84,7 +84,7 @@ check-cross:
 	@$(SH_VM)/cross.sh
 
 check-intree:
-	@$(SH_VM)/check-intree.sh
+	@$(SH_VM)/check-intree.sh $(if $(LESS),--less $(LESS)) $(if $(TESTS),--tests "$(TESTS)")
 
 export:
 	@scripts/export.sh "$(TREE)"

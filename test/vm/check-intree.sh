@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: check-intree.sh [--tests "PATTERN..."]
+# usage: check-intree.sh [--no-patches] [--less N] [--tests "PATTERN..."]
 #
 # make check-intree: what a kernel developer does with the series. Export it into the
 # kernel source (scripts/export.sh) and compile each of its patches, then a kernel with
@@ -10,7 +10,9 @@
 #	make -C tools/testing/selftests TARGETS=ublk run_tests
 #
 # in the guest, in a directory with what of the source that takes. PATTERN is a glob on
-# names of tests: only these are run, and the patches are not compiled one by one.
+# names of tests: only these are run, and the patches are not compiled one by one, as
+# with --no-patches. --less is UBLK_TEST_LESS for the tests, by what they divide their
+# repetitions, 4 without the option: one guest runs them one after the other.
 #
 # What does not depend on the driver is compiled once and kept in the cache. KTAP, and
 # the time that it took.
@@ -21,15 +23,21 @@ set -u
 # shellcheck source=test/vm/intree-lib.sh
 . "$VM_DIR/intree-lib.sh"
 
+args=("$@")
 patterns=
+patches=1
+less=4
 while [ $# -gt 0 ]; do
 	case $1 in
-	--tests) patterns=$2; shift ;;
+	--tests) patterns=$2; patches=; shift ;;
+	--no-patches) patches= ;;
+	--less) less=$2; shift ;;
 	*) vm_die "unknown argument $1" ;;
 	esac
 	shift
 done
-vm_become_root ${patterns:+--tests "$patterns"}
+vm_number --less "$less"
+vm_become_root "${args[@]}"
 umask 022
 
 # What of the source "make run_tests" reads; the rest of the directory comes from the
@@ -111,11 +119,15 @@ tests() {
 		"$(declare -f compile_tests); compile_tests '$(xargs <<<"$RUN_PATHS")'"
 }
 
-# Runs in the guest: what was compiled goes to where that was.
+# Runs in the guest: what was compiled goes to where that was. A test may take as long
+# as the longest one of "make check", whatever "settings" says for a real machine.
 # shellcheck disable=SC2317,SC2329
 run_tests() {
 	set -eu
 	local linux=/mnt/out/share/linux names=() name pattern
+
+	export UBLK_TEST_LESS=$1 UBLK_TEST_SCALE=4 kselftest_override_timeout=1800
+	shift
 
 	cp -a /share/modules/lib/modules/. /usr/lib/modules/
 	mkdir -p /mnt/out/share
@@ -142,7 +154,7 @@ boot() {
 	read -r -a words <<<"$patterns"
 	"$VM_DIR/run.sh" --quiet --no-build --kernel "$objects" --share "$objects/share" \
 		--smp 4 --append "possible_cpus=32 log_buf_len=8M" --timeout 7200 -- \
-		bash -c "$(declare -f run_tests); run_tests \"\$@\"" run_tests "${words[@]}" |
+		bash -c "$(declare -f run_tests); run_tests \"\$@\"" run_tests "$less" "${words[@]}" |
 		tee "$tmp/results"
 	return "${PIPESTATUS[0]}"
 }
@@ -173,7 +185,7 @@ tree=$tmp/tree
 
 all_steps() {
 	echo "KTAP version 1"
-	[ -n "$patterns" ] || step "each patch compiles" "$VM_DIR/intree.sh" --patches
+	[ -z "$patches" ] || step "each patch compiles" "$VM_DIR/intree.sh" --patches
 	step "export" intree_export "$tree" || return
 	intree_objects "$root" builtin -
 	step "a kernel with the driver built in" kernel || return
