@@ -152,9 +152,10 @@ compile_patch() {
 	if grep -q '^drivers/block/ublk/Kconfig$' <<<"$1"; then
 		goals=drivers/block/ublk/
 	fi
+	[ -n "$goals" ] || exit 0
 	make -s -C /mnt/source "O=$obj" ARCH=x86_64 W=1 -j"$2" olddefconfig prepare
 	# shellcheck disable=SC2086 # a list
-	[ -z "$goals" ] || make -s -C /mnt/source "O=$obj" ARCH=x86_64 W=1 -j"$2" \
+	make -s -C /mnt/source "O=$obj" ARCH=x86_64 W=1 -j"$2" \
 		CONFIG_BLK_DEV_UBLK=m CONFIG_BLKDEV_UBLK_LEGACY_OPCODES=y $goals
 }
 
