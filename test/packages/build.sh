@@ -6,7 +6,7 @@
 # make deb: build the packages of debian/ and leave them, and the source package, in
 # DIR, by default build/deb. The checkout is copied to the cache first; nothing else
 # is written into it. --version adds an entry to the copy's changelog, so that the
-# packages are an upgrade.
+# packages are an upgrade, and does not run the unit tests.
 
 set -eu
 # shellcheck source=test/packages/lib.sh
@@ -45,8 +45,9 @@ find "$work" -maxdepth 1 -type f -delete
 
 # shellcheck disable=SC2016 # for the other shell
 packages_enter "$root" "$work" /build/ublk /bin/sh -c '
-	cd src && DEB_BUILD_OPTIONS="noautodbgsym parallel=$(nproc)" \
-		dpkg-buildpackage --no-sign --build=full' >"$work/log" 2>&1 || {
+	cd src && DEB_BUILD_OPTIONS="noautodbgsym parallel=$(nproc) $1" \
+		dpkg-buildpackage --no-sign --build=full' sh ${version:+nocheck} \
+		>"$work/log" 2>&1 || {
 	tail -n 40 "$work/log" >&2
 	vm_die "cannot build the packages (see above)"
 }
