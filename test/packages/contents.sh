@@ -129,6 +129,15 @@ symbols() {
 	same "$tmp/expected" "$tmp/found"
 }
 
+# The programs that libublk(3) names.
+examples() {
+	dpkg-deb --fsys-tarfile "$dir"/libublk-dev_*.deb |
+		tar -t | sed -n 's|^\./usr/share/doc/libublk-dev/examples/\(.*\.c\)\(\.gz\)\?$|\1|p' |
+		sort >"$tmp/found"
+	(cd "$TOP_DIR/ublksrv/examples" && printf '%s\n' *.c) | sort >"$tmp/expected"
+	same "$tmp/expected" "$tmp/found"
+}
+
 relations() {
 	local found
 
@@ -145,5 +154,6 @@ check "the only configuration file is that of needrestart, and it is Perl" only_
 check "every file is where it should be" places
 check "paths in files" paths_in_files
 check "symbols of the library" symbols
+check "the examples of the library" examples
 check "ublk suggests ublk-dkms and ublk-nbd, and needs neither" relations
 checks_end
