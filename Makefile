@@ -78,7 +78,7 @@ check-system:
 	@$(if $(STEPS),STEPS="$(STEPS)") test/system/run.sh
 
 check-net:
-	@$(SH_VM)/net.sh $(if $(KILLS),--kills $(KILLS))
+	@$(SH_VM)/net.sh $(if $(KILLS),--kills $(KILLS)) $(if $(TESTS),--tests "$(TESTS)")
 
 check-cross:
 	@$(SH_VM)/cross.sh

@@ -89,7 +89,7 @@ index() {
 	umount "$modules/updates"
 }
 
-rootdir=$("$VM_DIR/root.sh")
+rootdir=$(vm_root)
 release=$(cat "${kernel:-$rootdir}/release")
 [ -n "${VM_LOCKED:-}" ] || vm_lock 7 "$(basename "$(vm_work_dir "$release")")"
 # Program and tests are the same for each kernel that the root boots with: for another

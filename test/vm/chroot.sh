@@ -38,7 +38,7 @@ while [ $# -gt 0 ]; do
 done
 
 "$VM_DIR/host.sh"
-rootdir=$("$VM_DIR/root.sh")
+rootdir=$(vm_root)
 toolsdir=$("$VM_DIR/kernel-source.sh" --tools)
 VM_RELEASE=$(cat "${kernel:-$rootdir}/release")
 VM_KDIR=/usr/lib/modules/$VM_RELEASE/build

@@ -7,6 +7,7 @@
 # Everything made here lives in one cache directory outside the checkout:
 #   apt/                private package lists of the guest's release
 #   root-SERIES-KEY/    guest root (directory and disk image), kernel, modules
+#   net-root-KEY/       that with what check-net and bench-net need
 #   compile-KEY/        what compiles kernels; cross-KEY/ also for other machines
 #   emulator-SUITE/     QEMU with its libraries
 #   headers-RELEASE/    what modules for another kernel are compiled against
@@ -61,7 +62,7 @@ vm_become_root() {
 	exec sudo -- env "PATH=$PATH" "HOME=$HOME" \
 		${XDG_CACHE_HOME:+"XDG_CACHE_HOME=$XDG_CACHE_HOME"} \
 		${UBLK_MIRROR:+"UBLK_MIRROR=$UBLK_MIRROR"} \
-		${KERNEL:+"KERNEL=$KERNEL"} "$0" "$@"
+		${KERNEL:+"KERNEL=$KERNEL"} ${UBLK_ROOT:+"UBLK_ROOT=$UBLK_ROOT"} "$0" "$@"
 }
 
 # vm_lock FD NAME: wait for the lock NAME of the cache, held until FD closes.
@@ -208,8 +209,18 @@ vm_series() {
 
 # vm_work_dir RELEASE: this checkout's copy and build products for one kernel.
 vm_work_dir() {
-	printf '%s/work-%s-%s\n' "$VM_CACHE" \
-		"$(printf %s "$TOP_DIR" | sha256sum | cut -c1-12)" "$1"
+	printf '%s/work-%s-%s%s\n' "$VM_CACHE" \
+		"$(printf %s "$TOP_DIR" | sha256sum | cut -c1-12)" "$1" \
+		"${UBLK_ROOT:+-$UBLK_ROOT}"
+}
+
+# The directory of the guest's root, or with UBLK_ROOT=net that of net-root.sh.
+vm_root() {
+	case ${UBLK_ROOT:-} in
+	'') "$VM_DIR/root.sh" ;;
+	net) "$VM_DIR/net-root.sh" ;;
+	*) vm_die "UBLK_ROOT=$UBLK_ROOT: must be net, or not set" ;;
+	esac
 }
 
 # What tests of the host compile for this checkout.

@@ -1,28 +1,48 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: net.sh [--kills N]
+# usage: net.sh [--kills N] [--tests "NAME..."]
 #
 # make check-net: servers of the targets nbd, nbdkit and image that are killed N times
 # in each case, 30 without the option, instead of the few times and cases of "make
-# check". Environment: that of run.sh.
+# check". --tests names some of these: test_nbd, test_nbd_loss. Each has a guest of its
+# own, with the root of net-root.sh. Prints one KTAP document. Environment: that of run.sh.
 
-set -eu
+set -u
 # shellcheck source=test/vm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 kills=30
+tests="test_nbd test_nbd_loss"
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kills) kills=$2; shift ;;
+	--tests) tests=$2; shift ;;
 	*) vm_die "unknown argument $1" ;;
 	esac
 	shift
 done
 vm_number --kills "$kills"
+export UBLK_ROOT=net
 
-"$VM_DIR/host.sh"
-exec "$VM_DIR/run.sh" --timeout "$((kills * 90 + 600))" -- \
-	env "UBLK_NBD_KILLS=$kills" UBLK_TEST_SCALE=4 UBLK_TEST_DRIVER=ours \
-	bash -c 'modprobe ublk_drv && cd tools/testing/selftests/ublk &&
-		./test_nbd.sh && exec ./test_nbd_loss.sh'
+"$VM_DIR/host.sh" || exit 1
+echo "KTAP version 1"
+number=0
+failed=0
+for test in $tests; do
+	number=$((number + 1))
+	echo "# $test"
+	"$VM_DIR/run.sh" --quiet --no-tests --timeout "$((kills * 90 + 900))" -- \
+		env "UBLK_NBD_KILLS=$kills" UBLK_TEST_SCALE=4 UBLK_TEST_DRIVER=ours \
+		bash -c "modprobe ublk_drv && tools/testing/selftests/ublk/$test.sh" |
+		sed -u 's/^/    /'
+	if [ "${PIPESTATUS[0]}" -eq 0 ]; then
+		echo "ok $number $test"
+	else
+		echo "not ok $number $test"
+		failed=1
+	fi
+done
+echo "1..$number"
+echo "# took $(($(date +%s) - VM_T0)) s"
+exit "$failed"

@@ -13,7 +13,7 @@ set -eu
 emulator=$!
 "$VM_DIR/kernel-source.sh" --tools >/dev/null &
 tools=$!
-rootdir=$("$VM_DIR/root.sh")
+rootdir=$(vm_root)
 wait "$emulator" || exit 1
 wait "$tools" || exit 1
 printf '%s\n' "$rootdir"

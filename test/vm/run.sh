@@ -11,6 +11,7 @@
 # does to its disk survives.
 #
 #   --no-build          boot with the products of the last build
+#   --no-tests          do not compile the tests that are in C
 #   --no-module         do not compile the module (implied by --distro-driver)
 #   --distro-driver     modprobe finds the distribution's ublk_drv, not ours;
 #                       UBLK_DRIVER=distribution is in the environment
@@ -66,6 +67,7 @@ shell=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--no-build) build= ;;
+	--no-tests) build_args+=(--no-tests) ;;
 	--no-module) build_args+=(--no-module) ;;
 	--distro-driver) distro=1; build_args+=(--no-module) ;;
 	--timeout) timeout=$2; shift ;;
