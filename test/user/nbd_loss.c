@@ -232,6 +232,8 @@ static void test_silent(void)
 	t_up(nbd_target, on_socket("--server-timeout 1 --reconnect-timeout 2"));
 	ktap_eq(put(1, 1), BLOCK);
 	kill(server, SIGSTOP);
+	/* until all of its threads are */
+	waitpid(server, NULL, WUNTRACED);
 	begin = now_ms();
 	ktap_eq(put(2, 2), -EIO);
 	ktap_true(now_ms() - begin >= 2000);

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Target nbd on the mock kernel, and a proxy before the server that passes replies in
- * small pieces, cuts connections, or replaces the magic number of a reply. No byte is
- * wrong, every request ends without an error, and none waits for a deadline.
+ * small pieces, cuts connections, replaces the magic number of a reply, or with TLS any
+ * bit. No byte is wrong, every request ends without an error, and none waits for a
+ * deadline. Behind a proxy that spoils or swallows every reply requests fail, at
+ * --reconnect-timeout and not much later.
  */
 #include <poll.h>
 #include <stdatomic.h>
 
 #include "nbd_rig.h"
 
-enum proxy_mode { PROXY_PIECES, PROXY_CUT, PROXY_GARBAGE };
+enum proxy_mode {
+	PROXY_PIECES, PROXY_CUT, PROXY_GARBAGE, PROXY_NOISE,
+	PROXY_ALL_GARBAGE, PROXY_MUTE,
+};
 
 /* Most that a handshake needs: no harm is done before. */
 #define PROXY_QUIET	4096
+
+#define PLAIN	"nbdkit -f -U @/sock file @/image"
+#define SECRET	"nbdkit -f -U @/sock --tls=require --tls-psk=@/keys file @/image"
 
 static char proxy_sock[64], line[200];
 static pid_t proxy;
@@ -81,8 +89,13 @@ static bool proxy_reply(enum proxy_mode mode, int to, char *buf, ssize_t len,
 		proxy_send(to, buf, rand() % len);
 		return false;
 	}
-	if (mode == PROXY_GARBAGE && *left < 0 && is_reply(buf, len))
+	if (mode == PROXY_MUTE && is_reply(buf, len))
+		return true;
+	if (((mode == PROXY_GARBAGE && *left < 0) ||
+	     mode == PROXY_ALL_GARBAGE) && is_reply(buf, len))
 		buf[rand() % 4] ^= 1 << rand() % 8;
+	if (mode == PROXY_NOISE && *left < 0)
+		buf[rand() % len] ^= 1 << rand() % 8;
 	return proxy_send(to, buf, len);
 }
 
@@ -139,14 +152,21 @@ static void proxy_start(enum proxy_mode mode)
 	}
 }
 
-static void through(enum proxy_mode mode, const char *words)
+static void proxy_end(void)
+{
+	kill(proxy, SIGKILL);
+	waitpid(proxy, NULL, 0);
+}
+
+static void through_to(const char *server_line, enum proxy_mode mode,
+		       const char *words)
 {
 	__u64 begin = now_ms();
 	unsigned int i;
 
 	lost = 0;
 	fresh();
-	server_start("nbdkit -f -U @/sock file @/image");
+	server_start(server_line);
 	proxy_start(mode);
 	snprintf(line, sizeof(line), "--unix %s %s", proxy_sock, words);
 	t_up(nbd_target, line);
@@ -161,12 +181,18 @@ static void through(enum proxy_mode mode, const char *words)
 	ktap_true(mode == PROXY_PIECES ? !lost : lost > 5);
 	/* the deadlines of the target are a minute and more */
 	ktap_true(now_ms() - begin < 50000);
-	kill(proxy, SIGKILL);
-	waitpid(proxy, NULL, 0);
+	proxy_end();
+	server_end(SIGTERM);
+	server_start(PLAIN);
 	snprintf(line, sizeof(line), "--unix %s", sock);
 	t_up(nbd_target, line);
 	ktap_eq(missing(), 0);
 	t_down();
+}
+
+static void through(enum proxy_mode mode, const char *words)
+{
+	through_to(PLAIN, mode, words);
 }
 
 static void test_pieces(void)
@@ -187,10 +213,64 @@ static void test_garbage(void)
 	through(PROXY_GARBAGE, "--connections 3");
 }
 
+static void write_key(const char *name)
+{
+	FILE *f = fopen(name, "w");
+
+	if (!f)
+		abort();
+	fprintf(f, "me:%064d\n", 7);
+	fclose(f);
+}
+
+/* A bit of the length of a record makes the library wait for what does not come. */
+static void test_noise(void)
+{
+	char words[200];
+
+	snprintf(words, sizeof(words),
+		 "--tls-psk-file %s/keys --tls-username me --server-timeout 1",
+		 dir);
+	through_to(SECRET, PROXY_NOISE, words);
+}
+
+static void never(enum proxy_mode mode)
+{
+	__u64 begin = now_ms(), took;
+
+	lost = 0;
+	fresh();
+	server_start(PLAIN);
+	proxy_start(mode);
+	snprintf(line, sizeof(line),
+		 "--unix %s --server-timeout 1 --reconnect-timeout 3",
+		 proxy_sock);
+	t_up(nbd_target, line);
+	ktap_eq(put(1, 1), -EIO);
+	took = now_ms() - begin;
+	ktap_true(took >= 3000 && took < 12000);
+	/* with pauses between the connections */
+	ktap_true(lost >= 2 && lost < 12);
+	proxy_end();
+	proxy_start(PROXY_PIECES);
+	ktap_eq(put(1, 2), BLOCK);
+	ktap_eq(missing(), 0);
+	t_down();
+	proxy_end();
+}
+
+static void test_never(void)
+{
+	never(PROXY_ALL_GARBAGE);
+	never(PROXY_MUTE);
+}
+
 static const struct ktap_test tests[] = {
 	{ "pieces", test_pieces },
 	{ "cut", test_cut },
 	{ "garbage", test_garbage },
+	{ "noise", test_noise },
+	{ "never", test_never },
 };
 
 static void count(enum ublk_log_level level, const char *msg)
@@ -206,6 +286,8 @@ int main(void)
 {
 	nbd_test_begin();
 	snprintf(proxy_sock, sizeof(proxy_sock), "%s/proxy", dir);
+	snprintf(line, sizeof(line), "%s/keys", dir);
+	write_key(line);
 	ublk_set_log(count, UBLK_LOG_WARN);
 	return nbd_test_end(ktap_run(tests, ARRAY_SIZE(tests)));
 }

@@ -36,7 +36,9 @@ static inline int t_make(const struct ublk_target *t, const char *line)
 		.features = t_features, .mode = t_mode, .flags = t_flags,
 		.stores = t_stores, .nr_stores = t_nr_stores,
 	};
-	char copy[512], *word, *argv[24] = { "add" };
+	/* the configuration points to its words */
+	static char copy[512];
+	char *word, *argv[24] = { "add" };
 	int argc = 1, ret;
 
 	mock_reset();

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/socket.h>
 
 #include "nbd.h"
 
@@ -79,6 +80,20 @@ static int conn_turn(const struct nbd_cfg *cfg, struct nbd_handle *h,
 	else
 		ret = nbd_aio_notify_write(h);
 	return ret < 0 ? conn_error(cfg) : 0;
+}
+
+/*
+ * Whenever the descriptor is closed, also by the death of this process, what the kernel
+ * has not sent is thrown away. Else it would go on sending for minutes after a cut, and
+ * a write would reach the server after those of the next connection.
+ */
+static void conn_no_linger(struct nbd_handle *h)
+{
+	struct linger none = { .l_onoff = 1, .l_linger = 0 };
+
+	/* sockets that are not of TCP ignore it */
+	setsockopt(nbd_aio_get_fd(h), SOL_SOCKET, SO_LINGER, &none,
+		   sizeof(none));
 }
 
 static int conn_set_up(const struct nbd_cfg *cfg, struct nbd_handle *h)
@@ -176,8 +191,10 @@ struct nbd_handle *conn_open(const struct nbd_cfg *cfg, int cancel,
 		ret = ublk_error(-EIO, "nbd: the server ended the connection");
 	if (!ret)
 		ret = conn_caps(cfg, h, caps);
-	if (!ret)
+	if (!ret) {
+		conn_no_linger(h);
 		return h;
+	}
 	nbd_close(h);
 	return NULL;
 }

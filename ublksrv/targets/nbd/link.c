@@ -31,6 +31,7 @@ struct link {
 	pthread_cond_t cond;
 	bool has_thread;
 	bool want, stop, idle, leave;	/* lock */
+	int delay;			/* lock: ms, before the next attempt */
 	int cancel;			/* eventfd: stop */
 	int done;			/* eventfd: there are connections */
 	/* lock: for the queue */
@@ -189,7 +190,15 @@ static void link_pause(const struct link *l, int ms)
 	poll(&p, 1, ms);
 }
 
-static bool link_wanted(struct link *l)
+static void link_grow_delay(struct link *l)
+{
+	l->delay = l->delay ? 2 * l->delay : LINK_DELAY_MS;
+	if (l->delay > LINK_DELAY_MAX_MS)
+		l->delay = LINK_DELAY_MAX_MS;
+}
+
+/* @delay: receives the pause before the attempt */
+static bool link_wanted(struct link *l, int *delay)
 {
 	bool want;
 
@@ -197,8 +206,18 @@ static bool link_wanted(struct link *l)
 	while (!l->want && !l->stop)
 		pthread_cond_wait(&l->cond, &l->lock);
 	want = !l->stop;
+	*delay = l->delay;
 	pthread_mutex_unlock(&l->lock);
 	return want;
+}
+
+static void link_failed(struct link *l, int ret)
+{
+	if (ret != -ECANCELED)
+		link_tell(l, ublk_strerror_last());
+	pthread_mutex_lock(&l->lock);
+	link_grow_delay(l);
+	pthread_mutex_unlock(&l->lock);
 }
 
 static void link_give(struct link *l, struct nbd_handle **h, unsigned int nr,
@@ -221,20 +240,15 @@ static void *link_main(void *arg)
 	struct nbd_handle *h[NBD_MAX_CONNS];
 	struct link *l = arg;
 	unsigned int replayed;
-	int ret, delay = 0;
+	int ret, delay;
 
-	while (link_wanted(l)) {
+	while (link_wanted(l, &delay)) {
 		link_pause(l, delay);
 		ret = link_now(l, h, &replayed);
 		if (ret < 0) {
-			if (ret != -ECANCELED)
-				link_tell(l, ublk_strerror_last());
-			delay = delay ? 2 * delay : LINK_DELAY_MS;
-			if (delay > LINK_DELAY_MAX_MS)
-				delay = LINK_DELAY_MAX_MS;
+			link_failed(l, ret);
 			continue;
 		}
-		delay = 0;
 		*l->told = 0;
 		link_give(l, h, ret, replayed);
 	}
@@ -317,9 +331,13 @@ int link_fd(const struct link *l)
 	return l->done;
 }
 
-void link_start(struct link *l)
+void link_start(struct link *l, bool worked)
 {
 	pthread_mutex_lock(&l->lock);
+	if (worked)
+		l->delay = 0;
+	else
+		link_grow_delay(l);
 	l->want = true;
 	pthread_cond_broadcast(&l->cond);
 	pthread_mutex_unlock(&l->lock);

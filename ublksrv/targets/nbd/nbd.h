@@ -251,8 +251,12 @@ void link_free(struct link *link);
 /* Descriptor that is readable when there are connections. */
 int link_fd(const struct link *link);
 
-/* Begin to connect, until it succeeds. */
-void link_start(struct link *link);
+/**
+ * link_start - begin to connect, until it succeeds
+ * @link: without connections
+ * @worked: the last connection has; else the pause before the next one grows
+ */
+void link_start(struct link *link, bool worked);
 
 /**
  * link_take - take the connections
@@ -292,6 +296,7 @@ struct nbd_req {
 	bool reserved;			/* has room among the kept writes */
 	int err;
 	__u32 got;			/* bytes of a read */
+	__u64 lost;			/* ms: when its connection ended first, or 0 */
 	__u64 end, acked;		/* FLUSH: it confirms what came before these */
 };
 

@@ -36,12 +36,46 @@ static void queue_tick_on(struct nbd_queue *nq)
 	nq->ticking = ublk_queue_timer(nq->q, QUEUE_TICK_MS, on_tick, nq) >= 0;
 }
 
-static void queue_fail_waiting(struct nbd_queue *nq)
+/* Requests that lost their connection then, or before, have waited long enough. */
+static __u64 queue_deadline(const struct nbd_queue *nq)
 {
-	struct nbd_req *r;
+	__u64 wait = nq->nbd->cfg->reconnect * 1000, now = nbd_now_ms();
 
-	while ((r = req_list_take(&nq->waiting)))
-		req_complete(r, -EIO);
+	return now > wait ? now - wait : 0;
+}
+
+/*
+ * A server that takes connections and answers nothing must not keep a request for ever.
+ * Return: whether one has waited long enough that was sent again
+ */
+static bool queue_is_late(const struct nbd_queue *nq)
+{
+	__u64 until = queue_deadline(nq);
+	unsigned int tag;
+
+	for (tag = 0; tag < nq->q->depth; tag++)
+		if (nq->reqs[tag] && nq->reqs[tag]->lost &&
+		    nq->reqs[tag]->lost <= until)
+			return true;
+	return false;
+}
+
+/* What was sent waits again, for another connection. */
+static void queue_take_back(struct nbd_queue *nq)
+{
+	__u64 now = nbd_now_ms();
+	unsigned int tag;
+
+	for (tag = 0; tag < nq->q->depth; tag++) {
+		struct nbd_req *r = nq->reqs[tag];
+
+		if (r && !r->lost)
+			r->lost = now;
+		if (r && r->state == REQ_SENT)
+			req_wait(r);
+	}
+	if (nq->flush.state == REQ_SENT)
+		nq->flush.state = REQ_NONE;
 }
 
 /* A new server may lack acknowledged writes, and nobody could tell. */
@@ -52,7 +86,7 @@ static bool queue_must_refuse(struct nbd_queue *nq)
 
 static void queue_down(struct nbd_queue *nq, const char *why)
 {
-	unsigned int tag, i;
+	unsigned int i;
 
 	for (i = 0; i < nq->nr_conns; i++) {
 		struct conn *c = &nq->conns[i];
@@ -65,23 +99,20 @@ static void queue_down(struct nbd_queue *nq, const char *why)
 	}
 	nq->nr_conns = 0;
 	nq->in_flight = 0;
-	for (tag = 0; tag < nq->q->depth; tag++)
-		if (nq->reqs[tag] && nq->reqs[tag]->state == REQ_SENT)
-			req_wait(nq->reqs[tag]);
-	if (nq->flush.state == REQ_SENT)
-		nq->flush.state = REQ_NONE;
+	queue_take_back(nq);
 	clock_gettime(CLOCK_MONOTONIC, &nq->lost);
 	if (queue_must_refuse(nq)) {
 		ublk_log(UBLK_LOG_ERR, "nbd: %s; it may have lost writes that it had acknowledged and not flushed, so the disk fails from now on (--unflushed refuse)",
 			 why);
 		nq->failed = true;
-		queue_fail_waiting(nq);
+		req_fail_waiting(nq, ~0ULL);
 		return;
 	}
 	ublk_log(UBLK_LOG_WARN, "nbd: %s; connecting again", why);
 	nq->give_up = ublk_queue_timer(nq->q, nq->nbd->cfg->reconnect * 1000,
 				       on_give_up, nq);
-	link_start(nq->link);
+	req_fail_waiting(nq, queue_deadline(nq));
+	link_start(nq->link, nq->worked);
 }
 
 /* Has one of the connections that were used ended? */
@@ -150,9 +181,10 @@ static void req_ended(struct nbd_req *r)
 
 	if (r->err == ESHUTDOWN && nq->nr_conns)
 		queue_down(nq, "the server is shutting down");
+	nq->worked |= nq->nr_conns;
 	if (!r->err || nq->nr_conns)
 		req_answered(r);
-	else if (nq->failed)
+	else if (nq->failed || (r->io && r->lost <= queue_deadline(nq)))
 		req_complete(r, -EIO);
 	else
 		req_wait(r);
@@ -267,8 +299,9 @@ static void on_conn(struct ublk_queue *q, unsigned int events, void *arg)
 	queue_settle(c->nq);
 }
 
+/* @worked: it has been used already */
 static void queue_up(struct nbd_queue *nq, struct nbd_handle **h,
-		     unsigned int nr)
+		     unsigned int nr, bool worked)
 {
 	unsigned int i;
 
@@ -283,6 +316,7 @@ static void queue_up(struct nbd_queue *nq, struct nbd_handle **h,
 					    on_conn, c);
 	}
 	nq->nr_conns = nr;
+	nq->worked = worked;
 	nq->failed = false;
 	if (nq->give_up >= 0)
 		ublk_queue_unwatch(nq->q, nq->give_up);
@@ -301,7 +335,7 @@ static void on_link(struct ublk_queue *q, unsigned int events, void *arg)
 	nr = link_take(nq->link, h, &replayed);
 	if (!nr)
 		return;
-	queue_up(nq, h, nr);
+	queue_up(nq, h, nr, replayed);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	ublk_log(UBLK_LOG_WARN, "nbd: connected again after %lld s; %u acknowledged writes were written again",
 		 (long long)(now.tv_sec - nq->lost.tv_sec), replayed);
@@ -318,7 +352,7 @@ static void on_give_up(struct ublk_queue *q, unsigned int events, void *arg)
 	nq->failed = true;
 	ublk_log(UBLK_LOG_ERR, "nbd: no connection for %llu s; requests fail until there is one",
 		 (unsigned long long)nq->nbd->cfg->reconnect);
-	queue_fail_waiting(nq);
+	req_fail_waiting(nq, ~0ULL);
 }
 
 static void on_flush_pause(struct ublk_queue *q, unsigned int events, void *arg)
@@ -354,6 +388,8 @@ static void on_tick(struct ublk_queue *q, unsigned int events, void *arg)
 		queue_down(nq, "the server does not answer (--server-timeout)");
 		break;
 	}
+	if (nq->nr_conns && queue_is_late(nq))
+		queue_down(nq, "the server takes connections, but does not answer (--reconnect-timeout)");
 	queue_settle(nq);
 }
 
@@ -367,6 +403,7 @@ void nbd_submit(struct ublk_queue *q, struct ublk_io *io)
 	r->io = io;
 	r->nq = nq;
 	r->err = 0;
+	r->lost = 0;
 	r->reserved = false;
 	nq->reqs[io->tag] = r;
 	if (nq->failed)
@@ -389,7 +426,7 @@ static int queue_connect(struct nbd_queue *nq)
 	if (replayed)
 		ublk_log(UBLK_LOG_WARN, "nbd: %u acknowledged writes were written again",
 			 replayed);
-	queue_up(nq, h, nr);
+	queue_up(nq, h, nr, true);
 	return 0;
 }
 

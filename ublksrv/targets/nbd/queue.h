@@ -36,6 +36,7 @@ struct nbd_queue {
 	unsigned int turn;		/* of the connections */
 	unsigned int in_flight;
 	bool failed;			/* down, and requests fail */
+	bool worked;			/* the connections have: a request was answered */
 	bool ticking;
 	bool flush_failed;		/* an own one has, queue.c makes a pause */
 	bool flush_pause;
@@ -57,6 +58,9 @@ void req_complete(struct nbd_req *r, int res);
 
 /* Let it wait for a connection, or for room. */
 void req_wait(struct nbd_req *r);
+
+/* Fail what waits and has lost its connection at that time, in ms, or before. */
+void req_fail_waiting(struct nbd_queue *nq, __u64 until);
 
 /* Send it; there is a connection. */
 void req_send(struct nbd_req *r);

@@ -184,6 +184,22 @@ void req_wait(struct nbd_req *r)
 	req_list_add(&r->nq->waiting, r);
 }
 
+void req_fail_waiting(struct nbd_queue *nq, __u64 until)
+{
+	struct req_list all = nq->waiting;
+	struct nbd_req *r;
+
+	if (!all.first)
+		return;
+	req_list_init(&nq->waiting);
+	while ((r = req_list_take(&all))) {
+		if (r->lost <= until)
+			req_complete(r, -EIO);
+		else
+			req_list_add(&nq->waiting, r);
+	}
+}
+
 static void req_keep(struct nbd_req *r)
 {
 	struct keep_entry e = {
