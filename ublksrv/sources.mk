@@ -15,7 +15,7 @@ CLI_SRC	:= $(call ublksrv-src,cli)
 
 # Targets in files of their own, and the libraries that they need: a target is left
 # out where pkg-config does not know its library.
-NBD_SRC	:= $(call ublksrv-src,targets/nbd) targets/rundir.c
+NBD_SRC	:= $(call ublksrv-src,targets/nbd) targets/rundir.c targets/secret.c
 NBD_PKG	:= libnbd >= 1.16
 HAVE_NBD := $(shell pkg-config --exists '$(NBD_PKG)' 2>/dev/null && echo y)
 

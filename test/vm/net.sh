@@ -5,7 +5,7 @@
 #
 # make check-net: servers of the targets nbd, nbdkit and image that are killed N times
 # in each case, 30 without the option, instead of the few times and cases of "make
-# check". --tests names some of these: test_nbd, test_nbd_loss, net_cut. Each has a guest of its
+# check". --tests names some of these: test_nbd, test_nbd_loss, test_image, net_cut. Each has a guest of its
 # own, with the root of net-root.sh. Prints one KTAP document. Environment: that of run.sh.
 
 set -u
@@ -13,7 +13,7 @@ set -u
 . "$(dirname -- "$0")/lib.sh"
 
 kills=30
-tests="test_nbd test_nbd_loss net_cut"
+tests="test_nbd test_nbd_loss test_image net_cut"
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kills) kills=$2; shift ;;

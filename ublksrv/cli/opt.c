@@ -145,7 +145,10 @@ static int opt_set_path(struct opt_row *row, const char *text, char **dst)
 		*dst = strdup("");
 		return *dst ? 0 : ublk_error(-ENOMEM, "out of memory");
 	}
-	path = realpath(text, NULL);
+	if (strncmp(text, UBLK_OPT_CREDENTIAL, strlen(UBLK_OPT_CREDENTIAL)))
+		path = realpath(text, NULL);
+	else
+		path = strdup(text);
 	/* /proc/PID/fd/N of a file without a name, such as a memfd */
 	if (!path && *text == '/' && !access(text, F_OK))
 		path = strdup(text);

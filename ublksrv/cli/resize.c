@@ -66,9 +66,17 @@ static int resize_explain(const struct resize_cfg *cfg,
 	}
 }
 
+static int resize_store(const struct ublk_target *t, const void *target_cfg,
+			const struct ublksrv_ctrl_dev_info *info, __u64 size)
+{
+	int ret = t->can_resize ? t->can_resize(target_cfg, size) : 0;
+
+	return !ret && t->grow ? t->grow(target_cfg, info, size) : ret;
+}
+
 /*
- * Has the backing store room? The run-state file says what that is; without one
- * the device belongs to another program, which has to know.
+ * Has the backing store room, or can it be made? The run-state file says what that is;
+ * without one the device belongs to another program, which has to know.
  */
 static int resize_check_store(const struct resize_cfg *cfg,
 			      const struct ublksrv_ctrl_dev_info *info)
@@ -79,10 +87,11 @@ static int resize_check_store(const struct resize_cfg *cfg,
 
 	if (state_read(cfg->id, &st))
 		return 0;
-	if (state_matches(&st, info) && st.target && st.target->can_resize) {
+	if (state_matches(&st, info) && st.target) {
 		ret = config_unpack(st.target, st.options, &target_cfg);
 		if (!ret) {
-			ret = st.target->can_resize(target_cfg, cfg->size);
+			ret = resize_store(st.target, target_cfg, info,
+					   cfg->size);
 			config_free(st.target, target_cfg);
 		}
 		if (ret)

@@ -370,6 +370,9 @@ enum ublk_opt_type {
 	UBLK_OPT_DEVICE,	/* __u64, a device: number, node or name */
 };
 
+/* A PATH that begins with this is stored as it is, for targets that need secrets. */
+#define UBLK_OPT_CREDENTIAL	"credential:"
+
 /* Option flags. */
 #define UBLK_OPT_REQUIRED	0x1
 /* Also accepted as the argument without a dash. */
@@ -540,6 +543,8 @@ struct ublk_place {
  *	whose driver can redirect, see ublk_dev_want_redirect(). True if the whole
  *	request lies at one place: then the driver serves it from there, and the
  *	target does not see it. If the driver cannot, @submit gets it after all
+ * @grow: optional; make the backing store as large as the disk shall be, or larger;
+ *	after @can_resize, and called as that is. @info says which device
  *
  * New members are only added at the end. Those that an older target lacks count
  * as zero.
@@ -562,6 +567,8 @@ struct ublk_target {
 	int (*can_resize)(const void *cfg, __u64 bytes);
 	bool (*place)(struct ublk_queue *q, const struct ublk_io *io,
 		      struct ublk_place *place);
+	int (*grow)(const void *cfg, const struct ublksrv_ctrl_dev_info *info,
+		    __u64 bytes);
 };
 
 /* First member of an initializer of struct ublk_target. */

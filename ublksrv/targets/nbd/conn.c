@@ -5,6 +5,7 @@
  * here is a poll() with a deadline.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "nbd.h"
+#include "secret.h"
 
 __u64 nbd_now_ms(void)
 {
@@ -96,10 +98,26 @@ static void conn_no_linger(struct nbd_handle *h)
 		   sizeof(none));
 }
 
+static int conn_secret(const struct nbd_cfg *cfg, struct nbd_handle *h,
+		       const char *value,
+		       int (*set)(struct nbd_handle *h, const char *name))
+{
+	char name[PATH_MAX];
+	int ret;
+
+	if (!value)
+		return 0;
+	ret = secret_name(value, name, sizeof(name));
+	if (ret)
+		return ublk_error(ret, "nbd: %s", ublk_strerror_last());
+	return set(h, name) < 0 ? conn_error(cfg) : 0;
+}
+
 static int conn_set_up(const struct nbd_cfg *cfg, struct nbd_handle *h)
 {
 	int tls = cfg->tls_certs || cfg->tls_psk || cfg->tls ?
 		LIBNBD_TLS_REQUIRE : LIBNBD_TLS_DISABLE;
+	int ret;
 
 	/* short replies are counted, so nothing needs to be cleared before */
 	if (nbd_set_pread_initialize(h, false) < 0 ||
@@ -107,10 +125,11 @@ static int conn_set_up(const struct nbd_cfg *cfg, struct nbd_handle *h)
 		return conn_error(cfg);
 	if (tls != LIBNBD_TLS_DISABLE && nbd_set_tls(h, tls) < 0)
 		return conn_error(cfg);
-	if (cfg->tls_certs && nbd_set_tls_certificates(h, cfg->tls_certs) < 0)
-		return conn_error(cfg);
-	if (cfg->tls_psk && nbd_set_tls_psk_file(h, cfg->tls_psk) < 0)
-		return conn_error(cfg);
+	ret = conn_secret(cfg, h, cfg->tls_certs, nbd_set_tls_certificates);
+	if (!ret)
+		ret = conn_secret(cfg, h, cfg->tls_psk, nbd_set_tls_psk_file);
+	if (ret)
+		return ret;
 	if (cfg->tls_user && nbd_set_tls_username(h, cfg->tls_user) < 0)
 		return conn_error(cfg);
 	if (cfg->export && nbd_set_export_name(h, cfg->export) < 0)

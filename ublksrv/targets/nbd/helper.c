@@ -162,11 +162,11 @@ static char *helper_word(const struct helper *h, const char *word)
 
 static void helper_remove_dir(const char *dir)
 {
-	static const char * const files[] = { "sock", "log" };
+	static const char * const files[] = { "sock", "sock.qmp", "log" };
 	char name[600];
 	unsigned int i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(name, sizeof(name), "%s/%s", dir, files[i]);
 		unlink(name);
 	}

@@ -7,12 +7,15 @@
  * image could write a header there that makes qemu open other files of this machine.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "helper.h"
+#include "image.h"
 #include "nbd.h"
+#include "secret.h"
 
 struct image_cfg {
 	struct nbd_cfg nbd;
@@ -107,8 +110,10 @@ static int image_words(const struct image_cfg *c, const char *format,
 {
 	const char *ro = c->nbd.read_only ? "on" : "off";
 	bool direct = !strcmp(c->cache, "direct");
+	char name[PATH_MAX];
 	size_t len;
 	FILE *out;
+	int ret;
 
 	out = open_memstream(&w->file, &len);
 	fputs("driver=file,node-name=file,filename=", out);
@@ -117,7 +122,7 @@ static int image_words(const struct image_cfg *c, const char *format,
 		direct ? "on" : "off");
 	fclose(out);
 	out = open_memstream(&w->disk, &len);
-	fprintf(out, "driver=%s,node-name=disk,file=file,read-only=%s,discard=unmap",
+	fprintf(out, "driver=%s,node-name=" IMAGE_NODE ",file=file,read-only=%s,discard=unmap",
 		format, ro);
 	if (c->secret)
 		fprintf(out, ",%s=secret", strcmp(format, "luks") ?
@@ -126,13 +131,16 @@ static int image_words(const struct image_cfg *c, const char *format,
 		fprintf(out, ",%s", c->options);
 	fclose(out);
 	if (c->secret) {
+		ret = secret_name(c->secret, name, sizeof(name));
+		if (ret)
+			return ret;
 		out = open_memstream(&w->secret, &len);
 		fputs("secret,id=secret,file=", out);
-		image_put(out, c->secret);
+		image_put(out, name);
 		fclose(out);
 	}
 	if (asprintf(&w->export,
-		     "type=nbd,id=export,node-name=disk,name=,writable=%s",
+		     "type=nbd,id=" IMAGE_EXPORT ",node-name=" IMAGE_NODE ",name=,writable=%s",
 		     c->nbd.read_only ? "off" : "on") < 0)
 		w->export = NULL;
 	return w->file && w->disk && w->export ? 0 :
@@ -142,9 +150,13 @@ static int image_words(const struct image_cfg *c, const char *format,
 static int image_start(const struct image_cfg *c, const struct words *w,
 		       struct helper **helper)
 {
-	const char *words[16] = { c->program };
+	const char *words[20] = { c->program };
 	int nr = 1;
 
+	words[nr++] = "--chardev";
+	words[nr++] = "socket,id=qmp,path=@SOCKET@" IMAGE_QMP ",server=on,wait=off";
+	words[nr++] = "--monitor";
+	words[nr++] = "chardev=qmp";
 	if (w->secret) {
 		words[nr++] = "--object";
 		words[nr++] = w->secret;
@@ -165,6 +177,7 @@ static int image_open(struct ublk_dev *dev, void *cfg)
 {
 	const struct image_cfg *c = cfg;
 	const char *format = image_format(c);
+	struct nbd_cfg nbd = c->nbd;
 	struct words w = { NULL };
 	struct helper *helper;
 	int ret;
@@ -184,7 +197,24 @@ static int image_open(struct ublk_dev *dev, void *cfg)
 	free(w.export);
 	if (ret)
 		return ublk_error(ret, "image: %s", ublk_strerror_last());
-	return nbd_open_with(dev, &c->nbd, helper);
+	nbd.grows = true;
+	return nbd_open_with(dev, &nbd, helper);
+}
+
+static int image_grow(const void *cfg, const struct ublksrv_ctrl_dev_info *info,
+		      __u64 bytes)
+{
+	const struct image_cfg *c = cfg;
+	int ret;
+
+	if (c->nbd.read_only)
+		return ublk_error(-EROFS, "image: %s is read-only", c->file);
+	if (c->nbd.unflushed && !strcmp(c->nbd.unflushed, "refuse"))
+		return ublk_error(-EINVAL, "image: the server has to take all connections away for a moment, and with --unflushed refuse the disk would fail; make %s larger with qemu-img, while it is not served",
+				  c->file);
+	ret = qmp_grow(info->ublksrv_pid, bytes);
+	return ret ? ublk_error(ret, "image: %s: %s", c->file,
+				ublk_strerror_last()) : 0;
 }
 
 const struct ublk_target image_target = {
@@ -192,4 +222,5 @@ const struct ublk_target image_target = {
 	.name = "image",
 	.summary = "a disk image of qemu, such as qcow2",
 	.opts = image_opts,
+	.grow = image_grow,
 };

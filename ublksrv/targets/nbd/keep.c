@@ -88,12 +88,15 @@ int keep_new(struct keep **keep, const struct nbd *nbd, size_t bytes)
 static int keep_check(const struct keep *k, const struct nbd *nbd)
 {
 	const struct keep_file *f = k->f;
+	struct nbd_caps was = f->caps;
 
 	if (f->magic != KEEP_MAGIC || f->bytes != k->bytes ||
 	    f->end - f->begin > f->bytes)
 		return ublk_error(-EBADMSG, "nbd: %s: is damaged, or of another --keep; what the server had not flushed is lost if it was restarted, too",
 				  k->path);
-	if (memcmp(&f->caps, &nbd->caps, sizeof(f->caps)))
+	if (nbd->cfg->grows && was.size < nbd->caps.size)
+		was.size = nbd->caps.size;
+	if (memcmp(&was, &nbd->caps, sizeof(was)))
 		return ublk_error(-ESTALE, "nbd: the server's export has another size, or other properties, than before");
 	return 0;
 }
@@ -123,10 +126,15 @@ static int keep_open_file(const struct keep *k, bool recovers)
 			  k->path, k->bytes, strerror(-ret));
 }
 
+void keep_set_size(struct keep *k, __u64 size)
+{
+	k->f->caps.size = size;
+}
+
 int keep_attach(struct keep *k, const struct nbd *nbd, __u32 dev_id,
 		bool recovers)
 {
-	int fd, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	int fd, ret, flags = MAP_PRIVATE | MAP_ANONYMOUS;
 	void *mem;
 
 	if (nbd->recoverable) {
@@ -147,8 +155,12 @@ int keep_attach(struct keep *k, const struct nbd *nbd, __u32 dev_id,
 	madvise(mem, KEEP_HEAD + k->bytes, MADV_DONTDUMP);
 	k->f = mem;
 	k->ring = (char *)mem + KEEP_HEAD;
-	if (recovers && nbd->recoverable)
-		return keep_check(k, nbd);
+	if (recovers && nbd->recoverable) {
+		ret = keep_check(k, nbd);
+		if (!ret)
+			keep_set_size(k, nbd->caps.size);
+		return ret;
+	}
 	*k->f = (struct keep_file){
 		.magic = KEEP_MAGIC, .bytes = k->bytes, .caps = nbd->caps,
 	};

@@ -21,6 +21,7 @@
 
 #define LINK_DELAY_MS		50
 #define LINK_DELAY_MAX_MS	2000
+#define LINK_HELPER_MS		10000
 /* Writes in flight while they are replayed. */
 #define LINK_REPLAY		32
 
@@ -38,6 +39,7 @@ struct link {
 	struct nbd_handle *handles[NBD_MAX_CONNS];
 	unsigned int nr, replayed;
 	char told[256];			/* last message in the log */
+	__u64 fails_since;		/* ms, or 0 */
 };
 
 /* ---- replay --------------------------------------------------------------- */
@@ -121,10 +123,15 @@ static int link_replay(struct link *l, struct nbd_handle *h)
 
 /* ---- one attempt ---------------------------------------------------------- */
 
-static int link_check(const struct nbd *nbd, const struct nbd_caps *now)
+static int link_check(struct nbd *nbd, const struct nbd_caps *now)
 {
-	const struct nbd_caps *was = &nbd->caps;
+	struct nbd_caps *was = &nbd->caps;
 
+	if (nbd->cfg->grows && now->size > was->size) {
+		was->size = now->size;
+		if (nbd->keep)
+			keep_set_size(nbd->keep, now->size);
+	}
 	if (now->size != was->size)
 		return ublk_error(-ESTALE, "nbd: the export has %llu bytes now, the disk %llu; it is not used any more",
 				  (unsigned long long)now->size,
@@ -142,12 +149,26 @@ static void link_close(struct nbd_handle **h, unsigned int nr)
 		nbd_close(h[--nr]);
 }
 
+/*
+ * A server of our own that runs, and does not serve for so long, is started anew: it
+ * hangs, or "ublk resize" died between the old export and the new one.
+ */
+static int link_helper(struct link *l)
+{
+	if (l->nbd->helper && l->fails_since &&
+	    nbd_now_ms() - l->fails_since > LINK_HELPER_MS) {
+		helper_stop(l->nbd->helper);
+		l->fails_since = 0;
+	}
+	return helper_again(l->nbd->helper);
+}
+
 int link_now(struct link *l, struct nbd_handle **h, unsigned int *replayed)
 {
 	struct nbd *nbd = l->nbd;
 	struct nbd_caps caps;
 	unsigned int nr;
-	int ret = helper_again(nbd->helper);
+	int ret = link_helper(l);
 
 	for (nr = 0; nr < nbd->cfg->connections && !ret; nr++) {
 		if (!nr && nbd->first) {
@@ -215,6 +236,8 @@ static void link_failed(struct link *l, int ret)
 {
 	if (ret != -ECANCELED)
 		link_tell(l, ublk_strerror_last());
+	if (!l->fails_since)
+		l->fails_since = nbd_now_ms();
 	pthread_mutex_lock(&l->lock);
 	link_grow_delay(l);
 	pthread_mutex_unlock(&l->lock);
@@ -250,6 +273,7 @@ static void *link_main(void *arg)
 			continue;
 		}
 		*l->told = 0;
+		l->fails_since = 0;
 		link_give(l, h, ret, replayed);
 	}
 	/* a server that this thread has started would end with it */

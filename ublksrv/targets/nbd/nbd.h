@@ -57,6 +57,7 @@ struct nbd_cfg {
 	__u64 connections;
 	__u64 timeout;		/* s */
 	__u64 reconnect;	/* s */
+	bool grows;		/* no option: the export may become larger */
 };
 
 #define NBD_OFF(member)	offsetof(struct nbd_cfg, member)
@@ -208,6 +209,8 @@ int keep_new(struct keep **keep, const struct nbd *nbd, size_t bytes);
 int keep_attach(struct keep *keep, const struct nbd *nbd, __u32 dev_id,
 		bool recovers);
 void keep_free(struct keep *keep, bool forget);
+/* The export is larger than before. */
+void keep_set_size(struct keep *keep, __u64 size);
 
 bool keep_reserve(struct keep *keep, __u32 data);
 void keep_release(struct keep *keep, __u32 data);

@@ -37,6 +37,28 @@ static const struct ublk_opt nbdkit_opts[] = {
 	{ 0 }
 };
 
+/* Everybody sees command lines, and the run-state file keeps them. */
+static int nbdkit_check_word(const char *word)
+{
+	static const char * const names[] = {
+		"password", "passphrase", "secret-key", "secret_key",
+		"session-token", "session_token",
+	};
+	const char *value = strchr(word, '=');
+	size_t len, end = value ? value - word : 0;
+	unsigned int i;
+
+	for (i = 0; value && i < sizeof(names) / sizeof(names[0]); i++) {
+		len = strlen(names[i]);
+		if (end < len || strncmp(word + end - len, names[i], len) ||
+		    value[1] == '+')
+			continue;
+		return ublk_error(-EINVAL, "nbdkit: %.*s=...: everybody sees a command line; write it to a file, and give %.*s=+FILE if the plugin takes that",
+				  (int)end, word, (int)end, word);
+	}
+	return 0;
+}
+
 static int nbdkit_open(struct ublk_dev *dev, void *cfg)
 {
 	const struct nbdkit_cfg *c = cfg;
@@ -50,6 +72,9 @@ static int nbdkit_open(struct ublk_dev *dev, void *cfg)
 		if (nr == HELPER_WORDS)
 			return ublk_error(-E2BIG, "nbdkit: more than %d words",
 					  HELPER_WORDS - 4);
+		ret = nbdkit_check_word(c->words[i]);
+		if (ret)
+			return ret;
 		words[nr++] = c->words[i];
 	}
 	words[nr] = NULL;
