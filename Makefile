@@ -29,7 +29,7 @@ help:
 	@echo 'check-fresh demo, check and check-debug, each from an empty cache'
 	@echo 'check-packages the packages in a clean Debian: install, reboot, upgrade, remove; NATIVE=1'
 	@echo 'check-system devices as services: systemd, udev, crashes and reboots; STEPS="NAME..." SCALE='
-	@echo 'check-net   servers of NBD killed again and again under writes; KILLS=30'
+	@echo 'check-net   servers of NBD and a Ceph killed again and again under writes; KILLS=30'
 	@echo 'check-cross the driver in a kernel tree, for other machines, gcc and clang'
 	@echo 'check-intree a kernel with the driver built in boots and runs the kselftests; TESTS= LESS='
 	@echo 'export      a series of patches in the kernel source TREE='

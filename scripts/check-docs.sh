@@ -362,7 +362,8 @@ check_man_targets() {
 	done < <(sed -nE 's|^extern const struct ublk_target ([a-z]+)_target;|\1 ublksrv/targets/\1.c|p' \
 		ublksrv/targets/targets.h
 		sed -nE 's|^\t\{ "([a-z]+)", "[^"]*", "ublk-nbd" \},|\1 ublksrv/targets/nbd/\1.c ublksrv/targets/nbd/nbd.h|p' \
-			ublksrv/targets/target_module.c)
+			ublksrv/targets/target_module.c
+		echo rbd ublksrv/targets/rbd/rbd.c)
 	return "$rc"
 }
 

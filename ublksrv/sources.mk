@@ -18,6 +18,9 @@ CLI_SRC	:= $(call ublksrv-src,cli)
 NBD_SRC	:= $(call ublksrv-src,targets/nbd) targets/rundir.c targets/secret.c
 NBD_PKG	:= libnbd >= 1.16
 HAVE_NBD := $(shell pkg-config --exists '$(NBD_PKG)' 2>/dev/null && echo y)
+# librbd has no file for pkg-config.
+RBD_SRC	:= $(call ublksrv-src,targets/rbd) targets/rundir.c targets/secret.c
+HAVE_RBD := $(if $(wildcard /usr/include/rbd/librbd.h),y)
 
 WARN	:= -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
 	   -Wstrict-prototypes

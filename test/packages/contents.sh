@@ -26,8 +26,9 @@ same() {
 	diff -u --label expected --label "in the package" "$1" "$2"
 }
 
-five_packages() {
-	printf '%s\n' libublk-dev libublk0 ublk ublk-dkms ublk-nbd >"$tmp/expected"
+all_packages() {
+	printf '%s\n' libublk-dev libublk0 ublk ublk-dkms ublk-nbd \
+		ublk-rbd >"$tmp/expected"
 	(cd "$dir" && printf '%s\n' *.deb) | sed 's/_.*//' | sort >"$tmp/found"
 	same "$tmp/expected" "$tmp/found"
 }
@@ -76,6 +77,7 @@ places() {
 	{
 		files_of ublk
 		files_of ublk-nbd
+		files_of ublk-rbd
 		files_of libublk0
 		files_of libublk-dev
 	} >"$tmp/found"
@@ -86,7 +88,7 @@ places() {
 			system/ublk@.service system/ublk-ready@.service \
 			system/ublk-shutdown.service \
 			system/final.target.wants/ublk-shutdown.service
-		printf '/usr/lib/ublk/ublk-target-%s.so\n' image nbd nbdkit
+		printf '/usr/lib/ublk/ublk-target-%s.so\n' image nbd nbdkit rbd
 		printf '%s\n' /usr/sbin/ublk \
 			/usr/share/bash-completion/completions/ublk \
 			/usr/share/zsh/site-functions/_ublk \
@@ -142,12 +144,12 @@ relations() {
 	local found
 
 	found=$(dpkg-deb -f "$dir"/ublk_*.deb Suggests)
-	[ "$found" = "ublk-dkms, ublk-nbd" ] || { echo "ublk suggests \"$found\""; return 1; }
-	! dpkg-deb -f "$dir"/ublk_*.deb Depends Recommends | grep 'dkms\|nbd'
+	[ "$found" = "ublk-dkms, ublk-nbd, ublk-rbd" ] || { echo "ublk suggests \"$found\""; return 1; }
+	! dpkg-deb -f "$dir"/ublk_*.deb Depends Recommends | grep 'dkms\|nbd\|rbd'
 }
 
 echo "KTAP version 1"
-check "the five packages" five_packages
+check "the six packages" all_packages
 check "lintian has nothing to say that is not explained" lintian_is_silent
 check "the source for DKMS is what Kbuild reads, and nothing else" dkms_source
 check "the only configuration file is that of needrestart, and it is Perl" only_conffile
@@ -155,5 +157,5 @@ check "every file is where it should be" places
 check "paths in files" paths_in_files
 check "symbols of the library" symbols
 check "the examples of the library" examples
-check "ublk suggests ublk-dkms and ublk-nbd, and needs neither" relations
+check "ublk suggests ublk-dkms, ublk-nbd and ublk-rbd, and needs none" relations
 checks_end

@@ -186,6 +186,7 @@ step_install() {
 	run "that package is not removed while the disk is in use" \
 		"(exec 9</dev/ublkb7; removal_is_refused ublk-nbd 'device 7: ') && cmp -n 16M /dev/ublkb7 /dev/zero"
 	run "delete it" "ublk del -n 7"
+	run "the target of Ceph, by the package ublk-rbd" "ublk help -t rbd | grep -A 20 '^options of -t rbd,'"
 	run "the udev rule is in force" \
 		"within 20 group_of_control_is disk"
 	run "mkfs and mount" "mkfs.ext4 -q /dev/ublkb0 && mount /dev/ublkb0 $mnt"
@@ -212,7 +213,7 @@ step_again() {
 	run "apt update knows later packages" "apt update && apt-get -s upgrade | grep '^Inst ublk '"
 	run "apt upgrade: the module is compiled" "apt upgrade"
 	run "they are upgraded" \
-		"dpkg-query -W ublk ublk-dkms ublk-nbd libublk0 libublk-dev && dpkg-query -W '*ublk*' | grep -c '[+]later1' | grep -x 5"
+		"dpkg-query -W ublk ublk-dkms ublk-nbd ublk-rbd libublk0 libublk-dev && dpkg-query -W '*ublk*' | grep -c '[+]later1' | grep -x 6"
 	run "the module, too" "ours_for $kernel && dkms status ublk | grep later1"
 	run "the server is the one of before" "same_server"
 	run "files are still written" "still_writing"
@@ -235,7 +236,7 @@ step_again() {
 	run "its files for the host that boots it" \
 		"mkdir /share/boot && cp \$(find /boot/vmlinuz-$new /usr/lib/modules/$new/vmlinuz 2>/dev/null | head -n 1) /share/boot/vmlinuz && cp /boot/initrd.img-$new /share/boot/initrd"
 
-	run "apt purge" "apt purge ublk ublk-dkms ublk-nbd libublk0 libublk-dev"
+	run "apt purge" "apt purge ublk ublk-dkms ublk-nbd ublk-rbd libublk0 libublk-dev"
 	run "what the administrator wrote is kept" "grep -x mine /etc/ublk/mine.conf"
 	run "nothing of ours is left" \
 		"! command -v ublk && ! find /usr /etc /var/lib/dkms -path /etc/ublk -prune -o -name '*ublk*' ! -path '*/kernel/drivers/block/*' ! -path '*/linux-headers-*' ! -path '*/linux/ublk_cmd.h' -print | grep ."
@@ -289,7 +290,7 @@ step_own-driver() {
 	run "the program is not removed" \
 		"removal_is_refused ublk 'device 0: ublkb0 is mounted on $mnt'"
 	run "unmount and delete it" "umount $mnt && ublk del -n 0"
-	run "remove all" "apt remove ublk ublk-dkms ublk-nbd libublk0 libublk-dev"
+	run "remove all" "apt remove ublk ublk-dkms ublk-nbd ublk-rbd libublk0 libublk-dev"
 	end 0
 }
 

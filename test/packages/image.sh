@@ -20,7 +20,7 @@ umask 022
 
 INSTALLED="systemd-sysv udev dbus kmod procps e2fsprogs psmisc
 	linux-image-amd64 linux-headers-amd64 initramfs-tools zstd"
-NEEDED="dkms liburing2 libjansson4 liburing-dev needrestart libnbd0 nbdkit"
+NEEDED="dkms liburing2 libjansson4 liburing-dev needrestart libnbd0 nbdkit librbd1"
 
 unit() {
 	cat <<-'EOF'

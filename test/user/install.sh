@@ -167,10 +167,11 @@ pages() {
 
 # The targets in files of their own are where the program that was installed looks.
 modules() {
-	local name
+	local name names=()
 
-	pkg-config --exists 'libnbd >= 1.16' || return 0
-	for name in nbd nbdkit image; do
+	! pkg-config --exists 'libnbd >= 1.16' || names+=(nbd nbdkit image)
+	[ ! -e /usr/include/rbd/librbd.h ] || names+=(rbd)
+	for name in "${names[@]}"; do
 		is "summary of $name" "options of -t $name," \
 			"$("$dest$prefix/sbin/ublk" help -t "$name" | grep -o "^options of -t $name,")" ||
 			return 1

@@ -110,6 +110,15 @@ struct ublksrv_ctrl_dev_info *mock_info(void)
 	return &mock_dev;
 }
 
+int ublk_ctrl_update_size(struct ublk_ctrl *ctrl, __u32 id, __u64 sectors)
+{
+	(void)ctrl;
+	if (!exists || id != mock_dev.dev_id)
+		return -ENODEV;
+	disk.basic.dev_sectors = sectors;
+	return 0;
+}
+
 struct ublk_params *mock_params(void)
 {
 	return &disk;

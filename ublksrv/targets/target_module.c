@@ -30,6 +30,7 @@ const struct target_module_info target_modules[] = {
 	{ "nbd", "the disk of an NBD server", "ublk-nbd" },
 	{ "nbdkit", "what a plugin of nbdkit has", "ublk-nbd" },
 	{ "image", "a disk image of qemu, such as qcow2", "ublk-nbd" },
+	{ "rbd", "an image of Ceph", "ublk-rbd" },
 	{ NULL }
 };
 
