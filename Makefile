@@ -36,6 +36,7 @@ help:
 	@echo 'mutants     do the tests see faults? seeds them one by one; MUTANTS="NAME..."'
 	@echo 'unit        the tests that need neither root nor guest'
 	@echo 'bench       measurements in a guest'
+	@echo 'bench-net   the same for disks of NBD servers'
 	@echo 'shell       a shell in a guest; SMP= MEM= KERNEL= UDEV=1 DISTRO_DRIVER=1'
 	@echo 'pictures    the pictures of the documents, with graphviz'
 	@echo 'compile_commands.json  how each file is compiled, for clangd; KDIR='
@@ -94,6 +95,9 @@ mutants:
 
 bench:
 	@bench/run.sh
+
+bench-net:
+	@bench/net.sh
 
 shell:
 	@$(SH_VM)/run.sh --shell $(if $(UDEV),--udev) $(if $(DISTRO_DRIVER),--distro-driver)
@@ -159,6 +163,6 @@ clean-modules:
 .PHONY: all help modules user deb demo check check-debug check-extents check-chaos \
 	check-kcsan check-fresh check-packages check-system check-net check-cross \
 	check-intree export \
-	mutants bench shell unit pictures compile_commands.json install \
+	mutants bench bench-net shell unit pictures compile_commands.json install \
 	install-user install-modules uninstall uninstall-user uninstall-modules \
 	clean clean-modules
