@@ -94,8 +94,12 @@ broken() {
 	begin=$(written)
 	fio_blocks --do_verify=0 --rate_iops=1500 &
 	for ((i = 1; i <= ROUNDS; i++)); do
-		busywait 60000 has_written $((begin + i * BLOCKS / (ROUNDS + 1))) || return
-		"$@" || return
+		busywait 60000 has_written $((begin + i * BLOCKS / (ROUNDS + 1))) &&
+			"$@" && continue
+		echo "$(($(written) - begin)) written in round $i"
+		cat "$TMP/fio.out"
+		ss -tn
+		return 1
 	done
 	wait $!
 }
