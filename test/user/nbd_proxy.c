@@ -199,6 +199,7 @@ static void test_pieces(void)
 {
 	through(PROXY_PIECES, "");
 	through(PROXY_PIECES, "--connections 4");
+	through(PROXY_PIECES, "--structured-replies");
 }
 
 static void test_cut(void)

@@ -36,14 +36,17 @@ static int conn_error(const struct nbd_cfg *cfg)
 			  colon ? colon + 2 : msg ? msg : "connection failed");
 }
 
-int conn_read(struct nbd_handle *h)
+int conn_read_again(struct nbd_handle *h)
 {
-	int ret = nbd_aio_notify_read(h);
-
-	if (ret >= 0 && nbd_aio_is_processing(h) &&
+	if (nbd_aio_is_processing(h) &&
 	    nbd_aio_get_direction(h) == LIBNBD_AIO_DIRECTION_READ)
-		ret = nbd_aio_notify_read(h);
-	return ret;
+		return nbd_aio_notify_read(h);
+	return 0;
+}
+
+static int conn_read(struct nbd_handle *h)
+{
+	return nbd_aio_notify_read(h) < 0 ? -1 : conn_read_again(h);
 }
 
 /*
@@ -121,6 +124,7 @@ static int conn_set_up(const struct nbd_cfg *cfg, struct nbd_handle *h)
 
 	/* short replies are counted, so nothing needs to be cleared before */
 	if (nbd_set_pread_initialize(h, false) < 0 ||
+	    nbd_set_request_structured_replies(h, cfg->structured) < 0 ||
 	    nbd_set_uri_allow_local_file(h, true) < 0)
 		return conn_error(cfg);
 	if (tls != LIBNBD_TLS_DISABLE && nbd_set_tls(h, tls) < 0)

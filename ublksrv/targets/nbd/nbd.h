@@ -52,6 +52,7 @@ struct nbd_cfg {
 	const char *tls_psk;
 	const char *tls_user;
 	bool read_only;
+	bool structured;
 	const char *unflushed;
 	__u64 keep;
 	__u64 connections;
@@ -75,6 +76,13 @@ struct nbd_cfg {
 		.offset = NBD_OFF(connections), .arg = "N", .def = "1", \
 		.min = 1, .max = NBD_MAX_CONNS, \
 		.help = "how many, if the server allows several", \
+	}
+
+#define NBD_OPT_STRUCTURED \
+	{ \
+		.name = "structured-replies", .type = UBLK_OPT_BOOL, \
+		.offset = NBD_OFF(structured), \
+		.help = "have the server say what is a hole, and go on after failed reads", \
 	}
 
 #define NBD_OPT_UNFLUSHED \
@@ -181,7 +189,7 @@ int conn_wait(const struct nbd_cfg *cfg, struct nbd_handle *h, int64_t cookie,
 	      int cancel);
 
 /**
- * conn_read - let libnbd read
+ * conn_read_again - after nbd_aio_notify_read() that ended no command
  * @h: connection
  *
  * libnbd expects data when it is told to read between two replies. Without data, be it
@@ -191,7 +199,7 @@ int conn_wait(const struct nbd_cfg *cfg, struct nbd_handle *h, int64_t cookie,
  *
  * Return: 0, or -1 as libnbd
  */
-int conn_read(struct nbd_handle *h);
+int conn_read_again(struct nbd_handle *h);
 
 /* ---- keep.c --------------------------------------------------------------- */
 

@@ -30,6 +30,7 @@ static const struct ublk_opt nbdkit_opts[] = {
 	},
 	NBD_OPT_READ_ONLY,
 	NBD_OPT_CONNECTIONS,
+	NBD_OPT_STRUCTURED,
 	NBD_OPT_UNFLUSHED,
 	NBD_OPT_KEEP,
 	NBD_OPT_TIMEOUT,

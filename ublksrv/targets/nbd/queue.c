@@ -126,7 +126,9 @@ static void queue_check(struct nbd_queue *nq)
 		if (!c->touched)
 			continue;
 		c->touched = false;
-		if (nbd_aio_is_dead(c->h) || nbd_aio_is_closed(c->h)) {
+		c->dir = nbd_aio_get_direction(c->h);
+		/* each call costs as much as some hundred instructions */
+		if (!c->dir && (nbd_aio_is_dead(c->h) || nbd_aio_is_closed(c->h))) {
 			queue_down(nq, "the server ended the connection");
 			return;
 		}
@@ -136,12 +138,9 @@ static void queue_check(struct nbd_queue *nq)
 /* What is wanted of the descriptor; the poll is changed only when that changes. */
 static void conn_watch(struct conn *c)
 {
-	unsigned int dir;
-
 	if (!c->h)
 		return;
-	dir = nbd_aio_get_direction(c->h);
-	if (dir & LIBNBD_AIO_DIRECTION_WRITE)
+	if (c->dir & LIBNBD_AIO_DIRECTION_WRITE)
 		ublk_queue_watch_change(c->nq->q, c->watch, POLLIN | POLLOUT);
 	else
 		ublk_queue_watch_change(c->nq->q, c->watch, POLLIN);
@@ -207,10 +206,12 @@ static bool conn_write(struct conn *c)
 	return ok;
 }
 
-static bool conn_can_write(const struct conn *c)
+static bool conn_can_write(struct conn *c)
 {
-	return c->h && c->writable &&
-		nbd_aio_get_direction(c->h) & LIBNBD_AIO_DIRECTION_WRITE;
+	if (!c->h || !c->writable)
+		return false;
+	c->dir = nbd_aio_get_direction(c->h);
+	return c->dir & LIBNBD_AIO_DIRECTION_WRITE;
 }
 
 /*
@@ -234,6 +235,16 @@ static bool queue_write(struct nbd_queue *nq)
 	return used;
 }
 
+static bool queue_is_touched(const struct nbd_queue *nq)
+{
+	unsigned int i;
+
+	for (i = 0; i < nq->nr_conns; i++)
+		if (nq->conns[i].touched)
+			return true;
+	return false;
+}
+
 /* After each use of a handle, and never from within libnbd. */
 static void queue_settle(struct nbd_queue *nq)
 {
@@ -246,7 +257,7 @@ static void queue_settle(struct nbd_queue *nq)
 			req_ended(r);
 		queue_flush(nq);
 		queue_send_waiting(nq);
-	} while (queue_write(nq) || nq->ended.first);
+	} while (queue_write(nq) || nq->ended.first || queue_is_touched(nq));
 	for (i = 0; i < nq->nr_conns; i++)
 		conn_watch(&nq->conns[i]);
 	if (nq->in_flight)
@@ -266,21 +277,40 @@ static bool conn_is_drained(const struct conn *c)
 	return !c->tls || poll(&p, 1, 0) != 1;
 }
 
+/*
+ * Read up to the end of one command, or what there is: libnbd stops elsewhere only when
+ * the socket had less than it asked for. With TLS that may have been something else than
+ * data.
+ */
+static bool conn_receive(struct conn *c)
+{
+	unsigned int before = c->in_flight;
+	__u64 bytes;
+
+	if (nbd_aio_notify_read(c->h) < 0)
+		return false;
+	if (c->in_flight < before)
+		return true;
+	if (conn_read_again(c->h) < 0)
+		return false;
+	if (!c->tls)
+		c->readable = c->in_flight < before;
+	if (!c->tls || c->in_flight < before)
+		return true;
+	bytes = nbd_stats_bytes_received(c->h);
+	if (bytes == c->seen)
+		c->readable = !conn_is_drained(c);
+	c->seen = bytes;
+	return true;
+}
+
 /* Return: whether it is worth to go on at once */
 static bool conn_step(struct conn *c)
 {
-	unsigned int dir = nbd_aio_get_direction(c->h);
-	__u64 before;
-
 	c->touched = true;
-	if (c->readable && dir & LIBNBD_AIO_DIRECTION_READ) {
-		before = nbd_stats_bytes_received(c->h);
-		if (conn_read(c->h) < 0)
-			return false;
-		if (nbd_stats_bytes_received(c->h) == before)
-			c->readable = !conn_is_drained(c);
-		return true;
-	}
+	c->dir = nbd_aio_get_direction(c->h);
+	if (c->readable && c->dir & LIBNBD_AIO_DIRECTION_READ)
+		return conn_receive(c);
 	return conn_can_write(c) && conn_write(c);
 }
 

@@ -17,6 +17,8 @@ struct conn {
 	bool tls;
 	bool readable, writable;
 	bool touched;			/* queue_settle() has to look at it */
+	unsigned int dir;		/* of libnbd, unless it is touched */
+	__u64 seen;			/* bytes, when a read has brought no end */
 	unsigned int in_flight;
 	/* of the last tick */
 	__u64 received;
