@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * "ublk gc": remove what servers that died have left behind: devices without disk and
- * server, and run-state files of devices that do not exist. A device that waits for
- * "recover" is not touched.
+ * server, run-state files of devices that do not exist, and sockets of supervisors that
+ * were killed. A device that waits for "recover" is not touched.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "disk.h"
 #include "json.h"
 #include "opt.h"
+#include "talk.h"
 
 /* Between two looks at a device that somebody may be adding. */
 #define GC_PAUSE_MS	1000
@@ -126,20 +127,32 @@ static bool gc_in_use(__u32 id)
 	return alive;
 }
 
-static int gc_file(const struct gc_cfg *cfg, const char *file)
+/* Return: why nobody needs the file, or NULL */
+static const char *gc_reason(const char *file)
 {
-	char path[600], node[48];
+	char node[48];
 	__u32 id;
 
+	if (talk_is_left(file))
+		return "no supervisor listens";
 	if (!gc_number(file, &id))
-		return 0;
+		return NULL;
 	snprintf(node, sizeof(node), "/sys/class/ublk-char/ublkc%u", id);
-	if (!access(node, F_OK) || gc_in_use(id))
+	return !access(node, F_OK) || gc_in_use(id) ? NULL :
+		"there is no such device";
+}
+
+static int gc_file(const struct gc_cfg *cfg, const char *file)
+{
+	const char *why = gc_reason(file);
+	char path[600];
+
+	if (!why)
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s", state_dir(), file);
 	if (!cfg->dry_run && unlink(path) && errno != ENOENT)
 		return ublk_error(-errno, "%s: %s", path, strerror(errno));
-	gc_print(cfg, path, "there is no such device");
+	gc_print(cfg, path, why);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ static bool talk_address(struct sockaddr_un *addr, const char *key)
 
 	memset(addr, 0, sizeof(*addr));
 	addr->sun_family = AF_UNIX;
-	len = snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/%s.socket",
+	len = snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/%s" TALK_SUFFIX,
 		       state_dir(), key);
 	return len < (int)sizeof(addr->sun_path);
 }
@@ -60,33 +60,68 @@ static int talk_bind(int fd, const struct sockaddr_un *addr)
 	return ret;
 }
 
-int talk_listen(const char *key)
+/* With the lock, so that of two supervisors the second one finds the first. */
+static int talk_listen_locked(const char *key, const struct sockaddr_un *addr)
 {
-	struct sockaddr_un addr;
 	pid_t pid = 0;
 	int fd, ret;
 
-	if (!talk_address(&addr, key))
-		return ublk_error(-ENAMETOOLONG, "%s/%s.socket: the name is too long for a socket",
-				  state_dir(), key);
 	fd = talk_reach(key, &pid);
 	if (fd >= 0) {
 		close(fd);
 		return ublk_error(-EBUSY, "%s: is supervised by process %d already",
 				  key, (int)pid);
 	}
-	ret = state_make_dir();
-	if (ret)
-		return ret;
-	unlink(addr.sun_path);
+	unlink(addr->sun_path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return ublk_error(-errno, "socket: %s", strerror(errno));
-	ret = talk_bind(fd, &addr);
+	ret = talk_bind(fd, addr);
 	if (!ret)
 		return fd;
 	close(fd);
 	return ret;
+}
+
+int talk_listen(const char *key)
+{
+	struct sockaddr_un addr;
+	int ret, lock;
+
+	if (!talk_address(&addr, key))
+		return ublk_error(-ENAMETOOLONG, "%s/%s" TALK_SUFFIX ": the name is too long for a socket",
+				  state_dir(), key);
+	ret = state_make_dir();
+	if (ret)
+		return ret;
+	lock = state_lock();
+	ret = talk_listen_locked(key, &addr);
+	if (lock >= 0)
+		close(lock);
+	return ret;
+}
+
+bool talk_is_left(const char *file)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	size_t len = strlen(file);
+	struct stat st;
+	bool left;
+	int fd;
+
+	if (len <= strlen(TALK_SUFFIX) ||
+	    strcmp(file + len - strlen(TALK_SUFFIX), TALK_SUFFIX) ||
+	    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", state_dir(),
+		     file) >= (int)sizeof(addr.sun_path) ||
+	    lstat(addr.sun_path, &st) || !S_ISSOCK(st.st_mode))
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	left = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) &&
+		errno == ECONNREFUSED;
+	close(fd);
+	return left;
 }
 
 void talk_end(const char *key, int fd)

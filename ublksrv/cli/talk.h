@@ -13,6 +13,7 @@
 
 #include "cli.h"
 
+#define TALK_SUFFIX	".socket"
 #define TALK_LINE_MAX	4200	/* a path, and a word */
 
 /**
@@ -30,6 +31,14 @@ int talk_listen(const char *key);
  * @fd: from talk_listen()
  */
 void talk_end(const char *key, int fd);
+
+/**
+ * talk_is_left - is it the socket of a supervisor that was killed
+ * @file: name of a file in the directory of the run-state files
+ *
+ * The caller has the lock of state_lock(), else a supervisor may be about to listen.
+ */
+bool talk_is_left(const char *file);
 
 /**
  * talk_connect - reach the supervisor of a device

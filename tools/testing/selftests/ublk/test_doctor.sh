@@ -29,6 +29,16 @@ healthy() {
 	! grep -E "^BAD (module|io_uring|run-state|devices|declarations):" "$TMP/doctor"
 }
 
+# left_socket PATH [SECONDS]: listen there so long, and leave the socket.
+left_socket() {
+	exec python3 -c 'import os, socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1] + ".new")
+s.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(float(sys.argv[2]))' "$1" "${2:-0}"
+}
+
 check "nothing is wrong" healthy
 check "the driver is seen" grep -q "^ok  module: is loaded" "$TMP/doctor"
 add_dev -t loop -r "$(new_file img 16M)"
@@ -82,13 +92,21 @@ echo "{" >"$UBLK_RUN_DIR/77.json"
 echo x >"$UBLK_RUN_DIR/78.json.new"
 echo x >"$UBLK_RUN_DIR/79.json.damaged"
 echo x >"$UBLK_RUN_DIR/other"
+(left_socket "$UBLK_RUN_DIR/left.socket") || die "socket"
+left_socket "$UBLK_RUN_DIR/heard.socket" 60 &
+heard=$!
+busywait 10000 test -S "$UBLK_RUN_DIR/heard.socket" || die "socket"
 check "doctor says so" finds "^BAD devices: dev $DEV: has no disk; \"ublk del $DEV\", or \"ublk gc\"$"
-check "gc --dry-run" prints 4 grep -c "would be removed" <("$UBLK" gc --dry-run)
+check "gc --dry-run" prints 5 grep -c "would be removed" <("$UBLK" gc --dry-run)
 check "changes nothing" test -e "/dev/ublkc$DEV" -a -e "$UBLK_RUN_DIR/77.json"
 add_dev -t null
 check "gc" sh -c "'$UBLK' gc >'$TMP/gc'"
-check "removes device and files" prints 4 grep -c ": removed, " "$TMP/gc"
+check "removes device and files" prints 5 grep -c ": removed, " "$TMP/gc"
 check "not a live one" state_is "$DEV" LIVE
+check "nor the socket of a supervisor that lives" test -S "$UBLK_RUN_DIR/heard.socket"
+kill "$heard"
+wait "$heard"
+check "but when it was killed" prints "$UBLK_RUN_DIR/heard.socket: removed, no supervisor listens" "$UBLK" gc
 check "nor a file of somebody else" prints other ls "$UBLK_RUN_DIR" --ignore="$DEV.json"
 check "again, nothing" prints "" "$UBLK" gc
 check "nothing is wrong" healthy
