@@ -178,6 +178,24 @@ static int daemon_stop(struct ublk_dev *dev)
 	return ret;
 }
 
+/*
+ * The disk was removed by somebody else, and perhaps the device as well. Of one that is
+ * declared the record stays, as "ublk up" finds the device by its name; "ublk del" removes
+ * it later.
+ */
+static void daemon_forget(__u32 id)
+{
+	bool declared = false;
+	struct state st;
+
+	if (!state_read(id, &st)) {
+		declared = st.pid == getpid() && st.declared;
+		state_free(&st);
+	}
+	if (!declared)
+		state_remove(id, getpid());
+}
+
 static int daemon_shut_down(struct ublk_dev *dev, enum leave leave)
 {
 	__u32 id = ublk_dev_info(dev)->dev_id;
@@ -199,7 +217,7 @@ static int daemon_shut_down(struct ublk_dev *dev, enum leave leave)
 	} else {
 		/* before the char device is closed and the number reused */
 		if (!daemon_hands_over(dev))
-			state_remove(id, getpid());
+			daemon_forget(id);
 		ublk_dev_wait(dev);
 	}
 	ublk_dev_free(dev);

@@ -24,8 +24,8 @@ static const char * const declared_words[][3] = {
 	/* of JSON, as text, as text of a dry run */
 	[DECLARED_SAME]	     = { "unchanged", "is as declared", "is as declared" },
 	[DECLARED_ADDED]     = { "added", "added", "would be added" },
-	[DECLARED_REPLACED]  = { "replaced", "had lost its server, added again",
-				 "has lost its server, would be added again" },
+	[DECLARED_REPLACED]  = { "replaced", "had no server, added again",
+				 "has no server, would be added again" },
 	[DECLARED_RECOVERED] = { "recovered", "recovered", "would be recovered" },
 	[DECLARED_RESIZED]   = { "resized", "resized", "would be resized" },
 	[DECLARED_REMOVED]   = { "removed", "removed", "would be removed" },

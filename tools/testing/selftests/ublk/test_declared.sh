@@ -67,9 +67,17 @@ declare_dev two "type = null" "timeout = 30"
 check "a second one" says $'one: is as declared, /dev/ublkb5\ntwo: added, /dev/ublkb0' "$UBLK" up --all
 DEV=0
 check "kill -9 of one that cannot be recovered" kill_daemon DEAD
-check "is added again" says "two: had lost its server, added again, /dev/ublkb0" "$UBLK" up two
+check "is added again" says "two: had no server, added again, /dev/ublkb0" "$UBLK" up two
 declare_dev two "type = null" "timeout = 31"
 check "a word without effect on a live device" says "two: is as declared, /dev/ublkb0" "$UBLK" up two
+
+check "stop" "$UBLK" stop two
+check "leaves its name" sh -c "'$UBLK' list two | grep -q 'state DEAD'"
+check "a dry run" says "two: has no server, would be added again, /dev/ublkb0" "$UBLK" up two --dry-run
+check "up brings it back" says "two: had no server, added again, /dev/ublkb0" "$UBLK" up two
+check "stop of one with a number" "$UBLK" stop one
+check "up brings it back, too" says "one: had no server, added again, /dev/ublkb5" "$UBLK" up one
+check "with its number" state_is 5 LIVE
 
 # A disk in use.
 mkfs.ext4 -q /dev/ublkb5 2>/dev/null || die "mkfs.ext4"
