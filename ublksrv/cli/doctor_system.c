@@ -35,6 +35,31 @@ void doctor_kernel(struct doctor *d)
 		doctor_ok(d, "%s", u.release);
 }
 
+/* Drivers of kernels that are known to be bad; what they do was seen on that series. */
+static const struct {
+	unsigned int major, minor;
+	const char *what;
+} known_bad[] = {
+	{ 7, 3, "two QUIESCE_DEV in a row can crash the kernel, UNREG_BUF of a disk without a server hangs, and a stop of a recoverable disk loses what was not synced" },
+};
+
+/* The driver of this project has a feature that no other one has. */
+static void doctor_driver(struct doctor *d, __u64 features)
+{
+	unsigned int major, minor;
+	struct utsname u;
+	size_t i;
+
+	if (features & UBLK_F_EXTENTS || uname(&u) ||
+	    sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return;
+	for (i = 0; i < sizeof(known_bad) / sizeof(known_bad[0]); i++)
+		if (major == known_bad[i].major && minor == known_bad[i].minor)
+			doctor_bad(d, "load the driver of this package, which \"make install\" or ublk-dkms brings",
+				   "the driver is the one of the kernel %u.%u: %s",
+				   major, minor, known_bad[i].what);
+}
+
 void doctor_module(struct doctor *d)
 {
 	__u64 features = 0;
@@ -48,6 +73,8 @@ void doctor_module(struct doctor *d)
 		else
 			doctor_ok(d, "is loaded, features 0x%llx",
 				  (unsigned long long)features);
+		if (features)
+			doctor_driver(d, features);
 	} else if (!access("/sys/module/ublk_drv", F_OK)) {
 		doctor_bad(d, "see whether devtmpfs is mounted on /dev",
 			   "ublk_drv is loaded, and there is no " CONTROL);

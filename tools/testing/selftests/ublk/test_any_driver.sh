@@ -54,6 +54,15 @@ check "state" state_is "$DEV" LIVE
 check "the disk has the size of the file" prints 33554432 blockdev --getsize64 "$BDEV"
 check "data" data_passes
 pid=$(pid_of "$DEV")
+case $(uname -r) in
+7.3.*)
+	# ours has this feature, and the kernel's driver of that series is known to be bad
+	bad=1
+	! has_feature EXTENTS || bad=0
+	check "doctor says whether the driver is a bad one" \
+		prints "$bad" sh -c "'$UBLK' doctor | grep -c '^BAD module: .* the one of the kernel 7.3: .*; load the driver of this package' || :"
+	;;
+esac
 lacks UPDATE_SIZE UPDATE_SIZE "ublk features" -- "$UBLK" resize -n "$DEV" --size 16M
 lacks QUIESCE QUIESCE -- "$UBLK" quiesce -n "$DEV"
 lacks SAFE_STOP_DEV if-unused -- "$UBLK" stop --if-unused -n "$DEV"
