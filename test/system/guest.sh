@@ -239,6 +239,8 @@ endure() {
 	start_writing
 	run "files are written" "still_writing"
 	run "kill -9 of the server, three times" "kill_servers"
+	run "which the journal has, with the name of the disk" \
+		"within 20 eval 'journalctl -b UBLK_DEVICE=data -p warning --no-pager | grep \"was ended by signal 9\"'"
 	run "systemctl restart" "restart"
 	run "the mount is the same" "same_mount"
 	run "kill -9 of the supervisor" "kill_supervisor"

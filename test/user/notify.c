@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "backoff.h"
+#include "journal.h"
 #include "ktap.h"
 #include "notify.h"
 
@@ -71,6 +72,26 @@ static void test_notify(void)
 	ktap_eq(notify("READY=1"), -EINVAL);
 }
 
+static void test_journal(void)
+{
+	char name[100];
+	int fd, ret, nr;
+
+	snprintf(name, sizeof(name), "/tmp/ublk-journal.%d", getpid());
+	ktap_eq(journal_send(name, 4, "data", "text"), -ENOENT);
+	fd = listener(name);
+	unsetenv("NOTIFY_SOCKET");
+	ktap_eq(journal_send(name, 4, "data", "two\nlines"), 0);
+	hears(fd, "MESSAGE=two lines\nPRIORITY=4\nSYSLOG_IDENTIFIER=ublk\nUBLK_DEVICE=data\n");
+	/* nobody reads: it does not wait */
+	for (nr = 0, ret = 0; nr < 100000 && !ret; nr++)
+		ret = journal_send(name, 6, "data", "text");
+	ktap_eq(ret, -EAGAIN);
+	close(fd);
+	ktap_eq(journal_send(name, 4, "data", "text"), -ECONNREFUSED);
+	unlink(name);
+}
+
 static void test_watchdog(void)
 {
 	char pid[24];
@@ -111,6 +132,7 @@ static void test_backoff(void)
 
 static const struct ktap_test tests[] = {
 	{ "notify", test_notify },
+	{ "journal", test_journal },
 	{ "watchdog", test_watchdog },
 	{ "backoff", test_backoff },
 };

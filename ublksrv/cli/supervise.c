@@ -21,6 +21,7 @@
 
 #include "backoff.h"
 #include "heartbeat.h"
+#include "journal.h"
 #include "notify.h"
 #include "supervise_upgrade.h"
 
@@ -53,15 +54,22 @@ struct supervisor {
 	int status;
 };
 
-/* With a level that the journal knows, where standard error goes there. */
+static const char *supervise_device = "";	/* for the journal */
+
+/*
+ * With level and device, where standard error goes to the journal. What that does not take
+ * at once is lost: a write to standard error would wait.
+ */
 static void supervise_journal(enum ublk_log_level level, const char *msg)
 {
 	static const int prio[] = {
 		[UBLK_LOG_ERR] = 3, [UBLK_LOG_WARN] = 4, [UBLK_LOG_INFO] = 6,
 		[UBLK_LOG_DEBUG] = 7,
 	};
+	int ret = journal_send(JOURNAL_SOCKET, prio[level], supervise_device, msg);
 
-	fprintf(stderr, "<%d>ublk: %s\n", prio[level], msg);
+	if (ret && ret != -EAGAIN)
+		fprintf(stderr, "<%d>ublk: %s\n", prio[level], msg);
 }
 
 /* To the log, and to the service manager. */
@@ -83,6 +91,7 @@ static int supervise_set_up(struct supervisor *v)
 {
 	sigset_t set;
 
+	supervise_device = v->s.conf->name;
 	if (getenv("JOURNAL_STREAM"))
 		ublk_set_log(supervise_journal, UBLK_LOG_INFO);
 	else if (daemon_is_mute())
