@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2317,SC2329 # sourced by guest.sh
 #
 # More steps of "make check-system": what a new user does, a store that is not what it was,
-# soft-reboot, suspend, a shutdown with a server that is stuck, and a disk that is added in
-# the session of a login.
+# soft-reboot, suspend, a shutdown with a server that is stuck, a disk that is added in
+# the session of a login, and a disk on a disk.
 
 # --- the commands of ublk(1), and nothing else
 
@@ -159,18 +159,157 @@ in_session() {
 	systemd-run --quiet --scope --slice=user-0.slice "$@"
 }
 
+# A session of logind, which ends with the command, and with all that is left in it.
+login() {
+	runuser -l root -c "$*"
+}
+
+start_bus() {
+	tar -xf /share/bus.tar -C / &&
+		mkdir -p /etc/systemd/logind.conf.d &&
+		printf '%s\n' '[Login]' KillUserProcesses=yes KillExcludeUsers= \
+			>/etc/systemd/logind.conf.d/kill.conf &&
+		echo "session required pam_systemd.so" >>/etc/pam.d/runuser-l &&
+		systemd-sysusers && systemctl daemon-reload &&
+		systemctl start dbus.socket && systemctl restart systemd-logind &&
+		within 30 busctl --system status
+}
+
+ended() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# The test of the test: a process that stays in the session.
+is_killed() {
+	local pid
+
+	login 'setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $! >/run/left'
+	pid=$(cat /run/left)
+	within 60 ended "$pid" && echo "process $pid has ended with the session"
+}
+
+in_system_slice() {
+	slice_of "$2" | grep "^/system.slice/ublk-$1-$3-.*scope$"
+}
+
+# What the scope of process $1 has to be, so that neither shutdown nor isolate ends it.
+scope_is_right() {
+	systemctl show -p Conflicts,IgnoreOnIsolate,SurviveFinalKillSignal,SendSIGKILL \
+		"$(basename "$(slice_of "$1")")" | sort | tr '\n' ' ' |
+		grep 'Conflicts= IgnoreOnIsolate=yes SendSIGKILL=no SurviveFinalKillSignal=yes'
+}
+
+hand=/mnt/hand
+
 step_session() {
+	local server
+
+	run "a bus, and logind that kills what is left in a session" start_bus
+	run "it does" is_killed
 	run "files" "truncate -s 16M /srv/one.img /srv/two.img"
-	run "a disk is added in a session, with a supervisor" "in_session ublk add -n 20 -i --supervise /srv/one.img"
-	run "its server is in system.slice" "slice_of \$(added_server 20) | grep '^/system.slice/ublk-20-server-.*scope$'"
-	run "and so is the supervisor" "slice_of \$(added_supervisor 20) | grep '^/system.slice/ublk-20-supervisor-.*scope$'"
-	run "shutdown does not stop them" \
-		"scope=\$(basename \$(slice_of \$(added_server 20))); systemctl show -p Conflicts,IgnoreOnIsolate,SurviveFinalKillSignal,SendSIGKILL \$scope | sort | tr '\n' ' ' | grep 'Conflicts= IgnoreOnIsolate=yes SendSIGKILL=no SurviveFinalKillSignal=yes'"
-	run "it goes on when the session ends" "! systemctl -q is-active user-0.slice || systemctl stop user-0.slice; dd if=/dev/ublkb20 of=/dev/null bs=4k count=1 iflag=direct status=none"
-	run "del" "ublk del 20"
+	run "a disk is added in a session, with a supervisor" "login ublk add -n 20 -i --supervise /srv/one.img"
+	run "its server is in system.slice" "in_system_slice 20 \$(added_server 20) server"
+	run "and so is the supervisor" "in_system_slice 20 \$(added_supervisor 20) supervisor"
+	run "shutdown and isolate do not stop them" \
+		"scope_is_right \$(added_server 20) && scope_is_right \$(added_supervisor 20)"
+	server=$(added_server 20)
+	run "no session is left" "within 60 eval '! loginctl --no-legend list-sessions | grep .'"
+	run "the user's slice ends" "! systemctl -q is-active user-0.slice || systemctl stop user-0.slice"
+	run "they go on" \
+		"[ \$(added_server 20) = $server ] && dd if=/dev/ublkb20 of=/dev/null bs=4k count=1 iflag=direct status=none && [ -n \"\$(added_supervisor 20)\" ]"
+	run "the supervisor replaces the server" "kill -9 $server && within 60 eval '[ \"\$(added_server 20)\" != $server ] && ublk list 20 | grep \"state LIVE\"'"
 	run "without busctl" "mount --bind /bin/false /usr/bin/busctl && in_session ublk add -n 21 -r --show /srv/two.img; umount /usr/bin/busctl; test -b /dev/ublkb21"
-	run "the disk is served where it was added" "slice_of \$(added_server 21) | grep '^/user.slice/'"
+	run "a server stays in the session" "slice_of \$(added_server 21) | grep '^/user.slice/'"
 	run "which the log says" "within 20 eval 'journalctl -b --no-pager | grep \"dev 21: the server stays in the session\"'"
 	run "del" "ublk del 21"
+	run "a disk is added and mounted in a session" \
+		"mkdir -p $hand && login 'ublk add -n 22 -r --quiet /srv/two.img && mkfs.ext4 -q /dev/ublkb22 && mount /dev/ublkb22 $hand'"
+	run "its server is in system.slice" "in_system_slice 22 \$(added_server 22) server"
+	run "files" "within 60 eval '! loginctl --no-legend list-sessions | grep .'; cp -a /etc $hand/ && (cd $hand && find etc -type f -exec sha256sum {} + >sums)"
+	end 0
+}
+
+# Their servers were there until the disk was unmounted, and have ended then: neither its
+# journal nor that of the store is replayed.
+step_session-after() {
+	run "the disks were taken away" "journalctl -b -1 --no-pager -u ublk-shutdown | grep 'Finished ublk-shutdown'"
+	run "no journal is replayed" \
+		"ublk add -n 22 --quiet /srv/two.img && mount /dev/ublkb22 $hand && ! journalctl -b -k --no-pager | grep -iE 'recovery complete|recovering journal|orphan cleanup'"
+	run "the files are the same" "cd $hand && sha256sum --quiet -c sums"
+	run "unmount, and del" "umount $hand && ublk del 22 && rm /srv/one.img /srv/two.img"
+	end 0
+}
+
+# --- a disk on a disk
+
+# The file of "above" lies on the file system of "below", whose file lies on that of the
+# second disk. It has a partition, which fstab has by its label alone.
+chain_dirs="/mnt/below /mnt/above"
+
+step_chain() {
+	fstab "LABEL=ubelow /mnt/below ext4 x-systemd.wants=ublk@below.service 0 2
+LABEL=uabove /mnt/above ext4 defaults 0 2"
+	# shellcheck disable=SC2086 # a list
+	mkdir -p $chain_dirs
+	run "without the other disk" "{ ! is_mounted || umount $mnt; } && systemctl stop ublk@data && rm $conf"
+	run "a disk" \
+		"truncate -s 96M /srv/below.img && printf '%s\n' 'file = /srv/below.img' 'user-recovery-reissue = yes' >/etc/ublk/below.conf && systemctl daemon-reload && systemctl start ublk@below && mkfs.ext4 -q -L ubelow /dev/disk/by-ublk/below && within 60 test -e /dev/disk/by-label/ubelow && systemctl start mnt-below.mount"
+	run "a disk on it" \
+		"truncate -s 32M /mnt/below/above.img && printf '%s\n' 'file = /mnt/below/above.img' 'user-recovery-reissue = yes' >/etc/ublk/above.conf && systemctl daemon-reload && systemctl start ublk@above"
+	run "with a partition" \
+		"echo , | sfdisk -q --label gpt /dev/disk/by-ublk/above && within 60 test -b /dev/disk/by-ublk/above-part1 && mkfs.ext4 -q -L uabove /dev/disk/by-ublk/above-part1 && within 60 test -e /dev/disk/by-label/uabove && systemctl start mnt-above.mount"
+	end 0
+}
+
+chain_is_mounted() {
+	findmnt -n /srv && findmnt -n /mnt/below && findmnt -n /mnt/above
+}
+
+# Of three file systems, one of them on a partition.
+chain_no_replay() {
+	! journalctl -b --no-pager | grep -iE 'recovery complete|recovering journal|orphan cleanup' &&
+		journalctl -b -k --no-pager | grep -cE 'EXT4-fs \((vdb|ublkb[0-9]+(p1)?)\): mounted' | grep -x 3
+}
+
+# udev must not read a partition of a disk that waits, and keeps its links.
+chain_held() {
+	local pid node link status=0
+
+	pid=$(systemctl show -P MainPID ublk@above)
+	node=$(basename "$(readlink /dev/disk/by-ublk/above)")
+	kill -STOP "$pid"
+	kill -9 "$(added_server above)"
+	within 20 ublk udev-held "$node" || status=1
+	udevadm trigger --action=change "/sys/class/block/$node" "/sys/class/block/${node}p1"
+	udevadm settle --timeout=$((20 * SCALE)) || { echo "udev waits"; status=1; }
+	for link in by-label/uabove by-ublk/above-part1 \
+		"by-partuuid/$(udevadm info -q property --property=ID_PART_ENTRY_UUID --value "/dev/${node}p1")"; do
+		[ -b "/dev/disk/$link" ] || { echo "no $link"; status=1; }
+	done
+	kill -CONT "$pid"
+	within 30 eval 'ublk list above | grep -q "state LIVE"' || status=1
+	return "$status"
+}
+
+step_chain-after() {
+	run "all is mounted" "within 60 chain_is_mounted"
+	run "no ordering cycle" no_cycle
+	run "no journal was replayed, of none of the three" chain_no_replay
+	run "an event while the upper disk waits" chain_held
+	run "kill -9 of the server below" \
+		"pid=\$(added_server below); kill -9 \$pid && within 60 eval '[ \"\$(added_server below)\" != \$pid ] && ublk list below | grep -q \"state LIVE\"'"
+	run "files" "cp -a /etc /mnt/above/ && (cd /mnt/above && find etc -type f -exec sha256sum {} + >sums) && sync"
+	run "all is mounted" chain_is_mounted
+	end 0
+}
+
+step_chain-end() {
+	run "all is mounted" "within 60 chain_is_mounted"
+	run "no ordering cycle" no_cycle
+	run "no journal was replayed, of none of the three" chain_no_replay
+	run "the files are the same" "cd /mnt/above && sha256sum --quiet -c sums"
+	run "the upper one first" "umount /mnt/above && systemctl stop ublk@above && umount /mnt/below && systemctl stop ublk@below"
+	rm -f /etc/ublk/above.conf /etc/ublk/below.conf /srv/below.img
+	fstab
 	end 0
 }

@@ -21,7 +21,8 @@ set -eu
 vm_become_root "$@"
 SYSTEM_DIR=$(cd -P -- "$(dirname -- "$0")" && pwd)
 STEPS=${STEPS:-newuser newuser-after install by-name wants label requires wrong
-	store soft freeze stuck stuck-after session
+	store soft freeze stuck stuck-after session session-after
+	chain chain-after chain-end
 	fleet-make fleet-power fleet-crash fleet-full fleet-upgrade}
 SCALE=${SCALE:-1}
 RUN_SECONDS=$((2400 * SCALE))	# for all boots
@@ -61,6 +62,8 @@ MASKED="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all
 	systemd-journal-catalog-update.service systemd-update-done.service
 	modprobe@drm.service modprobe@efi_pstore.service"
 
+BUS_PACKAGES="dbus dbus-daemon dbus-system-bus-common libpam-systemd"
+
 # What is added to the guest's root at the first boot: what "make install" makes, the
 # module, the unit of the test, a journal that stays.
 make_products() {
@@ -81,6 +84,21 @@ make_products() {
 	done
 	echo "$release" | sha256sum | cut -c1-32 >"$run/products/etc/machine-id"
 	tar --owner=0 --group=0 -C "$run/products" -cf "$run/products.tar" .
+}
+
+# A bus and sessions of logind, for the step that logs in: test/vm needs neither.
+fetch_bus() {
+	local deb
+
+	mkdir "$run/debs" "$run/bus"
+	vm_apt_update
+	# shellcheck disable=SC2086 # a list
+	(cd "$run/debs" && vm_apt apt-get -qq download $BUS_PACKAGES) >&2 ||
+		vm_die "cannot download $BUS_PACKAGES"
+	for deb in "$run"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$run/bus"
+	done
+	tar --owner=0 --group=0 -C "$run/bus" -cf "$run/share/bus.tar" usr etc
 }
 
 # The initramfs of test/vm with another second part: systemd instead of a command.
@@ -109,6 +127,9 @@ cp "$SYSTEM_DIR/guest.sh" "$SYSTEM_DIR/odd.sh" "$SYSTEM_DIR/fleet.sh" "$run/shar
 # The commands of the manual page, for a new user.
 awk '/^AT EVERY BOOT$/ { on = 1 } on && /^\t/ { print substr($0, 2); some = 1 } some && /^[^\t]/ { exit }' \
 	"$TOP_DIR/ublksrv/man/ublk.1.rst" >"$run/share/newuser"
+case " $STEPS " in
+*" session "*) fetch_bus ;;
+esac
 # shellcheck disable=SC2086 # a list
 printf '%s\n' $STEPS >"$run/share/steps"
 echo 0 >"$run/share/number"
