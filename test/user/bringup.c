@@ -430,8 +430,28 @@ static void test_declared(void)
 	json_decref(words);
 }
 
+/* How long a guardian waits goes into the record that is there. */
+static void test_hold(void)
+{
+	struct ublk_dev *dev = add();
+	struct state st;
+
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_eq(st.hold_timeout, 0);
+	state_free(&st);
+	ktap_eq(state_hold(ID, 7), 0);
+	ktap_eq(nr_files(), 1);
+	ktap_eq(state_read(ID, &st), 0);
+	ktap_eq(st.hold_timeout, 7);
+	ktap_true(!strcmp(st.target_name, "loop"));
+	state_free(&st);
+	ktap_eq(state_hold(ID + 1, 7), -ENOENT);
+	end(dev);
+}
+
 static const struct ktap_test tests[] = {
 	{ "add", test_add },
+	{ "hold", test_hold },
 	{ "add_without_space", test_add_without_space },
 	{ "recover", test_recover },
 	{ "recover_refused", test_recover_refused },

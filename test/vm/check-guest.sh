@@ -54,7 +54,7 @@ leftovers_stay() {
 # Kill what a test left, unload the driver; false if that does not work.
 clean_up() {
 	awk '$1 ~ /^\/dev\/ublkb/ { print $2 }' /proc/mounts | xargs -r -n1 umount -l
-	pkill -9 -x 'ublk|kublk'
+	pkill -9 -x 'ublk|kublk|ublk-guardian'
 	for _ in $(seq 50); do
 		modprobe -r ublk_drv 2>/dev/null
 		[ -d /sys/module/ublk_drv ] || return 0

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "disk.h"
+#include "guardian.h"
 
 #define DISK_MS		10000	/* until the disk's node is in /dev */
 #define LINK_MS		5000	/* until the link of its name is there */
@@ -112,8 +113,6 @@ static int bringup_add(const struct daemon_args *args, struct ublk_dev **pdev)
 	id = ublk_dev_info(dev)->dev_id;
 	if (args->hold_timeout)
 		ret = hold_set(id, args->hold_timeout);
-	if (ret == -EOPNOTSUPP && args->hold_optional)
-		ret = 0;
 	if (!ret)
 		ret = bringup_start(args, dev);
 	if (ret)
@@ -224,7 +223,11 @@ static int bringup_recover(const struct daemon_args *args,
 	if (ret)
 		return common_prefix(id, ret);
 	ublk_ctrl_set_deadline(ublk_dev_ctrl(dev), args->timeout_ms);
+	/* it may have come a moment ago */
+	guardian_yield(ublk_dev_ctrl(dev), id);
 	ret = ublk_dev_recover(dev);
+	if (ret && guardian_yield(ublk_dev_ctrl(dev), id))
+		ret = ublk_dev_recover(dev);
 	/* without the option, the driver has what the device was added with */
 	if (!ret && args->hold_timeout)
 		ret = hold_set(id, args->hold_timeout);

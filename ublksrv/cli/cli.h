@@ -76,6 +76,7 @@ extern const struct cli_command quiesce_command;
 extern const struct cli_command upgrade_command;
 extern const struct cli_command resize_command;
 extern const struct cli_command set_affinity_command;
+extern const struct cli_command guardian_command;
 extern const struct cli_command udev_owner_command;
 extern const struct cli_command udev_name_command;
 extern const struct cli_command udev_held_command;
@@ -143,6 +144,7 @@ struct state {
 	unsigned int io_threads;		/* per queue */
 	char *name;				/* of the device, or NULL */
 	struct json_t *declared;		/* words of its declaration, or NULL */
+	unsigned int hold_timeout;		/* seconds, for a guardian, or 0 */
 	char *shmem;				/* file, or NULL */
 	__u64 shmem_dev, shmem_ino;		/* identify that file */
 	bool shmem_read_only;
@@ -192,6 +194,7 @@ int state_write(struct ublk_dev *dev, const struct ublk_target *target,
 void state_keep(__u32 id, enum state_old old);
 void state_undo(__u32 id, enum state_old old);
 int state_declare(__u32 id, struct json_t *words);
+int state_hold(__u32 id, unsigned int seconds);
 int state_resized(const struct ublksrv_ctrl_dev_info *info, __u64 was,
 		  __u64 now);
 
@@ -227,7 +230,6 @@ struct daemon_args {
 	bool no_options;	/* the target's required options are missing */
 	bool debug;		/* log more */
 	unsigned int hold_timeout;	/* seconds, or 0 */
-	bool hold_optional;	/* a driver that cannot do that will do */
 	int eventfd;		/* 0: none */
 	bool show;		/* print the disk's node only */
 	bool recover;		/* the device exists and waits for a server */
@@ -322,6 +324,7 @@ int list_print(struct ublk_ctrl *ctrl, __u32 id);
 #define HOLD_UNSET	UINT64_MAX
 #define HOLD_DEFAULT	300	/* seconds, where nobody supervises */
 
+bool hold_has(__u32 id);
 int hold_set(__u32 id, unsigned int seconds);
 unsigned int hold_get(__u32 id);
 

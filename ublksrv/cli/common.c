@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "cli.h"
+#include "guardian.h"
 
 /**
  * common_now_ns - read the clock that deadlines and rates are counted by
@@ -123,7 +124,8 @@ int common_no_disk(__u32 id, const char *what)
  * @ctrl: receives a handle
  * @info: receives the driver's answer
  *
- * Commands of the handle have the deadline CLI_QUERY_MS.
+ * Commands of the handle have the deadline CLI_QUERY_MS. A device whose requests a guardian
+ * fails has the state FAIL_IO.
  *
  * Return: 0; or negative errno with a message, and nothing is open
  */
@@ -136,7 +138,7 @@ int common_open(__u32 id, struct ublk_ctrl **ctrl,
 	if (ret)
 		return ret;
 	ublk_ctrl_set_deadline(*ctrl, CLI_QUERY_MS);
-	ret = ublk_ctrl_get_info(*ctrl, id, info);
+	ret = guardian_get_info(*ctrl, id, info);
 	if (ret) {
 		ublk_ctrl_close(*ctrl);
 		return common_explain(id, ret);

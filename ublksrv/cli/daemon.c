@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 
 #include "cli.h"
+#include "guardian.h"
 #include "json.h"
 
 /* On top of --timeout: the daemon undoes what it did, and says why. */
@@ -308,12 +309,14 @@ static int daemon_serve(struct daemon_args *args, int fd)
 	if (fd >= 0) {
 		daemon_detach(args->debug);
 		session_leave(r.id, "server");
+		guardian_start(r.id, args->hold_timeout);
 	} else {
 		if (daemon_is_mute())
 			daemon_use_syslog(args->debug ? UBLK_LOG_DEBUG :
 					  UBLK_LOG_INFO);
 		daemon_show(args, ublk_dev_ctrl(dev), &r);
 		out_print(EXIT_OK);
+		guardian_start(r.id, args->hold_timeout);
 		/* who waits for the eventfd may read this then */
 		fflush(stdout);
 		daemon_tell(args, r.id);

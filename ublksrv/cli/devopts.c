@@ -396,8 +396,7 @@ static void devopts_hold(const struct devopts *cfg, __u64 features,
 	bool holds = features & UBLK_F_USER_RECOVERY &&
 		!(features & UBLK_F_USER_RECOVERY_FAIL_IO);
 
-	args->hold_optional = cfg->hold_timeout == HOLD_UNSET;
-	if (!args->hold_optional)
+	if (cfg->hold_timeout != HOLD_UNSET)
 		args->hold_timeout = cfg->hold_timeout;
 	else if (holds && !cfg->ublksrv && !args->supervise)
 		args->hold_timeout = HOLD_DEFAULT;

@@ -10,6 +10,7 @@
 
 #include "conf.h"
 #include "doctor.h"
+#include "guardian.h"
 #include "opt.h"
 
 /* For the records of some devices. */
@@ -104,7 +105,7 @@ void doctor_devices(struct doctor *d)
 
 	nr = d->ctrl ? devnodes_list(&ids) : 0;
 	for (i = 0; i < nr; i++)
-		if (!ublk_ctrl_get_info(d->ctrl, ids[i], &info))
+		if (!guardian_get_info(d->ctrl, ids[i], &info))
 			doctor_device(d, &info);
 	if (d->ctrl)
 		free(ids);

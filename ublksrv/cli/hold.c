@@ -2,7 +2,7 @@
 /*
  * How long the driver holds requests of a device that has lost its server:
  * --hold-timeout. It is an attribute of the char device, which only this project's
- * driver has.
+ * driver has; for another one guardian.c does the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +19,23 @@ static void hold_path(__u32 id, char *path, size_t len)
 }
 
 /**
+ * hold_has - does the driver bound the time for which a device holds requests
+ * @id: device
+ */
+bool hold_has(__u32 id)
+{
+	char path[64];
+
+	hold_path(id, path, sizeof(path));
+	return !access(path, F_OK);
+}
+
+/**
  * hold_set - bound the time for which requests are held
  * @id: device
  * @seconds: 0 for no bound
+ *
+ * Does nothing on a driver that cannot do that; guardian_start() does it then.
  *
  * Return: 0 or negative errno with a message
  */
@@ -33,7 +47,7 @@ int hold_set(__u32 id, unsigned int seconds)
 	hold_path(id, path, sizeof(path));
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return ublk_error(-EOPNOTSUPP, "--hold-timeout: the loaded driver cannot do that; see \"ublk features\"");
+		return 0;
 	len = snprintf(text, sizeof(text), "%u\n", seconds);
 	if (fd < 0 || write(fd, text, len) != len)
 		ret = ublk_error(-errno, "--hold-timeout: %s: %s", path,

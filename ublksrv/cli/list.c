@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "disk.h"
+#include "guardian.h"
 #include "json.h"
 #include "list.h"
 #include "opt.h"
@@ -76,21 +77,22 @@ static void list_make_note(struct list_dev *d)
 }
 
 /* Return: 0; -ENODEV or another error of the driver with a message */
-static int list_load(const struct ublk_query *q, struct list_dev *d)
+static int list_load(struct ublk_query *q, struct list_dev *d)
 {
-	const struct ublksrv_ctrl_dev_info *info = &q->info;
+	struct ublksrv_ctrl_dev_info *info = &q->info;
 	int ret;
 
 	memset(d, 0, sizeof(*d));
 	d->query = q;
 	if (q->info_err || q->params_err == -ENODEV)
 		return common_explain(q->id, q->info_err ? : -ENODEV);
+	guardian_look(info);
 	list_make_note(d);
 	names_of_features(info->flags, d->flags, sizeof(d->flags));
 	ret = state_read_of(info, &d->state, &d->has_daemon);
 	d->has_state = !ret;
 	list_note_record(d, ret);
-	d->hold_timeout = hold_get(q->id);
+	d->hold_timeout = hold_get(q->id) ? : d->state.hold_timeout;
 	d->supervisor = talk_supervisor(q->id, d->has_state ? d->state.name : NULL);
 	list_daemon_load(info->ublksrv_pid, d->has_daemon && d->state.nr_tids ?
 			 d->state.tids[0] : -1, &d->daemon);
@@ -200,7 +202,7 @@ static void list_show(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
 }
 
 static int list_one(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-		    const struct ublk_query *q)
+		    struct ublk_query *q)
 {
 	struct list_dev d;
 	int ret;
@@ -239,7 +241,7 @@ int list_print(struct ublk_ctrl *ctrl, __u32 id)
 
 /* Go on after a failure. Return: 0, or the last failure with its message */
 static int list_queried(struct ublk_ctrl *ctrl, const struct list_cfg *cfg,
-			const struct ublk_query *q, int nr)
+			struct ublk_query *q, int nr)
 {
 	int i, err, ret = 0;
 	char text[1024];

@@ -36,6 +36,7 @@ const struct cli_command * const cli_commands[] = {
 	&doctor_command,
 	&gc_command,
 	&losetup_command,
+	&guardian_command,
 	&udev_owner_command,
 	&udev_name_command,
 	&udev_held_command,

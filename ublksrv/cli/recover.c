@@ -284,6 +284,7 @@ static void recover_fill(const struct recover_cfg *cfg,
 	args->dev.depth = info->queue_depth;
 	args->dev.io_buf_bytes = info->max_io_buf_bytes;
 	args->dev.flags |= UBLK_DEV_RECOVER;
+	args->hold_timeout = st->hold_timeout;
 	mode_from_flags(info->flags, &args->dev);
 	if (cfg->force)
 		return;

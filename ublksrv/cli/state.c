@@ -142,15 +142,16 @@ static int state_unpack_stores(json_t *stores, struct state *st)
 	return 0;
 }
 
-/* A file of an older version of this program does not have it. */
-static int state_unpack_realtime(json_t *root, struct state *st)
+/* A file of an older version of this program does not have them. */
+static int state_unpack_numbers(json_t *root, struct state *st)
 {
-	int prio = 0;
+	int prio = 0, hold = 0;
 
-	if (json_unpack(root, "{s?i}", "realtime", &prio) || prio < 0 ||
-	    prio > UBLK_MAX_REALTIME)
+	if (json_unpack(root, "{s?i, s?i}", "realtime", &prio, "hold_timeout",
+			&hold) || prio < 0 || prio > UBLK_MAX_REALTIME || hold < 0)
 		return -EBADMSG;
 	st->realtime = prio;
+	st->hold_timeout = hold;
 	return 0;
 }
 
@@ -215,7 +216,7 @@ static int state_unpack(json_t *root, __u32 id, struct state *st)
 	if (ret)
 		return ret;
 	if (state_unpack_shmem(shmem, st) || state_unpack_stores(stores, st) ||
-	    state_unpack_realtime(root, st)) {
+	    state_unpack_numbers(root, st)) {
 		state_free(st);
 		return -EBADMSG;
 	}

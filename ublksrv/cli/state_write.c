@@ -348,14 +348,8 @@ void state_undo(__u32 id, enum state_old old)
 		state_remove(id, getpid());
 }
 
-/**
- * state_declare - record the declaration that a device was made from
- * @id: device
- * @words: of the declaration
- *
- * Return: 0; or negative errno with a message, and the file is unchanged
- */
-int state_declare(__u32 id, json_t *words)
+/* Change one member. */
+static int state_set(__u32 id, const char *key, json_t *val)
 {
 	enum state_old old;
 	struct state st;
@@ -365,12 +359,40 @@ int state_declare(__u32 id, json_t *words)
 	ret = state_load(id, &st, &root);
 	if (ret)
 		return ublk_error(ret, "%s: %s", state_name(id), strerror(-ret));
-	json_object_set(root, "declared", words);
+	json_object_set(root, key, val);
 	ret = state_replace(id, root, &old);
 	if (!ret)
 		state_keep(id, old);
 	json_decref(root);
 	state_free(&st);
+	return ret;
+}
+
+/**
+ * state_declare - record the declaration that a device was made from
+ * @id: device
+ * @words: of the declaration
+ *
+ * Return: 0; or negative errno with a message, and the file is unchanged
+ */
+int state_declare(__u32 id, json_t *words)
+{
+	return state_set(id, "declared", words);
+}
+
+/**
+ * state_hold - record how long the guardian of a device waits
+ * @id: device
+ * @seconds: for which requests are held
+ *
+ * Return: 0; or negative errno with a message, and the file is unchanged
+ */
+int state_hold(__u32 id, unsigned int seconds)
+{
+	json_t *val = json_integer(seconds);
+	int ret = state_set(id, "hold_timeout", val);
+
+	json_decref(val);
 	return ret;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "declared.h"
+#include "guardian.h"
 #include "json.h"
 #include "opt.h"
 #include "supervise.h"
@@ -24,7 +25,7 @@ static int supervise_find_lost(struct supervise *s,
 {
 	struct state st;
 
-	if (s->id == UBLK_ID_AUTO || ublk_ctrl_get_info(s->ctrl, s->id, info))
+	if (s->id == UBLK_ID_AUTO || guardian_get_info(s->ctrl, s->id, info))
 		return -ENODEV;
 	if (!state_read(s->id, &st)) {
 		state_free(&st);
@@ -39,7 +40,7 @@ static int supervise_find_lost(struct supervise *s,
 static int supervise_find_number(struct supervise *s,
 				 struct ublksrv_ctrl_dev_info *info)
 {
-	int ret = ublk_ctrl_get_info(s->ctrl, s->id, info);
+	int ret = guardian_get_info(s->ctrl, s->id, info);
 
 	return ret ? common_explain(s->id, ret) : 0;
 }
@@ -58,7 +59,7 @@ int supervise_find(struct supervise *s, struct ublksrv_ctrl_dev_info *info)
 	if (ret)
 		return ret;
 	s->id = id;
-	ret = ublk_ctrl_get_info(s->ctrl, s->id, info);
+	ret = guardian_get_info(s->ctrl, s->id, info);
 	if (ret)
 		return common_explain(s->id, ret);
 	return device_check(info);
