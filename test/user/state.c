@@ -216,7 +216,7 @@ static void test_modes(void)
 
 struct cfg {
 	__u64 num, size;
-	bool flag;
+	bool flag, on;
 	const char *str, *path;
 	char **list;
 };
@@ -235,6 +235,11 @@ static const struct ublk_opt cfg_opts[] = {
 	{
 		.name = "flag", .type = UBLK_OPT_FLAG,
 		.offset = offsetof(struct cfg, flag),
+		.help = "",
+	},
+	{
+		.name = "on", .type = UBLK_OPT_BOOL,
+		.offset = offsetof(struct cfg, on),
 		.help = "",
 	},
 	{
@@ -280,6 +285,7 @@ static void test_config_round_trip(void)
 		ktap_row = paths[i];
 		in.path = paths[i];
 		in.list = i ? list : NULL;
+		in.on = i % 2;
 		obj = config_pack(&cfg_target, &in);
 		ktap_true(obj);
 		ktap_eq(config_unpack(&cfg_target, obj, &p), 0);
@@ -288,6 +294,7 @@ static void test_config_round_trip(void)
 		ktap_eq(out->num, 7);
 		ktap_true(out->size == ~0ULL);
 		ktap_true(out->flag);
+		ktap_eq(out->on, i % 2);
 		ktap_eq(strcmp(out->str, "a b"), 0);
 		ktap_eq(strcmp(out->path, paths[i]), 0);
 		ktap_true(i ? !strcmp(out->list[0], b) &&

@@ -112,6 +112,7 @@ json_t *config_pack(const struct ublk_target *target, const void *cfg)
 
 		switch (o->type) {
 		case UBLK_OPT_FLAG:
+		case UBLK_OPT_BOOL:
 			val = json_boolean(*(const bool *)at);
 			break;
 		case UBLK_OPT_UINT:
@@ -149,6 +150,7 @@ static int config_set(const struct ublk_opt *o, char *at, const json_t *val)
 		return config_unpack_list((char ***)at, val);
 	switch (o->type) {
 	case UBLK_OPT_FLAG:
+	case UBLK_OPT_BOOL:
 		if (!json_is_boolean(val))
 			return -EBADMSG;
 		*(bool *)at = json_is_true(val);
