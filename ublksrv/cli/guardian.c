@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 
 struct guardian_cfg {
 	__u64 id;
+	__u64 daemon;
 	__u64 seconds;
 };
 
@@ -37,6 +39,12 @@ static const struct ublk_opt guardian_opts[] = {
 		.flags = UBLK_OPT_POSITIONAL,
 		.offset = offsetof(struct guardian_cfg, id),
 		.arg = "ID", .help = "device whose daemon has started this",
+	},
+	{
+		.name = "daemon", .type = UBLK_OPT_UINT,
+		.offset = offsetof(struct guardian_cfg, daemon),
+		.arg = "PID", .min = 1, .max = INT_MAX,
+		.help = "its daemon, instead of the one that the driver names",
 	},
 	{
 		.name = "hold-timeout|hold_timeout", .type = UBLK_OPT_UINT,
@@ -102,9 +110,15 @@ static bool guardian_wait(const struct guardian_cfg *cfg, struct ublk_ctrl *ctrl
 		ret = ublk_ctrl_get_info(ctrl, cfg->id, info);
 		if (ret == -ENODEV)
 			return false;
-		/* the driver needs a moment to see that a daemon has ended */
-		if (!ret && info->state != UBLK_S_DEV_QUIESCED &&
-		    (info->state != UBLK_S_DEV_LIVE || info->ublksrv_pid != daemon))
+		/*
+		 * The driver needs a moment to see that a daemon has ended, and may name
+		 * no process meanwhile.
+		 */
+		if (!ret && info->state == UBLK_S_DEV_LIVE &&
+		    info->ublksrv_pid > 0 && info->ublksrv_pid != daemon)
+			return false;
+		if (!ret && info->state != UBLK_S_DEV_LIVE &&
+		    info->state != UBLK_S_DEV_QUIESCED)
 			return false;
 		if (!ret && info->state == UBLK_S_DEV_QUIESCED &&
 		    common_now_ns() >= end)
@@ -172,11 +186,12 @@ static int guardian_after(const struct guardian_cfg *cfg, pid_t daemon)
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_ctrl *ctrl;
 	struct ublk_dev *dev = NULL;
-	int ret;
 
-	ret = ublk_ctrl_open(&ctrl);
-	if (ret)
-		return ret;
+	while (ublk_ctrl_open(&ctrl)) {
+		ublk_log(UBLK_LOG_ERR, "dev %u: nobody bounds how long its requests are held: %s",
+			 (unsigned int)cfg->id, ublk_strerror_last());
+		guardian_pause(RETRY_MS);
+	}
 	ublk_ctrl_set_deadline(ctrl, CLI_QUERY_MS);
 	while (guardian_wait(cfg, ctrl, daemon, since, &info)) {
 		if (!guardian_attach(ctrl, &info, &dev)) {
@@ -191,24 +206,40 @@ static int guardian_after(const struct guardian_cfg *cfg, pid_t daemon)
 	return 0;
 }
 
-/* It keeps nothing open meanwhile, so the driver can be unloaded. */
-static int guardian_follow(const struct guardian_cfg *cfg)
+/* Return: process that serves the device, or negative errno with a message */
+static int guardian_find_daemon(const struct guardian_cfg *cfg)
 {
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_ctrl *ctrl;
-	char path[48];
-	int pidfd, ret;
+	int ret;
 
+	if (cfg->daemon)
+		return cfg->daemon;
 	ret = common_open(cfg->id, &ctrl, &info);
 	if (ret)
 		return ret;
 	ublk_ctrl_close(ctrl);
-	pidfd = common_open_daemon(cfg->id, info.ublksrv_pid);
+	return info.ublksrv_pid > 0 ? info.ublksrv_pid : 0;
+}
+
+/*
+ * It keeps nothing open meanwhile, so the driver can be unloaded. The daemon may end
+ * before this process looks, so it says in the command line who it is.
+ */
+static int guardian_follow(const struct guardian_cfg *cfg)
+{
+	int daemon = guardian_find_daemon(cfg), pidfd;
+	char path[48];
+
+	if (daemon < 0)
+		return daemon;
+	pidfd = common_open_daemon(cfg->id, daemon);
 	common_daemon_ended(pidfd, -1);
 	if (pidfd >= 0)
 		close(pidfd);
-	snprintf(path, sizeof(path), "/sys/class/ublk-char/ublkc%u", info.dev_id);
-	return access(path, F_OK) ? 0 : guardian_after(cfg, info.ublksrv_pid);
+	snprintf(path, sizeof(path), "/sys/class/ublk-char/ublkc%u",
+		 (unsigned int)cfg->id);
+	return access(path, F_OK) ? 0 : guardian_after(cfg, daemon);
 }
 
 static int guardian_run(int argc, char **argv)
@@ -236,10 +267,10 @@ static int guardian_run(int argc, char **argv)
 
 void guardian_start(__u32 id, unsigned int seconds)
 {
-	char number[16], option[40];
+	char number[16], daemon[32], option[40];
 	char *line[] = {
 		(char *)(uintptr_t)"ublk", (char *)(uintptr_t)guardian_command.name,
-		number, option, NULL,
+		number, daemon, option, NULL,
 	};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -250,6 +281,7 @@ void guardian_start(__u32 id, unsigned int seconds)
 	if (!seconds || hold_has(id))
 		return;
 	snprintf(number, sizeof(number), "%u", id);
+	snprintf(daemon, sizeof(daemon), "--daemon=%d", (int)getpid());
 	snprintf(option, sizeof(option), "--hold-timeout=%u", seconds);
 	sigemptyset(&none);
 	posix_spawnattr_init(&attr);
@@ -271,7 +303,7 @@ void guardian_start(__u32 id, unsigned int seconds)
 
 const struct cli_command guardian_command = {
 	.name = "guardian",
-	.args = "-n ID [--hold-timeout SECONDS]",
+	.args = "-n ID [--daemon PID] [--hold-timeout SECONDS]",
 	.summary = "fail the IO of a device that gets no server, for \"ublk add\"",
 	.opts = guardian_opts,
 	.run = guardian_run,
