@@ -40,7 +40,10 @@ static const struct {
 	unsigned int major, minor;
 	const char *what;
 } known_bad[] = {
-	{ 7, 3, "two QUIESCE_DEV in a row can crash the kernel, UNREG_BUF of a disk without a server hangs, and a stop of a recoverable disk loses what was not synced" },
+	{
+		7, 3,
+		"two QUIESCE_DEV in a row can crash the kernel, UNREG_BUF of a disk without a server hangs, and a stop of a recoverable disk loses what was not synced"
+	},
 };
 
 /* The driver of this project has a feature that no other one has. */

@@ -268,7 +268,7 @@ static int guardian_run(int argc, char **argv)
 void guardian_start(__u32 id, unsigned int seconds)
 {
 	char number[16], daemon[32], option[40];
-	char *line[] = {
+	char *const line[] = {
 		(char *)(uintptr_t)"ublk", (char *)(uintptr_t)guardian_command.name,
 		number, daemon, option, NULL,
 	};
