@@ -357,6 +357,30 @@ served_requests() {
 	"$UBLK" stat "$DEV" | awk '$1 == "all" || $1 == "0" { n = $2 + $3 } END { print n }'
 }
 
+# Writes that the disk has completed since it is there.
+disk_writes() {
+	local words
+
+	read -r -a words <"/sys/block/ublkb$DEV/stat"
+	echo "${words[4]}"
+}
+
+disk_has_written() {
+	[ "$(disk_writes)" -ge "$1" ]
+}
+
+# disk_bytes_are N
+disk_bytes_are() {
+	[ "$(blockdev --getsize64 "$BDEV")" -eq "$1" ]
+}
+
+# target_require TARGET LIBRARY: skip the whole test unless the module was compiled.
+target_require() {
+	[ ! -d "$LIB_SRV/targets" ] || export UBLK_TARGET_DIR=$LIB_SRV/targets
+	"$UBLK" help -t "$1" >/dev/null 2>&1 ||
+		skip_all "target $1 was not compiled: no $2"
+}
+
 # use_conf_dir: declarations are in the test's directory.
 use_conf_dir() {
 	export UBLK_CONF_DIR=$TMP/etc
@@ -407,6 +431,35 @@ fio_verify() {
 	timeout "$((${FIO_SECONDS:-120} * SCALE))" fio --name=verify --filename="$dev" --ioengine=io_uring \
 		--direct=1 --rw=randrw --verify=crc32c --verify_fatal=1 \
 		--verify_state_save=0 --randrepeat=1 --minimal "$@" >"$TMP/fio.out"
+}
+
+# fio_blocks [FIO OPTION]...: write BLOCKS blocks of 4 KiB to the disk, BLOCKS_DEPTH at a
+# time, within BLOCKS_SECONDS. Each is written once, so a write that a server executes
+# late does no harm, and every call has the same order and contents.
+fio_blocks() {
+	timeout "$((BLOCKS_SECONDS * SCALE))" fio --name=blocks --filename="$BDEV" \
+		--ioengine=io_uring --direct=1 --rw=randwrite --bs=4k \
+		--size="$((BLOCKS * 4))k" --iodepth="$BLOCKS_DEPTH" --randrepeat=1 \
+		--verify=crc32c --verify_fatal=1 --verify_state_save=0 --minimal "$@" \
+		>"$TMP/fio.out"
+}
+
+# fio_meanwhile IOPS MS TIMES COMMAND...: write the blocks, at most IOPS a second, and run
+# COMMAND TIMES times meanwhile, each when an equal part has been written, within MS.
+fio_meanwhile() {
+	local iops=$1 ms=$2 times=$3 begin i
+	shift 3
+
+	begin=$(disk_writes)
+	fio_blocks --do_verify=0 --rate_iops="$iops" &
+	for ((i = 1; i <= times; i++)); do
+		busywait "$ms" disk_has_written $((begin + i * BLOCKS / (times + 1))) &&
+			"$@" && continue
+		echo "$(($(disk_writes) - begin)) written in round $i"
+		cat "$TMP/fio.out"
+		return 1
+	done
+	wait $!
 }
 
 echo "TAP version 13"

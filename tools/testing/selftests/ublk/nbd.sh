@@ -6,9 +6,7 @@
 
 # Skip the whole test unless the target was compiled.
 nbd_require() {
-	[ ! -d "$LIB_SRV/targets" ] || export UBLK_TARGET_DIR=$LIB_SRV/targets
-	"$UBLK" help -t "$1" >/dev/null 2>&1 ||
-		skip_all "target $1 was not compiled: no libnbd"
+	target_require "$1" libnbd
 	defer end_server
 }
 

@@ -19,7 +19,7 @@ nbd_require nbd
 
 ROUNDS=$(less "${UBLK_NBD_KILLS:-8}")
 ADDRESS=10.99.0.1
-BLOCKS=4000
+BLOCKS=4000 BLOCKS_DEPTH=16 BLOCKS_SECONDS=200
 
 far() {
 	ip netns exec ublk-test "$@"
@@ -68,40 +68,12 @@ disconnected() {
 	[ -z "$(ss -Htn state established dst "$ADDRESS")" ]
 }
 
-written() {
-	local words
-
-	read -r -a words <"/sys/block/ublkb$DEV/stat"
-	echo "${words[4]}"
-}
-
-has_written() {
-	[ "$(written)" -ge "$1" ]
-}
-
-# Each block once, so that a write which the server executes late does no harm.
-fio_blocks() {
-	timeout "$((200 * SCALE))" fio --name=cut --filename="$BDEV" --ioengine=io_uring \
-		--direct=1 --rw=randwrite --bs=4k --size="$((BLOCKS * 4))k" --iodepth=16 \
-		--randrepeat=1 --verify=crc32c --verify_fatal=1 --verify_state_save=0 \
-		--minimal "$@" >"$TMP/fio.out"
-}
-
 # broken HOW: write all blocks; break the network with the function HOW, again and again.
 broken() {
-	local begin i
-
-	begin=$(written)
-	fio_blocks --do_verify=0 --rate_iops=1500 &
-	for ((i = 1; i <= ROUNDS; i++)); do
-		busywait 60000 has_written $((begin + i * BLOCKS / (ROUNDS + 1))) &&
-			"$@" && continue
-		echo "$(($(written) - begin)) written in round $i"
-		cat "$TMP/fio.out"
+	fio_meanwhile 1500 60000 "$ROUNDS" "$@" || {
 		ss -tn
 		return 1
-	done
-	wait $!
+	}
 }
 
 # cut_and_mend HOW: until the target has given up

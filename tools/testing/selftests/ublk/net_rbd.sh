@@ -14,15 +14,10 @@
 . "$(dirname -- "$0")/ceph.sh"
 
 require fio ceph-mon ceph-osd rbd blkdiscard
-[ ! -d "$LIB_SRV/targets" ] || export UBLK_TARGET_DIR=$LIB_SRV/targets
-"$UBLK" help -t rbd >/dev/null 2>&1 || skip_all "target rbd was not compiled: no librbd"
+target_require rbd librbd
 
 ROUNDS=${UBLK_NBD_KILLS:-6}
-BLOCKS=2000
-
-bytes_are() {
-	[ "$(blockdev --getsize64 "$BDEV")" -eq "$1" ]
-}
+BLOCKS=2000 BLOCKS_DEPTH=8 BLOCKS_SECONDS=300
 
 image_is() {
 	rbd info "$1" --format json | grep -q "\"size\":$2"
@@ -36,35 +31,9 @@ add_rbd() {
 	add_dev -t rbd "$@"
 }
 
-written() {
-	local words
-
-	read -r -a words <"/sys/block/ublkb$DEV/stat"
-	echo "${words[4]}"
-}
-
-has_written() {
-	[ "$(written)" -ge "$1" ]
-}
-
-fio_blocks() {
-	timeout "$((300 * SCALE))" fio --name=loss --filename="$BDEV" --ioengine=io_uring \
-		--direct=1 --rw=randwrite --bs=4k --size="$((BLOCKS * 4))k" --iodepth=8 \
-		--randrepeat=1 --verify=crc32c --verify_fatal=1 --verify_state_save=0 \
-		--minimal "$@" >"$TMP/fio.out"
-}
-
 # lossy KILL: write all blocks without fsync, run KILL again and again meanwhile.
 lossy() {
-	local begin i
-
-	begin=$(written)
-	fio_blocks --do_verify=0 --rate_iops=400 &
-	for ((i = 1; i <= ROUNDS; i++)); do
-		busywait 120000 has_written $((begin + i * BLOCKS / (ROUNDS + 1))) || return
-		"$@" || return
-	done
-	wait $!
+	fio_meanwhile 400 120000 "$ROUNDS" "$@"
 }
 
 intact() {
@@ -92,17 +61,17 @@ again() {
 }
 
 follows_rbd() {
-	rbd resize --size 96M rbd/img && busywait 20000 bytes_are $((96 << 20)) &&
+	rbd resize --size 96M rbd/img && busywait 20000 disk_bytes_are $((96 << 20)) &&
 		verify --offset=80M
 }
 
 follows_ublk() {
-	"$UBLK" resize -n "$DEV" -s 128M && bytes_are $((128 << 20)) &&
+	"$UBLK" resize -n "$DEV" -s 128M && disk_bytes_are $((128 << 20)) &&
 		image_is rbd/img $((128 << 20)) && verify --offset=112M
 }
 
 follows_down() {
-	rbd resize --allow-shrink --size 64M rbd/img && busywait 20000 bytes_are $((64 << 20))
+	rbd resize --allow-shrink --size 64M rbd/img && busywait 20000 disk_bytes_are $((64 << 20))
 }
 
 # --- snapshots, names
@@ -156,8 +125,7 @@ blocklisted() {
 	[ "$(ceph osd blocklist ls 2>/dev/null | grep -c '127.0.0.1')" -ge "$ROUNDS" ]
 }
 
-# A write of the dead daemon cannot come after its successor's: it is stopped, not dead,
-# and its client is on the blocklist when it goes on.
+# Another process serves the disk after a kill, and the image has a lock again.
 fenced() {
 	local old
 
@@ -219,7 +187,7 @@ add_rbd rbd/ns/img
 check "namespace: verifies" verify
 check "namespace: del" del_dev
 add_rbd rbd/img --namespace ns
-check "namespace: by its option" bytes_are $((16 << 20))
+check "namespace: by its option" disk_bytes_are $((16 << 20))
 check "namespace: del by its option" del_dev
 
 # A user with a key of its own, from a credential.

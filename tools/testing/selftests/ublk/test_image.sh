@@ -23,10 +23,6 @@ sound() {
 	qemu-img check -q "$TMP/$1"
 }
 
-bytes_are() {
-	[ "$(blockdev --getsize64 "$BDEV")" -eq "$1" ]
-}
-
 image_bytes() {
 	qemu-img info -U --output=json "$TMP/$1" | grep -q "\"virtual-size\": $2"
 }
@@ -67,7 +63,7 @@ grows() {
 	pid=$!
 	busywait 10000 in_flight || return
 	"$UBLK" resize -n "$DEV" -s 96M || return
-	bytes_are $((96 << 20)) || return
+	disk_bytes_are $((96 << 20)) || return
 	image_bytes disk.qcow2 $((96 << 20)) || return
 	kill -0 "$pid" || return
 	kill -INT "$pid"
@@ -79,15 +75,15 @@ grows() {
 }
 
 smaller_and_larger() {
-	"$UBLK" resize -n "$DEV" -s 32M && bytes_are $((32 << 20)) &&
+	"$UBLK" resize -n "$DEV" -s 32M && disk_bytes_are $((32 << 20)) &&
 		image_bytes disk.qcow2 $((96 << 20)) &&
-		"$UBLK" resize -n "$DEV" -s 96M && bytes_are $((96 << 20)) &&
+		"$UBLK" resize -n "$DEV" -s 96M && disk_bytes_are $((96 << 20)) &&
 		verify --offset=64M --size=8M --verify_only
 }
 
 recovers() {
 	kill_daemon || return
-	"$UBLK" recover -n "$DEV" && bytes_are $((96 << 20)) &&
+	"$UBLK" recover -n "$DEV" && disk_bytes_are $((96 << 20)) &&
 		verify --offset=64M --size=8M --verify_only
 }
 

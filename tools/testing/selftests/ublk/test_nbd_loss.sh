@@ -18,26 +18,7 @@ nbd_require nbd
 
 KILLS=${UBLK_NBD_KILLS:-2}
 # Blocks of 4 KiB, each written once.
-BLOCKS=$((KILLS * 250))
-
-fio_blocks() {
-	timeout "$((100 * SCALE))" fio --name=loss --filename="$BDEV" --ioengine=io_uring \
-		--direct=1 --rw=randwrite --bs=4k --size="$((BLOCKS * 4))k" --iodepth=8 \
-		--randrepeat=1 --verify=crc32c --verify_fatal=1 --verify_state_save=0 \
-		--minimal "$@" >"$TMP/fio.out"
-}
-
-# Writes that the disk has completed since it is there.
-written() {
-	local words
-
-	read -r -a words <"/sys/block/ublkb$DEV/stat"
-	echo "${words[4]}"
-}
-
-has_written() {
-	[ "$(written)" -ge "$1" ]
-}
+BLOCKS=$((KILLS * 250)) BLOCKS_DEPTH=8 BLOCKS_SECONDS=100
 
 helper_pid() {
 	pgrep -P "$(pid_of "$DEV")" | head -n 1
@@ -61,16 +42,7 @@ kill_daemon_and_server() {
 # lossy KILL...: write all blocks, and run KILL when some have been written, again and
 # again; then fsync, and KILL a last time.
 lossy() {
-	local begin i
-
-	begin=$(written)
-	fio_blocks --do_verify=0 --rate_iops=1000 &
-	for ((i = 1; i <= KILLS; i++)); do
-		busywait 30000 has_written $((begin + i * BLOCKS / (KILLS + 1))) ||
-			return
-		"$@" || return
-	done
-	wait $! || return
+	fio_meanwhile 1000 30000 "$KILLS" "$@" || return
 	blockdev --flushbufs "$BDEV" || return
 	"$@" || return
 	busywait 30000 dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct
