@@ -63,34 +63,31 @@ mkdir "$TMP/mnt"
 mkfs.ext4 -q -O ^has_journal "$NULL" || die "mkfs"
 mount "$NULL" "$TMP/mnt" || die "mount"
 fallocate -l 16M "$TMP/mnt/file"
-while read -r args; do
-	# shellcheck disable=SC2086 # words
-	try_add -t loop -f "$TMP/mnt/file" $args || {
-		skip "$args" "not with this driver"
-		continue
-	}
-	inject 30 Y
-	check "file, $args: IO" verify
-	inject 0 Y
-	check "file, $args: del" del_dev
-done <<-END
+# faults STORE: on a loop disk there, for each line of options
+faults() {
+	local args what=${1##*/}
+
+	while read -r args; do
+		# shellcheck disable=SC2086 # words
+		try_add -t loop -f "$1" $args || {
+			skip "$what, $args" "not with this driver"
+			continue
+		}
+		inject 30 Y
+		check "$what, $args: IO" verify
+		inject 0 Y
+		check "$what, $args: del" del_dev
+	done
+}
+
+faults "$TMP/mnt/file" <<-END
 	--no-batch-io
 	--batch-io
 	--no-redirect --zerocopy
 	--no-redirect --usercopy
 END
 umount "$TMP/mnt"
-while read -r args; do
-	# shellcheck disable=SC2086 # words
-	try_add -t loop -f "$NULL" $args || {
-		skip "$args" "not with this driver"
-		continue
-	}
-	inject 30 Y
-	check "disk, $args: IO" verify
-	inject 0 Y
-	check "disk, $args: del" del_dev
-done <<-END
+faults "$NULL" <<-END
 	--no-passthrough --no-batch-io
 	--no-passthrough --batch-io
 	--user-recovery

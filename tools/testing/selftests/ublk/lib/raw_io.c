@@ -49,26 +49,17 @@ static void *map_file(int *fd, size_t len)
  */
 int raw_store_file(char **store)
 {
-	int mem = memfd_create("ublk-store", MFD_CLOEXEC), fd;
 	char path[32];
+	int mem, fd;
 
-	if (mem < 0)
-		return -errno;
+	*store = map_file(&mem, RAW_DEV_BYTES);
+	if (!*store)
+		return -ENOMEM;
 	/* A memfd can do direct IO only once it has been opened by a path. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", mem);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	close(mem);
-	if (fd < 0)
-		return -errno;
-	*store = MAP_FAILED;
-	if (!ftruncate(fd, RAW_DEV_BYTES))
-		*store = mmap(NULL, RAW_DEV_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			      fd, 0);
-	if (*store != MAP_FAILED)
-		return fd;
-	*store = NULL;
-	close(fd);
-	return -ENOMEM;
+	return fd < 0 ? -errno : fd;
 }
 
 static size_t nr_tags(struct raw_srv *s)
