@@ -249,43 +249,6 @@ static void test_silent(void)
 
 /* ---- the daemon ----------------------------------------------------------- */
 
-/* As if the daemon were killed: what it has is left to the driver and in its file. */
-static void die(void)
-{
-	ktap_eq(ublk_dev_detach(t_dev), 0);
-	mock_info()->state = UBLK_S_DEV_QUIESCED;
-	ublk_dev_free(t_dev);
-	opt_free(&t_table);
-}
-
-static int recover(const char *words)
-{
-	struct ublk_dev_opts opts = {
-		.struct_size = sizeof(opts), .id = mock_info()->dev_id,
-		.nr_queues = 1, .depth = T_DEPTH, .io_buf_bytes = 65536,
-		.features = UBLK_F_USER_RECOVERY, .flags = UBLK_DEV_RECOVER,
-	};
-	char copy[512], *word, *argv[24] = { "add" };
-	int argc = 1, ret;
-
-	memset(t_config, 0, sizeof(t_config));
-	snprintf(copy, sizeof(copy), "%s", words);
-	for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
-		argv[argc++] = word;
-	t_table = (struct opt_table){
-		.opts = nbd_target->opts, .base = t_config, .owner = "nbd",
-	};
-	t_dev = NULL;
-	ret = opt_parse(&t_table, 1, argc, argv);
-	if (!ret)
-		ret = ublk_dev_new(&t_dev, &opts, nbd_target, t_config);
-	if (!ret)
-		ret = ublk_dev_recover(t_dev);
-	if (!ret)
-		ret = ublk_dev_configure(t_dev);
-	return ret ? ret : ublk_dev_start(t_dev);
-}
-
 static char *kept_file(void)
 {
 	static char path[128];
@@ -310,10 +273,10 @@ static void test_both_die(void)
 		if (i == 100)
 			ktap_eq(flush(), 0);
 	}
-	die();
+	t_die();
 	ktap_eq(access(kept_file(), F_OK), 0);
 	restart();
-	ktap_eq(recover(on_socket("")), 0);
+	ktap_eq(t_recover(nbd_target, on_socket("")), 0);
 	ktap_eq(flush(), 0);
 	restart();
 	ktap_eq(missing(), 0);
@@ -332,11 +295,11 @@ static void test_recovery_refused(void)
 	server_start(CACHED);
 	t_up(nbd_target, on_socket(""));
 	ktap_eq(put(1, 1), BLOCK);
-	die();
+	t_die();
 	restart();
 	snprintf(moved, sizeof(moved), "%s.moved", kept_file());
 	ktap_eq(rename(kept_file(), moved), 0);
-	ktap_eq(recover(on_socket("")), -ENOENT);
+	ktap_eq(t_recover(nbd_target, on_socket("")), -ENOENT);
 	ktap_true(strstr(ublk_strerror_last(), "had not flushed"));
 	ublk_dev_free(t_dev);
 	opt_free(&t_table);
@@ -344,13 +307,13 @@ static void test_recovery_refused(void)
 	server_end(SIGKILL);
 	ktap_eq(truncate(image, (BLOCKS + 8) * BLOCK), 0);
 	server_start(CACHED);
-	ktap_eq(recover(on_socket("")), -ESTALE);
+	ktap_eq(t_recover(nbd_target, on_socket("")), -ESTALE);
 	ublk_dev_free(t_dev);
 	opt_free(&t_table);
 	server_end(SIGKILL);
 	ktap_eq(truncate(image, BLOCKS * BLOCK), 0);
 	server_start(CACHED);
-	ktap_eq(recover(on_socket("")), 0);
+	ktap_eq(t_recover(nbd_target, on_socket("")), 0);
 	ktap_eq(flush(), 0);
 	restart();
 	ktap_eq(missing(), 0);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -28,21 +27,6 @@ static const struct ublk_target *nbd_target;
 
 /* What each block of the disk holds: the generation of its pattern, 0 for zeroes. */
 static unsigned int want[BLOCKS];
-
-static inline __u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-}
-
-static inline void pause_ms(int ms)
-{
-	struct timespec ts = { .tv_nsec = ms * 1000000L };
-
-	nanosleep(&ts, NULL);
-}
 
 static inline bool server_answers(void)
 {

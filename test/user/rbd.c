@@ -6,10 +6,8 @@
  * CEPH_CONF names the cluster. Given a word the program is the daemon that is killed, or
  * a second one.
  */
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -29,19 +27,6 @@ static struct book {
 	volatile unsigned int want[BLOCKS], tried[BLOCKS];
 	volatile unsigned int written;
 } *book;
-
-static __u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-}
-
-static void pause_ms(int ms)
-{
-	poll(NULL, 0, ms);
-}
 
 static void fill(unsigned char *buf, unsigned int block, unsigned int gen)
 {
@@ -282,42 +267,6 @@ static char *fence_file(void)
 	return path;
 }
 
-static void die(void)
-{
-	ktap_eq(ublk_dev_detach(t_dev), 0);
-	mock_info()->state = UBLK_S_DEV_QUIESCED;
-	ublk_dev_free(t_dev);
-	opt_free(&t_table);
-}
-
-static int recover(const char *words)
-{
-	struct ublk_dev_opts opts = {
-		.struct_size = sizeof(opts), .id = mock_info()->dev_id,
-		.nr_queues = 1, .depth = T_DEPTH, .io_buf_bytes = 65536,
-		.features = UBLK_F_USER_RECOVERY, .flags = UBLK_DEV_RECOVER,
-		.mode = t_mode,
-	};
-	static char copy[200];
-	char *argv[2] = { "add", copy };
-	int ret;
-
-	snprintf(copy, sizeof(copy), "%s", words);
-	memset(t_config, 0, sizeof(t_config));
-	t_table = (struct opt_table){
-		.opts = rbd->opts, .base = t_config, .owner = "rbd",
-	};
-	t_dev = NULL;
-	ret = opt_parse(&t_table, 1, 2, argv);
-	if (!ret)
-		ret = ublk_dev_new(&t_dev, &opts, rbd, t_config);
-	if (!ret)
-		ret = ublk_dev_recover(t_dev);
-	if (!ret)
-		ret = ublk_dev_configure(t_dev);
-	return ret ? ret : ublk_dev_start(t_dev);
-}
-
 static void dead_address(char *cmd, size_t size)
 {
 	char address[100] = "";
@@ -344,7 +293,7 @@ static void test_killed(void)
 	run("rbd create --size 1M rbd/other");
 	t_features = UBLK_F_USER_RECOVERY;
 	t_up(rbd, "rbd/other");
-	die();
+	t_die();
 	for (round = 0; round < 4; round++) {
 		begin = book->written;
 		end = now_ms() + 60000;
@@ -360,13 +309,13 @@ static void test_killed(void)
 			osd(true);
 		dead_address(listed, sizeof(listed));
 		/* not the one of before, but one that does the same */
-		ktap_eq(recover("rbd/img"), 0);
+		ktap_eq(t_recover(rbd, "rbd/img"), 0);
 		run(listed);
 		ktap_eq(missing(), 0);
 		ktap_eq(put(round, 1000), BLOCK);
-		die();
+		t_die();
 	}
-	ktap_eq(recover("rbd/img"), 0);
+	ktap_eq(t_recover(rbd, "rbd/img"), 0);
 	ktap_eq(missing(), 0);
 	t_down();
 	ktap_eq(access(fence_file(), F_OK), -1);
@@ -378,9 +327,9 @@ static void test_no_file(void)
 	fresh();
 	t_features = UBLK_F_USER_RECOVERY;
 	t_up(rbd, "rbd/img");
-	die();
+	t_die();
 	ktap_eq(unlink(fence_file()), 0);
-	ktap_eq(recover("rbd/img"), -ENOENT);
+	ktap_eq(t_recover(rbd, "rbd/img"), -ENOENT);
 	ktap_true(strstr(ublk_strerror_last(), "address of the client"));
 	ublk_dev_free(t_dev);
 	opt_free(&t_table);

@@ -7,6 +7,7 @@
 #define UBLK_TEST_TARGET_H
 
 #include <fcntl.h>
+#include <time.h>
 #include <sys/stat.h>
 
 #include "ktap.h"
@@ -27,23 +28,31 @@ static bool t_poll_late;
 static const struct ublk_store *t_stores;	/* expected */
 static unsigned int t_nr_stores;
 
-/* Return: what ublk_dev_new() said; after a failure nothing is left */
-static inline int t_make(const struct ublk_target *t, const char *line)
+static inline __u64 now_ms(void)
 {
-	struct ublk_dev_opts opts = {
-		.struct_size = sizeof(opts), .id = UBLK_ID_AUTO,
-		.nr_queues = 1, .depth = T_DEPTH, .io_buf_bytes = 65536,
-		.features = t_features, .mode = t_mode, .flags = t_flags,
-		.stores = t_stores, .nr_stores = t_nr_stores,
-	};
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+/* Less than a second. */
+static inline void pause_ms(int ms)
+{
+	struct timespec ts = { .tv_nsec = ms * 1000000L };
+
+	nanosleep(&ts, NULL);
+}
+
+/* Return: what the options or ublk_dev_new() said */
+static inline int t_new(const struct ublk_target *t, const char *line,
+			const struct ublk_dev_opts *opts)
+{
 	/* the configuration points to its words */
 	static char copy[512];
 	char *word, *argv[24] = { "add" };
 	int argc = 1, ret;
 
-	mock_reset();
-	mock.features = ~0ULL;
-	mock.poll_late = t_poll_late;
 	memset(t_config, 0, sizeof(t_config));
 	ktap_true(t->config_size <= sizeof(t_config));
 	snprintf(copy, sizeof(copy), "%s", line);
@@ -54,8 +63,24 @@ static inline int t_make(const struct ublk_target *t, const char *line)
 	};
 	t_dev = NULL;
 	ret = opt_parse(&t_table, 1, argc, argv);
-	if (!ret)
-		ret = ublk_dev_new(&t_dev, &opts, t, t_config);
+	return ret ? ret : ublk_dev_new(&t_dev, opts, t, t_config);
+}
+
+/* Return: what ublk_dev_new() said; after a failure nothing is left */
+static inline int t_make(const struct ublk_target *t, const char *line)
+{
+	struct ublk_dev_opts opts = {
+		.struct_size = sizeof(opts), .id = UBLK_ID_AUTO,
+		.nr_queues = 1, .depth = T_DEPTH, .io_buf_bytes = 65536,
+		.features = t_features, .mode = t_mode, .flags = t_flags,
+		.stores = t_stores, .nr_stores = t_nr_stores,
+	};
+	int ret;
+
+	mock_reset();
+	mock.features = ~0ULL;
+	mock.poll_late = t_poll_late;
+	ret = t_new(t, line, &opts);
 	if (ret)
 		opt_free(&t_table);
 	return ret;
@@ -81,6 +106,33 @@ static inline void t_down(void)
 	ktap_eq(ublk_dev_del(t_dev), 0);
 	ublk_dev_free(t_dev);
 	opt_free(&t_table);
+}
+
+/* As if the daemon were killed: what it has is left to the driver and in files. */
+static inline void t_die(void)
+{
+	ktap_eq(ublk_dev_detach(t_dev), 0);
+	mock_info()->state = UBLK_S_DEV_QUIESCED;
+	ublk_dev_free(t_dev);
+	opt_free(&t_table);
+}
+
+/* The daemon that comes after t_die(). Return: 0 or negative errno with a message */
+static inline int t_recover(const struct ublk_target *t, const char *line)
+{
+	struct ublk_dev_opts opts = {
+		.struct_size = sizeof(opts), .id = mock_info()->dev_id,
+		.nr_queues = 1, .depth = T_DEPTH, .io_buf_bytes = 65536,
+		.features = UBLK_F_USER_RECOVERY, .flags = UBLK_DEV_RECOVER,
+		.mode = t_mode,
+	};
+	int ret = t_new(t, line, &opts);
+
+	if (!ret)
+		ret = ublk_dev_recover(t_dev);
+	if (!ret)
+		ret = ublk_dev_configure(t_dev);
+	return ret ? ret : ublk_dev_start(t_dev);
 }
 
 /* It is refused, and the sentence has this word. */
