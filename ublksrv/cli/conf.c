@@ -126,7 +126,7 @@ static int conf_path(struct conf_reader *r, const char *word, const char *text)
 {
 	char buf[CONF_LINE_MAX + 400];
 
-	if (!strncmp(text, UBLK_OPT_CREDENTIAL, strlen(UBLK_OPT_CREDENTIAL)))
+	if (opt_is_credential(text))
 		return 0;
 	if (*text != '/')
 		return ublk_error(-EINVAL, "%s: \"%s\" does not begin with \"/\"; write the whole name",
@@ -188,7 +188,7 @@ static int conf_value(struct conf_reader *r, struct opt_row *row,
 	if (o->type == UBLK_OPT_PATH) {
 		ret = conf_path(r, word, text);
 		/* a file that is not there has no canonical name */
-		if (!ret && r->look && (*text != '/' || !access(text, F_OK)))
+		if (!ret && r->look && (opt_is_credential(text) || !access(text, F_OK)))
 			ret = opt_set(row, text);
 	} else {
 		ret = opt_set(row, text);

@@ -135,6 +135,11 @@ static int opt_set_number(struct opt_row *row, const char *text, __u64 *dst)
 	return 0;
 }
 
+bool opt_is_credential(const char *text)
+{
+	return !strncmp(text, UBLK_OPT_CREDENTIAL, strlen(UBLK_OPT_CREDENTIAL));
+}
+
 static int opt_set_path(struct opt_row *row, const char *text, char **dst)
 {
 	char *path;
@@ -145,10 +150,7 @@ static int opt_set_path(struct opt_row *row, const char *text, char **dst)
 		*dst = strdup("");
 		return *dst ? 0 : ublk_error(-ENOMEM, "out of memory");
 	}
-	if (strncmp(text, UBLK_OPT_CREDENTIAL, strlen(UBLK_OPT_CREDENTIAL)))
-		path = realpath(text, NULL);
-	else
-		path = strdup(text);
+	path = opt_is_credential(text) ? strdup(text) : realpath(text, NULL);
 	/* /proc/PID/fd/N of a file without a name, such as a memfd */
 	if (!path && *text == '/' && !access(text, F_OK))
 		path = strdup(text);

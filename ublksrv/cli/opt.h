@@ -78,6 +78,12 @@ const char *opt_find_value(struct opt_table *tables, int nr, char letter,
 			   int argc, char **argv);
 
 /**
+ * opt_is_credential - is a path the name of a credential of systemd
+ * @text: value of an option
+ */
+bool opt_is_credential(const char *text);
+
+/**
  * opt_set - set the member of a row
  * @row: row
  * @text: value, NULL for one without
