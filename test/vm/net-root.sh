@@ -9,6 +9,8 @@
 set -eu
 # shellcheck source=test/vm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
+# shellcheck source=test/vm/root-image.sh
+. "$VM_DIR/root-image.sh"
 
 vm_become_root "$@"
 umask 022
@@ -58,16 +60,6 @@ add_modules() {
 	rm -rf "$tmp/debs" "$tmp/kernel"
 }
 
-make_image() {
-	local mb
-
-	mb=$(($(du -sm "$1" | cut -f1) * 5 / 4 + 3000))
-	truncate -s "${mb}M" "$tmp/root.img"
-	PATH="$PATH:/usr/sbin:/sbin" mke2fs -q -t ext4 -F -m 0 -L ublk-guest \
-		-O ^has_journal,^metadata_csum,uninit_bg -E lazy_itable_init=1,root_owner=0:0 \
-		-d "$1" "$tmp/root.img"
-}
-
 # In a mount namespace of its own, so that no mount is left by a run that is killed.
 make_root() {
 	set -eu
@@ -75,7 +67,7 @@ make_root() {
 	cp -a "$base/root" "$base/boot" "$base/vmlinuz" "$base/release" "$tmp/"
 	add_packages "$tmp/root"
 	add_modules "$tmp/root" "$(cat "$base/release")"
-	make_image "$tmp/root"
+	make_image "$tmp/root" 3000
 }
 
 base=$("$VM_DIR/root.sh")

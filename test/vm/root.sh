@@ -15,6 +15,8 @@
 set -eu
 # shellcheck source=test/vm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
+# shellcheck source=test/vm/root-image.sh
+. "$VM_DIR/root-image.sh"
 
 VM_REFRESH=
 while [ $# -gt 0 ]; do
@@ -31,7 +33,7 @@ umask 022
 root_dir() {
 	local key
 
-	key=$({ echo "$1"; cat "$VM_DIR/config.sh" "$VM_DIR/root.sh"; } |
+	key=$({ echo "$1"; cat "$VM_DIR/config.sh" "$VM_DIR/root.sh" "$VM_DIR/root-image.sh"; } |
 		sha256sum | cut -c1-12)
 	printf '%s/root-%s-%s\n' "$VM_CACHE" "$1" "$key"
 }
@@ -148,23 +150,13 @@ make_root() {
 	mkdir -p "$root/ublk" "$root/share" "$root/usr/src/linux-tools"
 
 	vm_log "making its disk image"
-	make_image "$root"
+	make_image "$root" 1500
 	echo "$release" >"$tmp/release"
 	rm -f "$tmp/log"
 	chmod 755 "$tmp"
 	rm -rf "$dir"
 	mv "$tmp" "$dir"
 	trap - EXIT
-}
-
-make_image() {
-	local mb
-
-	mb=$(($(du -sm "$1" | cut -f1) * 5 / 4 + 1500))
-	truncate -s "${mb}M" "$tmp/root.img"
-	PATH="$PATH:/usr/sbin:/sbin" mke2fs -q -t ext4 -F -m 0 -L ublk-guest \
-		-O ^has_journal,^metadata_csum,uninit_bg -E lazy_itable_init=1,root_owner=0:0 \
-		-d "$1" "$tmp/root.img" >&2
 }
 
 vm_lock 9 root
