@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_io(&e, &b, set, first, nr);
 	if (was.last < set.first || set.last < was.first)
 		return 0;
-	/* What is left of the old one does not touch the new one. */
+	/* ublk_extent_before() and _after() return parts outside of @set. */
 	if (ublk_extent_before(was, set, &left)) {
 		fuzz_assert(left.first == was.first && left.last == set.first - 1);
 		fuzz_io(&old, &b, left, first, nr);

@@ -259,7 +259,7 @@ static int guardian_run(int argc, char **argv)
 	if (daemon_is_mute())
 		daemon_use_syslog(UBLK_LOG_INFO);
 	survive_set_up(false);
-	/* not allowed to an ordinary user, who has no such device */
+	/* fails for an ordinary user, whose devices cannot be recovered anyway */
 	mlockall(MCL_CURRENT);
 	ret = guardian_follow(&cfg);
 	return ret ? cli_fail(ret) : EXIT_OK;

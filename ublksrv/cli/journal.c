@@ -4,7 +4,8 @@
  * lines "FIELD=value". A value that has several lines would need another form; here it is
  * made one line.
  *
- * Whoever recovers a disk must not wait for the journal, whose files may lie on that disk.
+ * journald may keep its files on the very disk that a supervisor recovers, so
+ * journal_send() does not wait for journald.
  */
 #include <errno.h>
 #include <stddef.h>
