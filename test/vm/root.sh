@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: root.sh [--refresh] [--print]
+# usage: root.sh [--refresh]
 #
 # Make the guest's root once and print the directory that holds it:
 #   root/      Debian with compiler, tools, kernel headers and modules
@@ -38,6 +38,10 @@ root_dir() {
 	printf '%s/root-%s-%s\n' "$VM_CACHE" "$1" "$key"
 }
 
+root_exists() {
+	[ -z "$VM_REFRESH" ] && [ -e "$(root_dir "$1")/release" ]
+}
+
 # Set series and, unless its root exists, release.
 choose_kernel() {
 	local want=${KERNEL:-$UBLK_SERIES} s
@@ -48,9 +52,7 @@ choose_kernel() {
 		*) vm_die "KERNEL=$s is not supported; choose one of: $UBLK_SERIES" ;;
 		esac
 		series=$s
-		if [ -z "$VM_REFRESH" ] && [ -e "$(root_dir "$s")/release" ]; then
-			return
-		fi
+		! root_exists "$s" || return 0
 		[ -n "${updated:-}" ] || "$VM_DIR/host.sh"
 		[ -n "${updated:-}" ] || vm_apt_update
 		updated=1
@@ -159,10 +161,14 @@ make_root() {
 	trap - EXIT
 }
 
-vm_lock 9 root
-series=
+# A root that is there is found without the lock, which somebody who makes another
+# kernel's root holds for minutes.
+series=${KERNEL:-${UBLK_SERIES%% *}}
 release=
-choose_kernel
+if ! root_exists "$series"; then
+	vm_lock 9 root
+	choose_kernel
+fi
 dir=$(root_dir "$series")
 if [ -n "$release" ]; then
 	make_root
