@@ -27,6 +27,7 @@
  * struct ublk_extent - a stretch of the disk that lies on a backing
  * @file: the backing, pinned
  * @delta: sector of the backing minus sector of the disk
+ * @last: last sector of the disk
  * @rights: UBLK_EXTENT_*
  * @refs: bios in flight, and one while the tree has it
  * @next: displaced by the same change
@@ -36,6 +37,7 @@
 struct ublk_extent {
 	struct ublk_file	*file;
 	u64			delta;
+	u64			last;
 	u16			rights;
 	refcount_t		refs;
 	struct ublk_extent	*next;
@@ -136,18 +138,15 @@ void ublk_extent_put(struct ublk_extent *e)
 static noinline struct ublk_extent *ublk_extent_find(struct ublk_extents *x, u64 first,
 						     u64 last, u16 right)
 {
-	MA_STATE(mas, &x->tree, first, first);
 	struct ublk_extent *e;
 
 	guard(rcu)();
-	for (;;) {
-		e = mas_walk(&mas);
-		if (!e || !ublk_extent_takes(mas.last, e->rights, last, right))
+	do {
+		e = mtree_load(&x->tree, first);
+		if (!e || !ublk_extent_takes(e->last, e->rights, last, right))
 			return NULL;
-		if (likely(refcount_inc_not_zero(&e->refs)))
-			return e;
-		mas_set(&mas, first);
-	}
+	} while (unlikely(!refcount_inc_not_zero(&e->refs)));
+	return e;
 }
 
 /**
@@ -192,9 +191,9 @@ bool ublk_extent_retries(const struct ublk_extent *e)
 
 /* --- changes --- */
 
-/* Takes over a pin of @file. */
+/* For sectors up to @last. Takes over a pin of @file. */
 static struct ublk_extent *ublk_extent_alloc(struct ublk_file *file, u64 delta,
-					     u16 rights)
+					     u64 last, u16 rights)
 {
 	struct ublk_extent *e = kmalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
 
@@ -203,6 +202,7 @@ static struct ublk_extent *ublk_extent_alloc(struct ublk_file *file, u64 delta,
 	*e = (struct ublk_extent){
 		.file	= file,
 		.delta	= delta,
+		.last	= last,
 		.rights	= rights,
 		.refs	= REFCOUNT_INIT(1),
 	};
@@ -217,13 +217,13 @@ static void ublk_extent_free(struct ublk_extent *e)
 		ublk_extent_put(e);
 }
 
-/* An extent for a part of another one, which the tree has. */
-static struct ublk_extent *ublk_extent_part(const struct ublk_extent *old)
+/* An extent for a part, up to @last, of another one, which the tree has. */
+static struct ublk_extent *ublk_extent_part(const struct ublk_extent *old, u64 last)
 {
 	struct ublk_extent *e;
 
 	ublk_file_pin_again(old->file);
-	e = ublk_extent_alloc(old->file, old->delta, old->rights);
+	e = ublk_extent_alloc(old->file, old->delta, last, old->rights);
 	if (!e)
 		ublk_file_unpin(old->file);
 	return e;
@@ -248,7 +248,8 @@ static struct ublk_extent *ublk_extent_new(struct ublk_device *ub,
 						bdev_max_discard_sectors(file->bdev),
 						bdev_write_zeroes_sectors(file->bdev));
 	if (!ret) {
-		e = ublk_extent_alloc(file, ublk_extent_delta(elem), elem->rights);
+		e = ublk_extent_alloc(file, ublk_extent_delta(elem),
+				      ublk_extent_range(elem).last, elem->rights);
 		if (e)
 			return e;
 		ret = -ENOMEM;
@@ -288,14 +289,14 @@ static int ublk_extent_make_parts(struct ublk_extent_change *c)
 	struct ublk_extent *lowest = c->old;
 
 	if (c->has_after) {
-		c->new_after = ublk_extent_part(c->old);
+		c->new_after = ublk_extent_part(c->old, c->after.last);
 		if (!c->new_after)
 			return -ENOMEM;
 	}
 	if (c->has_before) {
 		while (lowest->next)
 			lowest = lowest->next;
-		c->new_before = ublk_extent_part(lowest);
+		c->new_before = ublk_extent_part(lowest, c->before.last);
 		if (!c->new_before)
 			return -ENOMEM;
 	}
