@@ -113,6 +113,8 @@ int raw_dev_cmd(struct raw_ctrl *c, __u32 op, int id, __u64 data);
 int raw_buf_cmd(struct raw_ctrl *c, __u32 op, int id, const void *buf,
 		__u16 len);
 
+/* Flags that raw_info_init() adds to @flags by itself. */
+__u64 raw_added_flags(__u64 flags);
 void raw_info_init(struct ublksrv_ctrl_dev_info *info, int queues, int depth,
 		   __u64 flags);
 /* The disk with the tags, whose attributes are those of a scheduler and of timeouts. */

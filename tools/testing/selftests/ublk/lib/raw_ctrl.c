@@ -191,11 +191,11 @@ int raw_buf_cmd(struct raw_ctrl *c, __u32 op, int id, const void *buf,
 }
 
 /* With UBLK_TEST_EXTENTS every device that may have it has an empty table of extents. */
-static __u64 raw_more_flags(__u64 flags)
+__u64 raw_added_flags(__u64 flags)
 {
 	if (flags & (UBLK_F_UNPRIVILEGED_DEV | UBLK_F_ZONED | UBLK_F_INTEGRITY))
-		return flags;
-	return getenv("UBLK_TEST_EXTENTS") ? flags | UBLK_F_EXTENTS : flags;
+		return 0;
+	return getenv("UBLK_TEST_EXTENTS") ? UBLK_F_EXTENTS : 0;
 }
 
 void raw_info_init(struct ublksrv_ctrl_dev_info *info, int queues, int depth,
@@ -206,7 +206,7 @@ void raw_info_init(struct ublksrv_ctrl_dev_info *info, int queues, int depth,
 	info->queue_depth = depth;
 	info->max_io_buf_bytes = RAW_IO_BYTES;
 	info->dev_id = -1;
-	info->flags = raw_more_flags(flags);
+	info->flags = flags | raw_added_flags(flags);
 }
 
 int raw_add(struct raw_ctrl *c, struct ublksrv_ctrl_dev_info *info)
