@@ -9,7 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
-#include "lib/fixture.h"
+#include "lib/recovery.h"
 
 #define WIN		RAW_WIN_START
 #define LEN		8192
@@ -526,6 +526,66 @@ TEST_F(ab, D_127_all_tags_want_one_slot)
 	EXPECT_TRUE(slot_empty(t, &u.ring, SLOT));
 	EXPECT_EQ(0, fx_stop(&u));
 	fx_close(&u);
+}
+
+FIXTURE(next) {
+	struct fixture t;
+	struct raw_ev ev;
+};
+
+FIXTURE_SETUP(next)
+{
+	struct fixture *t = &self->t;
+	const __u64 flags = UBLK_F_AUTO_BUF_REG | UBLK_F_USER_RECOVERY;
+
+	FX_SETUP(t, flags);
+	ASSERT_EQ(0, fx_add(t, 1, 1, flags));
+	ASSERT_EQ(0, fx_serve(t, 0));
+	raw_fill(t->client->data, LEN, 31);
+}
+
+FIXTURE_TEARDOWN_PARENT(next)
+{
+	FX_TEARDOWN(&self->t);
+}
+
+/*
+ * A server that lost its device serves it again with the same ring. Its buffer in a slot
+ * that the driver has used for the last session is not the driver's.
+ *
+ * covers: D-130 L-20
+ */
+TEST_F(next, D_130_slots_of_the_last_session)
+{
+	struct fixture *t = &self->t;
+	struct iovec v = { NULL, 0 };
+	__u64 tag = 0;
+	int job;
+
+	ASSERT_EQ(0, live(t, SLOT));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &self->ev));
+	ASSERT_TRUE(in_slot(t, &t->ring, SLOT));
+	raw_srv_close(&t->srv);
+	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&t->ring.ring, SLOT, &v,
+							  &tag, 1));
+	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
+	ASSERT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
+				    UBLK_S_DEV_QUIESCED));
+	ASSERT_EQ(0, rec_start(t));
+
+	ASSERT_EQ(0, raw_srv_open(&t->srv, &t->info));
+	v.iov_base = t->srv.bufs;
+	v.iov_len = LEN;
+	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&t->ring.ring, SLOT, &v,
+							  &tag, 1));
+	ASSERT_EQ(0, raw_arm(&t->ring, FETCH, 0, 0, 0, 0, SLOT + 1));
+	ASSERT_EQ(0, rec_end(t));
+	ASSERT_EQ(0, fx_request(t, CLIENT_FSYNC, 0, 0, &job, &self->ev));
+	ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, 0, 0, 0, SLOT + 1));
+	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
+	EXPECT_EQ(LEN, raw_fixed(&t->ring, true, t->srv.buf_fd, 0, SLOT,
+				 (uintptr_t)v.iov_base, LEN));
+	EXPECT_EQ(0, fx_stop(t));
 }
 
 TEST_HARNESS_MAIN
