@@ -539,7 +539,7 @@ FIXTURE_SETUP(next)
 	const __u64 flags = UBLK_F_AUTO_BUF_REG | UBLK_F_USER_RECOVERY;
 
 	FX_SETUP(t, flags);
-	ASSERT_EQ(0, fx_add(t, 1, 1, flags));
+	ASSERT_EQ(0, fx_add(t, 1, 2, flags));
 	ASSERT_EQ(0, fx_serve(t, 0));
 	raw_fill(t->client->data, LEN, 31);
 }
@@ -549,42 +549,56 @@ FIXTURE_TEARDOWN_PARENT(next)
 	FX_TEARDOWN(&self->t);
 }
 
+/* Take the driver's buffer out of a slot. */
+static int clear_slot(struct raw_ring *r, int slot)
+{
+	struct iovec v = { NULL, 0 };
+	__u64 tag = 0;
+
+	return io_uring_register_buffers_update_tag(&r->ring, slot, &v, &tag, 1);
+}
+
 /*
- * A server that lost its device serves it again with the same ring. Its buffer in a slot
- * that the driver has used for the last session is not the driver's.
+ * A server that lost its device, with requests in its ring's slots 0 and 1, serves it
+ * again with the same ring, and each tag with the slot of the other one.
  *
  * covers: D-130 L-20
  */
 TEST_F(next, D_130_slots_of_the_last_session)
 {
+	struct raw_ev *ev = &self->ev, write;
 	struct fixture *t = &self->t;
-	struct iovec v = { NULL, 0 };
-	__u64 tag = 0;
-	int job;
+	int job[2], i;
 
-	ASSERT_EQ(0, live(t, SLOT));
-	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &self->ev));
-	ASSERT_TRUE(in_slot(t, &t->ring, SLOT));
+	ASSERT_EQ(0, raw_fetch_all(&t->ring));
+	ASSERT_EQ(0, fx_start(t));
+	/* No command is left, so none keeps the char node open. */
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job[i], ev));
+	for (i = 0; i < 2; i++)
+		ASSERT_TRUE(in_slot(t, &t->ring, i));
 	raw_srv_close(&t->srv);
-	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&t->ring.ring, SLOT, &v,
-							  &tag, 1));
-	EXPECT_EQ(-EIO, client_wait(t->client, job, RAW_DEADLINE_MS));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(1, clear_slot(&t->ring, i));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(-EIO, client_wait(t->client, job[i], RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,
 				    UBLK_S_DEV_QUIESCED));
 	ASSERT_EQ(0, rec_start(t));
 
 	ASSERT_EQ(0, raw_srv_open(&t->srv, &t->info));
-	v.iov_base = t->srv.bufs;
-	v.iov_len = LEN;
-	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&t->ring.ring, SLOT, &v,
-							  &tag, 1));
-	ASSERT_EQ(0, raw_arm(&t->ring, FETCH, 0, 0, 0, 0, SLOT + 1));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, raw_arm(&t->ring, FETCH, 0, i, 0, 0, !i));
 	ASSERT_EQ(0, rec_end(t));
-	ASSERT_EQ(0, fx_request(t, CLIENT_FSYNC, 0, 0, &job, &self->ev));
-	ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, 0, 0, 0, SLOT + 1));
-	EXPECT_EQ(0, client_wait(t->client, job, RAW_DEADLINE_MS));
-	EXPECT_EQ(LEN, raw_fixed(&t->ring, true, t->srv.buf_fd, 0, SLOT,
-				 (uintptr_t)v.iov_base, LEN));
+	/* The first one is registered nowhere, the second in the first one's old slot. */
+	ASSERT_EQ(0, fx_request(t, CLIENT_DISCARD, WIN, LEN, &job[0], ev));
+	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job[1], &write));
+	ASSERT_TRUE(in_slot(t, &t->ring, ev->tag));
+	ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, ev->tag, 0, 0, write.tag));
+	EXPECT_EQ(0, client_wait(t->client, job[0], RAW_DEADLINE_MS));
+	EXPECT_TRUE(in_slot(t, &t->ring, ev->tag));
+	ASSERT_EQ(0, raw_arm(&t->ring, COMMIT, 0, write.tag, LEN, 0, ev->tag));
+	EXPECT_EQ(LEN, client_wait(t->client, job[1], RAW_DEADLINE_MS));
 	EXPECT_EQ(0, fx_stop(t));
 }
 
