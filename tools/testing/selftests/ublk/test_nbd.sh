@@ -62,4 +62,19 @@ on --connections 4 -- memory 8M
 on --usercopy --connections 3 -- --filter=delay memory 8M rdelay=2ms wdelay=1ms
 on --connections 4 --tls-psk-file "$TMP/keys" --tls-username me -- \
 	--tls=require --tls-psk="$TMP/keys" memory 8M
+
+# The file system that run-ublk.mount makes, where % is written twice; two disks with what
+# they keep by default.
+options=$(sed -n 's/^Options=//p' "$LIB_SRV/etc/run-ublk.mount")
+mkdir "$TMP/run"
+mount -t tmpfs -o "${options//%%/%}" tmpfs "$TMP/run" || die "no file system: $options"
+defer umount "$TMP/run"
+export UBLK_RUN_DIR=$TMP/run
+unix_server memory 8M || die "no server"
+for i in 1 2; do
+	check "at boot: $i that can be recovered" \
+		try_add -t nbd --unix "$TMP/sock" --user-recovery
+done
+check "at boot: requests" verify
+check "at boot: del" "$UBLK" del -a
 finish
