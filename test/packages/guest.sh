@@ -139,12 +139,21 @@ files_written_are_there() {
 	[ "$bad" -eq 0 ] && wrote_more_than 20
 }
 
+# server NUMBER
 server() {
-	ublk list -n 0 | awk '$6 == "pid" { print $7 }'
+	ublk list -n "$1" | awk '$6 == "pid" { print $7 }'
+}
+
+# served_by_another NUMBER PID
+served_by_another() {
+	local now
+
+	now=$(server "$1") && [ "${now:-0}" -gt 0 ] && [ "$now" != "$2" ] &&
+		ublk list -n "$1" | grep 'state LIVE'
 }
 
 same_server() {
-	[ "$(server)" = "$pid" ] && [ -d "/proc/$pid" ] &&
+	[ "$(server 0)" = "$pid" ] && [ -d "/proc/$pid" ] &&
 		grep -q '(deleted)' <(readlink "/proc/$pid/exe") &&
 		echo "process $pid serves with the program of before"
 }
@@ -202,10 +211,17 @@ step_again() {
 	run "the files are the same" "same_files"
 	run "unmount and delete it" "umount $mnt && ublk del -n 0"
 
+	run "a declared disk of nbdkit that can be recovered" \
+		"printf '%s\n' 'type = nbdkit' 'words = memory' 'words = 16M' 'user-recovery = yes' 'number = 7' >/etc/ublk/net.conf && systemctl daemon-reload && systemctl start ublk@net && within 60 test -b /dev/ublkb7"
+	run "what it keeps has room beside its run-state file" "findmnt /run/ublk && ls -l /run/ublk/7.*"
+	run "its server dies, and is replaced" \
+		"pid=\$(server 7) && kill -9 \$pid && within 60 served_by_another 7 \$pid && cmp -n 16M /dev/ublkb7 /dev/zero"
+	run "stop it" "systemctl stop ublk@net && rm /etc/ublk/net.conf && systemctl daemon-reload && ! test -e /dev/ublkb7"
+
 	run "serve the disk as a unit of systemd" \
 		"systemd-run -q --unit=disk ublk add --foreground -n 0 $img && within 60 test -b /dev/ublkb0"
 	run "mount it" "within 20 mount /dev/ublkb0 $mnt"
-	pid=$(server)
+	pid=$(server 0)
 	start_writing
 	run "files are written" "still_writing"
 	run "needrestart is there" "apt install needrestart"
@@ -239,7 +255,7 @@ step_again() {
 	run "apt purge" "apt purge ublk ublk-dkms ublk-nbd ublk-rbd libublk0 libublk-dev"
 	run "what the administrator wrote is kept" "grep -x mine /etc/ublk/mine.conf"
 	run "nothing of ours is left" \
-		"! command -v ublk && ! find /usr /etc /var/lib/dkms -path /etc/ublk -prune -o -name '*ublk*' ! -path '*/kernel/drivers/block/*' ! -path '*/linux-headers-*' ! -path '*/linux/ublk_cmd.h' -print | grep ."
+		"! command -v ublk && ! find /usr /etc /var/lib/dkms -path /etc/ublk -prune -o -name '*ublk*' ! -path '*/kernel/drivers/block/*' ! -path '*/linux-headers-*' ! -path '*/linux/ublk_cmd.h' ! -path /etc/dkms/ublk.conf -print | grep ."
 	run "modprobe finds the kernels' own modules" \
 		"preferred $kernel | grep /kernel/drivers/block/ && preferred $new | grep /kernel/drivers/block/"
 	rm /etc/apt/sources.list.d/newer.list
