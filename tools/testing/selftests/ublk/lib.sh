@@ -445,21 +445,27 @@ fio_blocks() {
 }
 
 # fio_meanwhile IOPS MS TIMES COMMAND...: write the blocks, at most IOPS a second, and run
-# COMMAND TIMES times meanwhile, each when an equal part has been written, within MS.
+# COMMAND TIMES times meanwhile, each when an equal part has been written, within MS. A
+# command that finds nothing left to be written would test nothing: there have to be more
+# blocks than fio writes until the command has its effect.
 fio_meanwhile() {
-	local iops=$1 ms=$2 times=$3 begin i
+	local iops=$1 ms=$2 times=$3 begin i pid
 	shift 3
 
 	begin=$(disk_writes)
 	fio_blocks --do_verify=0 --rate_iops="$iops" &
+	pid=$!
 	for ((i = 1; i <= times; i++)); do
 		busywait "$ms" disk_has_written $((begin + i * BLOCKS / (times + 1))) &&
-			"$@" && continue
-		echo "$(($(disk_writes) - begin)) written in round $i"
+			! ended "$pid" && "$@" && continue
+		echo "$(($(disk_writes) - begin)) of $BLOCKS written in round $i of $times"
+		! ended "$pid" || echo "fio has ended"
 		cat "$TMP/fio.out"
+		pkill -P "$pid"
+		wait "$pid"
 		return 1
 	done
-	wait $!
+	wait "$pid"
 }
 
 echo "TAP version 13"

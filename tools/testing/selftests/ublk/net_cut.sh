@@ -19,7 +19,10 @@ nbd_require nbd
 
 ROUNDS=$(less "${UBLK_NBD_KILLS:-8}")
 ADDRESS=10.99.0.1
-BLOCKS=4000 BLOCKS_DEPTH=16 BLOCKS_SECONDS=200
+IOPS=400
+# A second of writes for each round, and half a minute for what each may take.
+BLOCKS=$(((ROUNDS + 1) * IOPS)) BLOCKS_DEPTH=16 BLOCKS_SECONDS=$((60 + ROUNDS * 30))
+MEMORY=$((BLOCKS * 4096 + (64 << 20)))
 
 far() {
 	ip netns exec ublk-test "$@"
@@ -70,7 +73,7 @@ disconnected() {
 
 # broken HOW: write all blocks; break the network with the function HOW, again and again.
 broken() {
-	fio_meanwhile 1500 60000 "$ROUNDS" "$@" || {
+	fio_meanwhile "$IOPS" 60000 "$ROUNDS" "$@" || {
 		ss -tn
 		return 1
 	}
@@ -96,7 +99,7 @@ case_of() {
 	local name=$1 how=$2
 	shift 2
 
-	far_server memory 64M || die "no server"
+	far_server memory "$MEMORY" || die "no server"
 	add_dev -t nbd --host "$ADDRESS" --port 10841 --server-timeout 2 "$@"
 	# shellcheck disable=SC2086 # words
 	check "$name: fio" broken $how

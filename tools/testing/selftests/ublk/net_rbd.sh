@@ -17,7 +17,8 @@ require fio ceph-mon ceph-osd rbd blkdiscard
 target_require rbd librbd
 
 ROUNDS=${UBLK_NBD_KILLS:-6}
-BLOCKS=2000 BLOCKS_DEPTH=8 BLOCKS_SECONDS=300
+IOPS=400
+BLOCKS=$(((ROUNDS + 1) * 100)) BLOCKS_DEPTH=8 BLOCKS_SECONDS=$((60 + ROUNDS * 40))
 
 image_is() {
 	rbd info "$1" --format json | grep -q "\"size\":$2"
@@ -33,7 +34,7 @@ add_rbd() {
 
 # lossy KILL: write all blocks without fsync, run KILL again and again meanwhile.
 lossy() {
-	fio_meanwhile 400 120000 "$ROUNDS" "$@"
+	fio_meanwhile "$IOPS" 120000 "$ROUNDS" "$@"
 }
 
 intact() {

@@ -17,8 +17,9 @@ require fio nbdkit qemu-img qemu-storage-daemon
 nbd_require nbd
 
 KILLS=${UBLK_NBD_KILLS:-2}
-# Blocks of 4 KiB, each written once.
-BLOCKS=$((KILLS * 250)) BLOCKS_DEPTH=8 BLOCKS_SECONDS=100
+IOPS=300
+# Blocks of 4 KiB, each written once, for a second between the kills.
+BLOCKS=$(((KILLS + 1) * IOPS)) BLOCKS_DEPTH=8 BLOCKS_SECONDS=100
 
 helper_pid() {
 	pgrep -P "$(pid_of "$DEV")" | head -n 1
@@ -42,7 +43,7 @@ kill_daemon_and_server() {
 # lossy KILL...: write all blocks, and run KILL when some have been written, again and
 # again; then fsync, and KILL a last time.
 lossy() {
-	fio_meanwhile 1000 30000 "$KILLS" "$@" || return
+	fio_meanwhile "$IOPS" 30000 "$KILLS" "$@" || return
 	blockdev --flushbufs "$BDEV" || return
 	"$@" || return
 	busywait 30000 dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct
