@@ -16,14 +16,14 @@ cost() {
 			--iodepth_batch_complete_max=32)
 	fio --name=cost --filename="$dev" --ioengine=io_uring --direct=1 \
 		--rw="$rw" --bs="${kb}k" --iodepth="$depth" "${batch[@]}" \
-		--number_ios=20000 --norandommap --size="$size" --minimal \
+		--number_ios="$ios" --norandommap --size="$size" --minimal \
 		--numjobs="$processes" \
 		--output="$fio_out" >&2 || {
 		cat "$fio_out" >&2
 		return 1
 	}
-	want=$((1048576 / kb))
-	[ "$want" -lt 20000 ] || want=20000
+	want=$(($(numfmt --from=iec "$size") / 1024 / kb))
+	[ "$want" -lt "$ios" ] || want=$ios
 	# terse format 3, a line for each process: kilobytes, and three fields later
 	# milliseconds
 	field=6
@@ -43,9 +43,10 @@ cost() {
 		}' "$fio_out"
 }
 
-# What a subject is measured with, and on how much of it.
+# What a subject is measured with, on how much of it, by how many IOs.
 only=.
 size=1G
+ios=20000
 processes=1
 
 measure() {

@@ -5,7 +5,8 @@
 #
 # make bench-net: what an IO costs in guest instructions, as bench/run.sh measures them,
 # on disks of the same NBD server: of the kernel's client, of qemu-nbd and of the target
-# nbd. Prints a table and what the target costs beside the other two, and writes JSON
+# nbd; and on the same image of a Ceph: of the kernel's client, of rbd-nbd and of the
+# target rbd. Prints a table and what the targets cost beside the others, and writes JSON
 # (default build/bench-net.json). The guest is that of "make check-net".
 #
 # --rows, --jobs	only names that match
@@ -52,14 +53,19 @@ grep '^ROW' "$out" | awk -F'\t' -v json="$json" -f "$top/bench/table.awk"
 echo
 grep '^ROW' "$out" | awk -F'\t' '
 	{ cost[$2, $3] = $4; if (!($3 in seen)) { seen[$3] = 1; job[++jobs] = $3 } }
-	function beside(other, j) {
-		if (!(("target nbd", j) in cost) || !((other, j) in cost))
+	function beside(ours, other, j) {
+		if (!((ours, j) in cost) || !((other, j) in cost))
 			return "-"
-		return sprintf("%.2f", cost["target nbd", j] / cost[other, j])
+		return sprintf("%.2f", cost[ours, j] / cost[other, j])
+	}
+	function compare(ours, first, second, i) {
+		for (i = 1; i <= jobs; i++)
+			printf "%-20s %s: %s of %s, %s of %s\n", job[i], ours,
+				beside(ours, first, job[i]), first,
+				beside(ours, second, job[i]), second
 	}
 	END {
-		for (i = 1; i <= jobs; i++)
-			printf "%-20s target nbd: %s of the kernel client, %s of qemu-nbd\n", job[i],
-				beside("kernel nbd client", job[i]), beside("qemu-nbd -c", job[i])
+		compare("target nbd", "kernel nbd client", "qemu-nbd -c")
+		compare("target rbd", "kernel rbd client", "rbd-nbd")
 	}'
 echo "written to $json" >&2
