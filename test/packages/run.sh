@@ -19,7 +19,7 @@ set -eu
 . "$(dirname -- "$0")/lib.sh"
 
 vm_become_root "$@"
-BOOT_SECONDS=3000	# for one boot with all of its steps
+BOOT_SECONDS=6000	# for one boot with all of its steps: two compilations at most
 
 run=$(mktemp -d "${TMPDIR:-/tmp}/ublk-packages.XXXXXX")
 qemu_pid=
