@@ -146,9 +146,11 @@ check "no end: reads after" busywait 10000 reads
 check "no end: del" del_dev
 end_server KILL
 
-# A server that is alive, and too slow.
+# A server that is alive, and too slow. The kernel would look for partitions by a dozen of
+# reads, one after the other, and keep dd from opening the disk until each has failed.
 far_server --filter=delay memory 64M rdelay=30 || die "no server"
-add_dev -t nbd --host "$ADDRESS" --port 10841 --server-timeout 1 --reconnect-timeout 3
+add_dev -t nbd --host "$ADDRESS" --port 10841 --server-timeout 1 --reconnect-timeout 3 \
+	--no-auto-part-scan
 check "too slow: an error, at the bound" fails_in_time 3000
 check "too slow: del" del_dev
 end_server KILL
