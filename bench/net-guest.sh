@@ -147,6 +147,8 @@ measure_images() {
 	measure_our_rbd "target rbd"
 }
 
+# qemu-nbd has its socket there
+mkdir -p /run/lock
 echo 0 >/proc/sys/kernel/randomize_va_space
 sync
 modprobe ublk_drv
