@@ -51,12 +51,35 @@ static bool heartbeat_waits(const struct heartbeat *h, pid_t tid, char state)
 	return strtol(line, NULL, 10) == SYS_io_uring_enter;
 }
 
+/* Where in the kernel the thread is: its functions, from the innermost one. */
+static void heartbeat_stack(const struct heartbeat *h, pid_t tid, char *buf,
+			    size_t len)
+{
+	char path[80], line[256], *at;
+	size_t used = 0;
+	FILE *in;
+
+	*buf = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stack", h->pid, tid);
+	in = fopen(path, "re");
+	/* "[<0>] function+0x1/0x2 [module]" */
+	while (in && used < len && fgets(line, sizeof(line), in)) {
+		at = strchr(line, ' ');
+		at = at ? at + 1 : line;
+		at[strcspn(at, "+\n")] = 0;
+		used += snprintf(buf + used, len - used, "%s%s",
+				 used ? " < " : "", at);
+	}
+	if (in)
+		fclose(in);
+}
+
 static void heartbeat_explain(const struct heartbeat *h,
 			      const struct heartbeat_thread *t, char state,
 			      __u64 now, char *why, size_t len)
 {
 	const char *what = "sleeps outside its loop";
-	char stack[256] = "";
+	char stack[600] = "";
 
 	if (state == 'T' || state == 't')
 		what = "is stopped";
@@ -65,7 +88,7 @@ static void heartbeat_explain(const struct heartbeat *h,
 	else if (state == 'D')
 		what = "waits in the kernel and cannot be killed";
 	if (state == 'D')
-		heartbeat_file(h, t->tid, "stack", stack, sizeof(stack));
+		heartbeat_stack(h, t->tid, stack, sizeof(stack));
 	snprintf(why, len, "the server, process %d, hangs: its thread %d of queue %u %s, for %llu s%s%s",
 		 h->pid, t->tid, t->queue, what,
 		 (unsigned long long)(now - t->since) / 1000000000,
@@ -109,11 +132,12 @@ enum heartbeat_verdict heartbeat_look(struct heartbeat *h, char *why, size_t len
 	for (i = 0; i < h->nr && verdict != HEARTBEAT_HANGS; i++)
 		verdict = heartbeat_thread(h, &h->threads[i], now, why, len) ? :
 			verdict;
-	if (verdict != HEARTBEAT_BLOCKED)
+	if (verdict == HEARTBEAT_HANGS)
 		return verdict;
-	verdict = h->said ? HEARTBEAT_OK : verdict;
-	h->said = true;
-	return verdict;
+	if (h->said == (verdict == HEARTBEAT_BLOCKED))
+		return HEARTBEAT_OK;
+	h->said = !h->said;
+	return h->said ? HEARTBEAT_BLOCKED : HEARTBEAT_GOES_ON;
 }
 
 static void heartbeat_threads(struct heartbeat *h, const struct state *st)

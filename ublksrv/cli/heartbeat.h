@@ -15,6 +15,7 @@ enum heartbeat_verdict {
 	HEARTBEAT_OK,
 	HEARTBEAT_HANGS,	/* a thread has not come to its requests for too long */
 	HEARTBEAT_BLOCKED,	/* it hangs in the kernel, and cannot be killed */
+	HEARTBEAT_GOES_ON,	/* it did, and does no more */
 };
 
 struct heartbeat_thread {
@@ -62,7 +63,7 @@ void heartbeat_start(struct heartbeat *h, __u32 id, pid_t pid);
  *
  * A thread that waits in io_uring for requests, or for its store, does not hang.
  *
- * Return: verdict; HEARTBEAT_BLOCKED once for a server
+ * Return: verdict; HEARTBEAT_BLOCKED and HEARTBEAT_GOES_ON when that begins
  */
 enum heartbeat_verdict heartbeat_look(struct heartbeat *h, char *why, size_t len);
 

@@ -118,17 +118,22 @@ static int supervise_set_up(struct supervisor *v)
 	return 0;
 }
 
-static void supervise_ready(struct supervisor *v)
+static void supervise_say_served(const struct supervisor *v)
 {
 	char text[120];
 
+	snprintf(text, sizeof(text), "/dev/ublkb%u is served by process %d", v->s.id,
+		 (int)v->s.pid);
+	supervise_say(UBLK_LOG_INFO, v, text);
+}
+
+static void supervise_ready(struct supervisor *v)
+{
 	v->phase = PHASE_SERVING;
 	v->failures = 0;
 	v->started = common_now_ns();
 	heartbeat_start(&v->beat, v->s.id, v->s.pid);
-	snprintf(text, sizeof(text), "/dev/ublkb%u is served by process %d", v->s.id,
-		 (int)v->s.pid);
-	supervise_say(UBLK_LOG_INFO, v, text);
+	supervise_say_served(v);
 	notify("READY=1");
 	upgrade_ready(&v->upgrade);
 }
@@ -307,7 +312,7 @@ static void supervise_stays(struct supervisor *v)
 /* A server that hangs is killed, and replaced as one that died. */
 static void supervise_look(struct supervisor *v)
 {
-	char why[500];
+	char why[1000];
 
 	switch (heartbeat_look(&v->beat, why, sizeof(why))) {
 	case HEARTBEAT_HANGS:
@@ -316,6 +321,9 @@ static void supervise_look(struct supervisor *v)
 		break;
 	case HEARTBEAT_BLOCKED:
 		supervise_say(UBLK_LOG_ERR, v, why);
+		break;
+	case HEARTBEAT_GOES_ON:
+		supervise_say_served(v);
 		break;
 	default:
 		break;
