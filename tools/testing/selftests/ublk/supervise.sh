@@ -9,7 +9,10 @@
 #   BOUND_MS=N		the longest pause of IO that passes
 #
 # A pause is the time that one read takes that begins when the server gets the signal.
-# UBLK_SUPERVISE_SECONDS=180 makes it longer than the time that each test has.
+# UBLK_SUPERVISE_SECONDS=N makes it as long, more than the runner gives a test. Three
+# minutes, from the ublk tree:
+#   test/vm/run.sh --timeout 900 -- env UBLK_SUPERVISE_SECONDS=180 \
+#	tools/testing/selftests/ublk/test_supervise_kill.sh
 
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
