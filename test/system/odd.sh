@@ -54,6 +54,7 @@ step_store() {
 	run "that is as long as it was" "truncate -s 128M /srv/data.img && within 60 served 0"
 	run "IO goes on" "kill -0 $writer"
 	touch /run/stop-writing
+	run "and ends when it is told to" "within 60 ended $writer"
 	run "a store that cannot be written" \
 		"kill -STOP \$(supervisor) && kill -9 \$(server) && within 20 mount -o remount,ro /srv; kill -CONT \$(supervisor); within 30 told 'Read-only' && systemctl show -P StatusText ublk@data && same_mount"
 	run "and can be again" "mount -o remount,rw /srv && within 60 served 0"
@@ -103,12 +104,15 @@ step_freeze() {
 	mount=$(mount_id)
 	run "the test of the kernel" "echo 0 >/sys/power/sync_on_suspend && echo freezer >/sys/power/pm_test && cat /sys/power/pm_test"
 	run "with a disk that is served" suspend
-	run "the disk has no server" hold
+	run "the disk has no server" "sync -f $mnt && hold"
 	run "processes are frozen and go on" suspend
 	dd if=/dev/ublkb0 of=/dev/null bs=4k count=1 iflag=direct status=none &
 	reader=$!
 	run "a process waits for the disk" "within 20 grep -q '^State:.D' /proc/$reader/status"
+	# If that is refused, the kernel shows each process that does not freeze.
+	dmesg -n 1
 	echo "# with a process that waits for IO: $(suspend 2>&1 | tail -n 1)"
+	dmesg -n 7
 	run "the supervisor goes on" "kill -CONT \$(supervisor) && within 30 served 0"
 	wait "$reader"
 	run "the process has its data" "[ $? -eq 0 ]"
