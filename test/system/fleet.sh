@@ -120,6 +120,8 @@ step_fleet-power() {
 	run "IO on all disks" "within 60 fleet_reads"
 	run "one disk has lost its server" \
 		"kill -STOP \$(systemctl show -P MainPID ublk@f3) && kill -9 \$(fleet_server 3) && within 20 ublk udev-held \$(basename \$(readlink /dev/disk/by-ublk/f3))"
+	# The root has no journal: what it has so far is not to be lost.
+	sync -f /
 	sed -i 1d /share/steps
 	echo "# the power fails"
 	echo b >/proc/sysrq-trigger
@@ -161,7 +163,7 @@ fleet_served_by_another() {
 }
 
 step_fleet-full() {
-	rm -r /etc/systemd/system/ublk@.service.d /etc/systemd/system/fill-run.service
+	rm /etc/systemd/system/ublk@.service.d/fill.conf /etc/systemd/system/fill-run.service
 	run "/run is full" fleet_run_is_full
 	fleet_all_there
 	run "servers that die are replaced" "each_disk fleet_kill"

@@ -168,15 +168,17 @@ login() {
 	runuser -l root -c "$*"
 }
 
+# Without KillExcludeUsers= logind leaves what root has started; an empty list is none.
 start_bus() {
 	tar -xf /share/bus.tar -C / &&
 		mkdir -p /etc/systemd/logind.conf.d &&
-		printf '%s\n' '[Login]' KillUserProcesses=yes KillExcludeUsers= \
+		printf '%s\n' '[Login]' KillUserProcesses=yes KillExcludeUsers=nobody \
 			>/etc/systemd/logind.conf.d/kill.conf &&
-		echo "session required pam_systemd.so" >>/etc/pam.d/runuser-l &&
+		{ grep -q pam_systemd.so /etc/pam.d/runuser-l ||
+			echo "session required pam_systemd.so" >>/etc/pam.d/runuser-l; } &&
 		systemd-sysusers && systemctl daemon-reload &&
 		systemctl start dbus.socket && systemctl restart systemd-logind &&
-		within 30 busctl --system status
+		within 30 busctl --system status >/dev/null
 }
 
 ended() {

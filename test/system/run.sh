@@ -64,6 +64,17 @@ MASKED="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all
 
 BUS_PACKAGES="dbus dbus-daemon dbus-system-bus-common libpam-systemd"
 
+# The deadlines of units, as those of the test.
+scale_units() {
+	local dir=$run/products/etc/systemd/system
+
+	mkdir -p "$dir/ublk@.service.d" "$dir/ublk-shutdown.service.d"
+	printf '%s\n' '[Service]' "TimeoutStartSec=$((90 * SCALE))" "TimeoutStopSec=$((60 * SCALE))" \
+		>"$dir/ublk@.service.d/scale.conf"
+	printf '%s\n' '[Service]' "TimeoutStartSec=$((60 * SCALE))" \
+		>"$dir/ublk-shutdown.service.d/scale.conf"
+}
+
 # What is added to the guest's root at the first boot: what "make install" makes, the
 # module, the unit of the test, a journal that stays.
 make_products() {
@@ -77,6 +88,7 @@ make_products() {
 	"$VM_DIR/chroot.sh" --no-sync --bind "$run/products:/mnt/products" -- \
 		make -s install-user PREFIX=/usr SYSTEMDDIR=/usr/lib/systemd \
 		UDEVDIR=/usr/lib/udev/rules.d DESTDIR=/mnt/products >&2
+	[ "$SCALE" -eq 1 ] || scale_units
 	unit >"$run/products/etc/systemd/system/step.service"
 	ln -s ../step.service "$run/products/etc/systemd/system/multi-user.target.wants/"
 	for name in $MASKED; do
