@@ -8,12 +8,12 @@
 FLEET=16
 fleet_sums=/var/lib/ublk-test
 
-# The option of disk N that chooses how its data moves.
+# The lines for disk N that choose how its data moves.
 fleet_mode() {
 	case $(($1 % 4)) in
-	0) echo "redirect = no" ;;
+	0) echo "redirect = yes" ;;
 	1) echo "copy = yes" ;;
-	2) echo "usercopy = yes" ;;
+	2) printf '%s\n' "usercopy = yes" "no-redirect = yes" ;;
 	3) echo "zerocopy = yes" ;;
 	esac
 }
@@ -70,7 +70,7 @@ booted() {
 fleet_all_there() {
 	run "boot ends in time" fleet_boot_time
 	run "all $FLEET disks are there" "within 60 each_disk fleet_is_live && ublk list | grep -c 'state LIVE' | grep -x $FLEET"
-	run "in four modes" "fleet_modes && [ \$(fleet_modes | wc -l) -ge 3 ]"
+	run "in four modes" "fleet_modes && [ \$(fleet_modes | wc -l) -eq 4 ]"
 	run "with their data" "each_disk fleet_compare"
 	run "no ordering cycle" "no_cycle"
 }
