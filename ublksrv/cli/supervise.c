@@ -215,13 +215,17 @@ static void supervise_told(struct supervisor *v)
 	supervise_ready(v);
 }
 
-static const char *supervise_how(int status, char *buf, size_t len)
+static const char *supervise_how(const struct supervisor *v, int status,
+				 char *buf, size_t len)
 {
+	const char *said = v->s.child && v->s.said ? v->s.said : "";
+
 	if (status < 0)
 		snprintf(buf, len, "was ended by signal %d (%s)", -status,
 			 strsignal(-status));
 	else
-		snprintf(buf, len, "has ended with status %d", status);
+		snprintf(buf, len, "has ended with status %d%s%s", status,
+			 status && *said ? ": " : "", status ? said : "");
 	return buf;
 }
 
@@ -259,7 +263,7 @@ static bool supervise_was_ended(struct supervisor *v, int status,
 static void supervise_ended(struct supervisor *v)
 {
 	struct ublksrv_ctrl_dev_info info = { 0 };
-	char how[100], text[300];
+	char how[900], text[1000];
 	pid_t pid = v->s.pid;
 	int status, err;
 
@@ -270,7 +274,7 @@ static void supervise_ended(struct supervisor *v)
 		return;
 	}
 	snprintf(text, sizeof(text), "the server, process %d, %s", (int)pid,
-		 supervise_how(status, how, sizeof(how)));
+		 supervise_how(v, status, how, sizeof(how)));
 	if (v->phase != PHASE_SERVING) {
 		supervise_failed(v, text);
 		return;

@@ -8,6 +8,8 @@
 
 #include "conf.h"
 
+#define SUPERVISE_SAID	1024
+
 /* What a start of a server found and did. */
 enum supervise_start {
 	SUPERVISE_ADDED,	/* a child adds the device */
@@ -27,6 +29,7 @@ enum supervise_start {
  * @child: it is, or was, one of this process
  * @lost: the device has no record, so its server needs the options
  * @events: eventfd that a starting server writes to, or -1
+ * @said: memory that children share: why the last one failed, or ""; NULL before the first
  */
 struct supervise {
 	const struct conf *conf;
@@ -37,6 +40,7 @@ struct supervise {
 	bool child;
 	bool lost;
 	int events;
+	char *said;
 };
 
 /**

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -84,13 +85,30 @@ static void supervise_serve(struct supervise *s, const struct cli_command *cmd,
 	/* of them the supervisor's socket: it would be there as long as the server */
 	daemon_close_others(s->events);
 	status = cmd->run(nr, line);
+	if (status && s->said)
+		snprintf(s->said, SUPERVISE_SAID, "%s", ublk_strerror_last());
 	fflush(NULL);
 	_exit(status);
+}
+
+/* Without memory for it the reason of a failure is in the log alone. */
+static void supervise_share(struct supervise *s)
+{
+	void *mem;
+
+	if (!s->said) {
+		mem = mmap(NULL, SUPERVISE_SAID, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		s->said = mem == MAP_FAILED ? NULL : mem;
+	}
+	if (s->said)
+		*s->said = 0;
 }
 
 static int supervise_fork(struct supervise *s, const struct cli_command *cmd,
 			  char **line)
 {
+	supervise_share(s);
 	fflush(NULL);
 	s->pid = fork();
 	if (!s->pid)

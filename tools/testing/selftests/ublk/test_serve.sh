@@ -78,6 +78,13 @@ rm "/run/ublk/$DEV.json"
 kill -9 "$pid"
 check "a lost record" busywait 30000 served_by_another
 check "is written again" grep -q "$img" "/run/ublk/$DEV.json"
+
+# What a server says that cannot start.
+mv "$img" "$TMP/away"
+kill -9 "$pid"
+check "a file that is gone is told" told "^STATUS=the server, process [0-9]+, has ended with status 1: dev 4: .*$img: No such file"
+mv "$TMP/away" "$img"
+check "and is served when it is back" busywait 30000 served_by_another
 check "quiesce" "$UBLK" quiesce -n "$DEV"
 check "is followed by the next server" busywait 30000 served_by_another
 
