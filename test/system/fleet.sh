@@ -135,7 +135,7 @@ step_fleet-crash() {
 	# udev has seen the disk of the store by then, which needs space in /run, too
 	printf '%s\n' '[Unit]' 'DefaultDependencies=no' 'After=srv.mount' '[Service]' 'Type=oneshot' \
 		RemainAfterExit=yes \
-		"ExecStart=/bin/sh -c 'dd if=/dev/zero of=/run/fill bs=64k 2>/dev/null; dd if=/dev/zero of=/run/fill2 bs=512 2>/dev/null; true'" \
+		"ExecStart=/bin/sh -c 'mount -o remount,size=64M /run; dd if=/dev/zero of=/run/fill bs=64k 2>/dev/null; dd if=/dev/zero of=/run/fill2 bs=512 2>/dev/null; true'" \
 		>/etc/systemd/system/fill-run.service
 	printf '%s\n' '[Unit]' 'Wants=fill-run.service' 'After=fill-run.service' \
 		>/etc/systemd/system/ublk@.service.d/fill.conf
@@ -163,13 +163,13 @@ fleet_served_by_another() {
 }
 
 step_fleet-full() {
-	rm /etc/systemd/system/ublk@.service.d/fill.conf /etc/systemd/system/fill-run.service
-	run "/run is full" fleet_run_is_full
+	run "/run is full" "within 120 systemctl -q is-active fill-run && fleet_run_is_full"
 	fleet_all_there
 	run "servers that die are replaced" "each_disk fleet_kill"
 	run "/run is still full" fleet_run_is_full
 	run "the data is the same" "each_disk fleet_compare"
 	rm -f /run/fill /run/fill2
+	rm /etc/systemd/system/ublk@.service.d/fill.conf /etc/systemd/system/fill-run.service
 	end 0
 }
 
