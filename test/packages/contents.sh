@@ -87,7 +87,7 @@ places() {
 		printf '/usr/lib/systemd/%s\n' system-generators/ublk-generator \
 			system/ublk@.service system/ublk-ready@.service \
 			system/ublk-shutdown.service system/run-ublk.mount \
-			system/final.target.wants/ublk-shutdown.service
+			system/{halt,kexec,poweroff,reboot}.target.wants/ublk-shutdown.service
 		printf '/usr/lib/ublk/ublk-target-%s.so\n' image nbd nbdkit rbd
 		printf '%s\n' /usr/sbin/ublk \
 			/usr/share/bash-completion/completions/ublk \

@@ -147,9 +147,12 @@ rules_and_units() {
 		nr=$((nr + $(grep -cF "$program " "$file")))
 	done
 	is "lines with the program" 8 "$nr" || return 1
-	is "the generator" "$program" "$(readlink "$lib/system-generators/ublk-generator")" &&
-		is "what shutdown wants" "$(cat "$lib/system/ublk-shutdown.service")" \
-			"$(cat "$lib/system/final.target.wants/ublk-shutdown.service")"
+	is "the generator" "$program" "$(readlink "$lib/system-generators/ublk-generator")" ||
+		return 1
+	for file in halt kexec poweroff reboot; do
+		is "what $file wants" "$(cat "$lib/system/ublk-shutdown.service")" \
+			"$(cat "$lib/system/$file.target.wants/ublk-shutdown.service")" || return 1
+	done
 }
 
 # Every page, if there is a tool that makes them.

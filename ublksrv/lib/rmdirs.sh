@@ -28,7 +28,7 @@ ours() {
 	esac
 	case ${1##*/} in
 	ublk | pkgconfig | completions | bash-completion) return 0 ;;
-	final.target.wants) return 0 ;;
+	halt.target.wants | kexec.target.wants | poweroff.target.wants | reboot.target.wants) return 0 ;;
 	zsh | site-functions | fish | vendor_completions.d) return 0 ;;
 	*) return 1 ;;
 	esac
