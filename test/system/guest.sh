@@ -19,7 +19,8 @@ end() {
 	if [ "$1" -ne 0 ]; then
 		echo "$1" >/share/status
 		journalctl -b --no-pager -o short-monotonic >/share/journal 2>&1
-		sync
+		# not of a disk that has no server
+		sync -f /
 		systemctl --no-block --force poweroff
 		exit 1
 	fi
