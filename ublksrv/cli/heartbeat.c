@@ -120,6 +120,7 @@ enum heartbeat_verdict heartbeat_look(struct heartbeat *h, char *why, size_t len
 	__u64 now = common_now_ns(), pause = h->limit / HEARTBEAT_LOOKS;
 	enum heartbeat_verdict verdict = HEARTBEAT_OK;
 	unsigned int i;
+	bool blocked;
 
 	if (!h->next || now < h->next)
 		return HEARTBEAT_OK;
@@ -134,10 +135,11 @@ enum heartbeat_verdict heartbeat_look(struct heartbeat *h, char *why, size_t len
 			verdict;
 	if (verdict == HEARTBEAT_HANGS)
 		return verdict;
-	if (h->said == (verdict == HEARTBEAT_BLOCKED))
+	blocked = verdict == HEARTBEAT_BLOCKED;
+	if (blocked == h->said)
 		return HEARTBEAT_OK;
-	h->said = !h->said;
-	return h->said ? HEARTBEAT_BLOCKED : HEARTBEAT_GOES_ON;
+	h->said = blocked;
+	return blocked ? HEARTBEAT_BLOCKED : HEARTBEAT_GOES_ON;
 }
 
 static void heartbeat_threads(struct heartbeat *h, const struct state *st)
