@@ -317,14 +317,12 @@ TEST_F(ab, D_128_fallback_when_the_slot_does_not_exist)
 TEST_F(ab, D_132_slot_taken_by_somebody_else)
 {
 	struct fixture *t = &self->t;
-	struct iovec v = { raw_buf(&t->srv, 0, 0), 4096 };
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
-	__u64 tag = 0;
+	char *user = raw_buf(&t->srv, 0, 0);
 
 	ASSERT_EQ(0, live(t, SLOT));
-	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, SLOT, &v,
-							  &tag, 1));
+	ASSERT_EQ(0, raw_set_slot(r, SLOT, user, 4096));
 	self->job = client_blk(t->client, t->info.dev_id, CLIENT_WRITE, WIN,
 			       LEN, 0);
 	EXPECT_EQ(-EIO, client_wait(t->client, self->job, RAW_DEADLINE_MS));
@@ -339,7 +337,7 @@ TEST_F(ab, D_132_slot_taken_by_somebody_else)
 	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	/* That commit has not removed the user's buffer. */
 	EXPECT_EQ(512, raw_fixed(r, true, t->srv.buf_fd, 0, SLOT,
-				 (uintptr_t)v.iov_base, 512));
+				 (uintptr_t)user, 512));
 	EXPECT_EQ(0, fx_stop(t));
 }
 
@@ -378,12 +376,10 @@ TEST_F(ab, D_128_ring_without_a_table)
 /* covers: D-130 D-35 D-103 */
 TEST_F(ab, D_130_commit_from_another_ring)
 {
-	struct iovec v = { NULL, 0 };
 	struct fixture *t = &self->t;
 	struct raw_ring second;
 	struct raw_ev *ev = &self->ev;
-	__u64 tag = 0;
-	int job, ret;
+	int job;
 
 	ASSERT_EQ(0, live(t, SLOT));
 	ASSERT_EQ(0, raw_ring_open(&second, &t->srv, 0));
@@ -399,9 +395,7 @@ TEST_F(ab, D_130_commit_from_another_ring)
 		EXPECT_EQ(0, raw_unreg(&t->ring, SLOT));
 	} else {
 		EXPECT_EQ(-EINVAL, raw_unreg(&t->ring, SLOT));
-		ret = io_uring_register_buffers_update_tag(&t->ring.ring, SLOT,
-							   &v, &tag, 1);
-		EXPECT_EQ(1, ret);
+		EXPECT_EQ(0, raw_set_slot(&t->ring, SLOT, NULL, 0));
 	}
 	EXPECT_EQ(LEN, client_wait(t->client, job, RAW_DEADLINE_MS));
 	/*
@@ -428,18 +422,15 @@ TEST_F(ab, D_130_commit_from_another_ring)
 /* covers: D-130 D-118 */
 TEST_F(ab, D_130_slot_cleared_or_reused_by_the_server)
 {
-	struct iovec v = { NULL, 0 };
 	struct fixture *t = &self->t;
 	struct raw_ring *r = &t->ring;
 	struct raw_ev *ev = &self->ev;
 	char *user = raw_buf(&t->srv, 0, 0);
-	__u64 tag = 0;
 
 	ASSERT_EQ(0, live(t, SLOT));
 	/* The test empties the slot before the commit, which is allowed. */
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
-	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, SLOT, &v,
-							  &tag, 1));
+	ASSERT_EQ(0, raw_set_slot(r, SLOT, NULL, 0));
 	EXPECT_TRUE(slot_empty(t, r, SLOT));
 	EXPECT_TRUE(fx_open_still(t, self->job));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT));
@@ -449,10 +440,7 @@ TEST_F(ab, D_130_slot_cleared_or_reused_by_the_server)
 	 * leaves alone.
 	 */
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &self->job, ev));
-	v.iov_base = user;
-	v.iov_len = 4096;
-	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, SLOT, &v,
-							  &tag, 1));
+	ASSERT_EQ(0, raw_set_slot(r, SLOT, user, 4096));
 	ASSERT_EQ(0, raw_arm(r, COMMIT, 0, 0, LEN, 0, SLOT + 1));
 	EXPECT_EQ(LEN, client_wait(t->client, self->job, RAW_DEADLINE_MS));
 	EXPECT_EQ(512, raw_fixed(r, true, t->srv.buf_fd, 0, SLOT,
@@ -549,15 +537,6 @@ FIXTURE_TEARDOWN_PARENT(next)
 	FX_TEARDOWN(&self->t);
 }
 
-/* Take the driver's buffer out of a slot. */
-static int clear_slot(struct raw_ring *r, int slot)
-{
-	struct iovec v = { NULL, 0 };
-	__u64 tag = 0;
-
-	return io_uring_register_buffers_update_tag(&r->ring, slot, &v, &tag, 1);
-}
-
 /*
  * A server that lost its device, with requests in its ring's slots 0 and 1, serves it
  * again with the same ring, and each tag with the slot of the other one.
@@ -579,7 +558,7 @@ TEST_F(next, D_130_slots_of_the_last_session)
 		ASSERT_TRUE(in_slot(t, &t->ring, i));
 	raw_srv_close(&t->srv);
 	for (i = 0; i < 2; i++)
-		ASSERT_EQ(1, clear_slot(&t->ring, i));
+		ASSERT_EQ(0, raw_set_slot(&t->ring, i, NULL, 0));
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(-EIO, client_wait(t->client, job[i], RAW_DEADLINE_MS));
 	ASSERT_EQ(0, raw_wait_state(&t->ctl, t->info.dev_id,

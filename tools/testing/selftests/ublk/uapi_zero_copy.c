@@ -256,23 +256,17 @@ TEST_F(zc, D_108_ring_without_a_table)
 TEST_F(zc, D_117_slot_with_memory_of_the_user)
 {
 	struct fixture *t = &self->t;
-	struct iovec v = { raw_buf(&t->srv, 0, 0), 4096 };
 	struct raw_ring *r = &t->ring;
 	struct raw_ev ev;
-	__u64 tag = 0;
 	int job;
 
 	ASSERT_EQ(0, fx_start(t));
-	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, 20, &v,
-							  &tag, 1));
+	ASSERT_EQ(0, raw_set_slot(r, 20, raw_buf(&t->srv, 0, 0), 4096));
 	EXPECT_EQ(-EBUSY, raw_unreg(r, 20));
 	ASSERT_EQ(0, fx_request(t, CLIENT_WRITE, WIN, LEN, &job, &ev));
 	EXPECT_EQ(-EBUSY, raw_reg(r, ev.q, ev.tag, 20));
 	EXPECT_EQ(-EBUSY, raw_unreg(r, 20));
-	v.iov_base = NULL;
-	v.iov_len = 0;
-	ASSERT_EQ(1, io_uring_register_buffers_update_tag(&r->ring, 20, &v,
-							  &tag, 1));
+	ASSERT_EQ(0, raw_set_slot(r, 20, NULL, 0));
 	EXPECT_EQ(0, raw_reg(r, ev.q, ev.tag, 20));
 	EXPECT_EQ(0, raw_unreg(r, 20));
 	ASSERT_EQ(0, raw_serve(r, &ev));

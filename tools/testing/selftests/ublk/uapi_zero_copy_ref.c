@@ -191,17 +191,6 @@ TEST_F(ref, D_103_the_committed_result_counts)
 	EXPECT_EQ(0, fx_stop(t));
 }
 
-/* Clear a slot by an update of the table instead of a ublk command. */
-static int clear_slot(struct raw_ring *r, int slot)
-{
-	struct iovec v = { NULL, 0 };
-	__u64 tag = 0;
-	int ret = io_uring_register_buffers_update_tag(&r->ring, slot, &v,
-						       &tag, 1);
-
-	return ret == 1 ? 0 : -EIO;
-}
-
 /* covers: D-104 */
 TEST_F(ref, D_104_every_way_to_release)
 {
@@ -222,7 +211,7 @@ TEST_F(ref, D_104_every_way_to_release)
 		ASSERT_EQ(0, raw_commit(&t->ring, q, i, LEN));
 		EXPECT_TRUE(fx_open_still(t, self->job));
 		if (way == 0)
-			ret = clear_slot(&second, SLOT);
+			ret = raw_set_slot(&second, SLOT, NULL, 0);
 		if (way == 1)
 			ret = io_uring_unregister_buffers(&second.ring);
 		EXPECT_EQ(0, ret);

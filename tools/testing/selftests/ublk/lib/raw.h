@@ -207,6 +207,7 @@ long raw_copy_any(void *raw_copy);
 int raw_table(struct raw_ring *r);
 int raw_reg(struct raw_ring *r, int q, int tag, __u64 slot);
 int raw_unreg(struct raw_ring *r, __u64 slot);
+int raw_set_slot(struct raw_ring *r, int slot, void *buf, size_t len);
 __u64 raw_user_data(struct raw_ring *r);
 int raw_fixed_post(struct raw_ring *r, bool write, int fd, __u64 off,
 		   int slot, __u64 addr, __u32 len, __u64 *user_data);

@@ -76,6 +76,19 @@ int raw_unreg(struct raw_ring *r, __u64 slot)
 	return raw_call(r, UBLK_U_IO_UNREGISTER_IO_BUF, 0, 0, 0, slot);
 }
 
+/*
+ * Put memory of the server into a slot, or nothing, by an update of the table instead
+ * of a ublk command. Returns 0, or a negative errno.
+ */
+int raw_set_slot(struct raw_ring *r, int slot, void *buf, size_t len)
+{
+	struct iovec v = { buf, len };
+	__u64 tag = 0;
+	int ret = io_uring_register_buffers_update_tag(&r->ring, slot, &v, &tag, 1);
+
+	return ret == 1 ? 0 : ret ? : -EIO;
+}
+
 /* For an SQE of the caller's own: no command has this queue, tag and number. */
 __u64 raw_user_data(struct raw_ring *r)
 {
