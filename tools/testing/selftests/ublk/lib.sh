@@ -352,6 +352,20 @@ served_by_another() {
 	pid=$now
 }
 
+# A service manager on $TMP/socket (NOTIFY_SOCKET): what it is told is in $TMP/told, a line
+# each.
+service_manager() {
+	python3 - "$TMP/socket" >"$TMP/told" <<'PY' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True:
+    print(s.recv(4096).decode(), flush=True)
+PY
+	defer kill $!
+	busywait 60000 test -S "$TMP/socket" || die "no socket"
+}
+
 # Reads and writes that the daemon of $DEV has served.
 served_requests() {
 	"$UBLK" stat "$DEV" | awk '$1 == "all" || $1 == "0" { n = $2 + $3 } END { print n }'

@@ -17,16 +17,7 @@ img=$(new_file img 32M)
 declare_dev disk "file = $img" "user-recovery-reissue = yes" "number = 4"
 DEV=4 BDEV=/dev/ublkb4
 
-# A service manager: writes what it is told to a file, a line each.
-python3 - "$TMP/socket" >"$TMP/told" <<'PY' &
-import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1])
-while True:
-    print(s.recv(4096).decode(), flush=True)
-PY
-defer kill $!
-busywait 60000 test -S "$TMP/socket" || die "no socket"
+service_manager
 
 # serve OPTION...: in the background; the supervisor is $SUPERVISOR.
 serve() {

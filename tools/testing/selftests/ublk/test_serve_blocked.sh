@@ -24,16 +24,7 @@ declare_dev disk "type = zoned" "file = $TMP/mnt/img" "size = 16M" "zone-size = 
 	"user-recovery = yes" "number = 4"
 DEV=4 BDEV=/dev/ublkb4
 
-# A service manager: writes what it is told to a file, a line each.
-python3 - "$TMP/socket" >"$TMP/told" <<'PY' &
-import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1])
-while True:
-    print(s.recv(4096).decode(), flush=True)
-PY
-defer kill $!
-busywait 60000 test -S "$TMP/socket" || die "no socket"
+service_manager
 NOTIFY_SOCKET=$TMP/socket "$UBLK" serve disk --hang-timeout 2 2>"$TMP/log" &
 SUPERVISOR=$!
 defer kill -9 "$SUPERVISOR"
