@@ -225,7 +225,7 @@ static const char *supervise_how(const struct supervisor *v, int status,
 			 strsignal(-status));
 	else
 		snprintf(buf, len, "has ended with status %d%s%s", status,
-			 status && *said ? ": " : "", status ? said : "");
+			 *said ? ": " : "", said);
 	return buf;
 }
 
