@@ -447,6 +447,15 @@ fio_verify() {
 		--verify_state_save=0 --randrepeat=1 --minimal "$@" >"$TMP/fio.out"
 }
 
+# Verify random IO on the disk again and again, until there is a file $TMP/enough: as long
+# as what the test does meanwhile.
+fio_until_enough() {
+	until [ -e "$TMP/enough" ]; do
+		fio_verify "$BDEV" --size=16M --iodepth=8 --bs=4k --time_based \
+			--runtime=2 || return
+	done
+}
+
 # fio_blocks [FIO OPTION]...: write BLOCKS blocks of 4 KiB to the disk, BLOCKS_DEPTH at a
 # time, within BLOCKS_SECONDS. Each is written once, so a write that a server executes
 # late does no harm, and every call has the same order and contents.

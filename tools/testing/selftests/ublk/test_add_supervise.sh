@@ -43,13 +43,14 @@ check "the disk is served" dd if="$BDEV" of=/dev/null bs=4k count=1 iflag=direct
 boss=$!
 check "serve takes the device" busywait 20000 supervised
 check "is that process" prints "$boss" supervisor
-fio_verify "$BDEV" --size=16M --iodepth=8 --bs=4k --time_based --runtime="$((8 * SCALE))" &
+fio_until_enough &
 fio=$!
 for i in $(seq "$(less 4)"); do
 	check "kill -9 of the daemon" kill -9 "$pid"
 	check "the next one" busywait 30000 served_by_another
 done
 check "IO goes on" kill -0 "$fio"
+touch "$TMP/enough"
 wait "$fio"
 check "without an error, and with the right data" test $? -eq 0
 check "del" del_dev

@@ -47,8 +47,8 @@ locked() {
 check "which is locked in memory" locked
 check "the device is as declared" prints "disk: is as declared, /dev/ublkb4" "$UBLK" up disk
 
-# Servers that die, again and again.
-fio_verify "$BDEV" --size=16M --iodepth=8 --bs=4k --time_based --runtime="$((10 * SCALE))" &
+# Servers that die, again and again. The pauses before a start become longer each time.
+fio_until_enough &
 fio=$!
 kills() {
 	local i
@@ -60,6 +60,7 @@ kills() {
 }
 check "kill -9, again and again" kills
 check "IO goes on" kill -0 "$fio"
+touch "$TMP/enough"
 wait "$fio"
 check "without an error, and with the right data" test $? -eq 0
 check "is said" told "^STATUS=the server, process [0-9]+, was ended by signal 9 .*; next start in [0-9]+ ms$"
