@@ -17,7 +17,7 @@
 #
 # Several guests run side by side (lanes.sh), by default three and on more than
 # six processors half as many as these: a test alone leaves the processors idle
-# half of the time. The tests of the host have a lane of their own, with less
+# half of the time. The tests of the host have two lanes of their own, with less
 # weight. A test is printed when it has ended.
 #
 # --debug is --kernel with the debug kernel and --slow 4. It leaves out the tests
@@ -93,15 +93,17 @@ selected() {
 
 # --- on the host
 
-# Those behind "coverage" need the guest's root: compilers and checkers of the
-# guest's release, its liburing.
-HOST_TESTS="vm/tools model unit fuzz coverage static series user docs"
+# The longest, static, comes first. It and those behind "coverage" need the guest's
+# root: compilers and checkers of the guest's release, its liburing. Those before can
+# run while it is made.
+HOST_TESTS="static vm/tools model unit fuzz coverage user series docs"
 
-# host_command NAME: set limit and the array command; false if it is not there.
+# host_command NAME: set limit and the array command; false if it is not there. Each
+# of those in the chroot has a copy of the checkout, so none waits for another.
 host_command() {
 	local copy
 
-	copy=("$VM_DIR/chroot.sh" --copy host --)
+	copy=("$VM_DIR/chroot.sh" --copy "$1" --)
 	limit=600
 	case $1 in
 	vm/tools) command=("$VM_DIR/selftest.sh") ;;
@@ -143,6 +145,16 @@ host_lane() {
 	renice -n 5 -p "$BASHPID" >/dev/null
 	while test=$(take host) && [ -n "$test" ]; do
 		host_test "${test%:*}"
+	done
+}
+
+# Two, so that no processor is idle when the guests have ended before them.
+start_host_lanes() {
+	local nr
+
+	[ -e "$tmp/queue/host" ] || return 0
+	for nr in 0 1; do
+		start_lane "host$nr" host_lane
 	done
 }
 
@@ -277,7 +289,7 @@ fi
 if [ -z "$list_only" ]; then
 	"$VM_DIR/host.sh" || exit 1
 	echo "KTAP version 1" | tee "$tmp/ktap"
-	[ ! -e "$tmp/queue/host" ] || start_lane host host_lane
+	start_host_lanes
 	# Made once, where it can fail with a message.
 	"$VM_DIR/prepare.sh" >/dev/null || exit 1
 fi
