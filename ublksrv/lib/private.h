@@ -14,7 +14,7 @@
  *   copy zcopy
  *   tag batch
  *   redirect extents watch
- *   buf affinity ring store stat
+ *   buf affinity ring slice store stat
  *   query lock stat_read
  *   ctrl
  *   params flusher
@@ -194,6 +194,9 @@ struct worker {
 	__u64 now;			/* when this turn began, if it is timed */
 	unsigned int nr_linked;
 	unsigned int untimed;		/* turns until one is timed */
+	__u64 slice;			/* slice.c; 0: not to be changed */
+	__u64 slice_turns;		/* counted turns and requests then */
+	__u64 slice_taken;
 
 	struct ublk_dev *dev;
 	unsigned int index;
@@ -297,6 +300,10 @@ extern __thread struct worker *worker_self
 /* affinity.c */
 int affinity_get(struct ublk_dev *dev, unsigned int qid, cpu_set_t *cpus);
 int affinity_set(const cpu_set_t *cpus);
+
+/* slice.c */
+void slice_begin(struct worker *w);
+void slice_adapt(struct worker *w);
 
 /* buf.c */
 int buf_alloc(struct queue *q, size_t io_bytes, bool lock);

@@ -10,8 +10,8 @@
  * Reading the clock costs more than all of these functions, so one turn in about 16
  * is timed, and the latency of the requests that it finds is measured. What most
  * requests pass is inline, less than 25 instructions, and the counters are plain: each
- * changes by one instruction. With UBLK_NO_STAT nothing is counted: "make bench"
- * compares.
+ * changes by one instruction. With UBLK_NO_STAT nothing is counted, and slice.c leaves
+ * the slice as it is: "make bench" compares.
  */
 #ifndef UBLK_STAT_H
 #define UBLK_STAT_H
@@ -54,6 +54,12 @@ static inline __u64 stat_begin_turn(struct worker *w)
 	if (unlikely(!w->untimed--))
 		stat_time(w);
 	return s->ended;
+}
+
+/* One turn in about 16 is. */
+static inline bool stat_turn_is_timed(const struct worker *w)
+{
+	return STAT_COUNTS && w->now != STAT_UNTIMED;
 }
 
 /* Results of a turn are submitted at its end, so all its requests were there. */
@@ -102,7 +108,7 @@ static inline void stat_sent(struct worker *w, const struct io *io, int res)
 /* Is this one that is not linked, to measure it? */
 static inline bool stat_samples(struct worker *w)
 {
-	return STAT_COUNTS && w->now != STAT_UNTIMED &&
+	return stat_turn_is_timed(w) &&
 		!(++w->nr_linked % STAT_LINKS);
 }
 

@@ -20,13 +20,9 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include "private.h"
 #include "stat.h"
-
-/* The shortest that the scheduler allows. */
-#define WORKER_SLICE_NS		100000
 
 /* CQEs that are not on the path of every request. */
 static void worker_on_other(struct worker *w, __u64 ud, int res,
@@ -122,6 +118,8 @@ static void worker_loop(struct worker *w)
 			break;
 		}
 		ended = stat_begin_turn(w);
+		if (unlikely(stat_turn_is_timed(w)))
+			slice_adapt(w);
 		worker_reap(w);
 		stat_end_turn(w, ended);
 	}
@@ -135,35 +133,6 @@ static void worker_set_io_flusher(struct worker *w)
 		ublk_log(UBLK_LOG_WARN,
 			 "dev %u: PR_SET_IO_FLUSHER: %s; under memory pressure the disk may stall",
 			 w->dev->info.dev_id, strerror(-ret));
-}
-
-/* struct sched_attr of the kernel, in its first version. */
-struct worker_sched_attr {
-	__u32 size;
-	__u32 policy;
-	__u64 flags;
-	__s32 nice;
-	__u32 priority;
-	__u64 runtime;
-	__u64 deadline;
-	__u64 period;
-};
-
-/*
- * A queue's thread runs briefly and waits often. With the shortest slice the
- * scheduler runs it as soon as a request arrives, so that the request is often
- * done before its sender begins to wait. The thread's share of the CPU does not
- * grow. Kernels before 6.12 ignore the slice.
- */
-static void worker_set_slice(void)
-{
-	struct worker_sched_attr attr = { .size = sizeof(attr) };
-
-	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) ||
-	    attr.policy != SCHED_OTHER)
-		return;
-	attr.runtime = WORKER_SLICE_NS;
-	syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
 static int worker_realtime_refused(unsigned int prio, int err)
@@ -209,7 +178,7 @@ static void worker_setup_thread(struct worker *w)
 			 w->queue->pub.id % 10000);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	worker_set_io_flusher(w);
-	worker_set_slice();
+	slice_begin(w);
 	ret = affinity_set(w->cpus);
 	if (ret)
 		ublk_log(UBLK_LOG_INFO, "dev %u: queue %u: not bound to CPUs: %s",
