@@ -86,7 +86,8 @@ places() {
 			98-ublk-held.rules
 		printf '/usr/lib/systemd/%s\n' system-generators/ublk-generator \
 			system/ublk@.service system/ublk-ready@.service \
-			system/ublk-shutdown.service system/run-ublk.mount \
+			system/ublk-mounts@.service system/ublk-shutdown.service \
+			system/run-ublk.mount \
 			system/{halt,kexec,poweroff,reboot}.target.wants/ublk-shutdown.service
 		printf '/usr/lib/ublk/ublk-target-%s.so\n' image nbd nbdkit rbd
 		printf '%s\n' /usr/sbin/ublk \

@@ -263,7 +263,7 @@ endure() {
 # A store on a second disk; the device is declared and used as ublk.service(7) says.
 step_install() {
 	run "systemd and udev" "systemctl --version | head -n 1; udevadm --version"
-	run "units are right" "systemd-analyze verify --man=no ublk@data.service ublk-shutdown.service"
+	run "units are right" "systemd-analyze verify --man=no ublk@data.service ublk-mounts@ublkb0.service ublk-shutdown.service"
 	run "rules are right" "udevadm verify /lib/udev/rules.d/*ublk*.rules"
 	run "a store on a second disk" "mkfs.ext4 -q -L store /dev/vdb && udevadm settle"
 	mkdir -p $mnt /etc/ublk

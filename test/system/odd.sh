@@ -65,19 +65,76 @@ step_store() {
 
 # --- soft-reboot
 
-step_soft() {
-	if [ ! -e /run/soft ]; then
-		run "the disk is mounted" "within 60 is_mounted && cp -a /etc $mnt/ && (cd $mnt && find etc -type f -exec sha256sum {} + >sums)"
-		server >/run/soft
-		systemctl --no-block soft-reboot
-		sleep 600
-	fi
+# The mounts of the disk and of its store, with the kernel's numbers.
+soft_mounts() {
+	awk -v disk="$mnt" '$5 == disk || $5 == "/srv" { print $1, $5 }' /proc/self/mountinfo
+}
+
+same_mounts() {
+	soft_mounts | diff /run/soft-mounts - && cat /run/soft-mounts
+}
+
+# It is not unmounted by what all shutdowns start, but by each of the others.
+soft_is_known() {
+	local conflicts target
+
+	conflicts=" $(systemctl show -P Conflicts "$1") "
+	for target in halt kexec poweroff reboot; do
+		case $conflicts in
+		*" $target.target "*) ;;
+		*) return 1 ;;
+		esac
+	done
+	case $conflicts in
+	*" umount.target "*) return 1 ;;
+	esac
+}
+
+# soft_reboot TIMES: each one ends this boot of userspace, and starts the step again.
+soft_reboot() {
+	local left
+
+	left=$(cat /run/soft 2>/dev/null || echo "$1")
 	run "the disk is mounted" "within 60 is_mounted"
-	run "its server is the one of before" "[ \"\$(server)\" = $(cat /run/soft) ] && cat /run/soft"
-	run "supervised" "within 60 systemctl -q is-active ublk@data && ublk list data | grep 'supervisor pid'"
-	run "no journal was replayed" "! journalctl -b -k --no-pager | grep -iE 'recovery complete|recovering journal|orphan cleanup'"
-	run "no ordering cycle" "! journalctl -b --no-pager | grep -i 'ordering cycle'"
-	run "the files are the same" sums_hold
+	if [ ! -e /run/soft ]; then
+		[ ! -e $mnt/sums ] || run "no journal was replayed, neither of the disk nor of its store" no_replay
+		run "files" "rm -rf $mnt/etc && cp -a /etc $mnt/ && (cd $mnt && find etc -type f -exec sha256sum {} + >sums)"
+		server >/run/soft-server
+		soft_mounts >/run/soft-mounts
+	else
+		run "the mounts are the same, of the disk and of its store" same_mounts
+		run "its server is the one of before" "[ \"\$(server)\" = $(cat /run/soft-server) ] && cat /run/soft-server"
+		run "supervised" "within 60 systemctl -q is-active ublk@data && ublk list data | grep 'supervisor pid'"
+		run "no journal was replayed" "! journalctl -b -k --no-pager | grep -iE 'recovery complete|recovering journal|orphan cleanup'"
+		run "no ordering cycle" "! journalctl -b --no-pager | grep -i 'ordering cycle'"
+		run "the files are the same" sums_hold
+		run "and can be written" "echo $left >$mnt/left && sync -f $mnt"
+	fi
+	[ "$left" -gt 0 ] || return 0
+	run "systemd keeps the mounts" \
+		"within 60 soft_is_known mnt-data.mount && soft_is_known srv.mount"
+	echo $((left - 1)) >/run/soft
+	systemctl --no-block soft-reboot
+	sleep $((300 * SCALE))
+	echo "# the soft-reboot does not come"
+	end 1
+}
+
+step_soft() {
+	soft_reboot 1
+	fstab "LABEL=udata $mnt ext4 defaults 0 2"
+	end 0
+}
+
+# The generator does not know this line before the disk is there.
+step_soft-label() {
+	soft_reboot 2
+	fstab "LABEL=udata $mnt ext4 x-systemd.requires=ublk@data.service 0 2"
+	end 0
+}
+
+step_soft-requires() {
+	soft_reboot 1
 	end 0
 }
 
@@ -101,6 +158,7 @@ step_freeze() {
 	local reader
 
 	run "the disk is mounted" "within 60 is_mounted"
+	[ ! -e $mnt/sums ] || run "no journal was replayed, neither of the disk nor of its store" no_replay
 	mount=$(mount_id)
 	run "the test of the kernel" "echo 0 >/sys/power/sync_on_suspend && echo freezer >/sys/power/pm_test && cat /sys/power/pm_test"
 	run "with a disk that is served" suspend
@@ -301,6 +359,8 @@ step_chain-after() {
 	run "all is mounted" "within 60 chain_is_mounted"
 	run "no ordering cycle" no_cycle
 	run "no journal was replayed, of none of the three" chain_no_replay
+	run "systemd keeps all of them over a soft-reboot" \
+		"within 60 soft_is_known mnt-above.mount && soft_is_known mnt-below.mount && soft_is_known srv.mount"
 	run "an event while the upper disk waits" chain_held
 	run "kill -9 of the server below" \
 		"pid=\$(added_server below); kill -9 \$pid && within 60 eval '[ \"\$(added_server below)\" != \$pid ] && ublk list below | grep -q \"state LIVE\"'"

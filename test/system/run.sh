@@ -21,7 +21,7 @@ set -eu
 vm_become_root "$@"
 SYSTEM_DIR=$(cd -P -- "$(dirname -- "$0")" && pwd)
 STEPS=${STEPS:-newuser newuser-after install by-name wants label requires wrong
-	store soft freeze stuck stuck-after session session-after
+	store soft soft-label soft-requires freeze stuck stuck-after session session-after
 	chain chain-after chain-end
 	fleet-make fleet-power fleet-crash fleet-full fleet-upgrade}
 SCALE=${SCALE:-1}

@@ -146,7 +146,7 @@ rules_and_units() {
 			return 1
 		nr=$((nr + $(grep -cF "$program " "$file")))
 	done
-	is "lines with the program" 8 "$nr" || return 1
+	is "lines with the program" 9 "$nr" || return 1
 	is "the generator" "$program" "$(readlink "$lib/system-generators/ublk-generator")" ||
 		return 1
 	for file in halt kexec poweroff reboot; do

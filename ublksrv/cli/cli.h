@@ -80,6 +80,7 @@ extern const struct cli_command guardian_command;
 extern const struct cli_command udev_owner_command;
 extern const struct cli_command udev_name_command;
 extern const struct cli_command udev_held_command;
+extern const struct cli_command udev_mounts_command;
 extern const struct cli_command losetup_command;
 extern const struct cli_command completion_command;
 extern const struct cli_command help_command;

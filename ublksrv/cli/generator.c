@@ -21,9 +21,7 @@
 #include "generator.h"
 #include "opt.h"
 
-#define DROP_IN		"50-ublk.conf"
 #define TEMPLATE	"ublk@.service"
-#define BY_UBLK		"/dev/disk/by-ublk/"
 
 struct generator_cfg {
 	char **dirs;
@@ -39,7 +37,7 @@ static const struct ublk_opt generator_opts[] = {
 	{ 0 }
 };
 
-FILE *generator_open(const char *dir, const char *unit, bool drop_in)
+FILE *generator_open(const char *dir, const char *unit, const char *drop_in)
 {
 	char path[PATH_MAX];
 	FILE *out;
@@ -49,8 +47,8 @@ FILE *generator_open(const char *dir, const char *unit, bool drop_in)
 		ublk_error(-errno, "%s: %s", path, strerror(errno));
 		return NULL;
 	}
-	snprintf(path, sizeof(path), drop_in ? "%s/%s.d/" DROP_IN : "%s/%s", dir,
-		 unit);
+	snprintf(path, sizeof(path), "%s/%s%s%s", dir, unit, drop_in ? ".d/" : "",
+		 drop_in ? : "");
 	out = fopen(path, "we");
 	if (!out)
 		ublk_error(-errno, "%s: %s", path, strerror(errno));
@@ -226,7 +224,7 @@ static int generator_device(const struct generator *g, const struct conf *c)
 
 	if (!unit_of_device("ublk", c->name, unit))
 		return ublk_error(-EINVAL, "%s: its name is too long", c->path);
-	o.out = generator_open(g->dir, unit, true);
+	o.out = generator_open(g->dir, unit, DROP_IN);
 	if (!o.out)
 		return -EIO;
 	fprintf(o.out, "# by ublk-generator, from %s\n[Unit]\nSourcePath=%s\n",
@@ -254,7 +252,7 @@ static int generator_name(const struct generator *g, const char *unit,
 	if (len < 0)
 		return ublk_error(-errno, "/proc/self/exe: %s", strerror(errno));
 	program[len] = 0;
-	out = generator_open(g->dir, unit, true);
+	out = generator_open(g->dir, unit, DROP_IN);
 	if (!out)
 		return -EIO;
 	fprintf(out, "[Service]\nExecStart=\nExecStart=%s serve -- ", program);
@@ -295,23 +293,32 @@ static int generator_read(const char *name, struct conf *c)
 	return ublk_error(-ENOMEM, "%s: out of memory", path);
 }
 
-static int generator_read_all(struct generator *g, char **names)
+int generator_load(struct generator *g)
 {
+	char **names = NULL;
 	size_t nr = 0;
 	int ret;
 
-	while (names && names[nr])
+	ret = conf_names(&names);
+	while (!ret && names && names[nr])
 		nr++;
 	g->devs = calloc(nr ? : 1, sizeof(*g->devs));
-	if (!g->devs)
-		return ublk_error(-ENOMEM, "%s: out of memory", conf_dir());
-	while (g->nr < nr) {
+	if (!ret && !g->devs)
+		ret = ublk_error(-ENOMEM, "%s: out of memory", conf_dir());
+	while (!ret && g->nr < nr) {
 		ret = generator_read(names[g->nr], &g->devs[g->nr]);
-		if (ret)
-			return ret;
-		g->nr++;
+		g->nr += !ret;
 	}
-	return 0;
+	opt_list_free(&names);
+	return ret;
+}
+
+void generator_free(struct generator *g)
+{
+	while (g->nr)
+		conf_free(&g->devs[--g->nr]);
+	free(g->devs);
+	g->devs = NULL;
 }
 
 /* Goes on after a failure, so that one file does not keep the others. */
@@ -326,22 +333,17 @@ static int generator_write_all(const struct generator *g)
 		status = ret ? cli_fail(ret) : status;
 	}
 	ret = g->nr ? generator_fstab(g) : 0;
+	status = ret ? cli_fail(ret) : status;
+	ret = g->nr ? generator_keep(g) : 0;
 	return ret ? cli_fail(ret) : status;
 }
 
 static int generator_all(struct generator *g)
 {
-	int ret, status;
-	char **names;
+	int ret = generator_load(g), status;
 
-	ret = conf_names(&names);
-	if (!ret)
-		ret = generator_read_all(g, names);
 	status = ret ? cli_fail(ret) : generator_write_all(g);
-	while (g->nr)
-		conf_free(&g->devs[--g->nr]);
-	free(g->devs);
-	opt_list_free(&names);
+	generator_free(g);
 	return status;
 }
 

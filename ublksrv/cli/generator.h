@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What systemd has to know of declared devices: generator.c, with the lines of fstab
- * in generator_fstab.c.
+ * in generator_fstab.c, and the mounts that stay over a soft-reboot in generator_keep.c.
  */
 #ifndef UBLK_GENERATOR_H
 #define UBLK_GENERATOR_H
 
 #include "conf.h"
 #include "unit.h"
+
+struct mntent;
+
+#define BY_UBLK		"/dev/disk/by-ublk/"
 
 /**
  * struct generator - a run of the generator
@@ -23,15 +27,33 @@ struct generator {
 	size_t nr;
 };
 
+/* Files of a unit's directory. */
+#define DROP_IN		"50-ublk.conf"
+#define DROP_IN_KEEP	"50-ublk-keep.conf"
+
+/**
+ * generator_load - read all declarations
+ * @g: filled, for generator_free(), also after a failure
+ *
+ * Return: 0 or negative errno with a message
+ */
+int generator_load(struct generator *g);
+
+/**
+ * generator_free - forget them
+ * @g: declarations
+ */
+void generator_free(struct generator *g);
+
 /**
  * generator_open - begin a file below a directory
  * @dir: such as @dir of struct generator
- * @unit: unit that the file adds to, or file name if @drop_in is false
- * @drop_in: the file is one of the unit's directory
+ * @unit: unit that the file adds to, or file name if @drop_in is NULL
+ * @drop_in: name of the file in the unit's directory
  *
  * Return: stream, or NULL with a message
  */
-FILE *generator_open(const char *dir, const char *unit, bool drop_in);
+FILE *generator_open(const char *dir, const char *unit, const char *drop_in);
 
 /**
  * generator_close - end a file
@@ -79,11 +101,60 @@ bool generator_under(const char *path, const char *dir);
 bool generator_mounts(const struct conf *c, FILE *out);
 
 /**
+ * fstab_open - begin to read fstab, for getmntent()
+ *
+ * Return: stream for endmntent(), or NULL
+ */
+FILE *fstab_open(void);
+
+/**
+ * fstab_is_net - does what a line mounts come over a network?
+ * @m: line
+ */
+bool fstab_is_net(const struct mntent *m);
+
+/**
+ * fstab_holds - does a file of a device lie in a directory?
+ * @dir: absolute name; another one has none
+ * @c: declaration
+ */
+bool fstab_holds(const char *dir, const struct conf *c);
+
+/**
+ * fstab_device - the declared device that a line names
+ * @g: declarations
+ * @m: line
+ *
+ * Return: device; NULL for none, also if the line has only its label
+ */
+const struct conf *fstab_device(const struct generator *g,
+				const struct mntent *m);
+
+/**
  * generator_fstab - connect the lines of fstab with the devices that they mean
  * @g: declarations
  *
  * Return: 0 or negative errno with a message
  */
 int generator_fstab(const struct generator *g);
+
+/**
+ * generator_keep - have mounts of fstab stay over a soft-reboot
+ * @g: declarations
+ *
+ * These are the mounts of declared devices, and those that they need.
+ *
+ * Return: 0 or negative errno with a message
+ */
+int generator_keep(const struct generator *g);
+
+/**
+ * generator_keeps - has the generator written that for all these mounts?
+ * @g: declarations
+ * @dir: where its units are
+ *
+ * Return: 1; 0 if a mount is missing; or negative errno with a message
+ */
+int generator_keeps(const struct generator *g, const char *dir);
 
 #endif

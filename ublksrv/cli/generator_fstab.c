@@ -22,14 +22,14 @@
 #define FSTAB_OURS	"ublk-fstab"	/* no name of a unit */
 
 /* As systemd's own generator, so that both see the same file. */
-static FILE *fstab_open(void)
+FILE *fstab_open(void)
 {
 	const char *path = getenv("SYSTEMD_FSTAB");
 
 	return setmntent(path && *path ? path : "/etc/fstab", "re");
 }
 
-static bool fstab_is_net(const struct mntent *m)
+bool fstab_is_net(const struct mntent *m)
 {
 	static const char * const types[] = {
 		"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "afs", "ncpfs",
@@ -59,8 +59,7 @@ static bool fstab_has_path(const char *path, void *arg)
 	return !s->found;
 }
 
-/* Does a file of the device lie in the directory? */
-static bool fstab_holds(const char *dir, const struct conf *c)
+bool fstab_holds(const char *dir, const struct conf *c)
 {
 	struct fstab_search s = { .dir = dir };
 
@@ -120,8 +119,8 @@ static const struct conf *fstab_by_option(const struct generator *g,
 	return NULL;
 }
 
-static const struct conf *fstab_device(const struct generator *g,
-				       const struct mntent *m)
+const struct conf *fstab_device(const struct generator *g,
+				const struct mntent *m)
 {
 	const struct conf *c = generator_find(g, m->mnt_fsname);
 
@@ -152,7 +151,7 @@ static int fstab_connect(const struct generator *g, const struct mntent *m)
 	if (!unit_of_device("ublk", c->name, service) ||
 	    !unit_of_device("ublk-ready", c->name, ready))
 		return 0;
-	out = generator_open(g->dir, unit, true);
+	out = generator_open(g->dir, unit, DROP_IN);
 	if (!out)
 		return -EIO;
 	fprintf(out, "# by ublk-generator, from %s and fstab\n[Unit]\n", c->path);
@@ -200,7 +199,7 @@ static int fstab_filter(const struct generator *g, const char *dir)
 	struct mntent *m;
 	int nr = 0;
 
-	out = generator_open(dir, FSTAB_OURS, false);
+	out = generator_open(dir, FSTAB_OURS, NULL);
 	while (in && out && (m = getmntent(in))) {
 		if (!fstab_by_option(g, m, "x-systemd.requires="))
 			continue;

@@ -40,6 +40,7 @@ const struct cli_command * const cli_commands[] = {
 	&udev_owner_command,
 	&udev_name_command,
 	&udev_held_command,
+	&udev_mounts_command,
 	&generator_command,
 	&completion_command,
 	&help_command,

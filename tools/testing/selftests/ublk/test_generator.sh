@@ -80,7 +80,7 @@ LABEL=z /srv ext4 x-systemd.wants=ublk@two-files.service 0 2
 FSTAB
 check "a device below its own mount is an error" not generate
 check "that is said" grep -q "two-files.conf: a file of it is below /srv" "$TMP/log"
-check "and nothing comes of it" not test -e "$TMP/units/srv.mount.d"
+check "and nothing comes of it" not test -e "$TMP/units/srv.mount.d/50-ublk.conf"
 for unit in mnt-one 'mnt-my\x2dtwo' mnt-three mnt-four; do
 	check "$unit: requires what nobody stops" has "$unit.mount" "Requires=ublk-ready@data.service"
 	check "$unit: wants the service" has "$unit.mount" "Wants=ublk@data.service"
@@ -89,6 +89,80 @@ done
 check "swap" has 'dev-disk-by\x2dublk-above.swap' "Requires=ublk-ready@above.service"
 check "a line without a hint" not test -e "$TMP/units/mnt-five.mount.d"
 check "a device that is not declared" not test -e "$TMP/units/mnt-six.mount.d"
+
+# Mounts that stay over a soft-reboot: those of the disks, of stores, and below both.
+keeps() {
+	local unit
+
+	for unit in "$@"; do
+		grep -qx "DefaultDependencies=no" "$TMP/units/$unit.d/50-ublk-keep.conf" || { echo "$unit is not kept"; return 1; }
+	done
+}
+
+# kept UNIT LINE
+kept() {
+	grep -qxF -- "$2" "$TMP/units/$1.d/50-ublk-keep.conf" || { cat "$TMP/units/$1.d/50-ublk-keep.conf"; return 1; }
+}
+
+cat >"$SYSTEMD_FSTAB" <<'FSTAB'
+/dev/vda /                       ext4 defaults 0 1
+/dev/vdb /srv                    ext4 defaults 0 2
+/dev/vde /usr                    ext4 defaults 0 2
+/dev/vdf /mnt/on                 ext4 defaults 0 0
+/dev/vdg /mnt/on/other           ext4 defaults 0 0
+/dev/vdg /mnt/other              ext4 defaults 0 2
+UUID=1-2 /dir                    ext4 x-initrd.mount 0 2
+host:/x  /net                    nfs  nofail 0 0
+LABEL="a\040b/" /mnt/on/four     ext4 noatime,x-systemd.wants=ublk@data.service 0 2
+/dev/disk/by-ublk/net            /mnt/net  ext4 noauto,nofail,_netdev 0 2
+/dev/disk/by-ublk/net-part1      /mnt/auto ext4 nofail,x-systemd.automount,_netdev 0 2
+/mnt/bound/img                   /mnt/image ext4 loop,x-systemd.wants=ublk@data.service 0 2
+/dev/vdh /mnt/bound              ext4 defaults 0 0
+/dev/disk/by-ublk/above          none swap sw 0 0
+FSTAB
+declare_dev early "file = /dir/x" "file = /usr/x" "type = stripe"
+check "mounts that stay" generate
+check "disks" keeps mnt-on-four.mount mnt-net.mount mnt-image.mount
+check "stores" keeps srv.mount net.mount
+check "what these are on" keeps mnt-on.mount
+check "what they are made of" keeps mnt-bound.mount
+for unit in usr.mount mnt-auto.mount mnt-auto.automount dir.mount -.mount mnt-other.mount mnt-on-other.mount 'dev-disk-by\x2dublk-above.swap'; do
+	check "not $unit" not test -e "$TMP/units/$unit.d/50-ublk-keep.conf"
+done
+check "no shutdown that all others start" not grep -q '^Conflicts=.*umount.target' "$TMP/units/srv.mount.d/50-ublk-keep.conf"
+for target in halt kexec poweroff reboot; do
+	check "but $target" grep -q "^Conflicts=.*\<$target.target" "$TMP/units/srv.mount.d/50-ublk-keep.conf"
+done
+check "which waits for it" kept srv.mount "Before=umount.target"
+check "the boot waits for it" kept srv.mount "Before=local-fs.target"
+check "as it waits" kept srv.mount "After=local-fs-pre.target"
+check "on a network" kept mnt-net.mount "After=network-online.target"
+check "with nofail" not kept mnt-net.mount "Before=remote-fs.target"
+check "its check" kept 'systemd-fsck@dev-vdb.service' "Slice=system.slice"
+check "by label" kept 'systemd-fsck@dev-disk-by\x2dlabel-a\x5cx20b\x5cx2f.service' "Slice=system.slice"
+check "without a check" not test -e "$TMP/units/systemd-fsck@dev-vdf.service.d"
+rm "$UBLK_CONF_DIR/early.conf"
+
+# As when udev has seen a disk: systemd runs the generator, if there is a reason.
+mkdir "$TMP/bin"
+printf '%s\n' '#!/bin/sh' 'echo "$@" >>"$TMP/calls"' '. "$TMP/systemctl"' >"$TMP/bin/systemctl"
+chmod +x "$TMP/bin/systemctl"
+udev_mounts=(env "TMP=$TMP" "PATH=$TMP/bin:$PATH" "$UBLK" udev-mounts --directory "$TMP/units")
+: >"$TMP/systemctl"
+rm -rf "$TMP/units/srv.mount.d"
+check "a reload without an effect" fails 1 "has not written" -- "${udev_mounts[@]}"
+echo "exit 1" >"$TMP/systemctl"
+check "one that fails" fails 1 "daemon-reload" -- "${udev_mounts[@]}"
+echo "'$TMP/ublk-generator' '$TMP/units' '$TMP/early' '$TMP/units'" >"$TMP/systemctl"
+rm "$TMP/calls"
+check "one that does it" "${udev_mounts[@]}"
+check "is that of systemd" prints daemon-reload cat "$TMP/calls"
+check "not once more" "${udev_mounts[@]}"
+check "without a reason" prints daemon-reload cat "$TMP/calls"
+: >"$SYSTEMD_FSTAB"
+rm -rf "$TMP/units"
+check "nor with nothing to keep" "${udev_mounts[@]}"
+check "which starts nothing" prints daemon-reload cat "$TMP/calls"
 
 # A mount must not require the service: systemd's own generator makes that unit again.
 cat >"$SYSTEMD_FSTAB" <<'FSTAB'
@@ -128,5 +202,6 @@ check "as serve says" fails 1 "Wrong Name.conf" "no name of a device" -- "$UBLK"
 rm "$UBLK_CONF_DIR"/*
 check "no declarations" generate
 check "no units" prints "" ls "$TMP/units"
+check "nothing to keep" "${udev_mounts[@]}"
 check "no directory" fails 2 DIR -- "$UBLK" generator
 finish
