@@ -20,15 +20,16 @@
 # half of the time. The tests of the host have two lanes of their own, with less
 # weight. A test is printed when it has ended.
 #
+# The processors of a guest run in turn, which takes a fifth less time on two
+# processors: one that waits for another that does not run burns what it needs. Tests
+# with "cpus", among them those of what happens at the same instant, have four that
+# run at the same time, and those on the distribution's driver two.
+#
 # --debug is --kernel with the debug kernel and --slow 4. It leaves out the tests
 # whose "runner:" line says "stock": they find what does not depend on the kernel,
-# or take a way through the driver that a shorter test takes on it as well. The processors of a guest run in turn, which
-# takes a quarter less time: guests of two processors leave those of the host short
-# of time, and a processor that waits for another that does not run burns what it
-# needs. Tests with "cpus", among them those of what happens at the same instant,
-# keep theirs. Leaks are looked for in the tests with "leaks": where kmemleak
-# works, more than half of the time of starting a process is spent in it, and most
-# tests start many.
+# or take a way through the driver that a shorter test takes on it as well. Leaks are
+# looked for in the tests with "leaks": where kmemleak works, more than half of the
+# time of starting a process is spent in it, and most tests start many.
 #
 # A kselftest fails by its KTAP, its exit status, its deadline, the kernel log
 # it leaves, or devices and processes it leaves. A guest that dies or hangs fails
@@ -45,7 +46,7 @@ list_only=
 slow=1
 less=
 debug=
-turns=()
+turns=(--one-thread)
 quiet=()
 kernel=
 run_args=()
@@ -298,7 +299,6 @@ if [ -n "$debug" ]; then
 	[ -n "$list_only" ] || kernel=$("$VM_DIR/debug-kernel.sh") || exit 1
 	slow=4
 	less=${less:-8}
-	turns=(--one-thread)
 fi
 less=${less:-4}
 if [ -n "$kernel" ]; then
