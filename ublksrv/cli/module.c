@@ -7,6 +7,8 @@
  * own, and respects what the administrator wrote into modprobe.d. Where the
  * kernel accepts only signatures that it knows (module.sig_enforce, lockdown by
  * Secure Boot) the newer one may be refused; then the kernel's own is loaded.
+ * DKMS 3.2 keeps that one below /var/lib/dkms as long as it has installed a module
+ * of the same name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -142,21 +144,29 @@ static bool module_key_rejected(const char *said)
 	       strstr(said, strerror(EPERM)) || strstr(said, strerror(EACCES));
 }
 
+/* Where the module that came with a kernel can be, by the kernel's release. */
+static const char * const module_places[] = {
+	"/lib/modules/%s/kernel/drivers/block/{,ublk/}" DRIVER ".ko{,.gz,.xz,.zst}",
+	"/var/lib/dkms/ublk/original_module/%s/*/" DRIVER ".ko{,.gz,.xz,.zst}",
+	NULL,
+};
+
 /* The module that came with the running kernel. Return: path for free(), or NULL */
 static char *module_of_kernel(void)
 {
+	const char * const *place;
 	struct utsname u;
 	char *path = NULL;
 	char pattern[200];
 	glob_t g;
 
 	uname(&u);
-	snprintf(pattern, sizeof(pattern),
-		 "/lib/modules/%s/kernel/drivers/block/{,ublk/}" DRIVER ".ko*",
-		 u.release);
-	if (!glob(pattern, GLOB_BRACE, NULL, &g)) {
-		path = strdup(g.gl_pathv[0]);
-		globfree(&g);
+	for (place = module_places; *place && !path; place++) {
+		snprintf(pattern, sizeof(pattern), *place, u.release);
+		if (!glob(pattern, GLOB_BRACE, NULL, &g)) {
+			path = strdup(g.gl_pathv[0]);
+			globfree(&g);
+		}
 	}
 	return path;
 }

@@ -107,6 +107,20 @@ is_own() {
 	! grep O /sys/module/ublk_drv/taint
 }
 
+# DKMS puts it away when it installs one of that name.
+takes_kept() {
+	local dir kept ret=0
+
+	dir=/var/lib/dkms/ublk/original_module/$(uname -r)/$(uname -m)
+	kept=$dir/${own##*/}
+	mkdir -p "$dir" && mv "$own" "$kept" || return
+	defer mv "$kept" "$own"
+	echo "$own" >"$kept.origin"
+	loads && grep -qF "$kept" "$TMP/err" && is_own || ret=1
+	mv "$kept" "$own" && rm "$kept.origin"
+	return "$ret"
+}
+
 if [ -n "$own" ]; then
 	loader "$rejecting
 exec $modprobe \"\$@\""
@@ -114,6 +128,8 @@ exec $modprobe \"\$@\""
 	check "it is the kernel's own" is_own
 	unload
 	check "no driver is left" test ! -e /sys/module/ublk_drv
+	check "takes it from where DKMS keeps it" takes_kept
+	unload
 	loader "$rejecting
 echo 'modprobe: ERROR: the second reason' >&2
 exit 1"
