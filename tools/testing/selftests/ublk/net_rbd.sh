@@ -95,7 +95,7 @@ snapshot() {
 # --- the lock
 
 second() {
-	fails 1 "exclusive lock" -- "$UBLK" add -t rbd rbd/img
+	fails 7 "exclusive lock" -- "$UBLK" add -t rbd rbd/img
 }
 
 second_reads() {
@@ -211,6 +211,6 @@ rbd snap rm rbd/img@then --no-progress
 rbd rm --no-progress rbd/img
 check "the examples of the page" run_examples
 osd_kill
-check "no OSD: a message in time" fails 1 "does not answer" -- \
+check "no OSD: a message in time" fails 6 "does not answer" -- \
 	"$UBLK" add -t rbd rbd/ns/img --connect-timeout 5
 finish
