@@ -32,19 +32,28 @@ fleet_declare() {
 			"$(fleet_mode "$1")" >"/etc/ublk/f$1.conf"
 }
 
+# The node of disk N, by what the program says.
+fleet_node() {
+	echo "/dev/ublkb$(ublk list "f$1" | sed -n 's/^dev id \([0-9]*\):.*/\1/p')"
+}
+
+fleet_has_link() {
+	[ "$(readlink -f "/dev/disk/by-ublk/f$1")" = "$(fleet_node "$1")" ]
+}
+
 fleet_is_live() {
-	[ -b "/dev/disk/by-ublk/f$1" ] && systemctl -q is-active "ublk@f$1" &&
+	[ -b "$(fleet_node "$1")" ] && systemctl -q is-active "ublk@f$1" &&
 		ublk list "f$1" | grep -q 'state LIVE'
 }
 
 # The first 8 MiB are written once, and compared after each boot; IO goes to the rest.
 fleet_write() {
 	head -c 8M /dev/urandom | tee >(sha256sum >"$fleet_sums/f$1") |
-		dd of="/dev/disk/by-ublk/f$1" bs=1M iflag=fullblock oflag=direct conv=fsync status=none
+		dd of="$(fleet_node "$1")" bs=1M iflag=fullblock oflag=direct conv=fsync status=none
 }
 
 fleet_compare() {
-	[ "$(dd if="/dev/disk/by-ublk/f$1" bs=1M count=8 iflag=direct status=none | sha256sum)" = \
+	[ "$(dd if="$(fleet_node "$1")" bs=1M count=8 iflag=direct status=none | sha256sum)" = \
 		"$(cat "$fleet_sums/f$1")" ]
 }
 
@@ -72,6 +81,11 @@ fleet_all_there() {
 	run "in four modes" "fleet_modes && [ \$(fleet_modes | wc -l) -eq 4 ]"
 	run "with their data" "each_disk fleet_compare"
 	run "no ordering cycle" "no_cycle"
+}
+
+# Not with a full /run, where udev has no room for what it knows of a disk.
+fleet_links() {
+	run "with their links" "within 60 each_disk fleet_has_link"
 }
 
 # Verifying IO on the last 4 MiB of each disk.
@@ -114,6 +128,7 @@ step_fleet-make() {
 # After an orderly reboot; then the power fails, under IO, with an orphan.
 step_fleet-power() {
 	fleet_all_there
+	fleet_links
 	run "the store needed no replay" "! journalctl -b -k --no-pager | grep -iE 'recovery complete|recovering journal'"
 	fleet_io &
 	run "IO on all disks" "within 60 fleet_reads"
@@ -130,6 +145,7 @@ step_fleet-power() {
 # After that, and then a boot with a full /run.
 step_fleet-crash() {
 	fleet_all_there
+	fleet_links
 	mkdir -p /etc/systemd/system/ublk@.service.d
 	# udev has seen the disk of the store by then, which needs space in /run, too
 	printf '%s\n' '[Unit]' 'DefaultDependencies=no' 'After=srv.mount' '[Service]' 'Type=oneshot' \
@@ -141,9 +157,14 @@ step_fleet-crash() {
 	end 0
 }
 
+# systemd and udev free and take single pages.
 fleet_run_is_full() {
 	df /run /run/ublk
-	! dd if=/dev/zero of=/run/more bs=4k count=1 status=none && rm -f /run/more
+	! dd if=/dev/zero of=/run/more bs=64k count=1 status=none && rm -f /run/more
+}
+
+fleet_run_is_filled() {
+	systemctl -q is-active fill-run && fleet_run_is_full
 }
 
 fleet_kill() {
@@ -162,7 +183,7 @@ fleet_served_by_another() {
 }
 
 step_fleet-full() {
-	run "/run is full" "within 120 systemctl -q is-active fill-run && fleet_run_is_full"
+	run "/run is full" "within 120 fleet_run_is_filled"
 	fleet_all_there
 	run "servers that die are replaced" "each_disk fleet_kill"
 	run "/run is still full" fleet_run_is_full
@@ -196,6 +217,7 @@ step_fleet-upgrade() {
 	local fio before
 
 	fleet_all_there
+	fleet_links
 	fleet_io &
 	fio=$!
 	run "IO on all disks" "within 60 fleet_reads"

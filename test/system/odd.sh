@@ -97,7 +97,7 @@ soft_reboot() {
 	left=$(cat /run/soft 2>/dev/null || echo "$1")
 	run "the disk is mounted" "within 60 is_mounted"
 	if [ ! -e /run/soft ]; then
-		[ ! -e $mnt/sums ] || run "no journal was replayed, neither of the disk nor of its store" no_replay
+		[ ! -e "$mnt/sums" ] || run "no journal was replayed, neither of the disk nor of its store" no_replay
 		run "files" "rm -rf $mnt/etc && cp -a /etc $mnt/ && (cd $mnt && find etc -type f -exec sha256sum {} + >sums)"
 		server >/run/soft-server
 		soft_mounts >/run/soft-mounts
@@ -158,7 +158,7 @@ step_freeze() {
 	local reader
 
 	run "the disk is mounted" "within 60 is_mounted"
-	[ ! -e $mnt/sums ] || run "no journal was replayed, neither of the disk nor of its store" no_replay
+	[ ! -e "$mnt/sums" ] || run "no journal was replayed, neither of the disk nor of its store" no_replay
 	mount=$(mount_id)
 	run "the test of the kernel" "echo 0 >/sys/power/sync_on_suspend && echo freezer >/sys/power/pm_test && cat /sys/power/pm_test"
 	run "with a disk that is served" suspend
