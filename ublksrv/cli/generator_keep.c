@@ -6,8 +6,8 @@
  * systemd gives a mount Conflicts=umount.target, which each shutdown starts, also the
  * soft-reboot. A drop-in cannot take that back, but DefaultDependencies=no does, and
  * the drop-in says all else that belongs to these dependencies. The targets of other
- * shutdowns are in its Conflicts=, and it is before umount.target, so that these
- * unmount as ever.
+ * shutdowns are in its Conflicts=, and it is before umount.target: systemd unmounts it
+ * at these shutdowns as without the drop-in.
  *
  * What the mount requires must stay, too. That is the check of the file system, a
  * service that goes with the slice of its template.
@@ -22,7 +22,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "generator.h"
 #include "procfs.h"
@@ -114,23 +113,12 @@ static void keep_from(const char *fsname, char *buf, size_t len)
 /* Return: the disk that a node is, or has as a partition; 0 if it is not there */
 static dev_t keep_disk(const char *node)
 {
-	unsigned int major, minor;
-	char path[80], text[32];
 	struct stat st;
 
 	/* another file system might wait for a server */
 	if (!generator_under(node, "/dev") || stat(node, &st) || !S_ISBLK(st.st_mode))
 		return 0;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition",
-		 major(st.st_rdev), minor(st.st_rdev));
-	if (access(path, F_OK))
-		return st.st_rdev;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev",
-		 major(st.st_rdev), minor(st.st_rdev));
-	if (!procfs_line(path, text, sizeof(text)) ||
-	    sscanf(text, "%u:%u", &major, &minor) != 2)
-		return 0;
-	return makedev(major, minor);
+	return procfs_whole(st.st_rdev) ? : st.st_rdev;
 }
 
 /* Is it that of a declared device, which is there? */

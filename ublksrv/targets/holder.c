@@ -19,7 +19,6 @@
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "claim.h"
 #include "procfs.h"
@@ -30,24 +29,9 @@
 
 #define HOLDER_CHAR	"/dev/ublkc"
 
-/* The whole disk of a partition, or 0. */
-static dev_t holder_whole(dev_t dev)
-{
-	char path[96], text[32];
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition",
-		 major(dev), minor(dev));
-	if (access(path, F_OK))
-		return 0;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev",
-		 major(dev), minor(dev));
-	return procfs_line(path, text, sizeof(text)) ? procfs_dev(text) :
-		0;
-}
-
 static bool holder_related(dev_t a, dev_t b)
 {
-	return a == b || holder_whole(a) == b || holder_whole(b) == a;
+	return a == b || procfs_whole(a) == b || procfs_whole(b) == a;
 }
 
 /* Is the store this file, or related to this block device? */

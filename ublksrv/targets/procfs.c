@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -29,6 +30,19 @@ dev_t procfs_dev(const char *text)
 	unsigned int maj, min;
 
 	return sscanf(text, "%u:%u", &maj, &min) == 2 ? makedev(maj, min) : 0;
+}
+
+dev_t procfs_whole(dev_t dev)
+{
+	char path[96], text[32];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition",
+		 major(dev), minor(dev));
+	if (access(path, F_OK))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev",
+		 major(dev), minor(dev));
+	return procfs_line(path, text, sizeof(text)) ? procfs_dev(text) : 0;
 }
 
 /* Names in /proc have \040 for a space. */

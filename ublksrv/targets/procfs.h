@@ -34,6 +34,14 @@ bool procfs_line(const char *path, char *buf, size_t len);
 dev_t procfs_dev(const char *text);
 
 /**
+ * procfs_whole - the whole disk of a partition
+ * @dev: block device
+ *
+ * Return: device number, 0 if @dev is no partition
+ */
+dev_t procfs_whole(dev_t dev);
+
+/**
  * struct procfs_mount - a line of mountinfo
  * @dev: device number of the disk. A file system on several devices (btrfs) has a
  *	 number of its own there; this is then that of its source
