@@ -266,6 +266,15 @@ halted() {
 	done
 }
 
+# The thread of the first queue.
+queue_thread() {
+	local task
+
+	for task in /proc/"$(pid_of "$DEV")"/task/*; do
+		[[ $(<"$task/comm") != ublk*q0 ]] || echo "${task##*/}"
+	done
+}
+
 # The disk has a request that is with the driver.
 in_flight() {
 	local r w

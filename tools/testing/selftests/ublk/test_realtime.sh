@@ -35,14 +35,7 @@ serves() {
 
 # The name of a worker has the number of the thread that it works for.
 queue_has_worker() {
-	local task
-
-	for task in /proc/"$(pid_of "$DEV")"/task/*; do
-		[[ $(<"$task/comm") == ublk*q0 ]] || continue
-		grep -qx "iou-wrk-${task##*/}" "${task%/*}"/*/comm
-		return
-	done
-	return 1
+	grep -qx "iou-wrk-$(queue_thread)" /proc/"$(pid_of "$DEV")"/task/*/comm
 }
 
 # All threads that are not ordinary.

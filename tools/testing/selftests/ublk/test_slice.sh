@@ -23,14 +23,6 @@ slice_is() {
 	[ "$(slice "$1")" = "$2" ]
 }
 
-queue_thread() {
-	local task
-
-	for task in /proc/"$(pid_of "$DEV")"/task/*; do
-		[[ $(<"$task/comm") != ublk*q0 ]] || echo "${task##*/}"
-	done
-}
-
 # reads DEPTH OPTION...: fio reads at that depth, on the thread's processor, and sends
 # half of the depth at once.
 reads() {
