@@ -74,7 +74,7 @@ same_mounts() {
 	soft_mounts | diff /run/soft-mounts - && cat /run/soft-mounts
 }
 
-# It is not unmounted by what all shutdowns start, but by each of the others.
+# Is the unit not unmounted by what all shutdowns start, but by each of the others?
 soft_is_known() {
 	local conflicts target
 
@@ -90,6 +90,20 @@ soft_is_known() {
 	esac
 }
 
+soft_are_known() {
+	local unit
+
+	for unit in "$@"; do
+		soft_is_known "$unit" || return
+	done
+}
+
+# The disk has been used before this boot.
+soft_not_replayed() {
+	[ ! -e "$mnt/sums" ] ||
+		run "no journal was replayed, neither of the disk nor of its store" no_replay
+}
+
 # soft_reboot TIMES: each one ends this boot of userspace, and starts the step again.
 soft_reboot() {
 	local left
@@ -97,7 +111,7 @@ soft_reboot() {
 	left=$(cat /run/soft 2>/dev/null || echo "$1")
 	run "the disk is mounted" "within 60 is_mounted"
 	if [ ! -e /run/soft ]; then
-		[ ! -e "$mnt/sums" ] || run "no journal was replayed, neither of the disk nor of its store" no_replay
+		soft_not_replayed
 		run "files" "rm -rf $mnt/etc && cp -a /etc $mnt/ && (cd $mnt && find etc -type f -exec sha256sum {} + >sums)"
 		server >/run/soft-server
 		soft_mounts >/run/soft-mounts
@@ -111,8 +125,7 @@ soft_reboot() {
 		run "and can be written" "echo $left >$mnt/left && sync -f $mnt"
 	fi
 	[ "$left" -gt 0 ] || return 0
-	run "systemd keeps the mounts" \
-		"within 60 soft_is_known mnt-data.mount && soft_is_known srv.mount"
+	run "systemd keeps the mounts" "within 60 soft_are_known mnt-data.mount srv.mount"
 	echo $((left - 1)) >/run/soft
 	systemctl --no-block soft-reboot
 	sleep $((300 * SCALE))
@@ -158,7 +171,7 @@ step_freeze() {
 	local reader
 
 	run "the disk is mounted" "within 60 is_mounted"
-	[ ! -e "$mnt/sums" ] || run "no journal was replayed, neither of the disk nor of its store" no_replay
+	soft_not_replayed
 	mount=$(mount_id)
 	run "the test of the kernel" "echo 0 >/sys/power/sync_on_suspend && echo freezer >/sys/power/pm_test && cat /sys/power/pm_test"
 	run "with a disk that is served" suspend
@@ -360,7 +373,7 @@ step_chain-after() {
 	run "no ordering cycle" no_cycle
 	run "no journal was replayed, of none of the three" chain_no_replay
 	run "systemd keeps all of them over a soft-reboot" \
-		"within 60 soft_is_known mnt-above.mount && soft_is_known mnt-below.mount && soft_is_known srv.mount"
+		"within 60 soft_are_known mnt-above.mount mnt-below.mount srv.mount"
 	run "an event while the upper disk waits" chain_held
 	run "kill -9 of the server below" \
 		"pid=\$(added_server below); kill -9 \$pid && within 60 eval '[ \"\$(added_server below)\" != \$pid ] && ublk list below | grep -q \"state LIVE\"'"
