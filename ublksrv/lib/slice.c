@@ -10,8 +10,8 @@
  * within a turn, and the sender would interrupt it there, only to send less: it gets
  * a slice in which it can serve them all.
  *
- * Kernels before 6.12 ignore the slice. Who has set policy or slice of the thread
- * from outside, with chrt(1), keeps what he has set.
+ * Kernels before 6.12 ignore the slice. When an administrator has changed policy or
+ * slice of the thread with chrt(1), slice_adapt() leaves them as they are.
  */
 #include <sched.h>
 #include <sys/syscall.h>

@@ -108,8 +108,7 @@ static inline void stat_sent(struct worker *w, const struct io *io, int res)
 /* Is this one that is not linked, to measure it? */
 static inline bool stat_samples(struct worker *w)
 {
-	return stat_turn_is_timed(w) &&
-		!(++w->nr_linked % STAT_LINKS);
+	return stat_turn_is_timed(w) && !(++w->nr_linked % STAT_LINKS);
 }
 
 /* A request with data was counted when its end was linked; or that is taken back. */
