@@ -13,6 +13,8 @@
 #
 # LINUX_TOOLS  directory with the kernel's scripts/checkpatch.pl and kernel-doc
 # KDIR         build directory of the kernel for the W=1 and sparse builds
+# CHECKED_CLEAN  directory where shellcheck and checkpatch remember the files that they
+#		found clean; not set: they judge all of them
 
 set -u
 cd "$(dirname -- "$0")/.." || exit 1
@@ -55,6 +57,45 @@ silent() {
 	status=$?
 	cat "$tmp/silent"
 	[ "$status" -eq 0 ] && [ ! -s "$tmp/silent" ]
+}
+
+# unjudged TOOL FILE...: print those of the files that were not found clean before. TOOL
+# is all that the verdict depends on besides the file: the tool and its arguments.
+unjudged() {
+	local dir sum file
+	dir=$(clean_dir "$1")
+	shift
+
+	if [ -z "$dir" ]; then
+		printf '%s\n' "$@"
+		return
+	fi
+	sha256sum -- "$@" | while read -r sum file; do
+		if [ -e "$dir/$sum-${file//\//-}" ]; then
+			touch "$dir/$sum-${file//\//-}"
+		else
+			printf '%s\n' "$file"
+		fi
+	done
+}
+
+# judged_clean TOOL FILE...: remember it. What nobody asks about for two weeks goes.
+judged_clean() {
+	local dir sum file
+	dir=$(clean_dir "$1")
+	shift
+
+	[ -n "$dir" ] && [ $# -gt 0 ] || return 0
+	mkdir -p "$dir"
+	sha256sum -- "$@" | while read -r sum file; do
+		: >"$dir/$sum-${file//\//-}"
+	done
+	find "$CHECKED_CLEAN" -type f -mtime +14 -delete
+}
+
+clean_dir() {
+	[ -z "${CHECKED_CLEAN:-}" ] ||
+		printf '%s/%s\n' "$CHECKED_CLEAN" "$(sha256sum <<<"$1" | cut -c1-16)"
 }
 
 # --- the gates
@@ -127,15 +168,22 @@ gate_spdx() {
 	return "$found"
 }
 
+# A script is judged with what it sources, so it depends on all that some script sources.
 gate_shellcheck() {
-	local list=$tmp/scripts
+	local scripts sourced tool command=(shellcheck -x -e SC2187)
 
 	command -v shellcheck >/dev/null || { skip "no shellcheck"; return; }
 	# shellcheck disable=SC2016
-	files . -- ! -path './.git/*' ! -path './out/*' -exec \
+	mapfile -t scripts < <(files . -- ! -path './.git/*' ! -path './out/*' -exec \
 		sh -c 'head -c 64 "$1" | grep -qE "^#!.*[/ ](ba|da)?sh$|shell=bash"' \
-		sh {} \; -print >"$list"
-	silent xargs -a "$list" -d '\n' shellcheck -x -e SC2187
+		sh {} \; -print)
+	mapfile -t sourced < <(sed -n 's/^[[:space:]]*# shellcheck source=//p' "${scripts[@]}" |
+		sed 's,.*/,,' | sort -u)
+	tool="${command[*]} $(shellcheck --version) $(printf '%s\n' "${scripts[@]}" |
+		grep -E "/($(IFS='|'; echo "${sourced[*]}"))\$" | xargs -d '\n' sha256sum)"
+	mapfile -t scripts < <(unjudged "$tool" "${scripts[@]}")
+	[ ${#scripts[@]} -gt 0 ] || return 0
+	silent "${command[@]}" "${scripts[@]}" && judged_clean "$tool" "${scripts[@]}"
 }
 
 gate_kernel_doc() {
@@ -149,21 +197,24 @@ gate_kernel_doc() {
 
 # checkpatch IGNORED-TYPES FILE...
 checkpatch() {
-	local script=$LINUX_TOOLS/scripts/checkpatch.pl ignore=$1
+	local script=$LINUX_TOOLS/scripts/checkpatch.pl ignore=$1 tool list
 
 	shift
 	[ -e "$script" ] || { skip "no checkpatch.pl in $LINUX_TOOLS"; return; }
 	command -v perl >/dev/null || { skip "no perl"; return; }
 	[ $# -gt 0 ] || { skip "no files"; return; }
+	tool="$(cd "$LINUX_TOOLS/scripts" && sha256sum checkpatch.pl spelling.txt const_structs.checkpatch) $ignore"
+	mapfile -t list < <(unjudged "$tool" "$@")
+	[ ${#list[@]} -gt 0 ] || return 0
 	# From another directory: in a git tree it leaves a cache file behind.
 	(cd "$tmp" && "$script" --no-tree "--root=$LINUX_TOOLS" --strict \
 		--show-types --terse --ignore "$ignore" -f \
-		"${@/#/$top/}") 2>&1 | sed "s|^$top/||" >"$tmp/checkpatch"
+		"${list[@]/#/$top/}") 2>&1 | sed "s|^$top/||" >"$tmp/checkpatch"
 	grep -vE '^total: |^$' "$tmp/checkpatch"
 	[ "$(grep -cE '^total: 0 errors, 0 warnings, 0 checks' "$tmp/checkpatch")" -eq \
 		"$(grep -c '^total: ' "$tmp/checkpatch")" ] ||
 		return 1
-	! grep -qvE '^total: |^$' "$tmp/checkpatch"
+	! grep -qvE '^total: |^$' "$tmp/checkpatch" && judged_clean "$tool" "${list[@]}"
 }
 
 gate_checkpatch_driver() {
@@ -204,7 +255,8 @@ gate_checkpatch_tests() {
 }
 
 # With all warnings of the kernel's build, in a copy: nothing of another build
-# is used, nothing is left behind. $tmp/module is the copy, $tmp/build the log.
+# is used, nothing is left behind. $tmp/module is the copy, $tmp/build the log. ccache,
+# where it is, is told that the name of the copy does not matter.
 build_module() {
 	local copy=$tmp/module
 
@@ -214,7 +266,8 @@ build_module() {
 	files Kbuild drivers include compat -- \( -name '*.[ch]' -o -name 'Kbuild*' \
 		-o -name 'Makefile' -o -name 'Kconfig' \) >"$tmp/sources"
 	tar -cf - -T "$tmp/sources" | tar -xf - -C "$copy"
-	make -C "$KDIR" "M=$copy" W=1 modules >"$tmp/build" 2>&1
+	CCACHE_BASEDIR=$tmp CCACHE_NOHASHDIR=1 \
+		make -C "$KDIR" "M=$copy" W=1 modules >"$tmp/build" 2>&1
 	echo $? >"$tmp/build.status"
 }
 

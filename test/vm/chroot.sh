@@ -10,7 +10,9 @@
 # into the checkout; what COMMAND builds in /ublk stays for the next time. The
 # root itself is read-only. /usr/src/linux-tools has the kernel's kselftest
 # harness and checkpatch; KSELFTEST_DIR points to its tools/testing/selftests.
-# KDIR is the build directory of the guest's kernel; with --kernel DIR that of the
+# The compiler is behind ccache, and the static gates remember what they found clean:
+# what another checkout has compiled or judged is not done again. KDIR is the build
+# directory of the guest's kernel; with --kernel DIR that of the
 # kernel in DIR (see run.sh), which is /mnt/kernel and has a copy of the checkout
 # of its own. Runs of one checkout wait for each other, unless --copy gives them
 # different copies.
@@ -44,7 +46,8 @@ VM_RELEASE=$(cat "${kernel:-$rootdir}/release")
 VM_KDIR=/usr/lib/modules/$VM_RELEASE/build
 [ -z "$kernel" ] || VM_KDIR=/mnt/kernel/build
 work=$(vm_work_dir "$VM_RELEASE")$copy
-mkdir -p "$work/src" "$work/stage"
+memory=$VM_CACHE/memory
+mkdir -p "$work/src" "$work/stage" "$memory/ccache" "$memory/clean"
 # Held until the command ends; but a shell must not keep others out for hours.
 if [ -z "${VM_LOCKED:-}" ]; then
 	vm_lock 7 "$(basename "$work")"
@@ -66,8 +69,9 @@ enter() {
 	mount -t tmpfs tmpfs "$root/run"
 	mount -t tmpfs tmpfs "$root/mnt"
 	mount --bind "$VM_WORK/src" "$root/ublk"
-	mkdir "$root/mnt/stage"
+	mkdir "$root/mnt/stage" "$root/mnt/memory"
 	mount --bind "$VM_WORK/stage" "$root/mnt/stage"
+	mount --bind "$VM_MEMORY" "$root/mnt/memory"
 	mount --bind "$VM_TOOLS" "$root/usr/src/linux-tools"
 	while [ "$1" != -- ]; do
 		bind=$1
@@ -78,12 +82,13 @@ enter() {
 	shift
 	# shellcheck disable=SC2016
 	exec chroot "$root" /usr/bin/env -i HOME=/root "TERM=${TERM:-dumb}" \
-		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		LC_ALL=C.UTF-8 "KDIR=$VM_KDIR" \
+		PATH=/usr/lib/ccache:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		CCACHE_DIR=/mnt/memory/ccache CCACHE_MAXSIZE=1G \
+		CHECKED_CLEAN=/mnt/memory/clean CC=gcc LC_ALL=C.UTF-8 "KDIR=$VM_KDIR" \
 		KSELFTEST_DIR=/usr/src/linux-tools/tools/testing/selftests \
 		/bin/sh -c 'cd /ublk && exec "$@"' sh "$@"
 }
-export VM_KDIR VM_WORK=$work VM_TOOLS=$toolsdir
+export VM_KDIR VM_WORK=$work VM_TOOLS=$toolsdir VM_MEMORY=$memory
 export -f enter
 [ $# -gt 0 ] || set -- /bin/bash
 exec unshare --mount -- /bin/bash -c 'enter "$@"' enter "${binds[@]}" -- "$@"

@@ -17,7 +17,7 @@ UBLK_SUITE=trixie
 # Packages of the guest: what compiles the module, the program and the tests,
 # and what the tests call.
 UBLK_PACKAGES="
-	gcc make libc6-dev pkg-config liburing-dev libjansson-dev sparse valgrind
+	gcc ccache make libc6-dev pkg-config liburing-dev libjansson-dev sparse valgrind
 	rsync kmod udev procps psmisc strace util-linux util-linux-extra
 	fio e2fsprogs xfsprogs f2fs-tools btrfs-progs zonefs-tools fdisk gdisk parted
 	libnbd-dev nbdkit qemu-utils gnutls-bin libcap2-bin busybox-static cpio xz-utils

@@ -16,6 +16,7 @@
 #   source-VERSION-tools-KEY/  what gates and tests need of it
 #   work-CHECKOUT-RELEASE/  copy of one checkout with its build products
 #   host-CHECKOUT/      what tests of the host compile
+#   memory/             what all checkouts share: objects of ccache, clean verdicts
 #   packages-root-KEY/  Debian in which packages are built (test/packages)
 #   packages-image-KEY/ clean Debian in which they are tested
 # Each is made under a temporary name and renamed when complete.
