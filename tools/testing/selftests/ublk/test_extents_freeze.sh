@@ -51,7 +51,7 @@ if [ ! -e "$LIB_SRV/examples/tier.c" ] || ! command -v cc dmsetup >/dev/null ||
 fi
 export UBLK_TARGET_DIR=$TMP
 check "the example compiles" compile_target tier "$LIB_SRV/examples/tier.c"
-echo "0 131072 linear $A 0" |
+echo "0 32768 linear $A 0" |
 	dmsetup create --noudevrules --noudevsync ublk-freeze || die "no dm linear"
 STORE=/dev/dm-$(dmsetup info -c --noheadings -o minor ublk-freeze)
 defer dmsetup remove --noudevrules --noudevsync --retry ublk-freeze
@@ -59,9 +59,9 @@ defer dmsetup resume --noudevrules --noudevsync ublk-freeze
 busywait 5000 test -b "$STORE"
 
 : >"$TMP/map"
-add_dev -t tier --first "$STORE" --second "$B" --map "$TMP/map" --chunk 1M \
+add_dev -t tier --first "$STORE" --second "$B" --map "$TMP/map" --chunk 256k \
 	--interval 60000 -i
-head -c 64M /dev/urandom >"$TMP/data"
+head -c 16M /dev/urandom >"$TMP/data"
 dd if="$TMP/data" of="$BDEV" bs=1M oflag=direct status=none
 dmsetup suspend --noudevsync --noflush --nolockfs ublk-freeze
 head -c 64k /dev/zero >"$TMP/new"
@@ -92,7 +92,7 @@ check "device is deleted" del_dev
 dd if="$TMP/new" of="$TMP/data" bs=64k count=1 seek=16 conv=notrunc status=none
 
 # Now everything moves, and back again.
-add_dev -t tier --first "$STORE" --second "$B" --map "$TMP/map" --chunk 1M --interval 0 -i
+add_dev -t tier --first "$STORE" --second "$B" --map "$TMP/map" --chunk 256k --interval 0 -i
 moved() {
 	[ "$(tr -d '\0' <"$TMP/map" | wc -c)" -ge 48 ]
 }

@@ -98,7 +98,7 @@ came=0 failed=0
 add_and_del() {
 	local nr options=("" --batch-io --usercopy --zerocopy --user-recovery "-q 2")
 
-	for nr in {1..36}; do
+	for nr in {1..18}; do
 		# shellcheck disable=SC2086 # words
 		if "$UBLK" add -n 7 -t loop -f "$TMP/img" ${options[nr % 6]} \
 			>"$TMP/out" 2>&1; then
